@@ -1,0 +1,8 @@
+"""kaoprof: what an attention operator costs, exactly on paper, measured on your device, and whether the two agree."""
+
+from kaoprof.errors import KaoprofError
+
+
+__version__ = "0.1.0"
+
+__all__ = ["KaoprofError", "__version__"]

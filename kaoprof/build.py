@@ -1,0 +1,152 @@
+"""From a description to something that runs: resolve a factory, build the module and its inputs, take one step.
+
+A `Workload` is torch-free and goes through JSON, so that the same one is counted here and measured in another process.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kaoprof.catalog import find_operator
+from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+TORCH_DTYPES = {"fp64": "float64", "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSpec:
+    """An input: its shape, its dtype (`fp32`, ...), drawn from N(0, 1)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One module, its inputs, and what is done with them.
+
+    Args:
+        factory: `package.module:Class` (or a function) that makes the module.
+        args: positional arguments of the factory.
+        kwargs: keyword arguments of the factory.
+        inputs: what the module is called with.
+        mode: `forward`, or `train` for forward and backward.
+        seed: of the weights and the inputs.
+    """
+
+    factory: str
+    args: tuple[int, ...] = ()
+    kwargs: dict[str, int | str] = field(default_factory=dict)
+    inputs: tuple[TensorSpec, ...]
+    mode: str = "forward"
+    seed: int = 0
+
+
+def operator_workload(
+    name: str, dims: Dims, options: AttentionOptions, *, dtype: str, mode: str, seed: int
+) -> Workload:
+    """The workload of one attention operator on one input of size `dims`."""
+    return Workload(
+        factory=find_operator(name).factory,
+        args=(dims.c,),
+        kwargs={
+            "heads": options.heads,
+            "projection": options.projection,
+            "scale": options.scale,
+            "implementation": options.implementation,
+        },
+        inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
+        mode=mode,
+        seed=seed,
+    )
+
+
+def resolve(factory: str) -> Callable[..., "nn.Module"]:
+    """The object that `package.module:Name` names. Imports the module, which runs its code.
+
+    Raises:
+        UsageError: the text has no colon, or the module or the name does not exist.
+    """
+    module_name, colon, name = factory.partition(":")
+    if not colon or not module_name or not name:
+        raise UsageError(f"{factory!r} does not name code", hint="write package.module:Class")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
+    return found  # type: ignore[no-any-return]
+
+
+def build_module(workload: Workload, *, device: str) -> "nn.Module":
+    """The workload's module on `device` (also `meta`), in its dtype, seeded, in the training mode that `mode` asks for."""
+    import torch
+
+    factory = resolve(workload.factory)
+    torch.manual_seed(workload.seed)
+    with torch.device(device), _default_dtype(torch_dtype(workload.inputs[0].dtype)):
+        module = factory(*workload.args, **workload.kwargs)
+    return module.train(workload.mode == "train")
+
+
+@contextmanager
+def _default_dtype(dtype: "torch.dtype") -> Iterator[None]:
+    """Parameters are born in `dtype`: a later `.to(dtype)` is refused for fake tensors."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def build_inputs(workload: Workload, *, device: str) -> "tuple[Tensor, ...]":
+    """The workload's inputs on `device`, seeded; in `train` mode they require gradients, as inside a network."""
+    import torch
+
+    generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed)
+    return tuple(
+        torch.randn(spec.shape, device=device, dtype=torch_dtype(spec.dtype), generator=generator).requires_grad_(
+            workload.mode == "train"
+        )
+        for spec in workload.inputs
+    )
+
+
+def torch_dtype(name: str) -> "torch.dtype":
+    """torch's dtype for kaoprof's name: `fp32` -> `torch.float32`."""
+    import torch
+
+    return getattr(torch, TORCH_DTYPES[name])  # type: ignore[no-any-return]
+
+
+def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]") -> Callable[[], object]:
+    """What is counted and timed: one forward pass, or one forward and backward with gradients that start at None.
+
+    The result holds the output, so that whoever calls the step decides how long it lives.
+    """
+    import torch
+
+    def forward() -> object:
+        with torch.no_grad():
+            return module(*inputs)
+
+    def train() -> object:
+        module.zero_grad(set_to_none=True)
+        for tensor in inputs:
+            tensor.grad = None
+        output = module(*inputs)
+        output.backward(torch.ones_like(output))
+        return output
+
+    return train if workload.mode == "train" else forward

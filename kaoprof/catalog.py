@@ -1,0 +1,85 @@
+"""The one table of operators: what each is called, what it costs, which module runs it, and where it comes from."""
+
+from dataclasses import dataclass
+
+from kaoprof.costs.cost import Cost, CostFunction, order
+from kaoprof.costs.kronecker import kao_kv, kao_qkv
+from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attention
+from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
+from kaoprof.errors import UsageError, did_you_mean
+
+PAPER = "arXiv:2007.08442"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """An attention operator.
+
+    Args:
+        name: what users type and tables print.
+        title: one line that says what it does.
+        cost: its closed form.
+        factory: its module, `package.file:Class`, imported only when it is built.
+        source: where its definition comes from.
+    """
+
+    name: str
+    title: str
+    cost: CostFunction
+    factory: str
+    source: str = PAPER
+    implementations: tuple[str, ...] = IMPLEMENTATIONS
+
+    def orders(self, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
+        """How MACs and coefficients grow when all spatial sizes grow together: `("O(h^4 c)", "O(h^4)")`."""
+        size_name = "h" if "h" in axes else axes[0]
+
+        def cost(size: int, channels: int) -> Cost:
+            return self.cost(Dims(b=1, c=channels, spatial=(size,) * len(axes)), options)
+
+        return (
+            order(lambda size, channels: int(cost(size, channels).macs), size_name),
+            order(lambda size, channels: int(cost(size, channels).map_entries), size_name),
+        )
+
+
+OPERATORS = {
+    operator.name: operator
+    for operator in (
+        Operator(
+            name="nonlocal",
+            title="regular attention: every position attends to every position",
+            cost=nonlocal_attention,
+            factory="kaoprof.operators.non_local:NonLocalAttention",
+        ),
+        Operator(
+            name="nonlocal_pool",
+            title="attention whose keys and values are max-pooled, 2 per axis",
+            cost=nonlocal_pooled_attention,
+            factory="kaoprof.operators.non_local:NonLocalPooledAttention",
+        ),
+        Operator(
+            name="kao_kv",
+            title="Kronecker attention: positions attend to row and column averages",
+            cost=kao_kv,
+            factory="kaoprof.operators.kronecker:KroneckerAttentionKV",
+        ),
+        Operator(
+            name="kao_qkv",
+            title="Kronecker attention: the averages attend to each other, then an outer sum",
+            cost=kao_qkv,
+            factory="kaoprof.operators.kronecker:KroneckerAttentionQKV",
+        ),
+    )
+}
+
+
+def find_operator(name: str) -> Operator:
+    """The operator called `name`.
+
+    Raises:
+        UsageError: there is none; with the nearest name as the hint.
+    """
+    if name not in OPERATORS:
+        raise UsageError(f"unknown operator {name!r}", where="operators", hint=did_you_mean(name, OPERATORS))
+    return OPERATORS[name]

@@ -1,0 +1,27 @@
+"""What one operation costs: the rules behind every FLOP that kaoprof prints, on paper and when it counts.
+
+Convention: 1 multiply-add (MAC) = 2 FLOPs. Outside contractions each of +, -, x, /, max, compare, exp and any other
+function of one element is 1 FLOP. Copies, views, concatenation and padding are 0: they move data and compute nothing.
+"""
+
+from kaoprof.dims import Size
+
+FLOPS_PER_MAC = 2
+SOFTMAX_FLOPS = 5  # per coefficient: maximum, subtraction, exponential, sum, division
+FUSED_SCALE_FLOPS = 1  # per coefficient: a fused kernel scales the similarities, also by 1
+TRAIN_FACTOR = 3  # a contraction of two inputs that both need gradients: one product forward, two backward
+
+
+def mean_flops(elements: Size) -> Size:
+    """A mean of k elements is k - 1 additions and a division: one FLOP for each element read."""
+    return elements
+
+
+def pool_flops(outputs: Size, window: int) -> Size:
+    """A pooling window counts one FLOP for each element that it covers, also where it hangs over the edge."""
+    return outputs * window
+
+
+def softmax_flops(coefficients: Size) -> Size:
+    """Softmax over rows that hold `coefficients` entries in all."""
+    return SOFTMAX_FLOPS * coefficients

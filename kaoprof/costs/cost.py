@@ -1,0 +1,91 @@
+"""What a closed form says: the cost of one sample, and the order that follows from it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, FUSED_SCALE_FLOPS, softmax_flops
+from kaoprof.dims import AttentionOptions, Dims, Size
+
+HUGE = 2**40  # doubling so large a size tells a polynomial's degree exactly: its lower terms no longer show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The cost of one forward pass of one sample.
+
+    `macs` are contractions only; `elementwise` is every other FLOP, by the rules of `arithmetic`; `params` are weights;
+    `map_entries` is the number of attention coefficients, all heads together: the paper's space complexity.
+    """
+
+    macs: Size
+    elementwise: Size
+    params: Size
+    map_entries: Size
+
+    @property
+    def flops_all(self) -> Size:
+        """All arithmetic, with 1 MAC = 2 FLOPs."""
+        return FLOPS_PER_MAC * self.macs + self.elementwise
+
+
+CostFunction = Callable[[Dims, AttentionOptions], Cost]
+
+
+def attention_cost(
+    n_queries: Size, n_keys: Size, c: Size, options: AttentionOptions, *, elementwise_around: Size
+) -> Cost:
+    """Similarities, softmax over the keys and weighted sum, with the linear transformations that `options` ask for.
+
+    MACs: 2 n_q n_kv c for the two products, and c^2 per transformed position (arXiv:2007.08442, counted as in its
+    MAdd tables: exactly one transformation, on the values, for `projection="value"`).
+
+    Args:
+        n_queries: positions that ask (n_q).
+        n_keys: positions that answer (n_kv).
+        c: channels.
+        options: heads, projection, scale and implementation.
+        elementwise_around: FLOPs of the steps before and after: averages, pooling, outer sum.
+    """
+    coefficients = options.heads * n_queries * n_keys
+    similarities = n_queries * n_keys * c
+    weighted_sum = n_queries * n_keys * c
+    transformed = {
+        "none": 0,
+        "value": n_keys,
+        "qkv": n_queries + 2 * n_keys,
+        "qkvo": 2 * n_queries + 2 * n_keys,
+    }[options.projection]
+    matrices = {"none": 0, "value": 1, "qkv": 3, "qkvo": 4}[options.projection]
+    return Cost(
+        macs=similarities + weighted_sum + transformed * c**2,
+        elementwise=elementwise_around + scale_flops(coefficients, n_keys * c, options) + softmax_flops(coefficients),
+        params=matrices * c**2,
+        map_entries=coefficients,
+    )
+
+
+def scale_flops(coefficients: Size, key_elements: Size, options: AttentionOptions) -> Size:
+    """The explicit form scales the keys, if at all; a fused kernel always scales every coefficient."""
+    if options.implementation == "sdpa":
+        return FUSED_SCALE_FLOPS * coefficients
+    return key_elements if options.scale == "sqrt" else 0
+
+
+def order(macs: Callable[[int, int], int], size_name: str) -> str:
+    """The order of growth such as `O(h^4 c)`, read off a polynomial in size and channels with positive coefficients.
+
+    All spatial sizes grow together (h = w = t) and the channels stay: the term with the highest power of the size wins.
+    """
+    size_degree = _degree(lambda size: macs(size, 1))
+    channel_degree = _degree(lambda channels: macs(HUGE**4, channels))
+    factors = [(size_name, size_degree), ("c", channel_degree)]
+    return f"O({' '.join(_power(name, degree) for name, degree in factors if degree) or '1'})"
+
+
+def _degree(polynomial: Callable[[int], int]) -> int:
+    return round(math.log2(polynomial(2 * HUGE) / polynomial(HUGE)))
+
+
+def _power(name: str, degree: int) -> str:
+    return name if degree == 1 else f"{name}^{degree}"

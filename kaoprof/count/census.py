@@ -1,0 +1,34 @@
+"""Everything that can be known of a workload without running it."""
+
+from dataclasses import dataclass
+
+from kaoprof.build import Workload
+from kaoprof.count.dispatcher import count_on_meta
+from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.count.second_opinion import count_with_fvcore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """What was counted, for the whole batch.
+
+    `macs_fvcore` is None where fvcore has no opinion; `uncounted` maps each operation without a rule to its calls.
+    """
+
+    macs: int
+    flops_all: int
+    macs_fvcore: int | None
+    uncounted: dict[str, int]
+    peak_bytes_predicted: int
+
+
+def count(workload: Workload, *, device: str, threads: int) -> Census:
+    """Counts MACs and FLOPs twice, and predicts the peak memory on `device` (`cpu` or `cuda`)."""
+    counted = count_on_meta(workload)
+    return Census(
+        macs=counted.macs,
+        flops_all=counted.flops_all,
+        macs_fvcore=count_with_fvcore(workload),
+        uncounted=dict(counted.uncounted),
+        peak_bytes_predicted=predict_peak_bytes(workload, device=device, threads=threads),
+    )

@@ -1,0 +1,69 @@
+"""Predicts the peak of allocated bytes: a dry run on fake tensors that follows every storage from birth to death."""
+
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from kaoprof.build import Workload, build_inputs, build_module, step_of
+from kaoprof.count.scratch import scratch_bytes
+
+
+class LiveBytesMode(TorchDispatchMode):
+    """While active, `peak_bytes` is the most that was alive at once, above what was resident before."""
+
+    def __init__(self, resident: list[Tensor], *, device: str, threads: int) -> None:
+        super().__init__()
+        self.device = device
+        self.threads = threads
+        self.live_bytes = 0
+        self.peak_bytes = 0
+        self.followed: set[int] = {tensor.untyped_storage()._cdata for tensor in resident}  # noqa: SLF001
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                self.follow(tensor)
+        hidden = scratch_bytes(func, args, kwargs, device=self.device, threads=self.threads)
+        self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
+        return out
+
+    def follow(self, tensor: Tensor) -> None:
+        """Adds the tensor's storage to the living, unless it is there already, until it dies."""
+        storage = tensor.untyped_storage()
+        identity = storage._cdata  # noqa: SLF001 - what torch itself uses to tell storages apart
+        if identity in self.followed:
+            return
+        size = storage.nbytes()
+        self.followed.add(identity)
+        self.live_bytes += size
+        weakref.finalize(storage, self._died, identity, size).atexit = False
+
+    def _died(self, identity: int, size: int) -> None:
+        self.followed.discard(identity)
+        self.live_bytes -= size
+
+
+def predict_peak_bytes(workload: Workload, *, device: str, threads: int) -> int:
+    """The peak of bytes that one step allocates on `device`, above inputs and parameters, output included.
+
+    Args:
+        workload: what would run.
+        device: `cpu` or `cuda`; it need not be there, since nothing is allocated.
+        threads: how many threads the CPU kernels would use; some keep a buffer for each.
+    """
+    with FakeTensorMode():
+        module = build_module(workload, device="cpu" if device == "cpu" else "meta")
+        inputs = build_inputs(workload, device="cpu" if device == "cpu" else "meta")
+        step = step_of(workload, module, inputs)
+        resident = [*inputs, *module.parameters(), *module.buffers()]
+        with LiveBytesMode(resident, device=device, threads=threads) as live:
+            output = step()
+        del output
+    return live.peak_bytes

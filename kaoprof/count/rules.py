@@ -1,0 +1,218 @@
+"""What each of torch's operations costs: MACs of contractions, FLOPs of everything else, by the rules of `costs`.
+
+A rule sees the operation's arguments and its output, only their shapes are used, so sizes may be symbolic. An operation
+that is neither listed here nor known to torch as a view, pointwise or reduction has no rule: it is reported by name.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, SOFTMAX_FLOPS
+from kaoprof.dims import Size
+
+aten = torch.ops.aten
+Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs) -> count
+
+SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
+STATISTICS_FLOPS = 4  # per element of a normalisation in training: mean 1, variance 3
+NORMALISE_FLOPS = 4  # per element: subtract, multiply, and the affine pair
+
+
+def matmul_macs(left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
+    """`(m k) , (k n) -> (m n)`, also batched: k MACs for each output element."""
+    del right
+    return out.numel() * left.shape[-1]
+
+
+def added_matmul_macs(bias: Tensor, left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
+    """`bias + left @ right`: the product's MACs; adding the bias is elementwise."""
+    del bias
+    return matmul_macs(left, right, out=out)
+
+
+def dot_macs(left: Tensor, *_: object, **__: object) -> Size:
+    """`(k) , (k) -> ()`."""
+    return left.numel()
+
+
+def convolution_macs(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,  # noqa: FBT001 - torch's own signature
+    *_: object,
+    out: Tensor,
+    **__: object,
+) -> Size:
+    """`(b c *s) , (o c/groups *k) -> (b o *s')`: each output element takes c/groups x prod(k) MACs, padding included.
+
+    A transposed convolution scatters instead: each input element takes as many.
+    """
+    del bias, stride, padding, dilation
+    return (x if transposed else out).numel() * math.prod(weight.shape[1:])
+
+
+def convolution_backward_macs(
+    grad_out: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias_sizes: list[int] | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,  # noqa: FBT001 - torch's own signature
+    output_padding: list[int],
+    groups: int,
+    output_mask: list[bool],
+    **_: object,
+) -> Size:
+    """Gradients of the input and of the weight are each as dear as the forward pass, groups included."""
+    del bias_sizes, stride, padding, dilation, output_padding, groups
+    forward = (x if transposed else grad_out).numel() * math.prod(weight.shape[1:])
+    return forward * (int(output_mask[0]) + int(output_mask[1]))
+
+
+def attention_macs(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> Size:
+    """`(b heads n d) , (b heads m d) , (b heads m e) -> (b heads n e)`: similarities and weighted sum."""
+    batch_heads_queries = math.prod(query.shape[:-1])
+    return batch_heads_queries * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+
+
+def attention_backward_macs(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> Size:
+    """Twice the forward pass; what a fused kernel recomputes to save memory is not counted, as papers do not."""
+    del grad_out
+    return 2 * attention_macs(query, key, value)
+
+
+def attention_flops(query: Tensor, key: Tensor, *_: object, **__: object) -> Size:
+    """Scaling and softmax of every coefficient."""
+    return math.prod(query.shape[:-1]) * key.shape[-2] * (SOFTMAX_FLOPS + FUSED_SCALE_FLOPS)
+
+
+def per_output(flops: int) -> Rule:
+    """A rule of `flops` for each element of the (first) output."""
+    return lambda *_, out, **__: flops * first_tensor(out).numel()
+
+
+def per_input(flops: int) -> Rule:
+    """A rule of `flops` for each element of the first input."""
+    return lambda x, *_, **__: flops * first_tensor(x).numel()
+
+
+def pool_rule(x: Tensor, kernel_size: list[int], *_: object, out: Any, **__: object) -> Size:
+    """Each output looks at a whole window; a single kernel size holds for all spatial axes."""
+    output = first_tensor(out)
+    unbatched = output.ndim - (x.ndim - output.ndim)
+    window = math.prod(kernel_size) if len(kernel_size) > 1 else kernel_size[0] ** (unbatched - 2)
+    return output.numel() * window
+
+
+def batch_norm_flops(x: Tensor, *args: Any, **_: object) -> Size:
+    """Normalise; while training also the statistics of the batch."""
+    training = any(arg is True for arg in args)
+    return x.numel() * (NORMALISE_FLOPS + (STATISTICS_FLOPS if training else 0))
+
+
+def first_tensor(value: Any) -> Tensor:
+    """The tensor itself, or the first one of a list or tuple."""
+    return value if isinstance(value, Tensor) else first_tensor(value[0])
+
+
+FUSED_ATTENTION = (
+    aten.scaled_dot_product_attention,
+    aten._scaled_dot_product_flash_attention,  # noqa: SLF001 - the operations' real names
+    aten._scaled_dot_product_flash_attention_for_cpu,  # noqa: SLF001
+    aten._scaled_dot_product_efficient_attention,  # noqa: SLF001
+    aten._scaled_dot_product_cudnn_attention,  # noqa: SLF001
+)
+FUSED_ATTENTION_BACKWARD = (
+    aten._scaled_dot_product_flash_attention_backward,  # noqa: SLF001
+    aten._scaled_dot_product_flash_attention_for_cpu_backward,  # noqa: SLF001
+    aten._scaled_dot_product_efficient_attention_backward,  # noqa: SLF001
+    aten._scaled_dot_product_cudnn_attention_backward,  # noqa: SLF001
+)
+
+MACS: dict[Any, Rule] = {
+    aten.mm: matmul_macs,
+    aten.bmm: matmul_macs,
+    aten.mv: matmul_macs,
+    aten.addmm: added_matmul_macs,
+    aten.baddbmm: added_matmul_macs,
+    aten.addmv: added_matmul_macs,
+    aten.dot: dot_macs,
+    aten.vdot: dot_macs,
+    aten.convolution: convolution_macs,
+    aten.convolution_backward: convolution_backward_macs,
+    **dict.fromkeys(FUSED_ATTENTION, attention_macs),
+    **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention_backward_macs),
+}
+
+FLOPS: dict[Any, Rule] = {
+    aten._softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
+    aten._log_softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
+    aten._softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
+    aten._log_softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
+    **dict.fromkeys(FUSED_ATTENTION, attention_flops),
+    **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv), per_output(1)),
+    aten.sum: per_input(1),
+    aten.max_pool2d_with_indices: pool_rule,
+    aten.max_pool3d_with_indices: pool_rule,
+    aten.avg_pool2d: pool_rule,
+    aten.avg_pool3d: pool_rule,
+    aten.max_pool2d_with_indices_backward: per_input(1),
+    aten.max_pool3d_with_indices_backward: per_input(1),
+    aten._adaptive_avg_pool2d: per_input(1),  # noqa: SLF001
+    aten._adaptive_avg_pool3d: per_input(1),  # noqa: SLF001
+    aten.native_batch_norm: batch_norm_flops,
+    aten._native_batch_norm_legit: batch_norm_flops,  # noqa: SLF001
+    aten._native_batch_norm_legit_no_training: per_input(NORMALISE_FLOPS),  # noqa: SLF001
+    aten.native_layer_norm: per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
+    aten.native_group_norm: per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
+    aten.cumsum: per_input(1),
+}
+
+MOVES_DATA = frozenset(
+    {
+        aten.cat, aten.stack, aten.clone, aten.copy_, aten._to_copy, aten.contiguous,  # noqa: SLF001
+        aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.new_empty_strided,
+        aten.zeros, aten.zeros_like, aten.new_zeros, aten.ones, aten.ones_like, aten.new_ones,
+        aten.full, aten.full_like, aten.new_full, aten.fill, aten.fill_, aten.zero_, aten.scalar_tensor,
+        aten.arange, aten.lift_fresh, aten.constant_pad_nd, aten.index, aten.index_select, aten.gather,
+        aten.index_put, aten.index_put_, aten.embedding, aten.roll, aten.flip, aten.repeat, aten.select_backward,
+        aten.slice_backward, aten._unsafe_view, aten._reshape_copy, aten.upsample_nearest2d, aten.native_dropout,  # noqa: SLF001
+        aten.split_with_sizes_copy, aten.unsafe_split, aten.resize_, aten.set_, aten.is_same_size,
+    }
+)  # fmt: skip
+
+
+def has_rule(operation: torch._ops.OpOverload) -> bool:  # noqa: SLF001
+    """Whether the operation itself is listed, so that it counts as one and is not looked into."""
+    packet = operation.overloadpacket
+    return packet in MACS or packet in FLOPS or packet in MOVES_DATA
+
+
+def macs_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size:  # noqa: SLF001
+    """MACs of one call; 0 for what is no contraction."""
+    rule = MACS.get(operation.overloadpacket)
+    return rule(*args, **kwargs, out=out) if rule else 0
+
+
+def flops_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:  # noqa: SLF001
+    """FLOPs of one call outside contractions; None if no rule covers it."""
+    packet = operation.overloadpacket
+    if packet in FLOPS:
+        return FLOPS[packet](*args, **kwargs, out=out)
+    if packet in MACS or packet in MOVES_DATA or operation.is_view or operation.namespace == "prim":
+        return 0
+    if torch.Tag.reduction in operation.tags:
+        return first_tensor(args).numel()
+    if torch.Tag.pointwise in operation.tags:
+        return first_tensor(out).numel()
+    return None

@@ -1,0 +1,63 @@
+"""fvcore's own count of the same module: an independent second opinion, kept behind this one adapter.
+
+fvcore knows nothing of fused attention, crashes on meta convolutions, and leaves its hooks behind after an exception; so
+it gets a module of its own, handlers for what it does not know, and a refusal instead of a crash.
+"""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+
+from kaoprof.build import Workload, build_inputs, build_module
+
+WITHOUT_MACS = (
+    "add", "add_", "sub", "mul", "mul_", "div", "neg", "exp", "rsqrt", "mean", "sum", "softmax", "max_pool1d",
+    "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand", "reshape", "view",
+    "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
+)  # fmt: skip
+
+
+def _value_shape(value: Any) -> list[int]:
+    return [int(size) for size in value.type().sizes()]
+
+
+def attention_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `scaled_dot_product_attention`: `(.. n d) , (.. m d) , (.. m e) -> (.. n e)`."""
+    del outputs
+    query, key, value = (_value_shape(tensor) for tensor in inputs[:3])
+    return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    """Elementwise arithmetic and moved data: no contraction."""
+    del inputs, outputs
+    return 0
+
+
+HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
+    **{f"aten::{name}": no_macs for name in WITHOUT_MACS},
+    "aten::scaled_dot_product_attention": attention_handler,
+}
+
+
+def count_with_fvcore(workload: Workload) -> int | None:
+    """MACs of one forward pass by fvcore; None where it has no opinion: training, or an operation it cannot see.
+
+    fvcore's "flop" is one multiply-add, so its figure compares with MACs as it is.
+    """
+    if workload.mode != "forward":
+        return None
+    module = build_module(workload, device="meta")
+    inputs = build_inputs(workload, device="meta")
+    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
+    analysis = FlopCountAnalysis(module, inputs).set_op_handle(**HANDLERS)
+    analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the tracer warns of every shape that becomes a constant: that is its purpose
+        total = round(analysis.total())
+        return None if analysis.unsupported_ops() else total

@@ -1,0 +1,112 @@
+"""Axes, sizes, dtype widths and the words for an operator's options: the vocabulary that every other module uses."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypedDict
+
+from kaoprof.errors import UsageError, did_you_mean
+
+Size: TypeAlias = Any  # an int, or a sympy expression of ints: the closed forms are generic over both
+
+SPATIAL_AXES = {1: ("n",), 2: ("h", "w"), 3: ("t", "h", "w")}
+DTYPE_BYTES = {"fp64": 8, "fp32": 4, "bf16": 2, "fp16": 2}
+PROJECTIONS = ("none", "value", "qkv", "qkvo")
+SCALES = ("none", "sqrt")
+IMPLEMENTATIONS = ("matmul", "sdpa")
+MODES = ("forward", "train")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dims:
+    """The sizes of an input `(b, c, *spatial)`: `spatial` is `(n,)`, `(h, w)` or `(t, h, w)`."""
+
+    b: Size
+    c: Size
+    spatial: tuple[Size, ...]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the spatial axes, such as `("h", "w")`."""
+        return SPATIAL_AXES[len(self.spatial)]
+
+    @property
+    def positions(self) -> Size:
+        """N: the product of the spatial sizes."""
+        return math.prod(self.spatial)
+
+    @property
+    def averages(self) -> Size:
+        """S: the sum of the spatial sizes, which is how many averages a Kronecker operator attends over."""
+        return sum(self.spatial)
+
+    @property
+    def shape(self) -> tuple[Size, ...]:
+        """The input's shape, `(b, c, *spatial)`."""
+        return (self.b, self.c, *self.spatial)
+
+    def __str__(self) -> str:
+        return " x ".join(map(str, self.shape))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionOptions:
+    """What an attention operator can be told, besides its input.
+
+    Args:
+        heads: into how many groups the channels are split; each group has its own coefficients.
+        projection: which linear transformations it has. `value` is the paper's count: one c x c, on the values.
+        scale: `sqrt` divides the similarities by the square root of the head size; `none` is the paper's formula.
+        implementation: `matmul` writes the coefficients out; `sdpa` is torch's fused `scaled_dot_product_attention`.
+    """
+
+    heads: int = 1
+    projection: str = "value"
+    scale: str = "sqrt"
+    implementation: str = "matmul"
+
+    def __post_init__(self) -> None:
+        if self.heads < 1:
+            raise UsageError(f"must be at least 1, not {self.heads}", where="heads")
+        one_of("projection", self.projection, PROJECTIONS)
+        one_of("scale", self.scale, SCALES)
+        one_of("implementation", self.implementation, IMPLEMENTATIONS)
+
+
+class AttentionKeywords(TypedDict, total=False):
+    """The fields of `AttentionOptions`, as keywords of an operator's constructor."""
+
+    heads: int
+    projection: str
+    scale: str
+    implementation: str
+
+
+def one_of(what: str, word: str, known: tuple[str, ...]) -> str:
+    """`word`, if it is one of the `known` ones.
+
+    Raises:
+        UsageError: it is not; with the nearest known word as the hint.
+    """
+    if word not in known:
+        raise UsageError(f"unknown {what} {word!r}", where=what, hint=did_you_mean(word, known))
+    return word
+
+
+def head_size(channels: int, heads: int) -> int:
+    """Channels of one head.
+
+    Raises:
+        UsageError: the heads do not divide the channels.
+    """
+    if channels % heads:
+        raise UsageError(
+            f"{channels} channels cannot be split into {heads} heads",
+            where="heads",
+            hint=f"choose a divisor of {channels}",
+        )
+    return channels // heads
+
+
+def ceil_div(size: Size, divisor: int) -> Size:
+    """`size / divisor`, rounded up; of a sympy expression, its ceiling."""
+    return -(-size // divisor)

@@ -1,0 +1,51 @@
+"""The errors that kaoprof knows: each says what is wrong, where, and what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class KaoprofError(Exception):
+    """A failure that has a name: shown as one line, without a traceback.
+
+    Args:
+        message: what is wrong.
+        where: the option, file or row that it is about.
+        hint: what to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class UsageError(KaoprofError):
+    """The request itself is wrong: an impossible size, an unknown name, options that exclude each other."""
+
+    exit_code = 2
+
+
+class OutputError(KaoprofError):
+    """A result cannot be written where it was asked for."""
+
+
+class RecordError(KaoprofError):
+    """A file is not a record that this version can read."""
+
+
+class MeasurementError(KaoprofError):
+    """The measuring process could not be started or broke its protocol."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt `word`: the nearest known name, else all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(known)}"

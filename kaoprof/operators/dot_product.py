@@ -1,0 +1,93 @@
+"""Dot-product attention over positions, `(b c n) , (b c m) -> (b c n)`: written out, and through torch's fused kernel.
+
+Both hold the same weights under the same names, so a state dict of one loads into the other.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kaoprof.dims import AttentionOptions, head_size
+
+PROJECTED = {
+    "none": (),
+    "value": ("value",),
+    "qkv": ("query", "key", "value"),
+    "qkvo": ("query", "key", "value", "output"),
+}
+
+
+class _Projected(nn.Module):
+    """The linear transformations (c x c, no bias) that an attention has, by name; the others are the identity."""
+
+    def __init__(self, channels: int, options: AttentionOptions) -> None:
+        super().__init__()
+        self.heads = options.heads
+        self.scale = head_size(channels, options.heads) ** -0.5 if options.scale == "sqrt" else 1.0
+        for name in PROJECTED[options.projection]:
+            self.add_module(name, nn.Linear(channels, channels, bias=False))
+
+    def extra_repr(self) -> str:
+        return f"heads={self.heads}, scale={self.scale:.4g}"
+
+
+class MatmulAttention(_Projected):
+    """Attention that writes its coefficients out. Stays in the layout of its input: channels first, no copies."""
+
+    def project(self, name: str, tokens: Tensor) -> Tensor:
+        if name not in self._modules:
+            return tokens
+        weight = self.get_submodule(name).get_parameter("weight")
+        return torch.bmm(weight.expand(tokens.shape[0], -1, -1), tokens)  # (c c) , (b c n) -> (b c n)
+
+    def split_heads(self, tokens: Tensor) -> Tensor:
+        return tokens.reshape(tokens.shape[0] * self.heads, -1, tokens.shape[2])  # (b c n) -> (b*heads d n)
+
+    def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
+        q = self.split_heads(self.project("query", queries))  # (b*heads d n)
+        k = self.split_heads(self.project("key", keys_values))  # (b*heads d m)
+        v = self.split_heads(self.project("value", keys_values))  # (b*heads d m)
+        if self.scale != 1.0:
+            k = k * self.scale
+        coefficients = torch.bmm(q.mT, k).softmax(dim=-1)  # (b*heads n m)
+        attended = torch.bmm(v, coefficients.mT)  # (b*heads d n)
+        return self.project("output", attended.reshape(queries.shape))
+
+
+class FusedAttention(_Projected):
+    """Attention through `scaled_dot_product_attention`, which never holds all coefficients at once.
+
+    The fused kernels want the head's channels innermost: `(b heads n d)` with unit stride over d. On anything else torch
+    silently computes the plain form, several times slower; so the tokens are laid out once, contiguous `(b n c)`.
+    """
+
+    def project(self, name: str, tokens: Tensor) -> Tensor:
+        projection = self._modules.get(name)
+        return tokens if projection is None else projection(tokens)  # (b n c)
+
+    def split_heads(self, tokens: Tensor) -> Tensor:
+        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (b n c) -> (b heads n d)
+
+    def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
+        tokens = queries.mT.contiguous()  # (b n c)
+        source = tokens if keys_values is queries else keys_values.mT.contiguous()  # (b m c)
+        attended = F.scaled_dot_product_attention(
+            self.split_heads(self.project("query", tokens)),
+            self.split_heads(self.project("key", source)),
+            self.split_heads(self.project("value", source)),
+            scale=self.scale,
+        )  # (b heads n d)
+        merged = attended.transpose(1, 2).flatten(2)  # (b n c)
+        return self.project("output", merged).mT.contiguous()  # (b c n)
+
+
+IMPLEMENTATIONS: dict[str, type[MatmulAttention | FusedAttention]] = {"matmul": MatmulAttention, "sdpa": FusedAttention}
+
+
+def dot_product_attention(channels: int, options: AttentionOptions) -> MatmulAttention | FusedAttention:
+    """The attention that `options` ask for.
+
+    Raises:
+        UsageError: the heads do not divide the channels.
+    """
+    return IMPLEMENTATIONS[options.implementation](channels, options)

@@ -1,0 +1,97 @@
+"""The only place that formats or parses quantities: counts, bytes, seconds, ratios."""
+
+import math
+import re
+
+from kaoprof.errors import UsageError
+
+BYTE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+BYTE_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+SECOND_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "m": 60.0, "h": 3600.0}
+NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)"
+
+COUNT_PREFIXES = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+BINARY_PREFIXES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def three_digits(value: float) -> str:
+    """`value` with three significant digits and no exponent below a million: 0.01, 6.74, 157, 3736."""
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{min(decimals, 6)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text and abs(value) < 1 else text
+
+
+def format_count(count: int) -> str:
+    """A plain count with an SI prefix, as papers print it: `157.55 M`; small counts stay whole."""
+    for factor, prefix in COUNT_PREFIXES:
+        if count >= factor:
+            return f"{count / factor:.2f} {prefix}"
+    return str(count)
+
+
+def format_bytes(count: int) -> str:
+    """Bytes with a binary prefix: `1.20 MiB`."""
+    for factor, prefix in BINARY_PREFIXES:
+        if count >= factor:
+            return f"{three_digits(count / factor)} {prefix}"
+    return f"{count} B"
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The unit in which `seconds` is between 1 and 1000, as (factor, name)."""
+    return next((unit for unit in TIME_PREFIXES if seconds >= unit[0]), TIME_PREFIXES[-1])
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds in a readable unit: `156 µs`, `32.5 ms`, `3.74 s`, `25 min`."""
+    if seconds >= 100 * 60:
+        return f"{three_digits(seconds / 3600)} h"
+    if seconds >= 100:
+        return f"{three_digits(seconds / 60)} min"
+    factor, name = time_unit(seconds)
+    return f"{three_digits(seconds / factor)} {name}"
+
+
+def format_interval(low: float, high: float) -> str:
+    """An interval of seconds in one unit: `32.1-33.0 ms`."""
+    factor, name = time_unit(high)
+    return f"{three_digits(low / factor)}-{three_digits(high / factor)} {name}"
+
+
+def format_ratio(ratio: float) -> str:
+    """A factor: `306x`, `1.53x`, `0.84x`."""
+    return f"{three_digits(ratio)}x"
+
+
+def parse_seconds(text: str) -> float:
+    """`10s`, `500ms`, `2min` or a bare number of seconds.
+
+    Raises:
+        UsageError: it is not a positive, finite length of time.
+    """
+    match = re.fullmatch(NUMBER + r"\s*(?P<unit>[a-zµ]*)", text.strip())
+    if match is None or match["unit"] not in SECOND_UNITS:
+        raise UsageError(f"{text!r} is not a length of time", hint="write for example 10s, 500ms or 2min")
+    seconds = float(match["number"]) * SECOND_UNITS[match["unit"]]
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{text!r} must be more than zero", hint="write for example 10s")
+    return seconds
+
+
+def parse_bytes(text: str) -> int:
+    """`24GiB`, `512 MB` or a bare number of bytes.
+
+    Raises:
+        UsageError: it is not a positive amount of memory.
+    """
+    match = re.fullmatch(NUMBER + r"\s*(?P<unit>[A-Za-z]*)", text.strip())
+    unit = (match["unit"].upper() or "B") if match else ""
+    if match is None or unit not in BYTE_UNITS:
+        raise UsageError(f"{text!r} is not an amount of memory", hint="write for example 24GiB or 512MB")
+    count = int(float(match["number"]) * BYTE_UNITS[unit])
+    if count < 1:
+        raise UsageError(f"{text!r} must be more than zero", hint="write for example 24GiB")
+    return count
