@@ -32,6 +32,10 @@ class UsageError(KaoprofError):
     exit_code = 2
 
 
+class SpecError(UsageError):
+    """A spec file is wrong: `where` names the file, the line and the key, as in `my.yaml:12 layers[4].type`."""
+
+
 class OutputError(KaoprofError):
     """A result cannot be written where it was asked for."""
 

@@ -9,6 +9,7 @@ from kaoprof.dims import Size
 FLOPS_PER_MAC = 2
 SOFTMAX_FLOPS = 5  # per coefficient: maximum, subtraction, exponential, sum, division
 FUSED_SCALE_FLOPS = 1  # per coefficient: a fused kernel scales the similarities, also by 1
+NORMALISE_FLOPS = 4  # per element: subtract, multiply, and the affine pair
 TRAIN_FACTOR = 3  # a contraction of two inputs that both need gradients: one product forward, two backward
 
 
@@ -25,3 +26,9 @@ def pool_flops(outputs: Size, window: int) -> Size:
 def softmax_flops(coefficients: Size) -> Size:
     """Softmax over rows that hold `coefficients` entries in all."""
     return SOFTMAX_FLOPS * coefficients
+
+
+def interpolation_flops(outputs: Size, axes: int) -> Size:
+    """Linear interpolation along `axes` axes: each output is a weighted sum of its 2^axes neighbours."""
+    neighbours = 2**axes
+    return outputs * (2 * neighbours - 1)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, SOFTMAX_FLOPS
+from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, NORMALISE_FLOPS, SOFTMAX_FLOPS, interpolation_flops
 from kaoprof.dims import Size
 
 aten = torch.ops.aten
@@ -19,7 +19,6 @@ Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs)
 
 SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
 STATISTICS_FLOPS = 4  # per element of a normalisation in training: mean 1, variance 3
-NORMALISE_FLOPS = 4  # per element: subtract, multiply, and the affine pair
 
 
 def matmul_macs(left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
@@ -57,6 +56,12 @@ def convolution_macs(
     """
     del bias, stride, padding, dilation
     return (x if transposed else out).numel() * math.prod(weight.shape[1:])
+
+
+def convolution_flops(x: Tensor, weight: Tensor, bias: Tensor | None, *_: object, out: Tensor, **__: object) -> Size:
+    """Adding the bias to each output element."""
+    del x, weight
+    return 0 if bias is None else out.numel()
 
 
 def convolution_backward_macs(
@@ -120,6 +125,11 @@ def batch_norm_flops(x: Tensor, *args: Any, **_: object) -> Size:
     return x.numel() * (NORMALISE_FLOPS + (STATISTICS_FLOPS if training else 0))
 
 
+def interpolation_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size:
+    """`(b c *s) -> (b c *s')`, linear along every spatial axis."""
+    return interpolation_flops(out.numel(), x.ndim - 2)
+
+
 def first_tensor(value: Any) -> Tensor:
     """The tensor itself, or the first one of a list or tuple."""
     return value if isinstance(value, Tensor) else first_tensor(value[0])
@@ -161,6 +171,9 @@ FLOPS: dict[Any, Rule] = {
     aten._log_softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
     **dict.fromkeys(FUSED_ATTENTION, attention_flops),
     **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv), per_output(1)),
+    aten.convolution: convolution_flops,
+    **dict.fromkeys((aten.hardswish, aten.hardswish_, aten._prelu_kernel), per_output(1)),  # noqa: SLF001
+    **dict.fromkeys((aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d), interpolation_rule),
     aten.sum: per_input(1),
     aten.max_pool2d_with_indices: pool_rule,
     aten.max_pool3d_with_indices: pool_rule,
@@ -186,16 +199,17 @@ MOVES_DATA = frozenset(
         aten.full, aten.full_like, aten.new_full, aten.fill, aten.fill_, aten.zero_, aten.scalar_tensor,
         aten.arange, aten.lift_fresh, aten.constant_pad_nd, aten.index, aten.index_select, aten.gather,
         aten.index_put, aten.index_put_, aten.embedding, aten.roll, aten.flip, aten.repeat, aten.select_backward,
-        aten.slice_backward, aten._unsafe_view, aten._reshape_copy, aten.upsample_nearest2d, aten.native_dropout,  # noqa: SLF001
+        aten.slice_backward, aten._unsafe_view, aten._reshape_copy, aten.native_dropout,  # noqa: SLF001
+        aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
         aten.split_with_sizes_copy, aten.unsafe_split, aten.resize_, aten.set_, aten.is_same_size,
     }
 )  # fmt: skip
 
 
 def has_rule(operation: torch._ops.OpOverload) -> bool:  # noqa: SLF001
-    """Whether the operation itself is listed, so that it counts as one and is not looked into."""
+    """Whether the operation itself counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
     packet = operation.overloadpacket
-    return packet in MACS or packet in FLOPS or packet in MOVES_DATA
+    return operation.namespace == "prim" or packet in MACS or packet in FLOPS or packet in MOVES_DATA
 
 
 def macs_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size:  # noqa: SLF001

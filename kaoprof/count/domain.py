@@ -1,0 +1,83 @@
+"""For which sizes a formula holds: the decisions of a symbolic run, reduced to the least that a reader must know."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sympy
+
+from kaoprof.count.expressions import proven, size_symbol
+
+LEAST_SIZE = 2  # torch treats 0 and 1 as special (broadcasting, layouts); a symbol stands for 2 units and more
+MOST_LEAST_SIZE = 4096  # a bound such as `h > 700` is looked for up to here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """The sizes for which a formula was derived.
+
+    Args:
+        least: the smallest size of each name.
+        units: names whose size must be a multiple of a number.
+        conditions: what else must hold, as relations of the sizes.
+    """
+
+    least: dict[str, int]
+    units: dict[str, int]
+    conditions: tuple[sympy.Basic, ...] = ()
+
+    def __contains__(self, sizes: object) -> bool:
+        if not isinstance(sizes, Mapping):
+            return False
+        values = {size_symbol(name): size for name, size in sizes.items()}
+        return (
+            all(sizes[name] >= least for name, least in self.least.items())
+            and all(sizes[name] % unit == 0 for name, unit in self.units.items())
+            and all(bool(condition.subs(values)) for condition in self.conditions)
+        )
+
+    def lines(self) -> tuple[str, ...]:
+        """One text for each thing to know: `c is a multiple of 2`, `h >= 3`."""
+        units = [f"{name} is a multiple of {unit}" for name, unit in self.units.items() if unit > 1]
+        bounds = [f"{name} >= {least}" for name, least in self.least.items()]
+        return (*units, *bounds, *(sympy.sstr(condition) for condition in self.conditions))
+
+
+def settle(
+    decided: tuple[sympy.Basic, ...], symbols: tuple[sympy.Symbol, ...], units: Mapping[str, int]
+) -> Domain:
+    """What remains of the decisions: a least size for each symbol, and the relations that do not follow from it."""
+    least = dict.fromkeys(symbols, LEAST_SIZE)
+    open_questions = [condition for condition in decided if not proven(condition, least=least)]
+    for condition in open_questions:
+        for symbol in condition.free_symbols & set(symbols):
+            if len(condition.free_symbols) == 1:
+                least[symbol] = max(least[symbol], _bound(condition, symbol) or LEAST_SIZE)
+    remaining = [condition for condition in open_questions if not proven(condition, least=least)]
+    in_sizes = {size_symbol(name): size_symbol(name) / unit for name, unit in units.items()}
+    return Domain(
+        least={symbol.name: bound * units.get(symbol.name, 1) for symbol, bound in least.items()},
+        units=dict(units),
+        conditions=tuple(condition.subs(in_sizes) for condition in remaining),
+    )
+
+
+def _bound(condition: sympy.Basic, symbol: sympy.Symbol) -> int | None:
+    """The least size from which on the condition is certain; None if there is none in sight."""
+    bound = LEAST_SIZE + 1
+    while bound <= MOST_LEAST_SIZE:
+        if proven(condition, least={symbol: bound}):
+            return _tightened(condition, symbol, bound)
+        bound *= 2
+    return None
+
+
+def _tightened(condition: sympy.Basic, symbol: sympy.Symbol, bound: int) -> int:
+    low, high = max(LEAST_SIZE, math.ceil(bound / 2)), bound
+    while low < high:
+        middle = (low + high) // 2
+        if proven(condition, least={symbol: middle}):
+            high = middle
+        else:
+            low = middle + 1
+    return high

@@ -1,0 +1,156 @@
+"""Sizes that are symbols: integers that remember the arithmetic done with them, and every decision taken on them."""
+
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+import torch
+from sympy.logic.boolalg import Boolean
+from torch._dynamo.source import ConstantSource
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+from torch.utils._sympy.functions import Mod
+
+from kaoprof.count.domain import Domain, settle
+from kaoprof.count.expressions import plain, size_symbol
+
+INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
+NOT_THE_CALLER = ("/torch/fx/experimental/", "/torch/__init__.py", "/torch/utils/_", "/torch/_", "/kaoprof/count/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specialisation:
+    """A size that the module turned into a number: the formulas hold for this `value` of it only.
+
+    `why` is the line of code that did it.
+    """
+
+    name: str
+    value: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}: {self.why}"
+
+
+class DivisibilityNeeded(Exception):  # noqa: N818 - not an error: the derivation starts again with a better unit
+    """The module needs size `name` to be a multiple of `divisor` times the unit that it has."""
+
+    def __init__(self, name: str, divisor: int) -> None:
+        super().__init__(f"{name} must be divisible by {divisor}")
+        self.name = name
+        self.divisor = divisor
+
+
+class NamedSizes(ShapeEnv):  # type: ignore[misc]
+    """Makes the symbols and keeps what was decided on them.
+
+    Weights' initial values and floats (a scale such as `1 / sqrt(d)`) may look at a size without fixing it, since no shape
+    comes from them; what else asks for a size as a number specialises it, and is named.
+
+    Args:
+        hints: each name with the size at which decisions are taken.
+        units: names whose size is a multiple of something: with `c: 2` the symbol behind `c` is `c / 2`.
+    """
+
+    def __init__(self, hints: Mapping[str, int], units: Mapping[str, int]) -> None:
+        super().__init__(duck_shape=False)
+        self.units = dict(units)
+        self.asked: dict[Any, str] = {}
+        self.names: dict[Any, sympy.Symbol] = {}
+        self.sizes = {name: self._new(name, hint) for name, hint in hints.items()}
+
+    def _new(self, name: str, hint: int) -> Any:
+        source = ConstantSource(name)
+        unit = self.units.get(name, 1)
+        symbol = self.create_symbol(hint // unit, source=source, dynamic_dim=DimDynamic.DYNAMIC)
+        self.names[symbol] = size_symbol(name)
+        return self.create_symintnode(symbol, hint=hint // unit, source=source) * unit
+
+    def evaluate_expr(self, orig_expr: Any, hint: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Decides as torch does, but leaves alone what only computes a value."""
+        number = not isinstance(orig_expr, (Boolean, bool)) and not orig_expr.is_number
+        if (number and not orig_expr.is_integer) or _while_initialising():
+            with self.suppress_guards():
+                return super().evaluate_expr(orig_expr, hint, *args, **kwargs)
+        if number:
+            self.asked.setdefault(orig_expr, _calling_line())
+        decision = super().evaluate_expr(orig_expr, hint, *args, **kwargs)
+        self._ask_for_a_better_unit(orig_expr, bool(decision))
+        return decision
+
+    def _ask_for_a_better_unit(self, expression: Any, decision: bool) -> None:  # noqa: FBT001
+        equality = sympy.Eq if decision else sympy.Ne
+        if isinstance(expression, equality) and isinstance(expression.args[0], Mod) and expression.args[1] == 0:
+            dividend, divisor = expression.args[0].args
+            if dividend in self.names and divisor.is_Integer:
+                raise DivisibilityNeeded(self.names[dividend].name, int(divisor))
+
+    def expression(self, size: Any) -> sympy.Expr:
+        """A symbolic (or plain) int, in the named sizes."""
+        if isinstance(size, torch.SymInt):
+            return self.in_sizes(plain(self.simplify(size.node.expr), self.names))
+        return sympy.Integer(int(size))
+
+    def in_sizes(self, expression: sympy.Expr) -> sympy.Expr:
+        """From units to sizes: with the unit 2, the symbol behind `c` becomes `c / 2`."""
+        return expression.subs({size_symbol(name): size_symbol(name) / unit for name, unit in self.units.items()})
+
+    def specialisations(self) -> tuple[Specialisation, ...]:
+        """The sizes that became numbers."""
+        return tuple(
+            Specialisation(
+                name=name.name, value=int(value) * self.units.get(name.name, 1), why=self._reason(symbol, value)
+            )
+            for symbol, name in self.names.items()
+            if (value := self.replacements.get(symbol)) is not None and value.is_number
+        )
+
+    def _reason(self, symbol: Any, value: Any) -> str:
+        direct = [line for expression, line in self.asked.items() if symbol in expression.free_symbols]
+        if direct:
+            return f"used as a plain number at {direct[0]}"
+        guards = [guard for guard in self.guards if symbol in guard.expr.free_symbols and not guard.expr.subs(symbol, value + 1)]
+        return f"required at {guards[-1].sloc}" if guards else "required by the module"
+
+    def domain(self) -> Domain:
+        """The sizes for which the decisions taken on the way are the same, and so the formulas hold."""
+        decided = [plain(guard.expr, self.names) for guard in self.guards]
+        for symbol, target in self.replacements.items():
+            if symbol in self.names and not target.is_number:
+                decided.append(sympy.Eq(self.names[symbol], plain(target, self.names), evaluate=False))
+        return settle(tuple(dict.fromkeys(decided)), tuple(self.names.values()), self.units)
+
+
+def _while_initialising() -> bool:
+    frame: Any = sys._getframe(2)  # noqa: SLF001 - what the standard library's own logging uses to find its caller
+    while frame is not None:
+        if frame.f_code.co_name in INITIALISERS or frame.f_globals.get("__name__") == "torch.nn.init":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _calling_line() -> str:
+    """The innermost line outside torch's symbolic machinery and this room: who asked for a number."""
+    for entry in reversed(traceback.extract_stack()):
+        if not any(part in entry.filename for part in NOT_THE_CALLER):
+            return f"{entry.filename}:{entry.lineno}: {entry.line}"
+    return "an unknown line"
+
+
+@contextmanager
+def floats_of_sizes() -> Iterator[None]:
+    """While active, `math.sqrt(size)` and `float(size)` look at a size without fixing it: a float makes no shape."""
+
+    def as_float(size: torch.SymInt) -> float:
+        return float(torch.sym_float(size))
+
+    torch.SymInt.__float__ = as_float  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del torch.SymInt.__float__  # type: ignore[attr-defined]

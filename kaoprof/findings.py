@@ -1,0 +1,142 @@
+"""What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
+
+from dataclasses import dataclass
+
+from kaoprof.records import Record, Row
+from kaoprof.stats import Estimate, estimate, paired_ratio, spread
+
+NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
+MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
+OVERHEAD_SHARE = 0.25  # a speedup below this share of the MAC ratio is not explained by arithmetic
+DENORMALS_WORTH_NAMING = 0.001  # of the coefficients: from here on an unflushed baseline is visibly slower
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What the rows of one cell are compared with: the fastest, and the leanest, implementation of the baseline."""
+
+    fastest: Row | None
+    leanest: Row | None
+    macs: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One row, seen against its cell's baseline. Ratios above 1 are in the row's favour; None is not known."""
+
+    row: Row
+    latency: Estimate | None
+    speedup: Estimate | None
+    macs_ratio: float | None
+    memory_ratio: float | None
+    disagreements: tuple[str, ...]
+
+
+def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
+    """Every row's standing, by grid cell."""
+    found = {}
+    for cell, rows in record.cells().items():
+        baseline = find_baseline(rows, record.baseline)
+        found[cell] = [_standing(row, baseline) for row in rows]
+    return found
+
+
+def find_baseline(rows: list[Row], name: str) -> Baseline:
+    """Among one cell's rows: the baseline's fastest measured implementation, and its leanest."""
+    candidates = [row for row in rows if row.case.operator == name]
+    timed = [row for row in candidates if row.latency is not None]
+    weighed = [row for row in candidates if peak_bytes(row) is not None]
+    macs = [row.analytic.macs for row in candidates if row.analytic]
+    return Baseline(
+        fastest=min(timed, key=lambda row: estimate(row.latency.samples_s).median if row.latency else 0, default=None),
+        leanest=min(weighed, key=lambda row: peak_bytes(row) or 0, default=None),
+        macs=macs[0] if macs else None,
+    )
+
+
+def peak_bytes(row: Row) -> int | None:
+    """The measured peak, else the predicted one."""
+    if row.peak_bytes_measured is not None:
+        return row.peak_bytes_measured
+    return row.counted.peak_bytes_predicted if row.counted else None
+
+
+def _standing(row: Row, baseline: Baseline) -> Standing:
+    fastest = baseline.fastest.latency if baseline.fastest else None
+    return Standing(
+        row=row,
+        latency=estimate(row.latency.samples_s) if row.latency else None,
+        speedup=paired_ratio(fastest, row.latency) if fastest and row.latency else None,
+        macs_ratio=baseline.macs / row.analytic.macs if baseline.macs and row.analytic else None,
+        memory_ratio=_memory_ratio(row, baseline.leanest),
+        disagreements=disagreements(row),
+    )
+
+
+def _memory_ratio(row: Row, leanest: Row | None) -> float | None:
+    """Measured over measured, else predicted over predicted; in an analytic run, map over map."""
+    if leanest is None:
+        return None
+    if row.peak_bytes_measured and leanest.peak_bytes_measured:
+        return leanest.peak_bytes_measured / row.peak_bytes_measured
+    if row.counted and leanest.counted:
+        return leanest.counted.peak_bytes_predicted / row.counted.peak_bytes_predicted
+    return None
+
+
+def disagreements(row: Row) -> tuple[str, ...]:
+    """Where two figures that must be equal are not. Empty where all agree, or where there is nothing to compare."""
+    if not row.analytic or not row.counted:
+        return ()
+    pairs = (
+        ("macs_analytic", row.analytic.macs, "macs_counted", row.counted.macs),
+        ("macs_counted", row.counted.macs, "macs_fvcore", row.counted.macs_fvcore),
+        ("flops_all by formula", row.analytic.flops_all, "flops_all counted", row.counted.flops_all),
+    )
+    return tuple(
+        f"{left_name} {left} != {right_name} {right}"
+        for left_name, left, right_name, right in pairs
+        if left is not None and right is not None and left != right
+    )
+
+
+def warnings_of(record: Record) -> list[str]:
+    """What a careful reader must know before quoting this run, each a sentence."""
+    found = []
+    for row in record.rows:
+        label = f"{row.case.name} at {row.case.dims}"
+        found += [f"{label}: {text}" for text in disagreements(row)]
+        if row.counted and row.counted.uncounted:
+            calls = ", ".join(f"{name} ({times}x)" for name, times in row.counted.uncounted.items())
+            found.append(f"{label}: no rule counts {calls}; flops_all is a lower bound")
+        found += [f"{label}: {text}" for text in _memory_warnings(row) + _latency_warnings(row)]
+    return found + _environment_warnings(record)
+
+
+def _memory_warnings(row: Row) -> list[str]:
+    if row.peak_bytes_measured is None or row.counted is None:
+        return []
+    error = row.counted.peak_bytes_predicted / max(row.peak_bytes_measured, 1) - 1
+    return [f"predicted peak is off by {error:+.1%}"] if abs(error) > MEMORY_TOLERANCE else []
+
+
+def _latency_warnings(row: Row) -> list[str]:
+    if row.latency is None:
+        return []
+    found = []
+    measured = estimate(row.latency.samples_s)
+    if measured.low is None:
+        found.append(f"{measured.samples} samples only, too few for a 95 % interval; raise --budget or --samples")
+    elif spread(row.latency.samples_s) > NOISY_SPREAD:
+        found.append(f"noisy: half of the samples spread over {spread(row.latency.samples_s):.0%} of the median")
+    if (row.denormal_fraction or 0) > DENORMALS_WORTH_NAMING:
+        found.append(f"{row.denormal_fraction:.1%} of its coefficients would be denormal; they were flushed to zero")
+    return found
+
+
+def _environment_warnings(record: Record) -> list[str]:
+    environment = record.environment
+    if environment is None or environment.load_before is None:
+        return []
+    busy = environment.load_before / environment.cores
+    return [f"the machine was busy before the run (load {environment.load_before:.1f})"] if busy > 1 else []

@@ -1,0 +1,59 @@
+"""What a reader must know of the machine to judge a figure, and how much memory is free on it."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+CGROUP = Path("/sys/fs/cgroup")
+BACKENDS = ("mkl", "mkldnn", "openmp")
+
+
+def environment_of(device: str, *, denormals_flushed: bool) -> dict[str, Any]:
+    """The fields of `records.Environment`, as seen from the measuring process."""
+    on_cuda = device.startswith("cuda")
+    return {
+        "device_name": torch.cuda.get_device_name(device) if on_cuda else processor_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "memory_bytes": torch.cuda.get_device_properties(device).total_memory
+        if on_cuda
+        else psutil.virtual_memory().total,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "backends": [name for name in BACKENDS if getattr(torch.backends, name).is_available()],
+        "denormals_flushed": denormals_flushed,
+        "cuda": torch.version.cuda if on_cuda else None,
+    }
+
+
+def processor_name() -> str:
+    """The processor's name, from the kernel where it tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def free_bytes(device: str) -> int:
+    """Bytes that can be allocated on `device` now; on a CPU also within this process's control group."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info(device)[0]
+    available = int(psutil.virtual_memory().available)
+    limit = _read_number(CGROUP / "memory.max")
+    used = _read_number(CGROUP / "memory.current")
+    return min(available, limit - used) if limit is not None and used is not None else available
+
+
+def _read_number(path: Path) -> int | None:
+    """The number in a control group's file; None where there is no such file, or it says `max`."""
+    if not path.is_file():
+        return None
+    text = path.read_text().strip()
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,54 @@
+"""What parent and child say to each other: one JSON object per line, a request down, a reply up."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from kaoprof.build import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`do` names what the child does; the other fields are what that needs.
+
+    `prepare` sets device and threads up and answers with the environment; `load` builds a subject; `peak` and `time`
+    run it; `denormals` inspects its coefficients; `throughput` and `free` ask about the device; `clear` forgets all.
+    """
+
+    do: str
+    subject: int | None = None
+    workload: Workload | None = None
+    device: str | None = None
+    threads: int | None = None
+    calls: int = 1
+    warm_calls: int = 0
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """`status` is `ok` with a `value`, or one of the records' statuses with a `detail`."""
+
+    status: str
+    value: Any = None
+    detail: str = ""
+
+
+def encode(message: Request | Reply) -> bytes:
+    """One line."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """The request in a line."""
+    return msgspec.json.decode(line, type=Request)
+
+
+def decode_reply(line: bytes) -> Reply:
+    """The reply in a line.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return msgspec.json.decode(line, type=Reply)

@@ -1,0 +1,286 @@
+"""Runs a measuring session: who is measured when, within which budget, and what happens when a child dies.
+
+Each grid cell is measured by itself: every subject's peak memory first, which also warms it up; then rounds. In a round
+every subject takes one sample, in random order, so that the machine's drift hits all alike and ratios can be paired.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kaoprof.build import Workload
+from kaoprof.errors import MeasurementError
+from kaoprof.measure.child import ChildLost, SubjectFailed
+from kaoprof.measure.messages import Request
+from kaoprof.units import format_bytes, format_seconds
+
+MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far above the clock's and the pipe's noise
+WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
+MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
+MAX_ROUNDS = 200
+SLOW_ROUNDS = 3  # for a subject whose single call exceeds its share of the budget
+START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
+DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
+SINGLE_THREAD_SLOWDOWN = 4  # a guess, generous, for a call on one thread with denormals
+
+
+class Asks(Protocol):
+    """What a session needs of a child."""
+
+    def ask(self, request: Request, *, timeout_s: float) -> Any:
+        """Sends a request and returns its answer's value."""
+
+    def kill(self) -> None:
+        """Ends the child."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Something to measure. `floor_flops` is arithmetic that it cannot avoid, for the whole batch."""
+
+    key: int
+    label: str
+    workload: Workload
+    resident_bytes: int
+    predicted_bytes: int
+    floor_flops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to measure; times in seconds. `samples` fixes the number of rounds; else the budget decides."""
+
+    device: str
+    threads: int | None
+    budget_s: float
+    samples: int | None
+    timeout_s: float
+    memory_fraction: float
+    force_run: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a session stands: what is being measured, how far it is, and the estimate so far."""
+
+    label: str
+    step: str
+    done: int
+    total: int
+    estimate_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Measurement:
+    """What is known of one subject so far."""
+
+    status: str = "ok"
+    detail: str = ""
+    peak_bytes: int | None = None
+    reserved_bytes: int | None = None
+    denormal_fraction: float | None = None
+    call_s: float = math.inf
+    calls: int = 1
+    rounds: list[int] = field(default_factory=list)
+    samples_s: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Session:
+    """One session with one child at a time. `measurements` is complete at any moment: what is not measured says so."""
+
+    plan: Plan
+    open_child: Callable[[], Asks]
+    notify: Callable[[Progress], None]
+    clock: Callable[[], float] = time.monotonic
+    measurements: dict[int, Measurement] = field(default_factory=dict)
+    environment: dict[str, Any] | None = None
+    free_bytes: int | None = None
+    throughput_flops: float | None = None
+    child: Asks | None = None
+    loaded: dict[int, Subject] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.plan.seed)  # noqa: S311 - an order of measuring, not a secret
+
+    def close(self) -> None:
+        """Ends the child."""
+        if self.child is not None:
+            self.child.kill()
+            self.child = None
+
+    def start(self) -> Asks:
+        """A child that is prepared and holds every surviving subject of the current cell, warmed up."""
+        if self.child is None:
+            self.child = self.open_child()
+            self.environment = self.child.ask(
+                Request(do="prepare", device=self.plan.device, threads=self.plan.threads), timeout_s=START_LIMIT_S
+            )
+            for subject in list(self.loaded.values()):
+                self.ask(subject, "load", timeout_s=START_LIMIT_S)
+                if subject.key in self.loaded:
+                    self.ask(subject, "time", timeout_s=self.plan.timeout_s)
+        return self.child
+
+    def ask_device(self, do: str, *, dtype: str | None = None) -> Any:
+        """Asks about the device, in a new child if the last one died meanwhile.
+
+        Raises:
+            MeasurementError: the new one died too.
+        """
+        request = Request(do=do, dtype=dtype)
+        try:
+            return self.start().ask(request, timeout_s=START_LIMIT_S)
+        except ChildLost:
+            self.close()
+        try:
+            return self.start().ask(request, timeout_s=START_LIMIT_S)
+        except (ChildLost, SubjectFailed) as failure:
+            raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
+
+    def ask(self, subject: Subject, do: str, *, timeout_s: float, calls: int = 1, warm_calls: int = 0) -> Any:
+        """Asks about a subject; None if that failed, which its measurement then says."""
+        measurement = self.measurements[subject.key]
+        request = Request(do=do, subject=subject.key, workload=subject.workload if do == "load" else None,
+                          calls=calls, warm_calls=warm_calls)  # fmt: skip
+        try:
+            return self.start().ask(request, timeout_s=timeout_s)
+        except SubjectFailed as failure:
+            measurement.status, measurement.detail = failure.status, failure.message
+        except ChildLost as loss:
+            measurement.status, measurement.detail = loss.status, f"{loss.message} during {do!r}"
+            self.close()
+        self.loaded.pop(subject.key, None)
+        return None
+
+    def measure_cell(self, subjects: Sequence[Subject], budget_s: float) -> None:
+        """Measures subjects that may be compared with each other."""
+        deadline = self.clock() + budget_s
+        for subject in subjects:
+            self.measurements[subject.key] = Measurement(status="skipped", detail="not reached before the run ended")
+        fitting = [subject for subject in subjects if not self.refuse(subject)]
+        share_s = budget_s / max(len(fitting), 1)
+        for done, subject in enumerate(fitting):
+            self.notify(Progress(label=subject.label, step="memory", done=done, total=len(fitting)))
+            self.warm_up(subject, share_s)
+        self.run_rounds(share_s, deadline)
+        self.loaded.clear()
+        self.ask_device("clear")
+
+    def refuse(self, subject: Subject) -> bool:
+        """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
+        if self.plan.force_run:
+            return False
+        self.free_bytes = int(self.ask_device("free"))
+        if self.throughput_flops is None:
+            self.throughput_flops = float(self.ask_device("throughput", dtype=subject.workload.inputs[0].dtype))
+        needed = subject.predicted_bytes + subject.resident_bytes
+        allowed = int(self.free_bytes * self.plan.memory_fraction)
+        floor_s = subject.floor_flops / self.throughput_flops
+        if needed > allowed:
+            detail = (
+                f"predicted not to fit: needs {format_bytes(needed)}, allowed {format_bytes(allowed)} "
+                f"({self.plan.memory_fraction:.0%} of {format_bytes(self.free_bytes)} free); --force-run tries anyway"
+            )
+        elif floor_s > self.plan.timeout_s:
+            detail = (
+                f"predicted too slow: one call needs at least {format_seconds(floor_s)} at the "
+                f"{self.throughput_flops / 1e9:.0f} GFLOP/s of this device, limit {format_seconds(self.plan.timeout_s)}; "
+                "raise --timeout"
+            )
+        else:
+            return False
+        self.measurements[subject.key] = Measurement(status="skipped", detail=detail)
+        return True
+
+    def warm_up(self, subject: Subject, share_s: float) -> None:
+        """Loads a subject, reads its peak memory, and learns how long a call takes."""
+        measurement = self.measurements[subject.key] = Measurement()
+        self.start()
+        self.loaded[subject.key] = subject
+        self.ask(subject, "load", timeout_s=START_LIMIT_S)
+        if subject.key not in self.loaded:
+            return
+        peak = self.ask(subject, "peak", timeout_s=self.plan.timeout_s + START_LIMIT_S)
+        if peak is None:
+            return
+        measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
+        self.calibrate(subject)
+        batch = subject.workload.inputs[0].shape[0]
+        if measurement.call_s / batch * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE:
+            measurement.denormal_fraction = self.ask(subject, "denormals", timeout_s=START_LIMIT_S)
+
+    def calibrate(self, subject: Subject) -> None:
+        """How many calls make a sample long enough: known after one call, and for fast ones after a block of them."""
+        measurement = self.measurements[subject.key]
+        for _ in range(3):
+            measured = self.ask(
+                subject, "time", calls=measurement.calls, warm_calls=1 if measurement.calls > 1 else 0,
+                timeout_s=self.plan.timeout_s,
+            )  # fmt: skip
+            if measured is None:
+                return
+            measurement.call_s = measured
+            enough = math.ceil(MIN_SAMPLE_S / max(measured, 1e-9))
+            if enough <= measurement.calls:
+                return
+            measurement.calls = enough
+
+    def run_rounds(self, share_s: float, deadline: float) -> None:
+        """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows."""
+        wanted = self.plan.samples
+        number = 0
+        while self.loaded and number < (wanted or MAX_ROUNDS):
+            if wanted is None and number >= MIN_ROUNDS and self.clock() >= deadline:
+                return
+            order = [subject for subject in self.loaded.values() if wanted or self.takes_part(subject, number, share_s)]
+            if not order:
+                return
+            self.random.shuffle(order)
+            for subject in order:
+                self.sample(subject, number, total=wanted or self.expected_rounds(deadline, number))
+            number += 1
+
+    def takes_part(self, subject: Subject, number: int, share_s: float) -> bool:
+        """A subject whose single call exceeds its share leaves after a few rounds; the others go on."""
+        return number < SLOW_ROUNDS or self.measurements[subject.key].call_s <= share_s
+
+    def expected_rounds(self, deadline: float, number: int) -> int:
+        """How many rounds there will be, at the present pace."""
+        round_s = sum(self.measurements[subject.key].call_s * self.measurements[subject.key].calls
+                      for subject in self.loaded.values())  # fmt: skip
+        more = (deadline - self.clock()) / max(round_s, 1e-9)
+        return min(MAX_ROUNDS, max(MIN_ROUNDS, number + math.ceil(max(more, 0))))
+
+    def sample(self, subject: Subject, number: int, total: int) -> None:
+        """One sample of one subject."""
+        measurement = self.measurements[subject.key]
+        median = sorted(measurement.samples_s)[len(measurement.samples_s) // 2] if measurement.samples_s else None
+        self.notify(
+            Progress(label=subject.label, step="latency", done=number, total=total,
+                     estimate_s=median or measurement.call_s)
+        )  # fmt: skip
+        seconds = self.ask(
+            subject, "time", calls=measurement.calls, warm_calls=int(measurement.call_s < WARM_CALL_LIMIT_S),
+            timeout_s=self.plan.timeout_s * max(1, measurement.calls),
+        )  # fmt: skip
+        if seconds is not None:
+            measurement.rounds.append(number)
+            measurement.samples_s.append(seconds)
+
+
+def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:
+    """Measures cell after cell, each with an equal part of the budget. Whatever happens, the child is gone afterwards.
+
+    Raises:
+        KeyboardInterrupt: passed on; `session.measurements` holds what was measured until then.
+    """
+    try:
+        for cell in cells:
+            session.measure_cell(cell, session.plan.budget_s / len(cells))
+    finally:
+        session.close()

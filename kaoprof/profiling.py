@@ -1,0 +1,246 @@
+"""From a request to a record: closed forms, counts, prediction, measurement, in that order. Never prints."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from kaoprof.build import Workload, operator_workload
+from kaoprof.catalog import find_operator
+from kaoprof.costs.arithmetic import TRAIN_FACTOR
+from kaoprof.errors import KaoprofError, MeasurementError
+from kaoprof.measure.child import Child
+from kaoprof.measure.session import Measurement, Plan, Progress, Session, Subject, measure
+from kaoprof.records import Analytic, Case, Counted, Environment, Latency, Protocol, Record, Row, element_bytes
+from kaoprof.requests import Options, Sizes, cases_of, spatial_grid
+
+if TYPE_CHECKING:
+    from kaoprof.count import Census
+
+ProgressCallback = Callable[[Progress], None]
+
+
+def compare(
+    *,
+    h: Sizes = None,
+    w: Sizes = None,
+    t: Sizes = None,
+    n: Sizes = None,
+    c: Sizes = 64,
+    batch: Sizes = 1,
+    heads: int = 1,
+    operators: Iterable[str] | None = None,
+    projection: str = "value",
+    scale: str = "sqrt",
+    dtype: str = "fp32",
+    mode: str = "forward",
+    options: Options | None = None,
+    progress: ProgressCallback | None = None,
+) -> Record:
+    """Attention operators side by side: closed form, counts, predicted and measured peak memory, latency.
+
+    Args:
+        h: height, or several; with it `w` (equal to `h` by default) and, for video, `t` frames.
+        w: width.
+        t: frames.
+        n: length, for one spatial axis; excludes the others.
+        c: channels.
+        batch: samples in the input.
+        heads: attention heads.
+        operators: names such as `kao_qkv` or `nonlocal:sdpa`; all by default.
+        projection: none, value (the paper's count), qkv or qkvo.
+        scale: sqrt or none.
+        dtype: fp64, fp32, bf16 or fp16.
+        mode: forward, or train for forward and backward.
+        options: device, budget, seed, baseline and how to measure.
+        progress: called with what is being done.
+
+    Returns:
+        The record, one row per operator, implementation and grid cell. An interrupt (Ctrl-C) while measuring ends it
+        early: the record then says so and holds what was measured.
+
+    Raises:
+        UsageError: sizes or words that make no sense.
+        MeasurementError: the device is not there, or no measuring process can be started.
+    """
+    options = options or Options()
+    find_operator(options.baseline)
+    notify = progress or (lambda _: None)
+    cases = cases_of(
+        spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,
+        scale=scale, dtype=dtype, mode=mode, device=None,
+    )  # fmt: skip
+    record = Record(
+        version=version("kaoprof"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        baseline=options.baseline,
+        rows=tuple(Row(case=case, analytic=analytic(case)) for case in cases),
+    )
+    if options.analytic:
+        return record
+    device = find_device(options.device)
+    record = count_rows(record, device, options, notify)
+    return measure_rows(record, device, options, notify)
+
+
+def analytic(case: Case) -> Analytic:
+    """The closed form's figures for one case."""
+    operator = find_operator(case.operator)
+    cost = operator.cost(case.dims, case.options)
+    order_time, order_memory = operator.orders(case.dims.axes, case.options)
+    width = element_bytes(case)
+    elements = 2 * case.b * case.c * case.dims.positions + cost.params
+    training = case.mode == "train"
+    return Analytic(
+        order_time=order_time,
+        order_memory=order_memory,
+        params=cost.params,
+        macs=cost.macs * (TRAIN_FACTOR if training else 1),
+        flops_all=None if training else cost.flops_all,
+        map_bytes=case.b * cost.map_entries * width,
+        compulsory_bytes=elements * width,
+    )
+
+
+def workload_of(case: Case, seed: int) -> Workload:
+    """What runs for a case."""
+    return operator_workload(case.operator, case.dims, case.options, dtype=case.dtype, mode=case.mode, seed=seed)
+
+
+def find_device(name: str) -> str:
+    """The device that `auto`, `cpu` or `cuda[:i]` means here.
+
+    Raises:
+        MeasurementError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda"):
+        index = int(name.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            seen = torch.cuda.device_count()
+            raise MeasurementError(
+                f"there is no {name}: torch {torch.__version__} sees {seen} CUDA devices",
+                where="device",
+                hint="use --device cpu",
+            )
+        return f"cuda:{index}"
+    return name
+
+
+def count_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
+    """The record with every row counted; a row that cannot be counted says why and keeps its closed form."""
+    import torch
+
+    from kaoprof.count import count
+
+    threads = options.threads or torch.get_num_threads()
+    rows = []
+    for done, row in enumerate(record.rows):
+        case = replace(row.case, device=device)
+        notify(Progress(label=f"{case.name} {case.dims}", step="counting", done=done, total=len(record.rows)))
+        try:
+            census = count(workload_of(case, options.seed), device=device.partition(":")[0], threads=threads)
+            rows.append(replace(row, case=case, counted=counted(census, case)))
+        except (KaoprofError, RuntimeError, NotImplementedError) as error:
+            rows.append(replace(row, case=case, status="error", detail=f"cannot be counted: {error}"))
+    return replace(record, rows=tuple(rows))
+
+
+def counted(census: "Census", case: Case) -> Counted:
+    """The census per sample, as papers print it.
+
+    Raises:
+        KaoprofError: the count is not a multiple of the batch, so that "per sample" has no meaning.
+    """
+    per_batch = (census.macs, census.flops_all, census.macs_fvcore or 0)
+    if any(total % case.b for total in per_batch):
+        raise KaoprofError(f"counts {per_batch} are not proportional to the batch of {case.b}")
+    return Counted(
+        macs=census.macs // case.b,
+        flops_all=census.flops_all // case.b,
+        macs_fvcore=None if census.macs_fvcore is None else census.macs_fvcore // case.b,
+        peak_bytes_predicted=census.peak_bytes_predicted,
+        uncounted=census.uncounted,
+    )
+
+
+def measure_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
+    """The record with every row measured, skipped or failed, each with its reason."""
+    plan = Plan(
+        device=device, threads=options.threads, budget_s=options.budget_s, samples=options.samples,
+        timeout_s=options.timeout_s, memory_fraction=options.memory_fraction, force_run=options.force_run,
+        seed=options.seed,
+    )  # fmt: skip
+    session = Session(plan, Child, notify)
+    started = session.clock()
+    load = _load_average()
+    keys = {row.case: key for key, row in enumerate(record.rows)}
+    cells = [
+        [subject_of(row, keys[row.case], options.seed) for row in rows if row.status == "ok"]
+        for rows in record.cells().values()
+    ]
+    interrupted = False
+    try:
+        measure(session, cells)
+    except KeyboardInterrupt:
+        interrupted = True
+    environment = Environment(**session.environment, load_before=load) if session.environment else None
+    return replace(
+        record,
+        rows=tuple(measured(row, session.measurements.get(keys[row.case])) for row in record.rows),
+        environment=environment,
+        protocol=Protocol(
+            budget_s=options.budget_s, samples=options.samples, timeout_s=options.timeout_s, seed=options.seed,
+            memory_fraction=options.memory_fraction, force_run=options.force_run,
+            spent_s=session.clock() - started, free_bytes=session.free_bytes,
+            throughput_flops=session.throughput_flops,
+        ),
+        interrupted=interrupted,
+    )  # fmt: skip
+
+
+def subject_of(row: Row, key: int, seed: int) -> Subject:
+    """What the session needs to know of a row."""
+    assert row.analytic is not None and row.counted is not None
+    case = row.case
+    input_bytes = case.b * case.c * case.dims.positions * element_bytes(case)
+    return Subject(
+        key=key,
+        label=f"{case.name} {case.dims}",
+        workload=workload_of(case, seed),
+        resident_bytes=input_bytes + row.analytic.params * element_bytes(case),
+        predicted_bytes=row.counted.peak_bytes_predicted,
+        floor_flops=2 * row.analytic.macs * case.b,
+    )
+
+
+def measured(row: Row, measurement: Measurement | None) -> Row:
+    """The row with what was measured of it."""
+    if measurement is None:
+        return row if row.status != "ok" else replace(row, status="skipped", detail="not reached before the run ended")
+    latency = (
+        Latency(
+            rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls
+        )
+        if measurement.samples_s
+        else None
+    )
+    return replace(
+        row,
+        status=measurement.status,
+        detail=measurement.detail,
+        peak_bytes_measured=measurement.peak_bytes,
+        peak_bytes_reserved=measurement.reserved_bytes,
+        latency=latency,
+        denormal_fraction=measurement.denormal_fraction,
+    )
+
+
+def _load_average() -> float | None:
+    import os
+
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -1,0 +1,203 @@
+"""What a run leaves behind: frozen, raw, in SI units; JSON and back. Statistics are computed from it, never stored.
+
+None means "not known"; it is never written as 0.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
+from kaoprof.errors import RecordError
+
+SCHEMA = 1
+STATUSES = ("ok", "oom", "skipped", "timeout", "unsupported", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Which operator, at which size, told what: the key of a row. `spatial` is (n,), (h, w) or (t, h, w)."""
+
+    operator: str
+    implementation: str
+    b: int
+    c: int
+    spatial: tuple[int, ...]
+    heads: int = 1
+    projection: str = "value"
+    scale: str = "sqrt"
+    dtype: str = "fp32"
+    device: str | None = None
+    mode: str = "forward"
+
+    @property
+    def dims(self) -> Dims:
+        """The input's sizes."""
+        return Dims(b=self.b, c=self.c, spatial=self.spatial)
+
+    @property
+    def options(self) -> AttentionOptions:
+        """What the operator was told."""
+        return AttentionOptions(
+            heads=self.heads, projection=self.projection, scale=self.scale, implementation=self.implementation
+        )
+
+    @property
+    def name(self) -> str:
+        """Operator and implementation, as the command line names them: `nonlocal:sdpa`."""
+        return f"{self.operator}:{self.implementation}"
+
+    @property
+    def cell(self) -> tuple[object, ...]:
+        """Everything but the operator: rows that share it may be compared."""
+        return (self.b, self.c, self.spatial, self.heads, self.projection, self.scale, self.dtype, self.mode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analytic:
+    """From the closed form. Counts are of one sample, bytes of the whole batch; in `train` mode of forward + backward.
+
+    `flops_all` is None in `train` mode: the backward pass has no closed form for what is not a contraction.
+    """
+
+    order_time: str
+    order_memory: str
+    params: int
+    macs: int
+    flops_all: int | None
+    map_bytes: int
+    compulsory_bytes: int  # input, output and parameters, each moved once: what no implementation can avoid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """From running the module on meta tensors, counts of one sample; and the predicted peak, of the whole batch."""
+
+    macs: int
+    flops_all: int
+    macs_fvcore: int | None
+    peak_bytes_predicted: int
+    uncounted: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Raw samples: `samples_s[i]` is the mean seconds per call over `calls` calls in a row, taken in round `rounds[i]`."""
+
+    rounds: tuple[int, ...]
+    samples_s: tuple[float, ...]
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One operator in one grid cell. `detail` explains any status that is not `ok`."""
+
+    case: Case
+    status: str = "ok"
+    detail: str = ""
+    analytic: Analytic | None = None
+    counted: Counted | None = None
+    peak_bytes_measured: int | None = None
+    peak_bytes_reserved: int | None = None
+    latency: Latency | None = None
+    denormal_fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages."""
+
+    device_name: str
+    cores: int
+    threads: int
+    memory_bytes: int
+    system: str
+    python: str
+    torch: str
+    backends: tuple[str, ...]
+    denormals_flushed: bool
+    load_before: float | None = None
+    cuda: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.device_name}, {self.threads} threads, torch {self.torch}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """How it was measured; times in seconds."""
+
+    budget_s: float
+    samples: int | None
+    timeout_s: float
+    seed: int
+    memory_fraction: float
+    force_run: bool
+    spent_s: float
+    free_bytes: int | None = None
+    throughput_flops: float | None = None  # FLOP/s of a large product on this device, from which floors follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One run of `compare`."""
+
+    schema: int = SCHEMA
+    kind: str = "compare"
+    version: str
+    created: str
+    baseline: str
+    rows: tuple[Row, ...]
+    protocol: Protocol | None = None
+    environment: Environment | None = None
+    interrupted: bool = False
+
+    def cells(self) -> dict[tuple[object, ...], list[Row]]:
+        """The rows by grid cell, in order."""
+        grouped: dict[tuple[object, ...], list[Row]] = {}
+        for row in self.rows:
+            grouped.setdefault(row.case.cell, []).append(row)
+        return grouped
+
+
+def element_bytes(case: Case) -> int:
+    """Bytes of one element in the case's dtype."""
+    return DTYPE_BYTES[case.dtype]
+
+
+def dumps(record: Record) -> str:
+    """The record as JSON text."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
+
+
+def loads(text: str | bytes, *, where: str = "record") -> Record:
+    """The record that `dumps` wrote.
+
+    Raises:
+        RecordError: not JSON, not a record, or of a newer schema.
+    """
+    try:
+        head = msgspec.json.decode(text)
+        if not isinstance(head, dict) or "schema" not in head:
+            raise RecordError("this is JSON, but not a kaoprof record", where=where)
+        if head["schema"] != SCHEMA:
+            raise RecordError(
+                f"schema {head['schema']!r}, but this kaoprof reads schema {SCHEMA}", where=where, hint="update kaoprof"
+            )
+        return msgspec.json.decode(text, type=Record)
+    except msgspec.DecodeError as error:
+        raise RecordError(f"not a complete kaoprof record: {error}", where=where) from error
+
+
+def load(path: Path) -> Record:
+    """Reads a record from a file.
+
+    Raises:
+        RecordError: the file cannot be read or is no record.
+    """
+    try:
+        return loads(path.read_bytes(), where=str(path))
+    except OSError as error:
+        raise RecordError(f"cannot be read: {error.strerror}", where=str(path)) from error

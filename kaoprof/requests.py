@@ -1,0 +1,146 @@
+"""What `compare` is asked for: validated sizes and options, and the grid cells and rows that follow from them."""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kaoprof.catalog import OPERATORS, find_operator
+from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
+from kaoprof.errors import UsageError
+from kaoprof.records import Case
+
+LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine, so it is taken for a slip of the hand
+Sizes = int | Sequence[int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the rows are measured and what they are compared with; times in seconds.
+
+    Args:
+        device: `auto` takes the GPU if there is one; else `cpu` or `cuda[:i]`.
+        analytic: only the closed forms; nothing is counted, predicted or measured.
+        budget_s: time for measuring, over all cells.
+        samples: rounds, instead of as many as the budget allows.
+        timeout_s: the longest that one call may take.
+        force_run: run also what is predicted not to fit.
+        threads: of CPU kernels; None leaves torch's choice.
+        seed: of weights, inputs and the order of measuring.
+        baseline: the operator that ratios refer to.
+        memory_fraction: of the free memory, what a row may need.
+    """
+
+    device: str = "auto"
+    analytic: bool = False
+    budget_s: float = 10.0
+    samples: int | None = None
+    timeout_s: float = 60.0
+    force_run: bool = False
+    threads: int | None = None
+    seed: int = 0
+    baseline: str = "nonlocal"
+    memory_fraction: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name in ("budget_s", "timeout_s"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise UsageError(f"must be more than zero, not {value}", where=name.removesuffix("_s"))
+        for name in ("samples", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"must be at least 1, not {value}", where=name)
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"must be between 0 and 2^63, not {self.seed}", where="seed")
+        kind, _, index = self.device.partition(":")
+        if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
+            raise UsageError(f"unknown device {self.device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
+
+
+def spatial_grid(h: Sizes, w: Sizes, t: Sizes, n: Sizes) -> list[tuple[int, ...]]:
+    """The spatial sizes that `--h --w --t --n` ask for: each combination, `w` equal to `h` where it is not given.
+
+    Raises:
+        UsageError: sizes that do not go together, or are not whole numbers from 1 on.
+    """
+    given = {name: as_sizes(name, sizes) for name, sizes in (("h", h), ("w", w), ("t", t), ("n", n)) if sizes is not None}
+    if "n" in given:
+        if len(given) > 1:
+            raise UsageError("n is for one spatial axis and excludes h, w and t", where="n")
+        return [(size,) for size in given["n"]]
+    if "h" not in given:
+        if given:
+            raise UsageError(f"given without h: {', '.join(given)}", where="h", hint="add --h")
+        raise UsageError("no size given", where="h", hint="add --h 56 for images, --t 8 --h 56 for video, or --n 1024")
+    planes = itertools.product(given["h"], given["w"]) if "w" in given else ((size, size) for size in given["h"])
+    if "t" not in given:
+        return list(planes)
+    return [(frames, *plane) for frames, plane in itertools.product(given["t"], list(planes))]
+
+
+def as_sizes(name: str, sizes: Sizes) -> tuple[int, ...]:
+    """One size or several, each checked.
+
+    Raises:
+        UsageError: not a whole number from 1 to `LARGEST_SIZE`, or none at all.
+    """
+    values = (sizes,) if isinstance(sizes, int) else tuple(sizes or ())
+    if not values:
+        raise UsageError("no size given", where=name)
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UsageError(f"{value!r} is not a whole number", where=name)
+        if not 1 <= value <= LARGEST_SIZE:
+            raise UsageError(f"must be between 1 and {LARGEST_SIZE}, not {value}", where=name)
+    return values
+
+
+def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
+    """`(operator, implementation)` for each name: `kao_kv` means all its implementations, `kao_kv:sdpa` that one.
+
+    Raises:
+        UsageError: an unknown name, with the nearest known one.
+    """
+    chosen: list[tuple[str, str]] = []
+    for name in names or OPERATORS:
+        operator_name, colon, implementation = name.partition(":")
+        operator = find_operator(operator_name)
+        if colon:
+            one_of("implementation", implementation, operator.implementations)
+        chosen += [(operator_name, known) for known in operator.implementations if implementation in ("", known)]
+    return list(dict.fromkeys(chosen))
+
+
+def cases_of(
+    spatial: Iterable[tuple[int, ...]],
+    *,
+    c: Sizes,
+    batch: Sizes,
+    operators: Iterable[str] | None,
+    heads: int,
+    projection: str,
+    scale: str,
+    dtype: str,
+    mode: str,
+    device: str | None,
+) -> list[Case]:
+    """Every row, grid cell by grid cell.
+
+    Raises:
+        UsageError: heads that do not divide the channels, or an unknown word.
+    """
+    one_of("dtype", dtype, tuple(DTYPE_BYTES))
+    one_of("mode", mode, MODES)
+    AttentionOptions(heads=heads, projection=projection, scale=scale)
+    pairs = chosen_operators(operators)
+    grid = itertools.product(as_sizes("batch", batch), as_sizes("c", c), spatial)
+    cases = []
+    for b, channels, sizes in grid:
+        head_size(channels, heads)
+        cases += [
+            Case(operator=operator, implementation=implementation, b=b, c=channels, spatial=sizes, heads=heads,
+                 projection=projection, scale=scale, dtype=dtype, mode=mode, device=device)
+            for operator, implementation in pairs
+        ]  # fmt: skip
+    return cases

@@ -1,0 +1,136 @@
+"""The four kinds of spec: a model, a single operator, a grid of sizes, and code to import."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from kaoprof.specs.layers import (
+    Count,
+    Heads,
+    Implementation,
+    Layer,
+    Name,
+    OperatorName,
+    Projection,
+    Scale,
+)
+
+Counts: TypeAlias = Count | Annotated[tuple[Count, ...], Meta(min_length=1, max_length=1000)]
+Schema = Annotated[Literal[1], Meta(description="version of this format: 1")]
+Source = Annotated[str, Meta(max_length=500, description="where it comes from, such as a paper")]
+Description = Annotated[str, Meta(max_length=500, description="one line that says what it is")]
+FloatType = Annotated[Literal["fp64", "fp32", "bf16", "fp16"], Meta(description="dtype of inputs and weights")]
+Mode = Annotated[Literal["forward", "train"], Meta(description="forward, or train for forward and backward")]
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mapping inside a spec."""
+
+
+class Input(Part, kw_only=True):
+    """What goes in: `batch` samples of `channels` channels with one to three spatial axes."""
+
+    channels: Annotated[Count, Meta(description="channels of the input, such as 3")]
+    size: Annotated[
+        tuple[Count, ...],
+        Meta(min_length=1, max_length=3, description="spatial sizes: [n], [h, w] or [t, h, w], such as [224, 224]"),
+    ]
+    batch: Annotated[Count, Meta(description="samples at once")] = 1
+
+
+class AttentionDefaults(Part, kw_only=True):
+    """An attention operator and its options."""
+
+    type: OperatorName
+    heads: Heads = 1
+    projection: Projection = "value"
+    scale: Scale = "sqrt"
+    implementation: Implementation = "matmul"
+
+
+class ModelSpec(Part, kw_only=True):
+    """A network, layer by layer."""
+
+    schema: Schema
+    name: Name
+    source: Source = ""
+    description: Description = ""
+    input: Input
+    attention: Annotated[
+        AttentionDefaults | None, Meta(description="the operator of attention layers that name none themselves")
+    ] = None
+    layers: Annotated[tuple[Layer, ...], Meta(min_length=1, description="the layers, from input to output")]
+
+
+class OperatorSpec(Part, kw_only=True):
+    """One attention operator on one input."""
+
+    schema: Schema
+    name: Name
+    source: Source = ""
+    description: Description = ""
+    input: Input
+    operator: Annotated[AttentionDefaults, Meta(description="the operator, such as {type: kao_qkv}")]
+
+
+class Sizes(Part, kw_only=True):
+    """Sizes to combine, each a number or a list: `n`; or `h` and `w` (default: as h), with `t` for video."""
+
+    c: Annotated[Counts, Meta(description="channels: a number or a list of numbers")]
+    h: Annotated[Counts | None, Meta(description="heights: a number or a list of numbers")] = None
+    w: Annotated[Counts | None, Meta(description="widths; default: as h")] = None
+    t: Annotated[Counts | None, Meta(description="numbers of frames")] = None
+    n: Annotated[Counts | None, Meta(description="lengths of a single spatial axis")] = None
+    batch: Annotated[Counts, Meta(description="batch sizes")] = 1
+    heads: Annotated[Counts, Meta(description="numbers of heads")] = 1
+
+
+class GridSpec(Part, kw_only=True):
+    """Operators side by side on a grid of sizes."""
+
+    schema: Schema
+    name: Name
+    source: Source = ""
+    description: Description = ""
+    grid: Sizes
+    operators: Annotated[tuple[OperatorName, ...], Meta(description="operators to compare; default: all")] = ()
+    projection: Projection = "value"
+    scale: Scale = "sqrt"
+    dtype: FloatType = "fp32"
+    mode: Mode = "forward"
+
+
+class TensorInput(Part, kw_only=True):
+    """A tensor that a module is called with."""
+
+    shape: Annotated[tuple[Count, ...], Meta(max_length=8, description="sizes, batch first, such as [1, 3, 224, 224]")]
+    dtype: Annotated[
+        Literal["fp64", "fp32", "bf16", "fp16", "int64", "int32", "bool"], Meta(description="dtype, such as fp32")
+    ] = "fp32"
+    high: Annotated[int, Meta(ge=1, le=2**31, description="whole numbers are drawn from 0 to below this")] = 2
+
+
+class CodeSpec(Part, kw_only=True):
+    """A module that code makes. Importing runs that code, so it needs permission when it is used."""
+
+    schema: Schema
+    name: Name
+    source: Source = ""
+    description: Description = ""
+    module: Annotated[str, Meta(max_length=300, description="package.module:factory, such as my_models:build")]
+    args: Annotated[tuple[Any, ...], Meta(description="positional arguments of the factory")] = ()
+    kwargs: Annotated[dict[str, Any], Meta(description="keyword arguments of the factory")] = {}
+    inputs: Annotated[
+        list[Any] | dict[str, Any],
+        Meta(
+            min_length=1,
+            description="what the module is called with: a list (positional) or a mapping (by keyword) of tensors "
+            "{shape, dtype}, plain values, and lists or mappings of them",
+        ),
+    ]
+
+
+Spec: TypeAlias = ModelSpec | OperatorSpec | GridSpec | CodeSpec
+
+KINDS: dict[str, type[Spec]] = {"layers": ModelSpec, "operator": OperatorSpec, "grid": GridSpec, "module": CodeSpec}
+KIND_NAMES = {"layers": "model", "operator": "operator", "grid": "grid", "module": "code"}

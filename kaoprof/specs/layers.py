@@ -1,0 +1,251 @@
+"""The layers that a model spec may name: what each is called, its keys, their limits and defaults.
+
+Docstrings and descriptions here are what editors show (`kaoprof schema`) and what hints quote.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+MAX_SIZE = 2**20  # of one axis, in elements or channels: beyond it a spec is a mistake
+MAX_REPEAT = 1000
+MAX_SCALE = 1024
+
+Count = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
+Offset = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
+PerAxis: TypeAlias = Count | Annotated[tuple[Count, ...], Meta(min_length=1, max_length=3)]
+PaddingPerAxis: TypeAlias = Offset | Annotated[tuple[Offset, ...], Meta(min_length=1, max_length=3)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", description="letters, digits and . _ -")]
+
+Out = Annotated[Count, Meta(description="output channels, such as 32")]
+Kernel = Annotated[PerAxis, Meta(description="window size: one number, or one for each spatial axis")]
+Stride = Annotated[PerAxis, Meta(description="step of the window: one number, or one for each spatial axis")]
+Dilation = Annotated[PerAxis, Meta(description="spacing of the window's elements")]
+Padding = Annotated[
+    PaddingPerAxis | None, Meta(description="zeros on both sides; default dilation * (kernel - 1) // 2")
+]
+Norm = Annotated[Literal["batch_norm", "none"], Meta(description="normalisation after the convolution")]
+ActivationName: TypeAlias = Literal[
+    "relu", "relu6", "gelu", "silu", "hswish", "hsigmoid", "sigmoid", "tanh", "leaky_relu", "elu", "softplus", "mish"
+]
+ActivationOrNone: TypeAlias = Literal[
+    "relu", "relu6", "gelu", "silu", "hswish", "hsigmoid", "sigmoid", "tanh", "leaky_relu", "elu", "softplus", "mish",
+    "none",
+]  # fmt: skip
+ActivationAfter = Annotated[ActivationOrNone, Meta(description="activation after the normalisation")]
+Bias = Annotated[bool, Meta(description="whether a bias is added: true or false")]
+Repeat = Annotated[
+    int, Meta(ge=1, le=MAX_REPEAT, description="how many such layers in a row; only the first has the stride")
+]
+OperatorName = Annotated[str, Meta(description="an attention operator, such as kao_qkv")]
+Heads = Annotated[Count, Meta(description="attention heads; they divide the channels")]
+Projection = Annotated[
+    Literal["none", "value", "qkv", "qkvo"], Meta(description="which linear transformations the operator has")
+]
+Scale = Annotated[
+    Literal["none", "sqrt"], Meta(description="sqrt divides similarities by the square root of the head size")
+]
+Implementation = Annotated[
+    Literal["matmul", "sdpa"], Meta(description="explicit products, or torch's scaled_dot_product_attention")
+]
+
+
+class _Layer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+    pass
+
+
+class Conv(_Layer, tag="conv", kw_only=True):
+    """Convolution, by default without bias and followed by batch norm and ReLU6, as in arXiv:2007.08442.
+
+    `norm: none`, `activation: none` and `bias: true` make it a bare convolution.
+    """
+
+    out: Out
+    kernel: Kernel
+    stride: Stride = 1
+    padding: Padding = None
+    dilation: Dilation = 1
+    groups: Annotated[Count, Meta(description="groups; they divide input and output channels")] = 1
+    bias: Bias = False
+    norm: Norm = "batch_norm"
+    activation: ActivationAfter = "relu6"
+    repeat: Repeat = 1
+
+
+class Depthwise(_Layer, tag="depthwise", kw_only=True):
+    """Depthwise convolution: one filter for each channel; by default followed by batch norm and ReLU6."""
+
+    kernel: Kernel = 3
+    stride: Stride = 1
+    padding: Padding = None
+    dilation: Dilation = 1
+    bias: Bias = False
+    norm: Norm = "batch_norm"
+    activation: ActivationAfter = "relu6"
+    repeat: Repeat = 1
+
+
+class Linear(_Layer, tag="linear", kw_only=True):
+    """Fully connected layer, after `flatten` or `global_avg_pool`."""
+
+    out: Out
+    bias: Bias = True
+
+
+class BatchNorm(_Layer, tag="batch_norm", kw_only=True):
+    """Batch normalisation of each channel, with scale and shift."""
+
+
+class Activation(_Layer, tag="activation", kw_only=True):
+    """An activation function of each element."""
+
+    function: Annotated[ActivationName, Meta(description="which activation, such as relu")]
+
+
+class MaxPool(_Layer, tag="max_pool", kw_only=True):
+    """Maximum of each window."""
+
+    kernel: Kernel = 2
+    stride: Annotated[PerAxis | None, Meta(description="step of the window; default: the kernel")] = None
+    padding: Annotated[PaddingPerAxis, Meta(description="padding on both sides, at most half the kernel")] = 0
+    ceil: Annotated[bool, Meta(description="whether a window may hang over the edge: true or false")] = False
+
+
+class AvgPool(_Layer, tag="avg_pool", kw_only=True):
+    """Average of each window; padding counts as zeros."""
+
+    kernel: Kernel = 2
+    stride: Annotated[PerAxis | None, Meta(description="step of the window; default: the kernel")] = None
+    padding: Annotated[PaddingPerAxis, Meta(description="padding on both sides, at most half the kernel")] = 0
+    ceil: Annotated[bool, Meta(description="whether a window may hang over the edge: true or false")] = False
+
+
+class GlobalAvgPool(_Layer, tag="global_avg_pool", kw_only=True):
+    """Average over all positions; the spatial axes are gone after it, unless `keep: true` leaves them with size 1."""
+
+    keep: Annotated[bool, Meta(description="keep the spatial axes, of size 1: true or false")] = False
+
+
+class Dropout(_Layer, tag="dropout", kw_only=True):
+    """Zeroes elements at random while training; costs nothing otherwise."""
+
+    p: Annotated[float, Meta(ge=0, lt=1, description="probability, from 0 to below 1")] = 0.5
+
+
+class Flatten(_Layer, tag="flatten", kw_only=True):
+    """All positions of all channels become one row of channels."""
+
+
+class Upsample(_Layer, tag="upsample", kw_only=True):
+    """Enlarges the map: by a `scale`, to a `size`, or to the size of a named block (`like`). Exactly one of them."""
+
+    scale: Annotated[int, Meta(ge=1, le=MAX_SCALE, description="whole factor for every axis, such as 2")] | None = None
+    size: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=3, description="new spatial sizes")] | None = None
+    like: Annotated[str | None, Meta(description="name of an earlier block whose size it takes")] = None
+    mode: Annotated[Literal["nearest", "linear"], Meta(description="linear is bilinear in 2-D, trilinear in 3-D")] = (
+        "nearest"
+    )
+
+
+class Block(_Layer, tag="block", kw_only=True):
+    """Layers one after another. `reuse` and `upsample` can refer to the output of a block by its name."""
+
+    layers: Annotated["tuple[Layer, ...]", Meta(min_length=1, description="the layers of the block")]
+    name: Annotated[Name | None, Meta(description="what other layers call its output")] = None
+    repeat: Annotated[int, Meta(ge=1, le=MAX_REPEAT, description="how many such blocks in a row")] = 1
+
+
+class Residual(_Layer, tag="residual", kw_only=True):
+    """The input plus what the layers make of it; both have the same shape."""
+
+    layers: Annotated["tuple[Layer, ...]", Meta(min_length=1, description="the layers beside the shortcut")]
+    repeat: Annotated[int, Meta(ge=1, le=MAX_REPEAT, description="how many such blocks in a row")] = 1
+
+
+Branches = Annotated[
+    "tuple[tuple[Layer, ...], ...]",
+    Meta(min_length=2, max_length=64, description="lists of layers that all get the same input; [] passes it on"),
+]
+
+
+class Concat(_Layer, tag="concat", kw_only=True):
+    """Branches that all get the same input; their outputs side by side as channels, of the same spatial size."""
+
+    branches: Branches
+
+
+class Add(_Layer, tag="add", kw_only=True):
+    """Branches that all get the same input; the sum of their outputs, of the same shape."""
+
+    branches: Branches
+
+
+class Reuse(_Layer, tag="reuse", kw_only=True):
+    """The output of an earlier, named block; ignores its own input. For skip connections, in a branch."""
+
+    block: Annotated[str, Meta(description="name of an earlier block")]
+
+
+class Attention(_Layer, tag="attention", kw_only=True):
+    """An attention operator, channels and size unchanged. What it leaves out is taken from the spec's `attention`."""
+
+    operator: OperatorName | None = None
+    heads: Heads | None = None
+    projection: Projection | None = None
+    scale: Scale | None = None
+    implementation: Implementation | None = None
+    repeat: Repeat = 1
+
+
+class Base(_Layer, tag="base", kw_only=True):
+    """BaseModule (MobileNetV2's inverted residual): 1x1 conv to expand * c, 3x3 depthwise, 1x1 conv to out."""
+
+    out: Out
+    expand: Annotated[Count, Meta(description="expansion r, such as 6; 1 leaves the first convolution out")]
+    stride: Stride = 1
+    repeat: Repeat = 1
+
+
+class BaseSkip(_Layer, tag="base_skip", kw_only=True):
+    """BaseSkipModule: 1x1 conv to (expand - 1) * c, beside the input; 3x3 depthwise; 1x1 conv to out."""
+
+    out: Out
+    expand: Annotated[Count, Meta(description="expansion r, such as 6; 1 leaves the first convolution out")]
+    stride: Stride = 1
+    repeat: Repeat = 1
+
+
+class Attn(_Layer, tag="attn", kw_only=True):
+    """AttnModule: an attention operator beside a 1x1 conv to (expand - 1) * c and 3x3 depthwise; 1x1 conv to out."""
+
+    out: Out
+    expand: Annotated[int, Meta(ge=2, le=MAX_SIZE, description="expansion r, at least 2, such as 6")]
+    stride: Stride = 1
+    repeat: Repeat = 1
+    operator: OperatorName | None = None
+    heads: Heads | None = None
+    projection: Projection | None = None
+    scale: Scale | None = None
+    implementation: Implementation | None = None
+
+
+class AttnSkip(_Layer, tag="attn_skip", kw_only=True):
+    """AttnSkipModule: AttnModule plus its input, where stride is 1 and the channels stay."""
+
+    out: Out
+    expand: Annotated[int, Meta(ge=2, le=MAX_SIZE, description="expansion r, at least 2, such as 6")]
+    stride: Stride = 1
+    repeat: Repeat = 1
+    operator: OperatorName | None = None
+    heads: Heads | None = None
+    projection: Projection | None = None
+    scale: Scale | None = None
+    implementation: Implementation | None = None
+
+
+Layer: TypeAlias = (
+    Conv | Depthwise | Linear | BatchNorm | Activation | MaxPool | AvgPool | GlobalAvgPool | Dropout | Flatten | Upsample
+    | Block | Residual | Concat | Add | Reuse | Attention | Base | BaseSkip | Attn | AttnSkip
+)  # fmt: skip
+
+AttentionLayer: TypeAlias = Attention | Attn | AttnSkip
