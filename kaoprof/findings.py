@@ -7,7 +7,7 @@ from kaoprof.stats import Estimate, estimate, paired_ratio, spread
 
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
-OVERHEAD_SHARE = 0.25  # a speedup below this share of the MAC ratio is not explained by arithmetic
+BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 DENORMALS_WORTH_NAMING = 0.001  # of the coefficients: from here on an unflushed baseline is visibly slower
 
 
@@ -102,41 +102,69 @@ def disagreements(row: Row) -> tuple[str, ...]:
 
 def warnings_of(record: Record) -> list[str]:
     """What a careful reader must know before quoting this run, each a sentence."""
-    found = []
-    for row in record.rows:
-        label = f"{row.case.name} at {row.case.dims}"
-        found += [f"{label}: {text}" for text in disagreements(row)]
-        if row.counted and row.counted.uncounted:
-            calls = ", ".join(f"{name} ({times}x)" for name, times in row.counted.uncounted.items())
-            found.append(f"{label}: no rule counts {calls}; flops_all is a lower bound")
-        found += [f"{label}: {text}" for text in _memory_warnings(row) + _latency_warnings(row)]
+    found: list[str] = []
+    for rows in record.cells().values():
+        where = f"at {rows[0].case.dims}" if len(record.cells()) > 1 else ""
+        found += [" ".join(filter(None, (where, text))) for text in _cell_warnings(rows)]
     return found + _environment_warnings(record)
 
 
-def _memory_warnings(row: Row) -> list[str]:
-    if row.peak_bytes_measured is None or row.counted is None:
-        return []
-    error = row.counted.peak_bytes_predicted / max(row.peak_bytes_measured, 1) - 1
-    return [f"predicted peak is off by {error:+.1%}"] if abs(error) > MEMORY_TOLERANCE else []
-
-
-def _latency_warnings(row: Row) -> list[str]:
-    if row.latency is None:
-        return []
+def _cell_warnings(rows: list[Row]) -> list[str]:
+    sentences = (
+        ("counts disagree", _disagreeing),
+        ("no rule counts some operations, flops_all is a lower bound", _uncounted),
+        ("the predicted peak is off", _mispredicted),
+        ("too few samples for a 95 % interval, raise --budget or --samples", _undersampled),
+        ("noisy, half of the samples spread over this much of the median", _noisy),
+        ("coefficients that would be denormal, flushed to zero while measuring", _denormal),
+    )
     found = []
-    measured = estimate(row.latency.samples_s)
-    if measured.low is None:
-        found.append(f"{measured.samples} samples only, too few for a 95 % interval; raise --budget or --samples")
-    elif spread(row.latency.samples_s) > NOISY_SPREAD:
-        found.append(f"noisy: half of the samples spread over {spread(row.latency.samples_s):.0%} of the median")
-    if (row.denormal_fraction or 0) > DENORMALS_WORTH_NAMING:
-        found.append(f"{row.denormal_fraction:.1%} of its coefficients would be denormal; they were flushed to zero")
+    for sentence, look in sentences:
+        named = [f"{row.case.name} {text}" for row in rows if (text := look(row))]
+        if named:
+            found.append(f"{sentence}: {', '.join(named)}")
     return found
+
+
+def _disagreeing(row: Row) -> str:
+    return "; ".join(disagreements(row))
+
+
+def _uncounted(row: Row) -> str:
+    calls = row.counted.uncounted if row.counted else {}
+    return ", ".join(f"{name} ({times}x)" for name, times in calls.items())
+
+
+def _mispredicted(row: Row) -> str:
+    if row.peak_bytes_measured is None or row.counted is None:
+        return ""
+    error = row.counted.peak_bytes_predicted / max(row.peak_bytes_measured, 1) - 1
+    return f"{error:+.1%}" if abs(error) > MEMORY_TOLERANCE else ""
+
+
+def _undersampled(row: Row) -> str:
+    if row.latency is None or estimate(row.latency.samples_s).low is not None:
+        return ""
+    return f"({len(row.latency.samples_s)})"
+
+
+def _noisy(row: Row) -> str:
+    if row.latency is None or _undersampled(row):
+        return ""
+    noise = spread(row.latency.samples_s)
+    return f"{noise:.0%}" if noise > NOISY_SPREAD else ""
+
+
+def _denormal(row: Row) -> str:
+    fraction = row.denormal_fraction or 0.0
+    return f"{fraction:.1%}" if fraction > DENORMALS_WORTH_NAMING else ""
 
 
 def _environment_warnings(record: Record) -> list[str]:
     environment = record.environment
     if environment is None or environment.load_before is None:
         return []
-    busy = environment.load_before / environment.cores
-    return [f"the machine was busy before the run (load {environment.load_before:.1f})"] if busy > 1 else []
+    if environment.load_before <= BUSY_LOAD * environment.cores:
+        return []
+    return [f"other programs were running before the measurement (load {environment.load_before:.1f} on "
+            f"{environment.cores} cores): expect noise"]  # fmt: skip

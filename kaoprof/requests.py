@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,38 @@ def spatial_grid(h: Sizes, w: Sizes, t: Sizes, n: Sizes) -> list[tuple[int, ...]
     if "t" not in given:
         return list(planes)
     return [(frames, *plane) for frames, plane in itertools.product(given["t"], list(planes))]
+
+
+def parse_sizes(name: str, text: str | None) -> tuple[int, ...] | None:
+    """`56`, `14,28,56`, or a range: `16:256:x2` doubles, `16:64:16` adds. None stays None.
+
+    Raises:
+        UsageError: not whole numbers, or a range that never ends.
+    """
+    if text is None:
+        return None
+    return tuple(itertools.chain.from_iterable(_parse_part(name, part.strip()) for part in text.split(",")))
+
+
+def _parse_part(name: str, part: str) -> list[int]:
+    if re.fullmatch(r"[+-]?\d+", part):
+        return [int(part)]
+    match = re.fullmatch(r"(\d+):(\d+):(x?)(\d+)", part)
+    if match is None:
+        raise UsageError(f"{part!r} is not a size", where=name, hint="write 56, or 14,28,56, or 16:256:x2")
+    size, last, step = int(match[1]), int(match[2]), int(match[4])
+    if step < (2 if match[3] else 1) or size < 1 or size > last or last > LARGEST_SIZE:
+        raise UsageError(f"{part!r} is not a range that ends", where=name, hint="write first:last:xfactor")
+    sizes = []
+    while size <= last:
+        sizes.append(size)
+        size = size * step if match[3] else size + step
+    return sizes
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """`a,b` as a list; None stays None."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def as_sizes(name: str, sizes: Sizes) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ def format_ratio(ratio: float) -> str:
     return f"{three_digits(ratio)}x"
 
 
-def parse_seconds(text: str) -> float:
+def parse_seconds(text: str, *, where: str | None = None) -> float:
     """`10s`, `500ms`, `2min` or a bare number of seconds.
 
     Raises:
@@ -74,10 +74,10 @@ def parse_seconds(text: str) -> float:
     """
     match = re.fullmatch(NUMBER + r"\s*(?P<unit>[a-zµ]*)", text.strip())
     if match is None or match["unit"] not in SECOND_UNITS:
-        raise UsageError(f"{text!r} is not a length of time", hint="write for example 10s, 500ms or 2min")
+        raise UsageError(f"{text!r} is not a length of time", where=where, hint="write for example 10s, 500ms or 2min")
     seconds = float(match["number"]) * SECOND_UNITS[match["unit"]]
     if not 0 < seconds < math.inf:
-        raise UsageError(f"{text!r} must be more than zero", hint="write for example 10s")
+        raise UsageError(f"{text!r} must be more than zero", where=where, hint="write for example 10s")
     return seconds
 
 

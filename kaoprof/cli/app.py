@@ -1,0 +1,65 @@
+"""The command `kaoprof`: its subcommands, and the one place where an error becomes a line and an exit code."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+import kaoprof
+from kaoprof.cli.compare import compare
+from kaoprof.errors import KaoprofError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="kaoprof",
+    help="What an attention operator costs: exactly on paper, measured on your device, and whether the two agree.",
+    epilog="Start with: kaoprof compare --h 56 --c 64",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command(epilog="Example: kaoprof compare --h 14,28,56 --c 8 --batch 8 -o run.json -o table.tex")(compare)
+
+
+@app.callback(invoke_without_command=True)
+def kaoprof_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
+) -> None:
+    """What an attention operator costs: exactly on paper, measured on your device, and whether the two agree."""
+    if version:
+        typer.echo(f"kaoprof {kaoprof.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 1 a known failure, 2 wrong usage, 130 interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the command line on `arguments` and returns the exit code. Known errors become one line on stderr."""
+    try:
+        return app(args=arguments, prog_name="kaoprof", standalone_mode=False) or 0
+    except KaoprofError as error:
+        return fail(str(error), error.exit_code)
+    except TyperException as error:
+        return fail(f"{error.format_message()} (see kaoprof --help)", error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe went away: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def fail(message: str, code: int) -> int:
+    """Says what went wrong, in one line."""
+    one_line = " ".join(message.split())
+    typer.echo(f"kaoprof: {one_line}", err=True)
+    return code

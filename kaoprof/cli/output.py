@@ -1,0 +1,105 @@
+"""Where results go: stdout in the format asked for, and files that are written whole or not at all."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from kaoprof.errors import OutputError, UsageError, did_you_mean
+from kaoprof.records import Record, dumps
+from kaoprof.report.formats import FORMATS, format_of
+
+STDOUT_FORMATS = ("table", *FORMATS)
+
+
+def check_format(name: str) -> None:
+    """Refuses an unknown format for stdout.
+
+    Raises:
+        UsageError: it is not known.
+    """
+    if name not in STDOUT_FORMATS:
+        raise UsageError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, STDOUT_FORMATS))
+
+
+def check_targets(paths: Sequence[Path], *, force: bool) -> None:
+    """Refuses, before anything is measured, a file that could not be written afterwards.
+
+    Raises:
+        UsageError: an unknown suffix, or a file that exists (without `force`).
+        OutputError: the folder is missing or not writable.
+    """
+    for path in paths:
+        format_of(path)
+        if path.is_dir():
+            raise OutputError("is a folder", where=str(path), hint="name a file in it")
+        if path.exists() and not force:
+            raise UsageError("exists already", where=str(path), hint="--force overwrites it")
+        if not path.parent.is_dir():
+            raise OutputError(f"there is no folder {path.parent}", where=str(path), hint="create it first")
+        if not os.access(path.parent, os.W_OK):
+            raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("the same file is named twice", where="-o")
+
+
+def write_all(record: Record, paths: Sequence[Path]) -> None:
+    """Writes every file; one that fails does not keep the others from being written.
+
+    Raises:
+        OutputError: one could not be written; the message names a copy of the record in the temporary folder.
+    """
+    failures = []
+    for path in paths:
+        try:
+            write_whole(path, FORMATS[format_of(path)](record))
+        except OSError as error:
+            failures.append(f"{path}: {error.strerror}")
+    if failures:
+        raise OutputError(f"not written: {'; '.join(failures)}", hint=rescue(record))
+
+
+def rescue(record: Record) -> str:
+    """Tries to keep the record somewhere else, and says where."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="kaoprof-", suffix=".json", delete=False) as copy:
+            copy.write(dumps(record))
+    except OSError as error:
+        return f"nor could a copy be kept: {error.strerror}; the table above is all there is"
+    return f"the record was kept in {copy.name}"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes `text` beside `path` and moves it there, so that a reader never sees half a file.
+
+    Raises:
+        OSError: the folder is full, gone or read-only. Nothing is left behind.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    half = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        half.chmod(0o666 & ~umask)
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+
+
+def print_record(record: Record, format_name: str) -> None:
+    """Prints the record to stdout: as a table for the terminal's width, or in a file format."""
+    if format_name != "table":
+        sys.stdout.write(FORMATS[format_name](record))
+        return
+    from rich.console import Console
+
+    from kaoprof.report.console import to_console
+
+    console = Console(highlight=False)
+    console.print(to_console(record, console.width))

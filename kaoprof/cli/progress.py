@@ -1,0 +1,34 @@
+"""Progress on stderr: one line on a terminal that is overwritten, nothing elsewhere. No thread: it would steal cycles."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kaoprof.measure.session import Progress
+from kaoprof.profiling import ProgressCallback
+from kaoprof.units import format_seconds
+
+CLEAR_LINE = "\r\x1b[2K"
+
+
+@contextmanager
+def shown_progress() -> Iterator[ProgressCallback]:
+    """A callback that shows what is being done, on a terminal; the line is gone when the block ends."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    import shutil
+
+    width = shutil.get_terminal_size().columns
+    try:
+        yield lambda progress: _show(progress, width)
+    finally:
+        sys.stderr.write(CLEAR_LINE)
+        sys.stderr.flush()
+
+
+def _show(progress: Progress, width: int) -> None:
+    estimate = f", about {format_seconds(progress.estimate_s)} per call" if progress.estimate_s else ""
+    line = f"{progress.step} {progress.done + 1}/{progress.total}: {progress.label}{estimate}"
+    sys.stderr.write(CLEAR_LINE + line[: width - 1])
+    sys.stderr.flush()

@@ -1,0 +1,119 @@
+"""The table on a terminal: two lines a row at 80 columns, one line a row where there is room."""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kaoprof.findings import Standing, standings
+from kaoprof.records import Record
+from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
+from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of, ratios_of
+
+WIDE = 132  # columns from which every figure gets its own
+GOOD, BAD, QUIET = "green", "bold red", "dim"
+WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
+
+
+def to_console(record: Record, width: int) -> RenderableType:
+    """The record as rich renderables for a terminal of `width` columns."""
+    parts: list[RenderableType] = []
+    for cell in standings(record).values():
+        parts += [Text(title_of(record, cell[0].row), style="bold"), _table(record, cell, width)]
+        parts += [Text(f"  {note}") for note in _details(cell)]
+        parts += [Text(sentence) for sentence in (ratios_of(record, cell), meaning_of(record, cell)) if sentence]
+        parts.append(Text())
+    legend = [CONVENTION, *([AGREE] if any(row.counted for row in record.rows) else []), *protocol_of(record)]
+    return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
+
+
+def _table(record: Record, cell: list[Standing], width: int) -> Table:
+    analytic = record.protocol is None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    headers, make_row = (
+        (ANALYTIC_HEADERS, _analytic_row)
+        if analytic
+        else (WIDE_HEADERS, _wide_row)
+        if width >= WIDE
+        else (NARROW_HEADERS, _narrow_row)
+    )
+    for header in headers:
+        left = header.startswith("operator")
+        table.add_column(header, justify="left" if left else "right", no_wrap=True)
+    for standing in cell:
+        table.add_row(*make_row(standing, cells_of(standing)))
+    return table
+
+
+ANALYTIC_HEADERS = ("operator", "  order", "     MACs", "map order", "      map", "weights", "MACs ratio")
+WIDE_HEADERS = (
+    "operator", "order", "MACs", "", "map", "peak\npredicted", "peak\nmeasured", "latency", "95 % interval",
+    "MACs\nratio", "memory\nratio", "speedup", "95 % interval",
+)  # fmt: skip
+NARROW_HEADERS = ("operator", "MACs\norder", "peak\npredicted", "latency\n95 % interval", "MACs\nratio",
+                  "memory\nratio", "speedup\n95 %")  # fmt: skip
+
+
+def _analytic_row(standing: Standing, cells: Cells) -> list[Text]:
+    return [
+        Text(f"{cells.operator}:{cells.implementation}"),
+        Text(cells.order_time),
+        Text(cells.macs),
+        Text(cells.order_memory),
+        Text(cells.map),
+        Text(cells.params),
+        _ratio(cells.macs_ratio, standing.macs_ratio),
+    ]
+
+
+def _wide_row(standing: Standing, cells: Cells) -> list[Text]:
+    low = standing.speedup.low if standing.speedup else None
+    return [
+        Text(f"{cells.operator}:{cells.implementation}"),
+        Text(cells.order_time),
+        Text(cells.macs),
+        _agreement(cells),
+        Text(cells.map),
+        Text(cells.predicted),
+        Text(cells.peak),
+        _latency(cells),
+        Text(cells.interval, style=QUIET),
+        _ratio(cells.macs_ratio, standing.macs_ratio),
+        _ratio(cells.memory_ratio, standing.memory_ratio),
+        _ratio(cells.speedup, low),
+        Text(cells.speedup_interval, style=QUIET),
+    ]
+
+
+def _narrow_row(standing: Standing, cells: Cells) -> list[Text]:
+    low = standing.speedup.low if standing.speedup else None
+    return [
+        _stack(Text(cells.operator), f"  {cells.implementation}"),
+        _stack(Text.assemble(cells.macs, " ", _agreement(cells)), cells.order_time),
+        _stack(Text(cells.peak), cells.predicted),
+        _stack(_latency(cells), cells.interval),
+        _stack(_ratio(cells.macs_ratio, standing.macs_ratio), ""),
+        _stack(_ratio(cells.memory_ratio, standing.memory_ratio), ""),
+        _stack(_ratio(cells.speedup, low), cells.speedup_interval),
+    ]
+
+
+def _stack(first: Text, second: str) -> Text:
+    return Text.assemble(first, "\n", (second, QUIET))
+
+
+def _agreement(cells: Cells) -> Text:
+    return Text(cells.agreement, style=BAD if cells.agreement == "!" else GOOD)
+
+
+def _latency(cells: Cells) -> Text:
+    return Text(cells.latency, style=BAD if cells.latency in WITHOUT_LATENCY else "")
+
+
+def _ratio(text: str, value: float | None) -> Text:
+    return Text(text, style=GOOD if value is not None and value > 1 and text != UNKNOWN else "")
+
+
+def _details(cell: list[Standing]) -> list[str]:
+    """Why a row has no figures, one line each."""
+    return [f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail]

@@ -1,0 +1,26 @@
+"""CSV: every column, raw SI values, unknown is empty."""
+
+import csv
+import io
+
+from kaoprof.records import Record
+from kaoprof.report.columns import COLUMNS, Value, views
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text that begins with one of these
+
+
+def to_csv(record: Record) -> str:
+    """The record as CSV, one line per row, header first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(column(view)) for column in COLUMNS.values()] for view in views(record))
+    return text.getvalue()
+
+
+def _cell(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return repr(value) if isinstance(value, float) else str(value)

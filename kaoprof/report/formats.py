@@ -1,0 +1,29 @@
+"""Which formats there are, and which function writes each."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.records import Record, dumps
+from kaoprof.report.delimited import to_csv
+from kaoprof.report.latex import to_latex
+from kaoprof.report.markdown import to_markdown
+
+FORMATS: dict[str, Callable[[Record], str]] = {"csv": to_csv, "json": dumps, "md": to_markdown, "tex": to_latex}
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's suffix asks for.
+
+    Raises:
+        UsageError: it asks for none that is known.
+    """
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        known = ", ".join(f".{name}" for name in FORMATS)
+        raise UsageError(
+            f"no format is known for the suffix {path.suffix!r}",
+            where=str(path),
+            hint=did_you_mean(suffix, FORMATS) if suffix else f"end the name in one of {known}",
+        )
+    return suffix

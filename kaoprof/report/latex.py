@@ -1,0 +1,81 @@
+"""LaTeX: a booktabs table per grid cell that stands in a paper as it is; needs only the package booktabs."""
+
+import re
+
+from kaoprof.findings import Standing, standings
+from kaoprof.records import Record
+from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
+from kaoprof.report.sentences import protocol_of, ratios_of
+
+ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "µ": r"\textmu{}",
+}  # fmt: skip
+HEADERS = r"Operator & Order & MACs & Map & Peak & Latency & Fewer MACs & Less memory & Speedup \\"
+
+
+def escape(text: str) -> str:
+    """`text` with everything that LaTeX would interpret made literal."""
+    return "".join(ESCAPES.get(sign, sign) for sign in text)
+
+
+def to_latex(record: Record) -> str:
+    """The record as LaTeX, one `table` per grid cell."""
+    return "\n".join(_table(record, cell) for cell in standings(record).values())
+
+
+def _table(record: Record, cell: list[Standing]) -> str:
+    rows = [_row(cells_of(standing)) for standing in cell]
+    skipped = [f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail]
+    caption = " ".join(
+        escape(sentence)
+        for sentence in (
+            f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs.",
+            ratios_of(record, cell) or "",
+            *protocol_of(record),
+            *skipped,
+        )
+    )
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering\small",
+            rf"\caption{{{caption}}}",
+            r"\begin{tabular}{llrrrrrrr}",
+            r"\toprule",
+            HEADERS,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _row(cells: Cells) -> str:
+    name = rf"\texttt{{{escape(f'{cells.operator}:{cells.implementation}')}}}"
+    speedup = _times(cells.speedup)
+    if cells.speedup_interval:
+        speedup += f" ({cells.speedup_interval.replace('-', '--')})"
+    texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _measured(cells),
+             escape(cells.latency), _times(cells.macs_ratio), _times(cells.memory_ratio), speedup)  # fmt: skip
+    return " & ".join(text.replace(" ", "~") if text is not name else text for text in texts) + r" \\"
+
+
+def _measured(cells: Cells) -> str:
+    return escape(cells.peak if cells.peak != UNKNOWN else cells.predicted)
+
+
+def _order(order: str) -> str:
+    """`O(h^4 c)` as mathematics."""
+    mathematics = re.sub(r"\^(\d+)", r"^{\1}", order)
+    return f"${mathematics}$" if order != UNKNOWN else UNKNOWN
+
+
+def _times(ratio: str) -> str:
+    """`306x` as 306 times."""
+    return f"${ratio.removesuffix('x')}\\times$" if ratio != UNKNOWN else UNKNOWN

@@ -1,0 +1,45 @@
+"""Markdown: one table per grid cell, for a README or a pull request."""
+
+from kaoprof.findings import standings
+from kaoprof.records import Record
+from kaoprof.report.cells import cells_of, title_of
+from kaoprof.report.sentences import CONVENTION, meaning_of, protocol_of, ratios_of
+
+HEADERS = ("operator", "order", "MACs", "map", "peak predicted", "peak measured", "latency", "95 % interval",
+           "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
+SPECIAL = "\\`*_{}[]<>#|$"
+
+
+def escape(text: str) -> str:
+    """`text` with everything that Markdown or HTML would interpret made literal."""
+    return "".join(f"\\{sign}" if sign in SPECIAL else sign for sign in text).replace("\n", " ")
+
+
+def to_markdown(record: Record) -> str:
+    """The record as Markdown."""
+    lines: list[str] = []
+    for cell in standings(record).values():
+        lines += [f"**{escape(title_of(record, cell[0].row))}**", ""]
+        lines += [_line(HEADERS), _line(["---", *["---:"] * (len(HEADERS) - 1)])]
+        for standing in cell:
+            cells = cells_of(standing)
+            lines.append(
+                _line(
+                    escape(text)
+                    for text in (
+                        f"{cells.operator}:{cells.implementation}", cells.order_time,
+                        f"{cells.macs} {cells.agreement}".strip(), cells.map, cells.predicted, cells.peak,
+                        cells.latency, cells.interval, cells.macs_ratio, cells.memory_ratio, cells.speedup,
+                        cells.speedup_interval,
+                    )
+                )
+            )  # fmt: skip
+        notes = [f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail]
+        notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell)))
+        lines += ["", *(f"- {escape(note)}" for note in notes), ""]
+    lines += [escape(sentence) for sentence in (CONVENTION, *protocol_of(record))]
+    return "\n".join(lines) + "\n"
+
+
+def _line(texts: "list[str] | tuple[str, ...] | object") -> str:
+    return f"| {' | '.join(texts)} |"  # type: ignore[arg-type]
