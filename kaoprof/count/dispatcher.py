@@ -38,13 +38,22 @@ class CountingMode(TorchDispatchMode):
             if taken_apart is not NotImplemented:
                 return taken_apart
         out = func(*args, **kwargs)
-        self.macs += macs_of(func, args, kwargs, out)
-        flops = flops_of(func, args, kwargs, out)
-        if flops is None:
-            self.uncounted[str(func.overloadpacket).removeprefix("aten.")] += 1
-        else:
-            self.elementwise += flops
+        self.note(func, macs_of(func, args, kwargs, out), flops_of(func, args, kwargs, out), out)
         return out
+
+    def note(self, func: Any, macs: Size, elementwise: Size | None, out: object) -> None:
+        """Adds one operation to the totals; `elementwise` is None where no rule covers it."""
+        del out
+        self.macs += macs
+        if elementwise is None:
+            self.uncounted[name_of(func)] += 1
+        else:
+            self.elementwise += elementwise
+
+
+def name_of(operation: Any) -> str:
+    """An operation's name without torch's own namespace: `bmm`."""
+    return str(operation.overloadpacket).removeprefix("aten.")
 
 
 def count_on_meta(workload: Workload) -> CountingMode:

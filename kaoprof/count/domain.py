@@ -36,6 +36,11 @@ class Domain:
             and all(bool(condition.subs(values)) for condition in self.conditions)
         )
 
+    @property
+    def least_of_symbols(self) -> dict[sympy.Symbol, int]:
+        """`least`, by symbol."""
+        return {size_symbol(name): least for name, least in self.least.items()}
+
     def lines(self) -> tuple[str, ...]:
         """One text for each thing to know: `c is a multiple of 2`, `h >= 3`."""
         units = [f"{name} is a multiple of {unit}" for name, unit in self.units.items() if unit > 1]
@@ -43,9 +48,7 @@ class Domain:
         return (*units, *bounds, *(sympy.sstr(condition) for condition in self.conditions))
 
 
-def settle(
-    decided: tuple[sympy.Basic, ...], symbols: tuple[sympy.Symbol, ...], units: Mapping[str, int]
-) -> Domain:
+def settle(decided: tuple[sympy.Basic, ...], symbols: tuple[sympy.Symbol, ...], units: Mapping[str, int]) -> Domain:
     """What remains of the decisions: a least size for each symbol, and the relations that do not follow from it."""
     least = dict.fromkeys(symbols, LEAST_SIZE)
     open_questions = [condition for condition in decided if not proven(condition, least=least)]

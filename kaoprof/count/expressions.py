@@ -1,20 +1,17 @@
 """Exact expressions of named sizes: from torch's symbols to plain sympy, equality, proof of conditions, growth, text.
 
-Sizes are positive integers, so floor and ceiling are handled exactly by looking at every residue of the sizes in them.
+What can be proven about them at all sizes is in `residues`.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import sympy
 from torch.utils._sympy import functions as torch_sympy
 
-MOST_RESIDUE_CASES = 512  # beyond that, equality and dominance are not decided by cases
-
-Least: TypeAlias = "int | Mapping[sympy.Symbol, int]"  # the smallest size that is looked at: of all, or of each
+from kaoprof.count.residues import Least, at_least, equal
 
 
 @lru_cache(maxsize=None)
@@ -65,63 +62,11 @@ def plain(expression: Any, names: Mapping[Any, sympy.Symbol]) -> Any:
     return rewrite(*args) if rewrite else expression.func(*args)
 
 
-def periods_of(*expressions: sympy.Basic) -> dict[sympy.Symbol, int]:
-    """For each size, the period after which every floor, ceiling and remainder in the expressions is a polynomial again."""
-    symbols = sorted(set().union(*(expression.free_symbols for expression in expressions)), key=str)
-    periods: dict[sympy.Symbol, int] = dict.fromkeys(symbols, 1)
-    for atom in itertools.chain(*(expression.atoms(sympy.floor, sympy.ceiling, sympy.Mod) for expression in expressions)):
-        divisor = int(atom.args[1]) if isinstance(atom, sympy.Mod) and atom.args[1].is_Integer else 1
-        period = math.lcm(divisor, *(int(number.q) for number in atom.args[0].atoms(sympy.Rational)))
-        for symbol in atom.free_symbols:
-            periods[symbol] = math.lcm(periods[symbol], period)
-    return periods
-
-
-def residue_cases(expression: sympy.Basic, *, least: Least = 1) -> list[dict[sympy.Symbol, sympy.Expr]]:
-    """Every way to write each size as `period * k + offset` with k >= 0, together covering all sizes from `least` on.
-
-    In each case floors and ceilings of the expression are polynomials in the k. Empty if there are too many cases.
-    """
-    periods = periods_of(expression)
-    if math.prod(periods.values()) > MOST_RESIDUE_CASES:
-        return []
-    first = {symbol: least if isinstance(least, int) else least.get(symbol, 1) for symbol in periods}
-    counters = {symbol: sympy.Symbol(f"{symbol.name}_", integer=True, nonnegative=True) for symbol in periods}
-    return [
-        {
-            symbol: period * counters[symbol] + first[symbol] + offset
-            for (symbol, period), offset in zip(periods.items(), offsets, strict=True)
-        }
-        for offsets in itertools.product(*(range(period) for period in periods.values()))
-    ]
-
-
-def equal(left: sympy.Expr, right: sympy.Expr) -> bool:
-    """Whether both are the same number at all positive sizes: as polynomials, in every residue case."""
-    difference = sympy.expand(left - right)
-    if difference == 0:
-        return True
-    cases = residue_cases(difference) if periods_of(difference) else []
-    return any(cases) and all(sympy.expand(difference.subs(case)) == 0 for case in cases)
-
-
-def at_least(larger: sympy.Expr, smaller: sympy.Expr, *, least: Least = 1, margin: int = 0) -> bool:
-    """Whether `larger >= smaller + margin` is certain at all sizes from `least` on (False: not shown, perhaps still so)."""
-    difference = larger - smaller - margin
-    cases = residue_cases(difference, least=least)
-    return bool(cases) and all(_nonnegative(difference.subs(case)) for case in cases)
-
-
-def _nonnegative(expression: sympy.Expr) -> bool:
-    terms = sympy.Add.make_args(sympy.expand(expression))
-    return all(term.is_nonnegative is True for term in terms)
-
-
 def proven(condition: sympy.Basic, *, least: Least) -> bool:
     """Whether a relation is certain at all sizes from `least` on."""
     if not isinstance(condition, sympy.core.relational.Relational):
         return bool(condition == sympy.true)
-    left, right = (_without_idle_remainders(side, least) for side in condition.args)
+    left, right = _without_power(*(_without_idle_remainders(side, least) for side in condition.args))
     if isinstance(condition, sympy.Eq):
         return equal(left, right)
     if isinstance(condition, sympy.Ne):
@@ -132,6 +77,12 @@ def proven(condition: sympy.Basic, *, least: Least) -> bool:
     return at_least(left, right, least=least, margin=int(strict))
 
 
+def _without_power(left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
+    """`x ** -0.5 = 1` is `x = 1`: how a scale is compared with one."""
+    power = right == 1 and isinstance(left, sympy.Pow) and left.exp.is_number
+    return (left.base, right) if power else (left, right)
+
+
 def _without_idle_remainders(expression: sympy.Expr, least: Least) -> sympy.Expr:
     idle = {
         atom: atom.args[0]
@@ -139,6 +90,16 @@ def _without_idle_remainders(expression: sympy.Expr, least: Least) -> sympy.Expr
         if at_least(atom.args[1], atom.args[0], least=least, margin=1)
     }
     return expression.xreplace(idle)
+
+
+def greatest(candidates: Iterable[sympy.Expr], *, least: Least) -> sympy.Expr:
+    """The maximum, exactly: candidates that another one is certain to reach at all sizes from `least` on are left out."""
+    kept: list[sympy.Expr] = []
+    for candidate in sorted(dict.fromkeys(map(sympy.expand, candidates)), key=sympy.count_ops, reverse=True):
+        if any(at_least(other, candidate, least=least) for other in kept):
+            continue
+        kept = [other for other in kept if not at_least(candidate, other, least=least)] + [candidate]
+    return sympy.Max(*kept, evaluate=False) if len(kept) > 1 else sympy.Add(*kept)
 
 
 def with_ceilings(expression: sympy.Expr) -> sympy.Expr:

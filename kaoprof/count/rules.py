@@ -90,7 +90,9 @@ def attention_macs(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: 
     return batch_heads_queries * key.shape[-2] * (query.shape[-1] + value.shape[-1])
 
 
-def attention_backward_macs(grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> Size:
+def attention_backward_macs(
+    grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object
+) -> Size:
     """Twice the forward pass; what a fused kernel recomputes to save memory is not counted, as papers do not."""
     del grad_out
     return 2 * attention_macs(query, key, value)
@@ -166,6 +168,7 @@ MACS: dict[Any, Rule] = {
 
 FLOPS: dict[Any, Rule] = {
     aten._softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
+    aten._safe_softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
     aten._log_softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
     aten._softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
     aten._log_softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001

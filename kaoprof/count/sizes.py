@@ -11,11 +11,13 @@ import sympy
 import torch
 from sympy.logic.boolalg import Boolean
 from torch._dynamo.source import ConstantSource
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.utils._sympy.functions import Mod
 
 from kaoprof.count.domain import Domain, settle
 from kaoprof.count.expressions import plain, size_symbol
+from kaoprof.count.symbolic_forms import SymbolicForms
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
 NOT_THE_CALLER = ("/torch/fx/experimental/", "/torch/__init__.py", "/torch/utils/_", "/torch/_", "/kaoprof/count/")
@@ -59,8 +61,9 @@ class NamedSizes(ShapeEnv):  # type: ignore[misc]
     def __init__(self, hints: Mapping[str, int], units: Mapping[str, int]) -> None:
         super().__init__(duck_shape=False)
         self.units = dict(units)
-        self.asked: dict[Any, str] = {}
+        self.decided_at: dict[Any, str] = {}
         self.names: dict[Any, sympy.Symbol] = {}
+        self.constructing = True  # until the module is built: initialisers run only then
         self.sizes = {name: self._new(name, hint) for name, hint in hints.items()}
 
     def _new(self, name: str, hint: int) -> Any:
@@ -73,12 +76,13 @@ class NamedSizes(ShapeEnv):  # type: ignore[misc]
     def evaluate_expr(self, orig_expr: Any, hint: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Decides as torch does, but leaves alone what only computes a value."""
         number = not isinstance(orig_expr, (Boolean, bool)) and not orig_expr.is_number
-        if (number and not orig_expr.is_integer) or _while_initialising():
+        if (number and not orig_expr.is_integer) or (self.constructing and _while_initialising()):
             with self.suppress_guards():
                 return super().evaluate_expr(orig_expr, hint, *args, **kwargs)
-        if number:
-            self.asked.setdefault(orig_expr, _calling_line())
+        guards_before = len(self.guards)
         decision = super().evaluate_expr(orig_expr, hint, *args, **kwargs)
+        if number or len(self.guards) > guards_before:
+            self.decided_at.setdefault(orig_expr, _calling_line())
         self._ask_for_a_better_unit(orig_expr, bool(decision))
         return decision
 
@@ -102,19 +106,15 @@ class NamedSizes(ShapeEnv):  # type: ignore[misc]
     def specialisations(self) -> tuple[Specialisation, ...]:
         """The sizes that became numbers."""
         return tuple(
-            Specialisation(
-                name=name.name, value=int(value) * self.units.get(name.name, 1), why=self._reason(symbol, value)
-            )
+            Specialisation(name=name.name, value=int(value) * self.units.get(name.name, 1), why=self._reason(symbol))
             for symbol, name in self.names.items()
             if (value := self.replacements.get(symbol)) is not None and value.is_number
         )
 
-    def _reason(self, symbol: Any, value: Any) -> str:
-        direct = [line for expression, line in self.asked.items() if symbol in expression.free_symbols]
-        if direct:
-            return f"used as a plain number at {direct[0]}"
-        guards = [guard for guard in self.guards if symbol in guard.expr.free_symbols and not guard.expr.subs(symbol, value + 1)]
-        return f"required at {guards[-1].sloc}" if guards else "required by the module"
+    def _reason(self, symbol: Any) -> str:
+        lines = [(line, asked) for asked, line in self.decided_at.items() if symbol in asked.free_symbols]
+        as_number = [line for line, asked in lines if not isinstance(asked, Boolean)]
+        return f"used as a plain number at {as_number[0]}" if as_number else f"required at {lines[-1][0]}"
 
     def domain(self) -> Domain:
         """The sizes for which the decisions taken on the way are the same, and so the formulas hold."""
@@ -143,7 +143,16 @@ def _calling_line() -> str:
 
 
 @contextmanager
-def floats_of_sizes() -> Iterator[None]:
+def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
+    """While active, tensors have shapes but no data, shapes may be symbolic, and floats may be made of sizes."""
+    mode = FakeTensorMode(shape_env=sizes)
+    mode.cache_enabled = False  # with symbols a cache entry costs more than it saves
+    with mode, _floats_of_sizes(), SymbolicForms():
+        yield
+
+
+@contextmanager
+def _floats_of_sizes() -> Iterator[None]:
     """While active, `math.sqrt(size)` and `float(size)` look at a size without fixing it: a float makes no shape."""
 
     def as_float(size: torch.SymInt) -> float:

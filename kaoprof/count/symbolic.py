@@ -3,23 +3,23 @@
 Nothing is allocated or fitted: the expressions are what torch's dispatcher itself did with the sizes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import sympy
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch import Tensor
 
 from kaoprof.build import Workload, build_module, step_of, torch_dtype
-from kaoprof.count.domain import Domain
-from kaoprof.count.expressions import with_ceilings
-from kaoprof.count.itemised import Item, ItemisedCounting
-from kaoprof.count.sizes import DivisibilityNeeded, NamedSizes, Specialisation, floats_of_sizes
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.count.domain import LEAST_SIZE, Domain
+from kaoprof.count.expressions import greatest
+from kaoprof.count.itemised import Item, ItemisedCounting, SubmoduleTrail
+from kaoprof.count.sizes import DivisibilityNeeded, NamedSizes, Specialisation, fake_tensors
 from kaoprof.targets import Target
 
+T = TypeVar("T")
 MOST_RESTARTS = 16  # each finds one more divisor
 
 
@@ -54,38 +54,62 @@ def derive(target: Target) -> Derivation:
     Channels are symbols from the constructor on, so weights have symbolic shapes; where the module needs a size to be
     divisible (`c` by its heads), the derivation starts again with that size as a multiple.
     """
-    return restarted(target.sizes, lambda sizes: _derived(target, sizes))
+    return with_units(target.sizes, lambda sizes: _derived(target, sizes))
 
 
-def restarted(hints: Mapping[str, int], run: Any) -> Any:
-    """`run(NamedSizes)`, with the units that it turns out to need."""
+def with_units(hints: Mapping[str, int], run: Callable[[NamedSizes], T]) -> T:
+    """`run` with symbols for the sizes, in the units that it turns out to need."""
     units: dict[str, int] = {}
     for _ in range(MOST_RESTARTS):
         try:
-            return run(NamedSizes(hints, units))
+            return run(NamedSizes(distinct(hints, units), units))
         except DivisibilityNeeded as needed:
             units[needed.name] = units.get(needed.name, 1) * needed.divisor
-    return run(NamedSizes(hints, units))
+    return run(NamedSizes(distinct(hints, units), units))
+
+
+def distinct(hints: Mapping[str, int], units: Mapping[str, int]) -> dict[str, int]:
+    """The hints, at least two units each and pairwise different, so that no two sizes look alike by accident."""
+    chosen: dict[str, int] = {}
+    for name, hint in hints.items():
+        unit = units.get(name, 1)
+        size = max(LEAST_SIZE, -(-hint // unit)) * unit
+        while size in chosen.values():
+            size += unit
+        chosen[name] = size
+    return chosen
+
+
+def symbolic_inputs(workload: Workload, *, device: str) -> tuple[Tensor, ...]:
+    """Empty inputs, since drawn ones cannot have symbolic sizes; in `train` mode they require gradients."""
+    return tuple(
+        torch.empty(spec.shape, device=device, dtype=torch_dtype(spec.dtype), requires_grad=workload.mode == "train")
+        for spec in workload.inputs
+    )
 
 
 def _derived(target: Target, sizes: NamedSizes) -> Derivation:
     workload = target.at(sizes.sizes)
-    with FakeTensorMode(shape_env=sizes), floats_of_sizes():
+    trail = SubmoduleTrail()
+    counting = ItemisedCounting(trail, sizes.expression)
+    with fake_tensors(sizes):
         module = build_module(workload, device="meta")
+        sizes.constructing = False
         step = step_of(workload, module, symbolic_inputs(workload, device="meta"))
-        counting = ItemisedCounting(module)
-        with torch.inference_mode(workload.mode == "forward"), counting:
+        with trail.follow(module), torch.inference_mode(workload.mode == "forward"), counting:
             step()
-    items = tuple(call.item(sizes) for call in counting.calls)
-    macs = sympy.Add(*(item.macs for item in items))
-    elementwise = sympy.Add(*(item.elementwise for item in items))
+        params = sum(parameter.numel() for parameter in module.parameters())
+    domain = sizes.domain()
+    made = [elements for item in counting.items for elements in item.elements]
+    macs = sympy.Add(*(item.macs for item in counting.items))
+    elementwise = sympy.Add(*(item.elementwise for item in counting.items))
     return Derivation(
         macs=macs,
         flops_all=FLOPS_PER_MAC * macs + elementwise,
-        params=sympy.Add(*(sizes.expression(parameter.numel()) for parameter in module.parameters())),
-        largest_intermediate=largest([item.elements for item in items]),
-        items=items,
+        params=sizes.expression(params),
+        largest_intermediate=greatest(made, least=domain.least_of_symbols),
+        items=tuple(counting.items),
         uncounted=dict(counting.uncounted),
-        domain=sizes.domain(),
+        domain=domain,
         specialisations=sizes.specialisations(),
     )

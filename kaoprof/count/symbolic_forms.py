@@ -1,0 +1,39 @@
+"""Functions of torch that turn symbolic sizes into numbers, written with others that do not: same operations, same counts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+
+def max_pool1d(
+    x: Tensor, kernel_size: int, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,  # noqa: FBT001, FBT002
+    **_: object,
+) -> Tensor:  # fmt: skip
+    """`(b c n) -> (b c n')` as torch computes it outside its CPU kernel: pooling of `(b c 1 n)` with a flat window."""
+
+    def flat(value: Any, across: int) -> tuple[int, int]:
+        return (across, value[0] if isinstance(value, (tuple, list)) else value)
+
+    pooled: Tensor = F.max_pool2d(
+        x.unsqueeze(-2),
+        flat(kernel_size, 1),
+        flat(stride or kernel_size, 1),
+        flat(padding, 0),
+        flat(dilation, 1),
+        ceil_mode=ceil_mode,
+    )
+    return pooled.squeeze(-2)
+
+
+FORMS: dict[Any, Callable[..., Any]] = {torch.max_pool1d: max_pool1d, F.max_pool1d: max_pool1d}
+
+
+class SymbolicForms(TorchFunctionMode):  # type: ignore[misc]
+    """While active, the functions of `FORMS` are replaced."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return FORMS.get(func, func)(*args, **(kwargs or {}))

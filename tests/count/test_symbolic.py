@@ -1,0 +1,30 @@
+"""Formula = derivation, as polynomials: for every operator, shape of input, projection, implementation and mode."""
+
+import itertools
+
+import pytest
+
+from kaoprof.catalog import OPERATORS
+from kaoprof.count.proof import compare_with_formula
+from kaoprof.count.symbolic import derive
+from kaoprof.dims import IMPLEMENTATIONS, MODES, PROJECTIONS, AttentionOptions
+from kaoprof.targets import operator_target
+
+NAMES = tuple(OPERATORS)
+ALL_FORWARD = list(itertools.product(NAMES, (1, 2, 3), PROJECTIONS, IMPLEMENTATIONS, (1, 2), ("forward",)))
+SOME_TRAINING = list(itertools.product(NAMES, (1, 2, 3), ("none", "qkvo"), ("matmul",), (1, 2), ("train",)))
+FUSED_TRAINING = list(itertools.product(NAMES, (2,), ("value",), ("sdpa",), (1, 2), ("train",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "ndim", "projection", "implementation", "heads", "mode"), [*ALL_FORWARD, *SOME_TRAINING, *FUSED_TRAINING]
+)
+def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, implementation, heads, mode):
+    options = AttentionOptions(heads=heads, projection=projection, implementation=implementation)
+    target = operator_target(name, options, ndim=ndim, mode=mode)
+    derivation = derive(target)
+    assert derivation.specialisations == ()
+    assert derivation.uncounted == {}
+    assert {line.quantity: line.difference for line in compare_with_formula(derivation, target, name, options)} == {
+        quantity: 0 for quantity in ("macs", "params", *(["flops_all"] if mode == "forward" else []))
+    }
