@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-TORCH_DTYPES = {"fp64": "float64", "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+FLOAT_DTYPES = {"fp64": "float64", "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+TORCH_DTYPES = FLOAT_DTYPES | {"int64": "int64", "int32": "int32", "bool": "bool"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorSpec:
-    """An input: its shape, its dtype (`fp32`, ...), drawn from N(0, 1)."""
+    """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from 0 to below `high`."""
 
     shape: tuple[int, ...]
     dtype: str
+    high: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,8 @@ def build_module(workload: Workload, *, device: str) -> "nn.Module":
 
     factory = resolve(workload.factory)
     torch.manual_seed(workload.seed)
-    with torch.device(device), _default_dtype(torch_dtype(workload.inputs[0].dtype)):
+    dtype = next((spec.dtype for spec in workload.inputs if spec.dtype in FLOAT_DTYPES), "fp32")
+    with torch.device(device), _default_dtype(torch_dtype(dtype)):
         module = factory(*workload.args, **workload.kwargs)
     return module.train(workload.mode == "train")
 
@@ -111,16 +114,20 @@ def _default_dtype(dtype: "torch.dtype") -> Iterator[None]:
 
 
 def build_inputs(workload: Workload, *, device: str) -> "tuple[Tensor, ...]":
-    """The workload's inputs on `device`, seeded; in `train` mode they require gradients, as inside a network."""
+    """The workload's inputs on `device`, seeded; in `train` mode floats require gradients, as inside a network."""
     import torch
 
     generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed)
-    return tuple(
-        torch.randn(spec.shape, device=device, dtype=torch_dtype(spec.dtype), generator=generator).requires_grad_(
+
+    def drawn(spec: TensorSpec) -> "Tensor":
+        dtype = torch_dtype(spec.dtype)
+        if spec.dtype not in FLOAT_DTYPES:
+            return torch.randint(spec.high, spec.shape, device=device, generator=generator).to(dtype)
+        return torch.randn(spec.shape, device=device, dtype=dtype, generator=generator).requires_grad_(
             workload.mode == "train"
         )
-        for spec in workload.inputs
-    )
+
+    return tuple(drawn(spec) for spec in workload.inputs)
 
 
 def torch_dtype(name: str) -> "torch.dtype":

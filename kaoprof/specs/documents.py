@@ -123,7 +123,6 @@ class CodeSpec(Part, kw_only=True):
     inputs: Annotated[
         list[Any] | dict[str, Any],
         Meta(
-            min_length=1,
             description="what the module is called with: a list (positional) or a mapping (by keyword) of tensors "
             "{shape, dtype}, plain values, and lists or mappings of them",
         ),

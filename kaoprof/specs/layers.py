@@ -37,7 +37,8 @@ Bias = Annotated[bool, Meta(description="whether a bias is added: true or false"
 Repeat = Annotated[
     int, Meta(ge=1, le=MAX_REPEAT, description="how many such layers in a row; only the first has the stride")
 ]
-OperatorName = Annotated[str, Meta(description="an attention operator, such as kao_qkv")]
+OPERATOR_NAME_TEXT = "an attention operator, such as kao_qkv"
+OperatorName = Annotated[str, Meta(description=OPERATOR_NAME_TEXT)]
 Heads = Annotated[Count, Meta(description="attention heads; they divide the channels")]
 Projection = Annotated[
     Literal["none", "value", "qkv", "qkvo"], Meta(description="which linear transformations the operator has")

@@ -133,7 +133,9 @@ class _Reader:
             raise self.refuse(event, path, "a key must be plain text", hint="write `key: value`")
         key = str(event.value)
         if CONTROL.search(key) or len(key) > 200:
-            raise self.refuse(event, path, "a key must be plain text", hint="no control characters, at most 200 letters")
+            raise self.refuse(
+                event, path, "a key must be plain text", hint="no control characters, at most 200 letters"
+            )
         if key == "<<":
             raise self.refuse(event, path, "merge keys (<<) are not allowed", hint="write the keys out")
         return key

@@ -42,3 +42,8 @@ def enclosing(path: str) -> str:
 def key_path(path: str, key: str) -> str:
     """The path of `key` in the mapping at `path`."""
     return f"{path}.{key}" if path else key
+
+
+def joined(path: str, inner: str) -> str:
+    """The path of what has the path `inner` within the value at `path`."""
+    return f"{path}{inner}" if inner.startswith("[") or not inner else key_path(path, inner)

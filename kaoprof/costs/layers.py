@@ -1,0 +1,327 @@
+"""Closed forms of the layers of networks: shape in, shape out, and the cost of one sample. Torch-free.
+
+A shape is that of one sample, `(c, *spatial)`; after flattening `(c,)`. Sizes may be ints or sympy expressions. Convolutions
+and linear layers cost MACs; everything else is elementwise FLOPs by the rules of `arithmetic`, in eval mode.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, NORMALISE_FLOPS, interpolation_flops, mean_flops, pool_flops
+from kaoprof.costs.cost import Cost
+from kaoprof.dims import Size, ceil_div
+from kaoprof.errors import UsageError
+
+Shape: TypeAlias = tuple[Size, ...]
+PerAxis: TypeAlias = int | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """One layer of a network, for one sample; of a layer made of others, their sum.
+
+    Args:
+        name: what the layer is called inside the one around it; the same as the module's name.
+        type: what kind of layer it is.
+        output_shape: `(c, *spatial)` or `(c,)`.
+        macs: contractions only.
+        elementwise: every other FLOP of a forward pass in eval mode.
+        params: weights without those of batch norm, which papers leave out.
+        params_norm: scale and shift of batch norm.
+        map_entries: attention coefficients, all heads together.
+        children: the layers inside, in the order in which they run.
+    """
+
+    name: str
+    type: str
+    output_shape: Shape
+    macs: Size = 0
+    elementwise: Size = 0
+    params: Size = 0
+    params_norm: Size = 0
+    map_entries: Size = 0
+    children: tuple["LayerCost", ...] = ()
+
+    @property
+    def flops_all(self) -> Size:
+        """All arithmetic, with 1 MAC = 2 FLOPs."""
+        return FLOPS_PER_MAC * self.macs + self.elementwise
+
+    @property
+    def params_all(self) -> Size:
+        """All trainable numbers, batch norm's included."""
+        return self.params + self.params_norm
+
+    def walk(self, path: str = "", depth: int = 0) -> Iterator[tuple[str, int, "LayerCost"]]:
+        """Itself and all layers inside, outer before inner, as (dotted path, depth, layer)."""
+        here = f"{path}.{self.name}" if path else self.name
+        yield here, depth, self
+        for child in self.children:
+            yield from child.walk(here, depth + 1)
+
+    def leaves(self) -> Iterator[tuple[str, "LayerCost"]]:
+        """The layers that hold no others, as (dotted path, layer): their sum is the whole."""
+        return ((path, layer) for path, _, layer in self.walk() if not layer.children)
+
+
+def group(name: str, kind: str, children: tuple[LayerCost, ...], output_shape: Shape) -> LayerCost:
+    """A layer made of others, which costs what they cost together."""
+    return LayerCost(
+        name=name,
+        type=kind,
+        output_shape=output_shape,
+        macs=sum(child.macs for child in children),
+        elementwise=sum(child.elementwise for child in children),
+        params=sum(child.params for child in children),
+        params_norm=sum(child.params_norm for child in children),
+        map_entries=sum(child.map_entries for child in children),
+        children=children,
+    )
+
+
+def chain(name: str, kind: str, shape: Shape, steps: tuple[Callable[[Shape], LayerCost], ...]) -> LayerCost:
+    """Layers one after another, each given the shape that the one before leaves."""
+    children: list[LayerCost] = []
+    for step in steps:
+        children.append(step(shape))
+        shape = children[-1].output_shape
+    return group(name, kind, tuple(children), shape)
+
+
+def renamed(layer: LayerCost, name: str) -> LayerCost:
+    """The same layer under another name."""
+    return replace(layer, name=name)
+
+
+def per_axis(value: PerAxis, axes: int, key: str) -> tuple[int, ...]:
+    """A setting for each spatial axis; one number holds for all.
+
+    Raises:
+        UsageError: it has another number of axes.
+    """
+    values = value if isinstance(value, tuple) else (value,) * axes
+    if len(values) != axes:
+        raise UsageError(
+            f"{len(values)} numbers for {axes} spatial axes", where=key, hint=f"give one number, or {axes}"
+        )
+    return values
+
+
+def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+    """The padding with which an odd window of stride 1 keeps the size: dilation x (kernel - 1) // 2."""
+    return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+
+
+def convolution(
+    name: str,
+    shape: Shape,
+    *,
+    out: Size,
+    kernel: PerAxis,
+    stride: PerAxis = 1,
+    padding: PerAxis | None = None,
+    dilation: PerAxis = 1,
+    groups: Size = 1,
+    bias: bool = False,
+) -> LayerCost:
+    """Each of the out x N' outputs takes c/groups x prod(kernel) MACs, padding included; a bias adds one FLOP to each.
+
+    `(c, *s) -> (out, *s')` with `s' = (s + 2 padding - dilation (kernel - 1) - 1) // stride + 1`.
+
+    Raises:
+        UsageError: the groups do not divide the channels, or the window does not fit into the map.
+    """
+    channels, *spatial = spatial_shape(shape)
+    for what, count in (("input", channels), ("output", out)):
+        if count % groups:
+            raise UsageError(
+                f"{groups} groups do not divide {count} {what} channels",
+                where="groups",
+                hint=f"choose a divisor of {count}",
+            )
+    axes = len(spatial)
+    windows, spaced = per_axis(kernel, axes, "kernel"), per_axis(dilation, axes, "dilation")
+    pads = same_padding(windows, spaced) if padding is None else per_axis(padding, axes, "padding")
+    steps = per_axis(stride, axes, "stride")
+    sizes = tuple(
+        (size + 2 * pad - gap * (window - 1) - 1) // step + 1
+        for size, pad, gap, window, step in zip(spatial, pads, spaced, windows, steps, strict=True)
+    )
+    not_empty(sizes, spatial, "kernel")
+    outputs = out * math.prod(sizes)
+    inputs_each = channels // groups * math.prod(windows)
+    return LayerCost(
+        name=name,
+        type="convolution",
+        output_shape=(out, *sizes),
+        macs=outputs * inputs_each,
+        elementwise=outputs if bias else 0,
+        params=out * inputs_each + (out if bias else 0),
+    )
+
+
+def spatial_shape(shape: Shape) -> Shape:
+    """A shape that has spatial axes.
+
+    Raises:
+        UsageError: it has none any more.
+    """
+    if len(shape) == 1:
+        raise UsageError(
+            "the layer needs a map, but there are no spatial axes any more",
+            hint="move it before flatten or global_avg_pool",
+        )
+    return shape
+
+
+def not_empty(sizes: Shape, before: list[Size], key: str) -> None:
+    """Refuses a map without positions."""
+    if any(isinstance(size, int) and size < 1 for size in sizes):
+        raise UsageError(
+            f"nothing is left of a map of {' x '.join(map(str, before))}",
+            where=key,
+            hint="use a smaller kernel or stride, more padding, or a larger input",
+        )
+
+
+def linear(name: str, shape: Shape, *, out: Size, bias: bool = True) -> LayerCost:
+    """`(c,) -> (out,)`: c MACs for each output; a bias adds one FLOP to each.
+
+    Raises:
+        UsageError: the input still has spatial axes.
+    """
+    if len(shape) != 1:
+        raise UsageError(
+            f"linear needs flat channels, not a map of {' x '.join(map(str, shape))}",
+            hint="put flatten or global_avg_pool before it, or use conv with kernel: 1",
+        )
+    added = out if bias else 0
+    return LayerCost(
+        name=name,
+        type="linear",
+        output_shape=(out,),
+        macs=shape[0] * out,
+        elementwise=added,
+        params=shape[0] * out + added,
+    )
+
+
+def batch_norm(name: str, shape: Shape) -> LayerCost:
+    """In eval mode 4 FLOPs for each element: subtract, multiply, scale, shift. Two weights for each channel."""
+    return LayerCost(
+        name=name,
+        type="batch_norm",
+        output_shape=shape,
+        elementwise=NORMALISE_FLOPS * math.prod(shape),
+        params_norm=2 * shape[0],
+    )
+
+
+def activation(name: str, shape: Shape, *, function: str) -> LayerCost:
+    """Any function of one element is 1 FLOP."""
+    return LayerCost(name=name, type=function, output_shape=shape, elementwise=math.prod(shape))
+
+
+def pool(
+    name: str,
+    shape: Shape,
+    *,
+    kind: str,
+    kernel: PerAxis,
+    stride: PerAxis | None = None,
+    padding: PerAxis = 0,
+    ceil: bool = False,
+) -> LayerCost:
+    """Max or average pooling: one FLOP for each element of each window, also where it hangs over the edge.
+
+    With `ceil` the last window may hang over the edge, but starts inside the map or its left padding.
+
+    Raises:
+        UsageError: the padding is more than half the window, or no window fits.
+    """
+    channels, *spatial = spatial_shape(shape)
+    axes = len(spatial)
+    windows, pads = per_axis(kernel, axes, "kernel"), per_axis(padding, axes, "padding")
+    steps = windows if stride is None else per_axis(stride, axes, "stride")
+    if any(2 * pad > window for pad, window in zip(pads, windows, strict=True)):
+        raise UsageError("more padding than half the kernel", where="padding", hint="at most kernel // 2")
+    sizes = tuple(
+        _pooled(size + 2 * pad - window, step, size + pad, ceil=ceil)
+        for size, pad, window, step in zip(spatial, pads, windows, steps, strict=True)
+    )
+    not_empty(sizes, spatial, "kernel")
+    outputs = channels * math.prod(sizes)
+    return LayerCost(
+        name=name,
+        type=kind,
+        output_shape=(channels, *sizes),
+        elementwise=pool_flops(outputs, math.prod(windows)),
+    )
+
+
+def _pooled(room: Size, step: int, edge: Size, *, ceil: bool) -> Size:
+    """How many windows: `room` is what one window leaves over; with `ceil` none starts at or beyond `edge`."""
+    if not ceil:
+        return room // step + 1
+    count = ceil_div(room, step) + 1
+    return count - 1 if isinstance(count, int) and (count - 1) * step >= edge else count
+
+
+def global_avg_pool(name: str, shape: Shape, *, keep: bool = False) -> LayerCost:
+    """The mean over all positions reads each element once: `(c, *s) -> (c,)`, or `(c, 1, ...)` with `keep`."""
+    channels, *spatial = spatial_shape(shape)
+    return LayerCost(
+        name=name,
+        type="global_avg_pool",
+        output_shape=(channels, *(1,) * len(spatial)) if keep else (channels,),
+        elementwise=mean_flops(math.prod(shape)),
+    )
+
+
+def dropout(name: str, shape: Shape) -> LayerCost:
+    """Nothing in eval mode."""
+    return LayerCost(name=name, type="dropout", output_shape=shape)
+
+
+def flatten(name: str, shape: Shape) -> LayerCost:
+    """Moves no data: `(c, *s) -> (c N,)`."""
+    return LayerCost(name=name, type="flatten", output_shape=(math.prod(shape),))
+
+
+def upsample(name: str, shape: Shape, *, size: Shape, mode: str) -> LayerCost:
+    """`(c, *s) -> (c, *size)`: nearest copies; linear is a weighted sum of 2^d neighbours for each output.
+
+    Raises:
+        UsageError: `size` has another number of axes.
+    """
+    channels, *spatial = spatial_shape(shape)
+    if len(size) != len(spatial):
+        raise UsageError(f"{len(size)} sizes for {len(spatial)} spatial axes", where="size", hint="one for each axis")
+    output_shape = (channels, *size)
+    linear_flops = interpolation_flops(math.prod(output_shape), len(size))
+    return LayerCost(
+        name=name,
+        type="upsample",
+        output_shape=output_shape,
+        elementwise=linear_flops if mode == "linear" else 0,
+    )
+
+
+def summed(name: str, shape: Shape, *, terms: int = 2) -> LayerCost:
+    """The sum of `terms` maps of one shape: one addition fewer than terms for each element."""
+    return LayerCost(name=name, type="add", output_shape=shape, elementwise=(terms - 1) * math.prod(shape))
+
+
+def operator(name: str, shape: Shape, cost: Cost, *, kind: str) -> LayerCost:
+    """An attention operator, whose `cost` is its own closed form: shape in, the same shape out."""
+    return LayerCost(
+        name=name,
+        type=kind,
+        output_shape=shape,
+        macs=cost.macs,
+        elementwise=cost.elementwise,
+        params=cost.params,
+        map_entries=cost.map_entries,
+    )

@@ -1,0 +1,139 @@
+"""Closed forms of the paper's modules: BaseModule, BaseSkipModule, AttnModule, AttnSkipModule (arXiv:2007.08442).
+
+All convolutions have no bias and are followed by batch norm, then ReLU6; the last 1x1 has batch norm only. Expansion r,
+input channels c, output channels d, stride s.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from kaoprof.costs.layers import (
+    LayerCost,
+    PerAxis,
+    Shape,
+    activation,
+    batch_norm,
+    chain,
+    convolution,
+    group,
+    per_axis,
+    pool,
+    spatial_shape,
+    summed,
+)
+from kaoprof.dims import Size
+from kaoprof.errors import UsageError
+
+Operator: TypeAlias = Callable[[str, Shape], LayerCost]  # (name, shape) -> the cost of an attention operator
+KERNEL = 3
+
+
+def conv_norm(
+    name: str,
+    shape: Shape,
+    *,
+    out: Size,
+    kernel: PerAxis,
+    stride: PerAxis = 1,
+    padding: PerAxis | None = None,
+    dilation: PerAxis = 1,
+    groups: Size = 1,
+    bias: bool = False,
+    norm: str = "batch_norm",
+    function: str = "relu6",
+) -> LayerCost:
+    """A convolution, its batch norm and its activation, where they are not `none`."""
+    steps: list[Callable[[Shape], LayerCost]] = [
+        lambda inner: convolution(
+            "conv",
+            inner,
+            out=out,
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+        )
+    ]
+    if norm != "none":
+        steps.append(lambda inner: batch_norm("norm", inner))
+    if function != "none":
+        steps.append(lambda inner: activation("activation", inner, function=function))
+    return chain(name, "depthwise" if groups == shape[0] == out != 1 else "conv", shape, tuple(steps))
+
+
+def base_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: PerAxis) -> LayerCost:
+    """1x1 conv c -> r c (none if r = 1); 3x3 depthwise, stride s; 1x1 conv r c -> d; residual if s = 1 and c = d."""
+    children: tuple[LayerCost, ...] = ()
+    if expand != 1:
+        children = (conv_norm("expand", shape, out=expand * shape[0], kernel=1),)
+    expanded = children[-1].output_shape if children else shape
+    return _finish(
+        name, "base", shape, (*children, _depthwise(expanded, stride)), out, residual=_keeps(shape, out, stride)
+    )
+
+
+def base_skip_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: PerAxis) -> LayerCost:
+    """1x1 conv c -> (r-1) c beside the input (none if r = 1); 3x3 depthwise on r c, stride s; 1x1 conv r c -> d; residual."""
+    children: tuple[LayerCost, ...] = ()
+    if expand != 1:
+        children = (conv_norm("expand", shape, out=(expand - 1) * shape[0], kernel=1),)
+    concatenated = (expand * shape[0], *shape[1:])
+    children = (*children, _depthwise(concatenated, stride))
+    return _finish(name, "base_skip", shape, children, out, residual=_keeps(shape, out, stride))
+
+
+def attn_module(
+    name: str, shape: Shape, *, out: Size, expand: Size, stride: PerAxis, attention: Operator, skip: bool
+) -> LayerCost:
+    """Path 1: 1x1 conv c -> (r-1) c, 3x3 depthwise, stride s. Path 2: attention c -> c, then s x s average pooling.
+
+    Their outputs side by side, then a 1x1 conv r c -> d. With `skip` (AttnSkipModule) the residual if s = 1 and c = d.
+    The pooling takes what is left at the edge as a smaller window, so that both paths end with ceil(size / s).
+
+    Raises:
+        UsageError: `expand` leaves no channels to path 1.
+    """
+    if expand < 2:  # noqa: PLR2004 - r - 1 must leave a channel
+        raise UsageError(f"leaves path 1 no channels: {expand}", where="expand", hint="at least 2")
+    expanded = conv_norm("expand", shape, out=(expand - 1) * shape[0], kernel=1)
+    depthwise = _depthwise(expanded.output_shape, stride)
+    attended = attention("attention", shape)
+    children = (expanded, depthwise, attended)
+    steps = per_axis(stride, len(shape) - 1, "stride")
+    if any(step > 1 for step in steps):
+        children = (*children, pool("pool", shape, kind="avg_pool", kernel=steps, ceil=True))
+    kind = "attn_skip" if skip else "attn"
+    concatenated = (expand * shape[0], *depthwise.output_shape[1:])
+    return _finish(
+        name, kind, shape, children, out, residual=skip and _keeps(shape, out, stride), concatenated=concatenated
+    )
+
+
+def _depthwise(shape: Shape, stride: PerAxis) -> LayerCost:
+    return conv_norm("depthwise", shape, out=shape[0], kernel=KERNEL, stride=stride, groups=shape[0])
+
+
+def _keeps(shape: Shape, out: Size, stride: PerAxis) -> bool:
+    """Whether the output has the input's shape, so that there is a residual sum."""
+    return bool(shape[0] == out) and all(step == 1 for step in per_axis(stride, len(shape) - 1, "stride"))
+
+
+def _finish(
+    name: str,
+    kind: str,
+    shape: Shape,
+    children: tuple[LayerCost, ...],
+    out: Size,
+    *,
+    residual: bool,
+    concatenated: Shape | None = None,
+) -> LayerCost:
+    """The last 1x1 conv, with batch norm only, and the residual sum."""
+    spatial_shape(shape)
+    last = concatenated or children[-1].output_shape
+    children = (*children, conv_norm("project", last, out=out, kernel=1, function="none"))
+    if residual:
+        children = (*children, summed("residual", shape))
+    return group(name, kind, children, children[-1].output_shape)

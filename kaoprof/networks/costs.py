@@ -1,0 +1,255 @@
+"""A model spec -> the closed forms of its layers, as a tree. Torch-free; finds what does not fit, with its line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from kaoprof.costs import layers as forms
+from kaoprof.costs import modules
+from kaoprof.costs.layers import LayerCost, Shape, chain, group
+from kaoprof.dims import Dims, head_size
+from kaoprof.errors import SpecError, UsageError
+from kaoprof.networks.attention import Defaults, choose_operator
+from kaoprof.specs import layers as spec
+from kaoprof.specs.places import Places, key_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a layer knows of the network around it: the defaults of attention, and the shapes of named blocks so far.
+
+    `referenced` are the names of blocks whose outputs are used again.
+    """
+
+    places: Places
+    defaults: Defaults
+    blocks: dict[str, Shape] = field(default_factory=dict)
+    referenced: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a closed form is given besides its layer: the layer's name, its input's shape, its key path, its network."""
+
+    name: str
+    shape: Shape
+    path: str
+    site: Site
+
+
+def cost_of(layer: spec.Layer, name: str, shape: Shape, path: str, site: Site) -> LayerCost:
+    """The cost of one layer of the spec, which stands at `path`, on one sample of `shape`.
+
+    Raises:
+        SpecError: the layer does not fit its input.
+    """
+    try:
+        copies = repeated(layer)
+        if len(copies) == 1:
+            return FORMS[type(layer)](layer, Given(name=name, shape=shape, path=path, site=site))
+        steps = tuple(_step(copy, str(index), path, site) for index, copy in enumerate(copies))
+        return chain(name, type_name(layer), shape, steps)
+    except SpecError:
+        raise
+    except UsageError as error:
+        own_key = error.where if getattr(layer, error.where or "", None) is not None else None
+        at = key_path(path, own_key) if own_key else path
+        raise site.places.error(error.message, at, hint=error.hint or "see `kaoprof schema`") from None
+
+
+def chain_of(name: str, kind: str, layers: tuple[spec.Layer, ...], shape: Shape, path: str, site: Site) -> LayerCost:
+    """Layers one after another."""
+    steps = tuple(_step(layer, str(index), f"{path}[{index}]", site) for index, layer in enumerate(layers))
+    return chain(name, kind, shape, steps)
+
+
+def _step(layer: spec.Layer, name: str, path: str, site: Site) -> Callable[[Shape], LayerCost]:
+    return lambda shape: cost_of(layer, name, shape, path, site)
+
+
+def repeated(layer: spec.Layer) -> list[spec.Layer]:
+    """The layer as often as its `repeat` says; only the first has its stride."""
+    count = getattr(layer, "repeat", 1)
+    if count == 1:
+        return [layer]
+    first = replace(layer, repeat=1)
+    return [first] + [replace(first, stride=1) if hasattr(layer, "stride") else first] * (count - 1)
+
+
+def type_name(layer: spec.Layer) -> str:
+    """The layer's `type:` in a spec."""
+    return str(layer.__struct_config__.tag)
+
+
+def _conv(layer: spec.Conv | spec.Depthwise, at: Given) -> LayerCost:
+    channels = at.shape[0]
+    out, groups = (layer.out, layer.groups) if isinstance(layer, spec.Conv) else (channels, channels)
+    return modules.conv_norm(
+        at.name,
+        at.shape,
+        out=out,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=groups,
+        bias=layer.bias,
+        norm=layer.norm,
+        function=layer.activation,
+    )
+
+
+def _linear(layer: spec.Linear, at: Given) -> LayerCost:
+    return forms.linear(at.name, at.shape, out=layer.out, bias=layer.bias)
+
+
+def _activation(layer: spec.Activation, at: Given) -> LayerCost:
+    return forms.activation(at.name, at.shape, function=layer.function)
+
+
+def _pool(layer: spec.MaxPool | spec.AvgPool, at: Given) -> LayerCost:
+    return forms.pool(
+        at.name,
+        at.shape,
+        kind=type_name(layer),
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        ceil=layer.ceil,
+    )
+
+
+def _global_avg_pool(layer: spec.GlobalAvgPool, at: Given) -> LayerCost:
+    return forms.global_avg_pool(at.name, at.shape, keep=layer.keep)
+
+
+def _plain(form: Callable[[str, Shape], LayerCost]) -> Callable[..., LayerCost]:
+    """A layer without settings."""
+    return lambda _, at: form(at.name, at.shape)
+
+
+def _upsample(layer: spec.Upsample, at: Given) -> LayerCost:
+    if layer.like is not None:
+        size = forms.spatial_shape(at.site.blocks[layer.like])[1:]
+    else:
+        size = layer.size or tuple(length * (layer.scale or 1) for length in at.shape[1:])
+    return forms.upsample(at.name, at.shape, size=size, mode=layer.mode)
+
+
+def _block(layer: spec.Block, at: Given) -> LayerCost:
+    cost = chain_of(at.name, "block", layer.layers, at.shape, key_path(at.path, "layers"), at.site)
+    if layer.name is not None:
+        at.site.blocks[layer.name] = cost.output_shape
+    return cost
+
+
+def _residual(layer: spec.Residual, at: Given) -> LayerCost:
+    inside = chain_of(at.name, "residual", layer.layers, at.shape, key_path(at.path, "layers"), at.site)
+    _same_shape([at.shape, inside.output_shape])
+    return group(at.name, "residual", (*inside.children, forms.summed("add", at.shape)), at.shape)
+
+
+def _same_shape(shapes: list[Shape]) -> None:
+    first, *others = shapes
+    for other in others:
+        if other != first:
+            sizes = " and ".join(" x ".join(map(str, shape)) for shape in (first, other))
+            hint = "give both the same channels and the same spatial size"
+            raise UsageError(f"{sizes} cannot be added", hint=hint)
+
+
+def _branches(layer: spec.Concat | spec.Add, shape: Shape, path: str, site: Site) -> tuple[LayerCost, ...]:
+    return tuple(
+        chain_of(str(index), "branch", branch, shape, f"{path}.branches[{index}]", site)
+        for index, branch in enumerate(layer.branches)
+    )
+
+
+def _concat(layer: spec.Concat, at: Given) -> LayerCost:
+    branches = _branches(layer, at.shape, at.path, at.site)
+    first = branches[0].output_shape
+    for index, branch in enumerate(branches[1:], 1):
+        if branch.output_shape[1:] != first[1:]:
+            sizes = f"{' x '.join(map(str, first))} and {' x '.join(map(str, branch.output_shape))}"
+            raise at.site.places.error(
+                f"{sizes} cannot stand side by side",
+                f"{at.path}.branches[{index}]",
+                hint="only the channels may differ: adapt strides or add upsample",
+            )
+    channels = sum(branch.output_shape[0] for branch in branches)
+    return group(at.name, "concat", branches, (channels, *first[1:]))
+
+
+def _add(layer: spec.Add, at: Given) -> LayerCost:
+    branches = _branches(layer, at.shape, at.path, at.site)
+    _same_shape([branch.output_shape for branch in branches])
+    total = forms.summed("add", branches[0].output_shape, terms=len(branches))
+    return group(at.name, "add", (*branches, total), total.output_shape)
+
+
+def _reuse(layer: spec.Reuse, at: Given) -> LayerCost:
+    return LayerCost(name=at.name, type="reuse", output_shape=at.site.blocks[layer.block])
+
+
+def _operator(layer: spec.AttentionLayer, path: str, site: Site) -> modules.Operator:
+    """The closed form of the layer's operator."""
+    operator, options = choose_operator(layer, path, site.defaults, site.places)
+
+    def form(name: str, shape: Shape) -> LayerCost:
+        channels, *spatial = forms.spatial_shape(shape)
+        head_size(channels, options.heads)
+        cost = operator.cost(Dims(b=1, c=channels, spatial=tuple(spatial)), options)
+        return forms.operator(name, shape, cost, kind=operator.name)
+
+    return form
+
+
+def _attention(layer: spec.Attention, at: Given) -> LayerCost:
+    return _operator(layer, at.path, at.site)(at.name, at.shape)
+
+
+def _base(layer: spec.Base, at: Given) -> LayerCost:
+    return modules.base_module(at.name, at.shape, out=layer.out, expand=layer.expand, stride=layer.stride)
+
+
+def _base_skip(layer: spec.BaseSkip, at: Given) -> LayerCost:
+    return modules.base_skip_module(at.name, at.shape, out=layer.out, expand=layer.expand, stride=layer.stride)
+
+
+def _attn(layer: spec.Attn | spec.AttnSkip, at: Given) -> LayerCost:
+    return modules.attn_module(
+        at.name,
+        at.shape,
+        out=layer.out,
+        expand=layer.expand,
+        stride=layer.stride,
+        attention=_operator(layer, at.path, at.site),
+        skip=isinstance(layer, spec.AttnSkip),
+    )
+
+
+FORMS: dict[type, Callable[[Any, Given], LayerCost]] = {
+    spec.Conv: _conv,
+    spec.Depthwise: _conv,
+    spec.Linear: _linear,
+    spec.BatchNorm: _plain(forms.batch_norm),
+    spec.Activation: _activation,
+    spec.MaxPool: _pool,
+    spec.AvgPool: _pool,
+    spec.GlobalAvgPool: _global_avg_pool,
+    spec.Dropout: _plain(forms.dropout),
+    spec.Flatten: _plain(forms.flatten),
+    spec.Upsample: _upsample,
+    spec.Block: _block,
+    spec.Residual: _residual,
+    spec.Concat: _concat,
+    spec.Add: _add,
+    spec.Reuse: _reuse,
+    spec.Attention: _attention,
+    spec.Base: _base,
+    spec.BaseSkip: _base_skip,
+    spec.Attn: _attn,
+    spec.AttnSkip: _attn,
+}

@@ -1,0 +1,98 @@
+"""A spec -> a module, and a `Workload` that carries the spec itself to wherever the module is built."""
+
+import json
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kaoprof.build import TensorSpec, Workload, resolve
+from kaoprof.costs.layers import Shape
+from kaoprof.errors import UsageError
+from kaoprof.networks.analysis import network_cost, site_of, spec_input, top_layers
+from kaoprof.networks.modules import module_of
+from kaoprof.specs import Document
+from kaoprof.specs.code import input_tensors
+from kaoprof.specs.documents import CodeSpec, ModelSpec, OperatorSpec
+from kaoprof.specs.places import Places
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def build_network(document: Document) -> "nn.Module":
+    """The network `(b, c, *spatial) -> ...` of a model or an operator; its modules are called as in `network_cost`.
+
+    Raises:
+        UsageError: the spec is of another kind.
+        SpecError: a layer does not fit its input.
+    """
+    from kaoprof.models.network import Network
+
+    given = spec_input(document)
+    shape: Shape = (given.channels, *given.size)
+    site = site_of(document)
+    built: list[nn.Module] = []
+    for (_, path, layer), cost in zip(top_layers(document), network_cost(document).children, strict=True):
+        built.append(module_of(layer, cost, shape, path, site))
+        shape = cost.output_shape
+    return Network(built)
+
+
+def network_workload(document: Document, *, dtype: str = "fp32", mode: str = "forward", seed: int = 0) -> Workload:
+    """The workload of a model or an operator on one input of the size and batch that its spec says."""
+    given = spec_input(document)
+    return Workload(
+        factory="kaoprof.networks.workloads:network_from_json",
+        kwargs={"spec": _as_json(document), "kind": document.kind},
+        inputs=(TensorSpec(shape=(given.batch, given.channels, *given.size), dtype=dtype),),
+        mode=mode,
+        seed=seed,
+    )
+
+
+def _as_json(document: Document) -> str:
+    return msgspec.json.encode(document.spec).decode()
+
+
+def network_from_json(spec: str, kind: str) -> "nn.Module":
+    """The factory that a network's workload names."""
+    decoded = msgspec.json.decode(spec, type=ModelSpec if kind == "model" else OperatorSpec)
+    return build_network(Document(spec=decoded, places=Places(file=decoded.name)))
+
+
+def code_workload(document: Document, *, allow_import: bool, mode: str = "forward", seed: int = 0) -> Workload:
+    """The workload of a module that code makes, called with what the spec says.
+
+    Raises:
+        UsageError: the spec is of another kind, or importing is not allowed.
+    """
+    spec = document.spec
+    if not isinstance(spec, CodeSpec):
+        raise UsageError(f"a {document.kind} spec names no code", where=document.places.file)
+    if not allow_import:
+        raise UsageError(
+            f"{spec.module!r} is not imported: importing runs its code, and a spec may come from anywhere",
+            where=document.places.where("module"),
+            hint="if you trust it, add --allow-import",
+        )
+    return Workload(
+        factory="kaoprof.networks.workloads:module_from_json",
+        kwargs={"spec": _as_json(document)},
+        inputs=tuple(
+            TensorSpec(shape=tensor.shape, dtype=tensor.dtype, high=tensor.high) for tensor in input_tensors(spec)
+        ),
+        mode=mode,
+        seed=seed,
+    )
+
+
+def module_from_json(spec: str) -> "nn.Module":
+    """The factory that a code spec's workload names: the module, called with one tensor after another.
+
+    Imports what the spec names; so a workload is only made where that was allowed.
+    """
+    from kaoprof.models.called import CalledModule
+
+    decoded = msgspec.json.decode(spec, type=CodeSpec)
+    module = resolve(decoded.module)(*decoded.args, **decoded.kwargs)
+    return CalledModule(module, json.loads(spec)["inputs"])

@@ -1,0 +1,70 @@
+"""Specs that name code: what the module is called with. Parsing one imports nothing."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from kaoprof.specs.documents import CodeSpec, TensorInput
+from kaoprof.specs.explain import explain
+from kaoprof.specs.places import Places, key_path
+
+FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+
+Arguments: TypeAlias = "TensorInput | list[Arguments] | dict[str, Arguments] | str | int | float | bool | None"
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a plain value describes a tensor: a mapping with a shape."""
+    return isinstance(value, dict) and "shape" in value
+
+
+def input_tree(spec: CodeSpec) -> list[Arguments] | dict[str, Arguments]:
+    """What the module is called with: its positional arguments as a list, or its keyword arguments as a mapping."""
+    return _tree(spec.inputs, lambda value, _: msgspec.convert(value, TensorInput), "inputs")  # type: ignore[return-value]
+
+
+def input_tensors(spec: CodeSpec) -> tuple[TensorInput, ...]:
+    """The tensors among the inputs, from left to right."""
+    found: list[TensorInput] = []
+
+    def collect(value: Any, path: str) -> None:
+        del path
+        found.append(msgspec.convert(value, TensorInput))
+
+    _tree(spec.inputs, collect, "inputs")
+    return tuple(found)
+
+
+def _tree(value: Any, tensor: Callable[[Any, str], Any], path: str) -> Any:
+    if is_tensor(value):
+        return tensor(value, path)
+    if isinstance(value, dict):
+        return {key: _tree(inner, tensor, key_path(path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_tree(inner, tensor, f"{path}[{index}]") for index, inner in enumerate(value)]
+    return value
+
+
+def check_code(spec: CodeSpec, places: Places) -> None:
+    """Refuses a module that cannot be a name of code, and inputs that describe no tensor.
+
+    Raises:
+        SpecError: naming the key.
+    """
+    if not FACTORY.fullmatch(spec.module):
+        raise places.error(f"{spec.module!r} does not name code", "module", hint="write package.module:factory")
+    if is_tensor(spec.inputs):
+        raise places.error("must be a list or a mapping of tensors", "inputs", hint="write - {shape: [...]} in a list")
+
+    def check(value: Any, path: str) -> bool:
+        try:
+            msgspec.convert(value, TensorInput)
+        except msgspec.ValidationError as error:
+            raise explain(error, value, TensorInput, places, at=path) from None
+        return True
+
+    _tree(spec.inputs, check, "inputs")
+    if not input_tensors(spec):
+        raise places.error("no tensor among the inputs", "inputs", hint="add {shape: [1, 3, 224, 224]}")

@@ -1,0 +1,56 @@
+"""The cells of a grid spec: every combination of its sizes."""
+
+import itertools
+
+from kaoprof.dims import Dims, head_size
+from kaoprof.errors import UsageError
+from kaoprof.specs.documents import GridSpec, Sizes
+from kaoprof.specs.places import Places
+
+MAX_CELLS = 10_000
+
+
+def grid_cells(spec: GridSpec) -> tuple[tuple[Dims, int], ...]:
+    """The sizes to compare, as (dims, heads): batch varies slowest, then channels and heads, then the spatial sizes."""
+    outer = itertools.product(*(listed(getattr(spec.grid, axis)) for axis in ("batch", "c", "heads")))
+    spatial = tuple(_spatial(spec.grid))
+    return tuple((Dims(b=b, c=c, spatial=sizes), heads) for b, c, heads in outer for sizes in spatial)
+
+
+def listed(counts: int | tuple[int, ...]) -> tuple[int, ...]:
+    """A number as a list of one."""
+    return counts if isinstance(counts, tuple) else (counts,)
+
+
+def _spatial(grid: Sizes) -> list[tuple[int, ...]]:
+    if grid.n is not None:
+        return [(n,) for n in listed(grid.n)]
+    heights = listed(grid.h or ())
+    planes = [(h, h) for h in heights] if grid.w is None else list(itertools.product(heights, listed(grid.w)))
+    return planes if grid.t is None else [(t, *plane) for t in listed(grid.t) for plane in planes]
+
+
+def check_grid(spec: GridSpec, places: Places) -> None:
+    """Refuses axes that do not go together, too many cells, and heads that do not divide the channels.
+
+    Raises:
+        SpecError: naming the key.
+    """
+    grid = spec.grid
+    planar = [axis for axis in ("h", "w", "t") if getattr(grid, axis) is not None]
+    if (grid.n is None) == (not planar):
+        found = f"n stands beside {', '.join(planar)}" if planar else "there is no spatial size"
+        raise places.error(found, "grid", hint="give n, or h and if need be w and t")
+    if planar and grid.h is None:
+        raise places.error(f"{planar[0]} without h", f"grid.{planar[0]}", hint="add h: heights such as [14, 28]")
+    combinations = [len(listed(getattr(grid, axis) or 1)) for axis in ("h", "w", "t", "n", "c", "batch", "heads")]
+    cells = 1
+    for count in combinations:
+        cells *= count
+    if cells > MAX_CELLS:
+        raise places.error(f"{cells:,} cells are too many", "grid", hint=f"at most {MAX_CELLS:,}")
+    for channels, heads in itertools.product(listed(grid.c), listed(grid.heads)):
+        try:
+            head_size(channels, heads)
+        except UsageError as error:
+            raise places.error(error.message, "grid.heads", hint=error.hint or "") from None
