@@ -36,6 +36,17 @@ class Domain:
             and all(bool(condition.subs(values)) for condition in self.conditions)
         )
 
+    def __and__(self, other: "Domain") -> "Domain":
+        """The sizes that both allow."""
+        return Domain(
+            least={name: max(least, other.least.get(name, least)) for name, least in self.least.items()},
+            units={
+                name: math.lcm(self.units.get(name, 1), other.units.get(name, 1))
+                for name in dict.fromkeys((*self.units, *other.units))
+            },
+            conditions=tuple(dict.fromkeys((*self.conditions, *other.conditions))),
+        )
+
     @property
     def least_of_symbols(self) -> dict[sympy.Symbol, int]:
         """`least`, by symbol."""

@@ -5,7 +5,8 @@ What can be proven about them at all sizes is in `residues`.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import sympy
@@ -13,8 +14,10 @@ from torch.utils._sympy import functions as torch_sympy
 
 from kaoprof.count.residues import Least, at_least, equal
 
+MOST_FACTORED_TERMS = 40  # a longer sum is left as it is: factoring it takes long and rarely shortens it
 
-@lru_cache(maxsize=None)
+
+@cache
 def size_symbol(name: str) -> sympy.Symbol:
     """The symbol of a size: a positive integer."""
     return sympy.Symbol(name, integer=True, positive=True)
@@ -54,7 +57,7 @@ PLAIN: dict[type, Callable[..., sympy.Expr]] = {
 
 
 def plain(expression: Any, names: Mapping[Any, sympy.Symbol]) -> Any:
-    """torch's own sympy functions and symbols as sympy's, in the named sizes."""
+    """Torch's own sympy functions and symbols as sympy's, in the named sizes."""
     if not expression.args:
         return names.get(expression, expression)
     args = [plain(arg, names) for arg in expression.args]
@@ -79,8 +82,8 @@ def proven(condition: sympy.Basic, *, least: Least) -> bool:
 
 def _without_power(left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
     """`x ** -0.5 = 1` is `x = 1`: how a scale is compared with one."""
-    power = right == 1 and isinstance(left, sympy.Pow) and left.exp.is_number
-    return (left.base, right) if power else (left, right)
+    power = right.is_number and float(right) == 1 and isinstance(left, sympy.Pow) and left.exp.is_number
+    return (left.base, sympy.Integer(1)) if power else (left, right)
 
 
 def _without_idle_remainders(expression: sympy.Expr, least: Least) -> sympy.Expr:
@@ -93,13 +96,62 @@ def _without_idle_remainders(expression: sympy.Expr, least: Least) -> sympy.Expr
 
 
 def greatest(candidates: Iterable[sympy.Expr], *, least: Least) -> sympy.Expr:
-    """The maximum, exactly: candidates that another one is certain to reach at all sizes from `least` on are left out."""
+    """The maximum, exactly; candidates that another one reaches at all sizes from `least` on are left out."""
     kept: list[sympy.Expr] = []
-    for candidate in sorted(dict.fromkeys(map(sympy.expand, candidates)), key=sympy.count_ops, reverse=True):
+    for candidate in sorted(dict.fromkeys(map(sympy.expand, candidates)), key=_rough_size, reverse=True):
         if any(at_least(other, candidate, least=least) for other in kept):
             continue
         kept = [other for other in kept if not at_least(candidate, other, least=least)] + [candidate]
     return sympy.Max(*kept, evaluate=False) if len(kept) > 1 else sympy.Add(*kept)
+
+
+def _rough_size(expression: sympy.Expr) -> Fraction:
+    return value_at(expression, {symbol.name: 64 for symbol in expression.free_symbols})
+
+
+def value_at(expression: sympy.Expr, sizes: Mapping[str, int]) -> Fraction:
+    """The expression's exact value, quicker than by substitution in sympy.
+
+    Raises:
+        TypeError: it holds a function that is no arithmetic of sizes.
+    """
+    if expression.is_Symbol:
+        return Fraction(sizes[expression.name])
+    if expression.is_Rational:
+        return Fraction(int(expression.p), int(expression.q))
+    if isinstance(expression, sympy.Piecewise):
+        return value_at(next(value for value, condition in expression.args if _holds(condition, sizes)), sizes)
+    if type(expression) not in EVALUATED:
+        raise TypeError(f"{expression} is no arithmetic of sizes")
+    return EVALUATED[type(expression)](*(value_at(arg, sizes) for arg in expression.args))
+
+
+def _holds(condition: Any, sizes: Mapping[str, int]) -> bool:
+    return bool(condition.subs({size_symbol(name): size for name, size in sizes.items()}))
+
+
+EVALUATED: dict[type, Callable[..., Fraction]] = {
+    sympy.Add: lambda *terms: sum(terms, Fraction(0)),
+    sympy.Mul: lambda *factors: math.prod(factors, start=Fraction(1)),
+    sympy.Pow: lambda base, power: Fraction(base**power),
+    sympy.Mod: lambda left, right: left % right,
+    sympy.floor: lambda value: Fraction(math.floor(value)),
+    sympy.ceiling: lambda value: Fraction(math.ceil(value)),
+    sympy.Max: lambda *values: max(values),
+    sympy.Min: lambda *values: min(values),
+}
+
+
+def readable(expression: sympy.Expr) -> sympy.Expr:
+    """The expression as people write it: with ceilings, factored where that makes it shorter; `Max` by candidates."""
+    if isinstance(expression, sympy.Max):
+        return sympy.Max(*map(readable, expression.args), evaluate=False)
+    expanded = sympy.expand(with_ceilings(expression))
+    rounded = {atom: sympy.Dummy() for atom in expanded.atoms(sympy.floor, sympy.ceiling, sympy.Min, sympy.Piecewise)}
+    if len(sympy.Add.make_args(expanded)) > MOST_FACTORED_TERMS:
+        return expanded
+    factored = sympy.factor(expanded.xreplace(rounded)).xreplace({dummy: atom for atom, dummy in rounded.items()})
+    return min(expanded, factored, key=sympy.count_ops)
 
 
 def with_ceilings(expression: sympy.Expr) -> sympy.Expr:

@@ -3,7 +3,6 @@
 import weakref
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -30,9 +29,13 @@ class LiveBytesMode(TorchDispatchMode):
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
                 self.follow(tensor)
+        self.note(func, args, kwargs)
+        return out
+
+    def note(self, func: Any, args: Any, kwargs: Any) -> None:
+        """Looks whether this operation, with what its kernel holds for itself, is the new peak."""
         hidden = scratch_bytes(func, args, kwargs, device=self.device, threads=self.threads)
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
-        return out
 
     def follow(self, tensor: Tensor) -> None:
         """Adds the tensor's storage to the living, unless it is there already, until it dies."""
@@ -42,11 +45,19 @@ class LiveBytesMode(TorchDispatchMode):
             return
         size = storage.nbytes()
         self.followed.add(identity)
-        self.live_bytes += size
+        self.grow(size)
         weakref.finalize(storage, self._died, identity, size).atexit = False
 
     def _died(self, identity: int, size: int) -> None:
         self.followed.discard(identity)
+        self.shrink(size)
+
+    def grow(self, size: int) -> None:
+        """A storage of `size` bytes is born."""
+        self.live_bytes += size
+
+    def shrink(self, size: int) -> None:
+        """A storage of `size` bytes has died."""
         self.live_bytes -= size
 
 

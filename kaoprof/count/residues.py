@@ -1,12 +1,12 @@
 """Proofs about expressions of sizes, at all sizes at once: equal, at least as large.
 
-Sizes are positive integers. Floors and ceilings are handled exactly: with `h = 2 k + 1` (and `h = 2 k + 2`), `floor(h / 2)`
-is a polynomial in k; so a statement is proven if it holds for polynomials in every such residue case.
+Sizes are positive integers. Floors and ceilings are handled exactly: with `h = 2 k + 1` (and `h = 2 k + 2`),
+`floor(h / 2)` is a polynomial in k; so a statement is proven if it holds for polynomials in every such residue case.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import sympy
@@ -28,15 +28,34 @@ def equal(left: sympy.Expr, right: sympy.Expr) -> bool:
 
 
 def at_least(larger: sympy.Expr, smaller: sympy.Expr, *, least: Least = 1, margin: int = 0) -> bool:
-    """Whether `larger >= smaller + margin` is certain at all sizes from `least` on (False: not shown, perhaps still so)."""
-    return _in_all_cases(
-        larger - smaller - margin,
-        least,
-        lambda polynomial: all(coefficient >= 0 for _, coefficient in polynomial.terms()),
+    """Whether `larger >= smaller + margin` is certain at all sizes from `least` on; False if it could not be shown."""
+    difference = larger - smaller - margin
+    free, least_free = _with_free_atoms(difference, least)
+    return _in_all_cases(free, least_free, _no_negative_term) or (
+        free != difference and _in_all_cases(difference, least, _no_negative_term)
     )
 
 
-def _in_all_cases(expression: sympy.Expr, least: Least, holds: Any) -> bool:
+def _no_negative_term(polynomial: PolyElement) -> bool:
+    return all(coefficient >= 0 for _, coefficient in polynomial.terms())
+
+
+def _with_free_atoms(expression: sympy.Expr, least: Least) -> tuple[sympy.Expr, Least]:
+    """Floors and ceilings as sizes of their own, each with its least value: enough to prove most statements, and quick."""
+    first = {symbol: least if isinstance(least, int) else least.get(symbol, 1) for symbol in expression.free_symbols}
+    replaced = {}
+    for atom in expression.atoms(sympy.floor, sympy.ceiling):
+        if all(_grows(term) for term in sympy.Add.make_args(atom.args[0])):
+            replaced[atom] = sympy.Dummy(integer=True)
+            first[replaced[atom]] = int(atom.subs(first))
+    return expression.xreplace(replaced), first
+
+
+def _grows(term: sympy.Expr) -> bool:
+    return bool(term.is_number or (term.is_nonnegative and term.as_coeff_Mul()[1].is_Symbol))
+
+
+def _in_all_cases(expression: sympy.Expr, least: Least, holds: Callable[[PolyElement], bool]) -> bool:
     try:
         return all(holds(polynomial) for polynomial in _cases(expression, least))
     except NotPolynomialError:
@@ -51,7 +70,7 @@ def _cases(expression: sympy.Expr, least: Least) -> Iterator[PolyElement]:
     periods = periods_of(expression)
     if math.prod(periods.values()) > MOST_RESIDUE_CASES:
         raise NotPolynomialError(f"more than {MOST_RESIDUE_CASES} residue cases")
-    ring = PolyRing([symbol.name for symbol in periods] or ["k"], sympy.QQ)
+    ring = PolyRing([f"k{index}" for index in range(max(1, len(periods)))], sympy.QQ)
     first = {symbol: least if isinstance(least, int) else least.get(symbol, 1) for symbol in periods}
     for offsets in itertools.product(*(range(period) for period in periods.values())):
         yield _polynomial(

@@ -45,7 +45,7 @@ def convolution_macs(
     stride: list[int],
     padding: list[int],
     dilation: list[int],
-    transposed: bool,  # noqa: FBT001 - torch's own signature
+    transposed: bool,
     *_: object,
     out: Tensor,
     **__: object,
@@ -72,7 +72,7 @@ def convolution_backward_macs(
     stride: list[int],
     padding: list[int],
     dilation: list[int],
-    transposed: bool,  # noqa: FBT001 - torch's own signature
+    transposed: bool,
     output_padding: list[int],
     groups: int,
     output_mask: list[bool],
@@ -209,19 +209,19 @@ MOVES_DATA = frozenset(
 )  # fmt: skip
 
 
-def has_rule(operation: torch._ops.OpOverload) -> bool:  # noqa: SLF001
+def has_rule(operation: torch._ops.OpOverload) -> bool:
     """Whether the operation itself counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
     packet = operation.overloadpacket
     return operation.namespace == "prim" or packet in MACS or packet in FLOPS or packet in MOVES_DATA
 
 
-def macs_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size:  # noqa: SLF001
+def macs_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size:
     """MACs of one call; 0 for what is no contraction."""
     rule = MACS.get(operation.overloadpacket)
     return rule(*args, **kwargs, out=out) if rule else 0
 
 
-def flops_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:  # noqa: SLF001
+def flops_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:
     """FLOPs of one call outside contractions; None if no rule covers it."""
     packet = operation.overloadpacket
     if packet in FLOPS:

@@ -10,43 +10,49 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kaoprof.dims import Size
+
 aten = torch.ops.aten
 
 FLASH_KEY_BLOCK = 512  # keys that the CPU flash kernel takes at a time
 FLASH_QUERY_BLOCKS = ((768, 256), (192, 64), (0, 32))  # (from so many queries on, queries at a time)
 
 
-def cpu_flash_forward(query: Tensor, key: Tensor, value: Tensor, *_: object, threads: int, **__: object) -> int:
-    """Per thread: a block of similarities, row maxima and sums, and a block of the result, in the accumulation dtype.
+def cpu_flash_forward(query: Tensor, key: Tensor, value: Tensor, *_: object, threads: int, **__: object) -> Size:
+    """The buffers of each thread, in the accumulation dtype.
 
     Source: aten/src/ATen/native/cpu/FlashAttentionKernel.cpp, `size_per_thread`. Not modelled: the packed copies of
     keys and values that half precision takes on processors with matrix units; they do not come from torch's allocator.
     """
-    n_queries, head = query.shape[-2], query.shape[-1]
-    n_keys = value.shape[-2]
     del key
-    rows = min(n_queries, next(block for least, block in FLASH_QUERY_BLOCKS if n_queries >= least))
-    columns = min(n_keys, FLASH_KEY_BLOCK)
+    n_queries = query.shape[-2]
+    return threads * flash_bytes_per_thread(
+        query,
+        rows=min(n_queries, next(block for least, block in FLASH_QUERY_BLOCKS if n_queries >= least)),
+        columns=min(value.shape[-2], FLASH_KEY_BLOCK),
+        head=query.shape[-1],
+    )
+
+
+def flash_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size, head: Size) -> Size:
+    """A block of similarities, row maxima and sums, and a block of the result; the block is `rows` x `columns`."""
     reduced = query.dtype in (torch.float16, torch.bfloat16)
-    accumulated = rows * columns + 2 * rows + rows * head
-    bytes_per_thread = accumulated * (4 if reduced else query.element_size())
-    if reduced:
-        bytes_per_thread += rows * columns * query.element_size()
-    return threads * bytes_per_thread
+    accumulated = (rows * columns + 2 * rows + rows * head) * (4 if reduced else query.element_size())
+    return accumulated + (rows * columns * query.element_size() if reduced else 0)
 
 
-def softmax_backward(grad: Tensor, *_: object, **__: object) -> int:
+def softmax_backward(grad: Tensor, *_: object, **__: object) -> Size:
     """`grad * output` is written out before it is summed."""
     return math.prod(grad.shape) * grad.element_size()
 
 
-CPU_SCRATCH: dict[Any, Callable[..., int]] = {
+CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
     aten._softmax_backward_data: softmax_backward,  # noqa: SLF001
 }
 
 
-def scratch_bytes(operation: torch._ops.OpOverload, args: Any, kwargs: Any, *, device: str, threads: int) -> int:  # noqa: SLF001
+def scratch_bytes(operation: torch._ops.OpOverload, args: Any, kwargs: Any, *, device: str, threads: int) -> Size:
     """Bytes that the operation's kernel holds for itself while it runs, besides its inputs and outputs."""
     model = CPU_SCRATCH.get(operation.overloadpacket) if device == "cpu" else None
     return model(*args, threads=threads, **kwargs) if model else 0

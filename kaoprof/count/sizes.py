@@ -86,7 +86,7 @@ class NamedSizes(ShapeEnv):  # type: ignore[misc]
         self._ask_for_a_better_unit(orig_expr, bool(decision))
         return decision
 
-    def _ask_for_a_better_unit(self, expression: Any, decision: bool) -> None:  # noqa: FBT001
+    def _ask_for_a_better_unit(self, expression: Any, decision: bool) -> None:
         equality = sympy.Eq if decision else sympy.Ne
         if isinstance(expression, equality) and isinstance(expression.args[0], Mod) and expression.args[1] == 0:
             dividend, divisor = expression.args[0].args

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 
 def max_pool1d(
-    x: Tensor, kernel_size: int, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,  # noqa: FBT001, FBT002
+    x: Tensor, kernel_size: int, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
     **_: object,
 ) -> Tensor:  # fmt: skip
     """`(b c n) -> (b c n')` as torch computes it outside its CPU kernel: pooling of `(b c 1 n)` with a flat window."""

@@ -7,7 +7,7 @@ import pytest
 from kaoprof.catalog import OPERATORS
 from kaoprof.count.proof import compare_with_formula
 from kaoprof.count.symbolic import derive
-from kaoprof.dims import IMPLEMENTATIONS, MODES, PROJECTIONS, AttentionOptions
+from kaoprof.dims import IMPLEMENTATIONS, PROJECTIONS, AttentionOptions
 from kaoprof.targets import operator_target
 
 NAMES = tuple(OPERATORS)
@@ -25,6 +25,4 @@ def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, i
     derivation = derive(target)
     assert derivation.specialisations == ()
     assert derivation.uncounted == {}
-    assert {line.quantity: line.difference for line in compare_with_formula(derivation, target, name, options)} == {
-        quantity: 0 for quantity in ("macs", "params", *(["flops_all"] if mode == "forward" else []))
-    }
+    assert {line.quantity: line.difference for line in compare_with_formula(derivation, target, name, options)} == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), 0)
