@@ -1,4 +1,4 @@
-"""A module together with *named* sizes: what `explain` derives formulas for, and what gives one workload at each size."""
+"""A module together with *named* sizes: what formulas are derived for, and what gives one workload at each size."""
 
 import ast
 import operator

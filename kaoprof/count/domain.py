@@ -52,11 +52,25 @@ class Domain:
         """`least`, by symbol."""
         return {size_symbol(name): least for name, least in self.least.items()}
 
+    def fixed(self) -> dict[str, int]:
+        """Names that a condition ties to one value."""
+        return {
+            condition.lhs.name: int(condition.rhs)
+            for condition in self.conditions
+            if isinstance(condition, sympy.Eq) and condition.lhs.is_Symbol and condition.rhs.is_Integer
+        }
+
     def lines(self) -> tuple[str, ...]:
         """One text for each thing to know: `c is a multiple of 2`, `h >= 3`."""
         units = [f"{name} is a multiple of {unit}" for name, unit in self.units.items() if unit > 1]
-        bounds = [f"{name} >= {least}" for name, least in self.least.items()]
-        return (*units, *bounds, *(sympy.sstr(condition) for condition in self.conditions))
+        bounds = [f"{name} >= {least}" for name, least in self.least.items() if name not in self.fixed()]
+        return (*units, *bounds, *map(_as_text, self.conditions))
+
+
+def _as_text(condition: sympy.Basic) -> str:
+    if isinstance(condition, (sympy.Eq, sympy.Ne)):
+        return f"{condition.lhs} {'=' if isinstance(condition, sympy.Eq) else '!='} {condition.rhs}"
+    return sympy.sstr(condition)  # type: ignore[no-any-return]
 
 
 def settle(decided: tuple[sympy.Basic, ...], symbols: tuple[sympy.Symbol, ...], units: Mapping[str, int]) -> Domain:

@@ -24,7 +24,11 @@ def size_symbol(name: str) -> sympy.Symbol:
 
 
 def floor_div(numerator: sympy.Expr, divisor: sympy.Expr) -> sympy.Expr:
-    """`floor(numerator / divisor)`; a floor inside a floor becomes one: `floor((floor(y) + k) / m) = floor((y + k) / m)`."""
+    """`floor(numerator / divisor)`; nested floors become one: `floor((floor(y) + k) / m) = floor((y + k) / m)`."""
+    if not divisor.is_number:
+        quotient, remainder = sympy.div(numerator, divisor)
+        if remainder in {0, -1}:  # -1: the last whole multiple is one less, as in `(4 c - 1) // c`
+            return quotient + remainder
     terms = sympy.Add.make_args(sympy.expand(numerator))
     if divisor.is_integer and divisor.is_positive and all(term.is_integer for term in terms):
         numerator = sympy.Add(*(term.args[0] if isinstance(term, sympy.floor) else term for term in terms))
@@ -69,7 +73,7 @@ def proven(condition: sympy.Basic, *, least: Least) -> bool:
     """Whether a relation is certain at all sizes from `least` on."""
     if not isinstance(condition, sympy.core.relational.Relational):
         return bool(condition == sympy.true)
-    left, right = _without_power(*(_without_idle_remainders(side, least) for side in condition.args))
+    left, right = _without_power(*(_without_idle_parts(side, least) for side in condition.args))
     if isinstance(condition, sympy.Eq):
         return equal(left, right)
     if isinstance(condition, sympy.Ne):
@@ -86,12 +90,14 @@ def _without_power(left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, sym
     return (left.base, sympy.Integer(1)) if power else (left, right)
 
 
-def _without_idle_remainders(expression: sympy.Expr, least: Least) -> sympy.Expr:
+def _without_idle_parts(expression: sympy.Expr, least: Least) -> sympy.Expr:
+    """`x mod y` is x where x < y, and `Max(1, x)` is x where x >= 1."""
     idle = {
         atom: atom.args[0]
         for atom in expression.atoms(sympy.Mod)
         if at_least(atom.args[1], atom.args[0], least=least, margin=1)
     }
+    idle |= {atom: greatest(atom.args, least=least) for atom in expression.atoms(sympy.Max)}
     return expression.xreplace(idle)
 
 
@@ -155,11 +161,15 @@ def readable(expression: sympy.Expr) -> sympy.Expr:
 
 
 def with_ceilings(expression: sympy.Expr) -> sympy.Expr:
-    """`floor((x - 1) / m) + 1` as people write it: `ceiling(x / m)`."""
+    """Rounding as people write it: `ceiling(x / m)` for `floor((x - 1) / m) + 1`; no negative number inside a floor."""
     replacements = {}
     for atom in expression.atoms(sympy.floor):
         constant, rest = atom.args[0].as_coeff_Add()
         period = math.lcm(*(int(number.q) for number in atom.args[0].atoms(sympy.Rational)), 1)
-        if constant.is_Rational and period > 1 and (constant - sympy.Rational(period - 1, period)).is_Integer:
-            replacements[atom] = sympy.ceiling(rest) + constant - sympy.Rational(period - 1, period)
+        last = sympy.Rational(period - 1, period)
+        if period > 1 and (constant - last).is_Integer:
+            replacements[atom] = sympy.ceiling(rest) + constant - last
+        elif constant.is_Rational and constant < 0:
+            whole = sympy.floor(constant)
+            replacements[atom] = sympy.floor(rest + constant - whole, evaluate=False) + whole
     return expression.xreplace(replacements)

@@ -1,4 +1,4 @@
-"""Counts like `CountingMode`, and remembers each operation by itself: which, in which submodule, forward or backward."""
+"""Counts like `CountingMode`, and lists each operation by itself: which, in which submodule, forward or backward."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -1,8 +1,11 @@
 """Predicts the peak of allocated bytes: a dry run on fake tensors that follows every storage from birth to death."""
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -61,15 +64,28 @@ class LiveBytesMode(TorchDispatchMode):
         self.live_bytes -= size
 
 
+@contextmanager
+def without_fused_encoders() -> Iterator[None]:
+    """While active, `nn.MultiheadAttention` and the encoder layers run operation by operation, so that all is seen."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
 def predict_peak_bytes(workload: Workload, *, device: str, threads: int) -> int:
     """The peak of bytes that one step allocates on `device`, above inputs and parameters, output included.
+
+    Torch's fused encoder layers hide all that they allocate; so the dry run takes their plain form.
 
     Args:
         workload: what would run.
         device: `cpu` or `cuda`; it need not be there, since nothing is allocated.
         threads: how many threads the CPU kernels would use; some keep a buffer for each.
     """
-    with FakeTensorMode():
+    with FakeTensorMode(), without_fused_encoders():
         module = build_module(workload, device="cpu" if device == "cpu" else "meta")
         inputs = build_inputs(workload, device="cpu" if device == "cpu" else "meta")
         step = step_of(workload, module, inputs)

@@ -12,7 +12,7 @@ from torch import Tensor
 from kaoprof.build import build_module, step_of
 from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import greatest
-from kaoprof.count.live_bytes import LiveBytesMode
+from kaoprof.count.live_bytes import LiveBytesMode, without_fused_encoders
 from kaoprof.count.scratch import FLASH_KEY_BLOCK, FLASH_QUERY_BLOCKS, flash_bytes_per_thread, scratch_bytes
 from kaoprof.count.sizes import NamedSizes, Specialisation, fake_tensors
 from kaoprof.count.symbolic import symbolic_inputs, with_units
@@ -44,7 +44,7 @@ def derive_peak(target: Target, *, device: str, threads: int) -> PeakFormula:
 def _derived(target: Target, sizes: NamedSizes, *, device: str, threads: int) -> PeakFormula:
     workload = target.at(sizes.sizes)
     fake_device = "cpu" if device == "cpu" else "meta"
-    with fake_tensors(sizes):
+    with fake_tensors(sizes), without_fused_encoders():
         module = build_module(workload, device=fake_device)
         sizes.constructing = False
         inputs = symbolic_inputs(workload, device=fake_device)

@@ -41,7 +41,7 @@ def _no_negative_term(polynomial: PolyElement) -> bool:
 
 
 def _with_free_atoms(expression: sympy.Expr, least: Least) -> tuple[sympy.Expr, Least]:
-    """Floors and ceilings as sizes of their own, each with its least value: enough to prove most statements, and quick."""
+    """Floors and ceilings as sizes of their own, each with its least value: proves most statements, and is quick."""
     first = {symbol: least if isinstance(least, int) else least.get(symbol, 1) for symbol in expression.free_symbols}
     replaced = {}
     for atom in expression.atoms(sympy.floor, sympy.ceiling):
@@ -84,7 +84,7 @@ def _cases(expression: sympy.Expr, least: Least) -> Iterator[PolyElement]:
 
 
 def periods_of(expression: sympy.Basic) -> dict[sympy.Symbol, int]:
-    """For each size, the period after which every floor, ceiling and remainder in the expression is a polynomial again."""
+    """For each size, the period after which every floor, ceiling and remainder is a polynomial again."""
     periods: dict[sympy.Symbol, int] = dict.fromkeys(sorted(expression.free_symbols, key=str), 1)
     for atom in expression.atoms(sympy.floor, sympy.ceiling, sympy.Mod):
         divisor = int(atom.args[1]) if isinstance(atom, sympy.Mod) and atom.args[1].is_Integer else 1

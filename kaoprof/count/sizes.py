@@ -5,6 +5,8 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
+from types import SimpleNamespace
 from typing import Any
 
 import sympy
@@ -13,7 +15,8 @@ from sympy.logic.boolalg import Boolean
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
-from torch.utils._sympy.functions import Mod
+from torch.nn.modules import normalization
+from torch.utils._sympy.functions import FloorDiv, Mod
 
 from kaoprof.count.domain import Domain, settle
 from kaoprof.count.expressions import plain, size_symbol
@@ -47,11 +50,11 @@ class DivisibilityNeeded(Exception):  # noqa: N818 - not an error: the derivatio
         self.divisor = divisor
 
 
-class NamedSizes(ShapeEnv):  # type: ignore[misc]
+class NamedSizes(ShapeEnv):
     """Makes the symbols and keeps what was decided on them.
 
-    Weights' initial values and floats (a scale such as `1 / sqrt(d)`) may look at a size without fixing it, since no shape
-    comes from them; what else asks for a size as a number specialises it, and is named.
+    Weights' initial values and floats (a scale such as `1 / sqrt(d)`) may look at a size without fixing it, since no
+    shape comes from them; what else asks for a size as a number specialises it, and is named.
 
     Args:
         hints: each name with the size at which decisions are taken.
@@ -86,12 +89,14 @@ class NamedSizes(ShapeEnv):  # type: ignore[misc]
         self._ask_for_a_better_unit(orig_expr, bool(decision))
         return decision
 
-    def _ask_for_a_better_unit(self, expression: Any, decision: bool) -> None:
-        equality = sympy.Eq if decision else sympy.Ne
-        if isinstance(expression, equality) and isinstance(expression.args[0], Mod) and expression.args[1] == 0:
-            dividend, divisor = expression.args[0].args
-            if dividend in self.names and divisor.is_Integer:
-                raise DivisibilityNeeded(self.names[dividend].name, int(divisor))
+    def _ask_for_a_better_unit(self, question: Any, answer: bool) -> None:
+        """Starts again if the question was whether a size is divisible (`c % 2 == 0`, `c // 2 * 2 == c`), and it is."""
+        if not isinstance(question, sympy.Eq if answer else sympy.Ne):
+            return
+        for part in question.atoms(Mod, FloorDiv):
+            size, divisor = part.args
+            if question.free_symbols == {size} and size in self.names and divisor.is_Integer and divisor > 1:
+                raise DivisibilityNeeded(self.names[size].name, int(divisor))
 
     def expression(self, size: Any) -> sympy.Expr:
         """A symbolic (or plain) int, in the named sizes."""
@@ -144,22 +149,32 @@ def _calling_line() -> str:
 
 @contextmanager
 def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
-    """While active, tensors have shapes but no data, shapes may be symbolic, and floats may be made of sizes."""
-    mode = FakeTensorMode(shape_env=sizes)
+    """While active, tensors have shapes but no data, and sizes may be symbols wherever torch asks for an int.
+
+    Two attributes of torch are replaced meanwhile: `SymInt` learns to become a float without fixing the size (a float
+    makes no shape), and the normalisation layers accept it as the integer that it is.
+    """
+    mode = FakeTensorMode(shape_env=sizes, allow_non_fake_inputs=True)
     mode.cache_enabled = False  # with symbols a cache entry costs more than it saves
-    with mode, _floats_of_sizes(), SymbolicForms():
+    numbers = SimpleNamespace(Integral=(Integral, torch.SymInt))
+    with (
+        mode,
+        _replaced(torch.SymInt, "__float__", lambda size: float(torch.sym_float(size))),
+        _replaced(normalization, "numbers", numbers),
+        SymbolicForms(),
+    ):
         yield
 
 
 @contextmanager
-def _floats_of_sizes() -> Iterator[None]:
-    """While active, `math.sqrt(size)` and `float(size)` look at a size without fixing it: a float makes no shape."""
-
-    def as_float(size: torch.SymInt) -> float:
-        return float(torch.sym_float(size))
-
-    torch.SymInt.__float__ = as_float  # type: ignore[attr-defined]
+def _replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    missing = object()
+    before = vars(owner).get(name, missing)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        del torch.SymInt.__float__  # type: ignore[attr-defined]
+        if before is missing:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)

@@ -1,11 +1,11 @@
-"""Functions of torch that turn symbolic sizes into numbers, written with others that do not: same operations, same counts."""
+"""Functions of torch that turn symbolic sizes into numbers, written with others that do not; the counts stay."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 
@@ -18,7 +18,7 @@ def max_pool1d(
     def flat(value: Any, across: int) -> tuple[int, int]:
         return (across, value[0] if isinstance(value, (tuple, list)) else value)
 
-    pooled: Tensor = F.max_pool2d(
+    pooled: Tensor = functional.max_pool2d(
         x.unsqueeze(-2),
         flat(kernel_size, 1),
         flat(stride or kernel_size, 1),
@@ -29,10 +29,10 @@ def max_pool1d(
     return pooled.squeeze(-2)
 
 
-FORMS: dict[Any, Callable[..., Any]] = {torch.max_pool1d: max_pool1d, F.max_pool1d: max_pool1d}
+FORMS: dict[Any, Callable[..., Any]] = {torch.max_pool1d: max_pool1d, functional.max_pool1d: max_pool1d}
 
 
-class SymbolicForms(TorchFunctionMode):  # type: ignore[misc]
+class SymbolicForms(TorchFunctionMode):
     """While active, the functions of `FORMS` are replaced."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

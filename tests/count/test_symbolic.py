@@ -25,4 +25,6 @@ def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, i
     derivation = derive(target)
     assert derivation.specialisations == ()
     assert derivation.uncounted == {}
-    assert {line.quantity: line.difference for line in compare_with_formula(derivation, target, name, options)} == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), 0)
+    assert {
+        line.quantity: line.difference for line in compare_with_formula(derivation, target, name, options)
+    } == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), 0)

@@ -1,0 +1,153 @@
+"""Everything that `explain` knows of a module: formulas by derivation, else by interpolation, held against counts."""
+
+from dataclasses import dataclass
+
+import sympy
+
+from kaoprof.count.domain import Domain
+from kaoprof.count.expressions import value_at
+from kaoprof.count.interpolation import NotPolynomialCountError, interpolate
+from kaoprof.count.itemised import Item
+from kaoprof.count.peak_formula import PeakFormula, derive_peak
+from kaoprof.count.sizes import Specialisation
+from kaoprof.count.symbolic import Derivation, derive
+from kaoprof.count.verification import Device, FormulaError, Quantities, counted_at, verify
+from kaoprof.errors import KaoprofError
+from kaoprof.targets import Target
+
+
+class NotAnalysableError(KaoprofError):
+    """The module can neither be run with symbolic sizes nor without data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """Formulas of a target, for the whole batch, and what they rest on.
+
+    Args:
+        method: `derivation`, or `interpolation` from concrete counts.
+        formulas: by quantity: `macs`, `flops_all`, `params`, and where known `largest_intermediate` and `peak_bytes`.
+        items: the operations, in order; empty after an interpolation.
+        counted: the quantities counted at the target's own sizes.
+        domain: the sizes for which the formulas hold.
+        specialisations: sizes that the module fixed.
+        checked: size tuples at which every formula was counted again and agreed.
+        uncounted: operations that no rule covers, and their calls.
+        notes: what else a reader must know.
+    """
+
+    method: str
+    formulas: dict[str, sympy.Expr]
+    items: tuple[Item, ...]
+    counted: Quantities
+    domain: Domain
+    specialisations: tuple[Specialisation, ...]
+    checked: tuple[dict[str, int], ...]
+    uncounted: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def analyse(target: Target, *, device: Device, seed: int = 0) -> Analysis:
+    """Derives the formulas of a target and verifies them at random sizes.
+
+    A module that does not run with symbolic sizes, or turns one of them into a number, is interpolated from concrete
+    counts instead, if these follow a polynomial.
+
+    Raises:
+        NotAnalysableError: the module does not even run on meta tensors: its control flow depends on data.
+        FormulaError: a formula disagrees with a concrete count.
+    """
+    counted = _counted(target, device)
+    try:
+        derivation = derive(target)
+    except Exception as error:  # noqa: BLE001 - the module is somebody else's code and may raise anything
+        return _interpolated(
+            target, counted, device, seed, why=f"it does not run with symbolic sizes: {_first_line(error)}"
+        )
+    if derivation.specialisations:
+        try:
+            return _interpolated(target, counted, device, seed, why=f"it fixes {derivation.specialisations[0]}")
+        except KaoprofError:
+            return _derived(target, derivation, counted, device, seed)
+    return _derived(target, derivation, counted, device, seed)
+
+
+def _counted(target: Target, device: Device) -> Quantities:
+    try:
+        return counted_at(target, target.sizes, device)
+    except KaoprofError:
+        raise
+    except Exception as error:
+        raise NotAnalysableError(
+            f"does not run without data: {_first_line(error)}",
+            where=target.factory,
+            hint="a cost that depends on values has no formula; check also the input pattern and the arguments",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _derived(target: Target, derivation: Derivation, counted: Quantities, device: Device, seed: int) -> Analysis:
+    formulas = {"macs": derivation.macs, "flops_all": derivation.flops_all, "params": derivation.params}
+    domain = derivation.domain
+    peak, notes = _peak(target, device)
+    if peak is not None:
+        formulas["peak_bytes"] = peak.peak_bytes
+        domain &= peak.domain
+    checked = verify(formulas, target, domain, device=device if peak else None, seed=seed)
+    notes += _outside(formulas, target, counted, domain)
+    return Analysis(
+        method="derivation",
+        formulas=formulas | {"largest_intermediate": derivation.largest_intermediate},
+        items=derivation.items,
+        counted=counted,
+        domain=domain,
+        specialisations=derivation.specialisations,
+        checked=checked,
+        uncounted=derivation.uncounted,
+        notes=notes,
+    )
+
+
+def _outside(formulas: dict[str, sympy.Expr], target: Target, counted: Quantities, domain: Domain) -> tuple[str, ...]:
+    """What holds at the target's own sizes if they lie outside the domain, such as a batch of one."""
+    wrong = [name for name, formula in formulas.items() if value_at(formula, target.sizes) != counted[name]]
+    if target.sizes in domain:
+        if wrong:
+            raise FormulaError(f"the formula of {wrong[0]} disagrees with its count", where=target.factory)
+        return ()
+    sizes = ", ".join(f"{name}={size}" for name, size in target.sizes.items())
+    if wrong:
+        return (f"at {sizes}, outside of where the formulas hold, {', '.join(wrong)} differ: there the count is right",)
+    return (f"the formulas were derived for larger sizes and are right at {sizes}, too",)
+
+
+def _peak(target: Target, device: Device) -> tuple[PeakFormula | None, tuple[str, ...]]:
+    try:
+        return derive_peak(target, device=device.name, threads=device.threads), ()
+    except Exception as error:  # noqa: BLE001 - kernels of this device may refuse symbolic sizes where meta does not
+        return None, (f"no formula of the peak: {_first_line(error)}",)
+
+
+def _interpolated(target: Target, counted: Quantities, device: Device, seed: int, *, why: str) -> Analysis:
+    try:
+        found = interpolate(lambda sizes: counted_at(target, sizes, None), target.sizes)
+    except NotPolynomialCountError as error:
+        raise NotAnalysableError(f"{error.message}; {why}", where=target.factory, hint=error.hint) from error
+    checked = verify(found.formulas, target, found.domain, device=None, seed=seed)
+    return Analysis(
+        method="interpolation",
+        formulas=found.formulas,
+        items=(),
+        counted=counted,
+        domain=found.domain,
+        specialisations=(),
+        checked=checked,
+        uncounted={},
+        notes=(
+            f"interpolated exactly from {found.counts} concrete counts on meta, because {why}",
+            f"the peak has no polynomial; at the given sizes on {device.name} it is {counted['peak_bytes']} bytes",
+        ),
+    )

@@ -1,0 +1,77 @@
+"""How an expression grows: its order when the image grows, its degree in each size, and the share of its parts."""
+
+from collections.abc import Sequence
+
+import sympy
+
+from kaoprof.count.expressions import size_symbol
+
+NOT_GROWING = ("b", "c")  # an order says how the cost grows with the image: per sample, channels beside it
+
+
+def order(expression: sympy.Expr, names: Sequence[str]) -> str:
+    """The order such as `O(h^4 c)`: all sizes but batch and channels grow together; their highest power wins.
+
+    Rounding does not matter to an order: `ceiling(h / 2)` counts as h. The batch is left out: an order is per sample.
+    """
+    growing = [name for name in names if name not in NOT_GROWING]
+    if not growing or not expression.free_symbols:
+        return "O(1)" if not expression.free_symbols else f"O({_leading(_smooth(expression), [])})"
+    one = size_symbol("h" if "h" in growing else growing[0])
+    together = _smooth(expression).subs({size_symbol(name): one for name in growing} | {size_symbol("b"): 1})
+    return f"O({_leading(together, [one])})"
+
+
+def degrees(expression: sympy.Expr, names: Sequence[str]) -> dict[str, int]:
+    """The degree in each size while the others stay: `{"b": 1, "c": 1, "h": 2, "w": 2}`."""
+    terms = _terms(_smooth(expression))
+    return {name: max((int(sympy.degree(term, size_symbol(name))) for term in terms), default=0) for name in names}
+
+
+def _smooth(expression: sympy.Expr) -> sympy.Expr:
+    """Without rounding and without the choices that kernels make: for all sizes large, up to a factor."""
+    smooth = expression
+    while rounded := smooth.atoms(sympy.floor, sympy.ceiling, sympy.Min, sympy.Piecewise, sympy.Mod, sympy.Max):
+        inner = next(
+            atom for atom in rounded if not any(other in atom.args or atom.has(other) for other in rounded - {atom})
+        )
+        smooth = smooth.xreplace({inner: _without_rounding(inner)})
+    return smooth
+
+
+def _without_rounding(atom: sympy.Expr) -> sympy.Expr:
+    if isinstance(atom, sympy.Max):
+        return sympy.Add(*atom.args)  # between the maximum and so many times it
+    if isinstance(atom, (sympy.Min, sympy.Piecewise, sympy.Mod)):
+        return sympy.Integer(1)  # a block size, bounded for large sizes
+    return atom.args[0]
+
+
+def _terms(expression: sympy.Expr) -> tuple[sympy.Expr, ...]:
+    return sympy.Add.make_args(sympy.expand(expression))  # type: ignore[no-any-return]
+
+
+def _leading(expression: sympy.Expr, first: list[sympy.Symbol]) -> str:
+    """The leading terms without their factors: by the degree in `first`, then those that no other one contains."""
+    terms = list(_terms(expression))
+    for symbol in first:
+        highest = max(sympy.degree(term, symbol) for term in terms)
+        terms = [term for term in terms if sympy.degree(term, symbol) == highest]
+    monomials = {_monomial(term) for term in terms}
+    kept = [one for one in monomials if not any(one != other and _divides(one, other) for other in monomials)]
+    return " + ".join(sorted(_text(monomial, first) for monomial in kept)) or "1"
+
+
+def _monomial(term: sympy.Expr) -> sympy.Expr:
+    return term.as_coeff_Mul()[1]
+
+
+def _divides(one: sympy.Expr, other: sympy.Expr) -> bool:
+    return (other / one).is_polynomial()  # type: ignore[no-any-return]
+
+
+def _text(monomial: sympy.Expr, first: list[sympy.Symbol]) -> str:
+    powers = monomial.as_powers_dict()
+    ordered = [*first, *sorted((base for base in powers if base not in first and base != 1), key=str)]
+    factors = [f"{base}^{powers[base]}" if powers[base] != 1 else str(base) for base in ordered if powers[base] != 0]
+    return " ".join(factors) or "1"

@@ -1,0 +1,95 @@
+"""Holds formulas against concrete counts at randomly drawn sizes; one disagreement is an error."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sympy
+
+from kaoprof.build import build_module
+from kaoprof.count.dispatcher import count_on_meta
+from kaoprof.count.domain import Domain
+from kaoprof.count.expressions import value_at
+from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.errors import KaoprofError
+from kaoprof.targets import Target
+
+CHECKS = 5  # size tuples at which every formula is counted again
+LARGEST_FACTOR = 3  # sizes are drawn up to so many times the hint
+MOST_DRAWS = 2000  # before it is said that no sizes satisfy the conditions
+
+Quantities = dict[str, int]  # macs, flops_all, params, and peak_bytes where asked for
+
+
+class FormulaError(KaoprofError):
+    """A formula disagrees with what was counted at concrete sizes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Where peak memory is predicted for: `cpu` or `cuda`, and how many threads its kernels would use."""
+
+    name: str = "cpu"
+    threads: int = 1
+
+
+def counted_at(target: Target, sizes: Mapping[str, int], device: Device | None) -> Quantities:
+    """MACs, FLOPs and parameters, counted on meta at concrete sizes; with a `device` also the predicted peak."""
+    workload = target.at(sizes)
+    counting = count_on_meta(workload)
+    parameters = build_module(workload, device="meta").parameters()
+    quantities = {
+        "macs": int(counting.macs),
+        "flops_all": int(counting.flops_all),
+        "params": sum(parameter.numel() for parameter in parameters),
+    }
+    if device is not None:
+        quantities["peak_bytes"] = predict_peak_bytes(workload, device=device.name, threads=device.threads)
+    return quantities
+
+
+def verify(
+    formulas: Mapping[str, sympy.Expr], target: Target, domain: Domain, *, device: Device | None, seed: int
+) -> tuple[dict[str, int], ...]:
+    """Counts again at `CHECKS` drawn size tuples of the domain, and returns them.
+
+    Raises:
+        FormulaError: a formula gives another number than the count, or no sizes satisfy the conditions.
+    """
+    drawn = draw_sizes(target.sizes, domain, seed=seed)
+    for sizes in drawn:
+        counted = counted_at(target, sizes, device)
+        for quantity, formula in formulas.items():
+            if value_at(formula, sizes) != counted[quantity]:
+                raise FormulaError(
+                    f"{quantity} is {counted[quantity]} but its formula gives {value_at(formula, sizes)}",
+                    where=", ".join(f"{name}={size}" for name, size in sizes.items()),
+                    hint="please report this module: the formula is not shown because it is wrong",
+                )
+    return drawn
+
+
+def draw_sizes(hints: Mapping[str, int], domain: Domain, *, seed: int) -> tuple[dict[str, int], ...]:
+    """Different size tuples of the domain, pairwise different inside each where the domain allows it.
+
+    Raises:
+        FormulaError: none could be found.
+    """
+    draw = random.Random(seed)  # noqa: S311 - sizes to test at, no secrets
+    found: list[dict[str, int]] = []
+    for _ in range(MOST_DRAWS):
+        sizes = {
+            name: _drawn(draw, domain.least[name], hint, domain.units.get(name, 1)) for name, hint in hints.items()
+        }
+        sizes |= domain.fixed()
+        if sizes in domain and sizes not in found:
+            found.append(sizes)
+        if len(found) == CHECKS:
+            return tuple(found)
+    if found:
+        return tuple(found)
+    raise FormulaError("no sizes satisfy what the module needs", hint="give the sizes other first values with --at")
+
+
+def _drawn(draw: random.Random, least: int, hint: int, unit: int) -> int:
+    return unit * draw.randint(-(-least // unit), max(LARGEST_FACTOR * hint, least + CHECKS * unit) // unit)
