@@ -1,98 +1,19 @@
 """Closed forms of the layers of networks: shape in, shape out, and the cost of one sample. Torch-free.
 
-A shape is that of one sample, `(c, *spatial)`; after flattening `(c,)`. Sizes may be ints or sympy expressions. Convolutions
-and linear layers cost MACs; everything else is elementwise FLOPs by the rules of `arithmetic`, in eval mode.
+A shape is that of one sample, `(c, *spatial)`; after flattening `(c,)`. Sizes may be ints or sympy expressions.
+Convolutions and linear layers cost MACs; all else is elementwise FLOPs by the rules of `arithmetic`, in eval mode.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from kaoprof.costs.arithmetic import FLOPS_PER_MAC, NORMALISE_FLOPS, interpolation_flops, mean_flops, pool_flops
+from kaoprof.costs.arithmetic import NORMALISE_FLOPS, interpolation_flops, mean_flops, pool_flops
 from kaoprof.costs.cost import Cost
+from kaoprof.costs.layer_tree import LayerCost, Shape
 from kaoprof.dims import Size, ceil_div
 from kaoprof.errors import UsageError
 
-Shape: TypeAlias = tuple[Size, ...]
 PerAxis: TypeAlias = int | tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCost:
-    """One layer of a network, for one sample; of a layer made of others, their sum.
-
-    Args:
-        name: what the layer is called inside the one around it; the same as the module's name.
-        type: what kind of layer it is.
-        output_shape: `(c, *spatial)` or `(c,)`.
-        macs: contractions only.
-        elementwise: every other FLOP of a forward pass in eval mode.
-        params: weights without those of batch norm, which papers leave out.
-        params_norm: scale and shift of batch norm.
-        map_entries: attention coefficients, all heads together.
-        children: the layers inside, in the order in which they run.
-    """
-
-    name: str
-    type: str
-    output_shape: Shape
-    macs: Size = 0
-    elementwise: Size = 0
-    params: Size = 0
-    params_norm: Size = 0
-    map_entries: Size = 0
-    children: tuple["LayerCost", ...] = ()
-
-    @property
-    def flops_all(self) -> Size:
-        """All arithmetic, with 1 MAC = 2 FLOPs."""
-        return FLOPS_PER_MAC * self.macs + self.elementwise
-
-    @property
-    def params_all(self) -> Size:
-        """All trainable numbers, batch norm's included."""
-        return self.params + self.params_norm
-
-    def walk(self, path: str = "", depth: int = 0) -> Iterator[tuple[str, int, "LayerCost"]]:
-        """Itself and all layers inside, outer before inner, as (dotted path, depth, layer)."""
-        here = f"{path}.{self.name}" if path else self.name
-        yield here, depth, self
-        for child in self.children:
-            yield from child.walk(here, depth + 1)
-
-    def leaves(self) -> Iterator[tuple[str, "LayerCost"]]:
-        """The layers that hold no others, as (dotted path, layer): their sum is the whole."""
-        return ((path, layer) for path, _, layer in self.walk() if not layer.children)
-
-
-def group(name: str, kind: str, children: tuple[LayerCost, ...], output_shape: Shape) -> LayerCost:
-    """A layer made of others, which costs what they cost together."""
-    return LayerCost(
-        name=name,
-        type=kind,
-        output_shape=output_shape,
-        macs=sum(child.macs for child in children),
-        elementwise=sum(child.elementwise for child in children),
-        params=sum(child.params for child in children),
-        params_norm=sum(child.params_norm for child in children),
-        map_entries=sum(child.map_entries for child in children),
-        children=children,
-    )
-
-
-def chain(name: str, kind: str, shape: Shape, steps: tuple[Callable[[Shape], LayerCost], ...]) -> LayerCost:
-    """Layers one after another, each given the shape that the one before leaves."""
-    children: list[LayerCost] = []
-    for step in steps:
-        children.append(step(shape))
-        shape = children[-1].output_shape
-    return group(name, kind, tuple(children), shape)
-
-
-def renamed(layer: LayerCost, name: str) -> LayerCost:
-    """The same layer under another name."""
-    return replace(layer, name=name)
 
 
 def per_axis(value: PerAxis, axes: int, key: str) -> tuple[int, ...]:

@@ -7,15 +7,12 @@ input channels c, output channels d, stride s.
 from collections.abc import Callable
 from typing import TypeAlias
 
+from kaoprof.costs.layer_tree import LayerCost, Shape, chain, group
 from kaoprof.costs.layers import (
-    LayerCost,
     PerAxis,
-    Shape,
     activation,
     batch_norm,
-    chain,
     convolution,
-    group,
     per_axis,
     pool,
     spatial_shape,
@@ -75,7 +72,7 @@ def base_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: Per
 
 
 def base_skip_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: PerAxis) -> LayerCost:
-    """1x1 conv c -> (r-1) c beside the input (none if r = 1); 3x3 depthwise on r c, stride s; 1x1 conv r c -> d; residual."""
+    """1x1 conv c -> (r-1) c beside the input (none if r = 1); 3x3 depthwise, stride s; 1x1 conv r c -> d; residual."""
     children: tuple[LayerCost, ...] = ()
     if expand != 1:
         children = (conv_norm("expand", shape, out=(expand - 1) * shape[0], kernel=1),)
@@ -100,7 +97,7 @@ def attn_module(
     expanded = conv_norm("expand", shape, out=(expand - 1) * shape[0], kernel=1)
     depthwise = _depthwise(expanded.output_shape, stride)
     attended = attention("attention", shape)
-    children = (expanded, depthwise, attended)
+    children: tuple[LayerCost, ...] = (expanded, depthwise, attended)
     steps = per_axis(stride, len(shape) - 1, "stride")
     if any(step > 1 for step in steps):
         children = (*children, pool("pool", shape, kind="avg_pool", kernel=steps, ceil=True))

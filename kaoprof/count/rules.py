@@ -19,6 +19,7 @@ Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs)
 
 SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
 STATISTICS_FLOPS = 4  # per element of a normalisation in training: mean 1, variance 3
+NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums over it 3, the input's gradient 4
 
 
 def matmul_macs(left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
@@ -132,6 +133,16 @@ def interpolation_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size
     return interpolation_flops(out.numel(), x.ndim - 2)
 
 
+def interpolation_backward_rule(grad_out: Tensor, *_: object, **__: object) -> Size:
+    """Each gradient is weighted and added to the 2^d neighbours that its output was made of."""
+    return grad_out.numel() * 2 * 2 ** (grad_out.ndim - 2)
+
+
+def pool_backward_rule(grad_out: Tensor, x: Tensor, kernel_size: list[int], *_: object, **__: object) -> Size:
+    """Each gradient is added to every element of its window."""
+    return pool_rule(x, kernel_size, out=grad_out)
+
+
 def first_tensor(value: Any) -> Tensor:
     """The tensor itself, or the first one of a list or tuple."""
     return value if isinstance(value, Tensor) else first_tensor(value[0])
@@ -182,6 +193,44 @@ FLOPS: dict[Any, Rule] = {
     aten.max_pool3d_with_indices: pool_rule,
     aten.avg_pool2d: pool_rule,
     aten.avg_pool3d: pool_rule,
+    aten.avg_pool2d_backward: pool_backward_rule,
+    aten.avg_pool3d_backward: pool_backward_rule,
+    **dict.fromkeys(
+        (
+            aten.hardtanh_backward,
+            aten.hardswish_backward,
+            aten.hardsigmoid_backward,
+            aten.softplus_backward,
+            aten.elu_backward,
+            aten.leaky_relu_backward,
+            aten.bernoulli_,
+        ),
+        per_output(1),
+    ),
+    **dict.fromkeys(
+        (
+            aten.upsample_linear1d_backward,
+            aten.upsample_bilinear2d_backward,
+            aten.upsample_trilinear3d_backward,
+        ),
+        interpolation_backward_rule,
+    ),
+    **dict.fromkeys(
+        (
+            aten.upsample_nearest1d_backward,
+            aten.upsample_nearest2d_backward,
+            aten.upsample_nearest3d_backward,
+        ),
+        per_input(1),
+    ),
+    **dict.fromkeys(
+        (
+            aten.native_batch_norm_backward,
+            aten.native_layer_norm_backward,
+            aten.native_group_norm_backward,
+        ),
+        per_input(NORMALISE_BACKWARD_FLOPS),
+    ),
     aten.max_pool2d_with_indices_backward: per_input(1),
     aten.max_pool3d_with_indices_backward: per_input(1),
     aten._adaptive_avg_pool2d: per_input(1),  # noqa: SLF001

@@ -1,7 +1,8 @@
 """fvcore's own count of the same module: an independent second opinion, kept behind this one adapter.
 
-fvcore knows nothing of fused attention, crashes on meta convolutions, and leaves its hooks behind after an exception; so
-it gets a module of its own, handlers for what it does not know, and a refusal instead of a crash.
+fvcore knows nothing of fused attention, crashes on meta convolutions, counts normalisations, pools and interpolations
+as if they were multiply-adds, and leaves its hooks behind after an exception; so it gets a module of its own, handlers
+for what it does not know or knows otherwise, and a refusal instead of a crash.
 """
 
 import logging
@@ -11,14 +12,23 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from fvcore.nn import FlopCountAnalysis
 
 from kaoprof.build import Workload, build_inputs, build_module
+from kaoprof.count.traced_convolution import CONVOLUTION_HANDLERS, TracedConvolutions
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # fvcore compiles a loss function with torch.jit when imported
+    from fvcore.nn import FlopCountAnalysis
 
 WITHOUT_MACS = (
     "add", "add_", "sub", "mul", "mul_", "div", "neg", "exp", "rsqrt", "mean", "sum", "softmax", "max_pool1d",
     "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand", "reshape", "view",
     "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
+    "relu", "relu_", "hardtanh", "hardtanh_", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
+    "leaky_relu", "elu", "softplus", "mish", "dropout", "batch_norm", "layer_norm", "group_norm",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
+    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d",
 )  # fmt: skip
 
 
@@ -42,11 +52,18 @@ def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
 HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
     **{f"aten::{name}": no_macs for name in WITHOUT_MACS},
     "aten::scaled_dot_product_attention": attention_handler,
+    **CONVOLUTION_HANDLERS,
 }
 
 
 def count_with_fvcore(workload: Workload) -> int | None:
-    """MACs of one forward pass by fvcore; None where it has no opinion: training, or an operation it cannot see.
+    """MACs of one forward pass by fvcore; None where it has no opinion: training, or an operation it cannot see."""
+    modules = count_modules_with_fvcore(workload)
+    return None if modules is None else modules[""]
+
+
+def count_modules_with_fvcore(workload: Workload) -> dict[str, int] | None:
+    """MACs of every module by its name, what is inside it included; the whole is called "". None as above.
 
     fvcore's "flop" is one multiply-add, so its figure compares with MACs as it is.
     """
@@ -57,7 +74,7 @@ def count_with_fvcore(workload: Workload) -> int | None:
     logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
     analysis = FlopCountAnalysis(module, inputs).set_op_handle(**HANDLERS)
     analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), TracedConvolutions():
         warnings.simplefilter("ignore")  # the tracer warns of every shape that becomes a constant: that is its purpose
-        total = round(analysis.total())
-        return None if analysis.unsupported_ops() else total
+        counted = {name: round(macs) for name, macs in analysis.by_module().items()}
+        return None if analysis.unsupported_ops() else counted

@@ -47,7 +47,9 @@ def first_float(answer: Any) -> Tensor:
     for leaf in _leaves(answer):
         if leaf.is_floating_point():
             return leaf
-    raise UsageError(f"the module answers with {type(answer).__name__}, without a floating-point tensor", where="module")
+    raise UsageError(
+        f"the module answers with {type(answer).__name__}, without a floating-point tensor", where="module"
+    )
 
 
 def _leaves(answer: Any) -> Iterator[Tensor]:

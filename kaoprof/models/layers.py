@@ -1,4 +1,4 @@
-"""The plain layers that networks are made of, for one, two and three spatial axes: `(b, c, *spatial) -> (b, d, *spatial')`."""
+"""The plain layers that networks are made of: `(b, c, *spatial) -> (b, d, *spatial')`, for 1, 2 and 3 spatial axes."""
 
 from collections.abc import Callable, Sequence
 

@@ -3,7 +3,7 @@
 import math
 
 from kaoprof.catalog import OPERATORS
-from kaoprof.costs.layers import LayerCost, Shape, group
+from kaoprof.costs.layer_tree import LayerCost, Shape, group
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.networks.attention import Defaults
 from kaoprof.networks.costs import Site, cost_of

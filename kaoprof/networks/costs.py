@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_given
 from typing import Any
 
 from msgspec.structs import replace
 
 from kaoprof.costs import layers as forms
 from kaoprof.costs import modules
-from kaoprof.costs.layers import LayerCost, Shape, chain, group
+from kaoprof.costs.layer_tree import LayerCost, Shape, chain, group
 from kaoprof.dims import Dims, head_size
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.networks.attention import Defaults, choose_operator
@@ -59,10 +60,10 @@ def cost_of(layer: spec.Layer, name: str, shape: Shape, path: str, site: Site) -
         raise site.places.error(error.message, at, hint=error.hint or "see `kaoprof schema`") from None
 
 
-def chain_of(name: str, kind: str, layers: tuple[spec.Layer, ...], shape: Shape, path: str, site: Site) -> LayerCost:
-    """Layers one after another."""
-    steps = tuple(_step(layer, str(index), f"{path}[{index}]", site) for index, layer in enumerate(layers))
-    return chain(name, kind, shape, steps)
+def chain_of(layers: tuple[spec.Layer, ...], at: Given, *, kind: str) -> LayerCost:
+    """Layers one after another, which stand at `at.path`."""
+    steps = tuple(_step(layer, str(index), f"{at.path}[{index}]", at.site) for index, layer in enumerate(layers))
+    return chain(at.name, kind, at.shape, steps)
 
 
 def _step(layer: spec.Layer, name: str, path: str, site: Site) -> Callable[[Shape], LayerCost]:
@@ -139,14 +140,14 @@ def _upsample(layer: spec.Upsample, at: Given) -> LayerCost:
 
 
 def _block(layer: spec.Block, at: Given) -> LayerCost:
-    cost = chain_of(at.name, "block", layer.layers, at.shape, key_path(at.path, "layers"), at.site)
+    cost = chain_of(layer.layers, replace_given(at, path=key_path(at.path, "layers")), kind="block")
     if layer.name is not None:
         at.site.blocks[layer.name] = cost.output_shape
     return cost
 
 
 def _residual(layer: spec.Residual, at: Given) -> LayerCost:
-    inside = chain_of(at.name, "residual", layer.layers, at.shape, key_path(at.path, "layers"), at.site)
+    inside = chain_of(layer.layers, replace_given(at, path=key_path(at.path, "layers")), kind="residual")
     _same_shape([at.shape, inside.output_shape])
     return group(at.name, "residual", (*inside.children, forms.summed("add", at.shape)), at.shape)
 
@@ -160,15 +161,15 @@ def _same_shape(shapes: list[Shape]) -> None:
             raise UsageError(f"{sizes} cannot be added", hint=hint)
 
 
-def _branches(layer: spec.Concat | spec.Add, shape: Shape, path: str, site: Site) -> tuple[LayerCost, ...]:
+def _branches(layer: spec.Concat | spec.Add, at: Given) -> tuple[LayerCost, ...]:
     return tuple(
-        chain_of(str(index), "branch", branch, shape, f"{path}.branches[{index}]", site)
+        chain_of(branch, replace_given(at, name=str(index), path=f"{at.path}.branches[{index}]"), kind="branch")
         for index, branch in enumerate(layer.branches)
     )
 
 
 def _concat(layer: spec.Concat, at: Given) -> LayerCost:
-    branches = _branches(layer, at.shape, at.path, at.site)
+    branches = _branches(layer, at)
     first = branches[0].output_shape
     for index, branch in enumerate(branches[1:], 1):
         if branch.output_shape[1:] != first[1:]:
@@ -183,7 +184,7 @@ def _concat(layer: spec.Concat, at: Given) -> LayerCost:
 
 
 def _add(layer: spec.Add, at: Given) -> LayerCost:
-    branches = _branches(layer, at.shape, at.path, at.site)
+    branches = _branches(layer, at)
     _same_shape([branch.output_shape for branch in branches])
     total = forms.summed("add", branches[0].output_shape, terms=len(branches))
     return group(at.name, "add", (*branches, total), total.output_shape)

@@ -3,18 +3,20 @@
 The tree of costs says what shape each layer is given; torch and the models are imported only when something is built.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kaoprof.build import resolve
-from kaoprof.costs.layers import LayerCost, Shape, per_axis
+from kaoprof.costs.layer_tree import LayerCost, Shape
+from kaoprof.costs.layers import per_axis
 from kaoprof.networks.attention import choose_operator
 from kaoprof.networks.costs import Site, repeated
 from kaoprof.specs import layers as spec
 from kaoprof.specs.places import key_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
     from kaoprof.models.network import Chain
@@ -81,13 +83,13 @@ def _linear(layer: spec.Linear, at: Given) -> "nn.Module":
     return nn.Linear(at.shape[0], layer.out, bias=layer.bias)
 
 
-def _batch_norm(layer: spec.BatchNorm, at: Given) -> "nn.Module":
+def _batch_norm(_layer: spec.BatchNorm, at: Given) -> "nn.Module":
     from kaoprof.models.layers import NORMS
 
     return NORMS[len(at.shape) - 1](at.shape[0])
 
 
-def _activation(layer: spec.Activation, at: Given) -> "nn.Module":
+def _activation(layer: spec.Activation, _at: Given) -> "nn.Module":
     from kaoprof.models.layers import ACTIVATIONS
 
     return ACTIVATIONS[layer.function]()
@@ -103,25 +105,25 @@ def _pool(layer: spec.MaxPool | spec.AvgPool, at: Given) -> "nn.Module":
     return POOLS[at.cost.type, axes](kernel, stride, padding, ceil_mode=layer.ceil)
 
 
-def _global_avg_pool(layer: spec.GlobalAvgPool, at: Given) -> "nn.Module":
+def _global_avg_pool(layer: spec.GlobalAvgPool, _at: Given) -> "nn.Module":
     from kaoprof.models.layers import GlobalAvgPool
 
     return GlobalAvgPool(keep=layer.keep)
 
 
-def _dropout(layer: spec.Dropout, at: Given) -> "nn.Module":
+def _dropout(layer: spec.Dropout, _at: Given) -> "nn.Module":
     from torch import nn
 
     return nn.Dropout(layer.p)
 
 
-def _flatten(layer: spec.Flatten, at: Given) -> "nn.Module":
+def _flatten(_layer: spec.Flatten, _at: Given) -> "nn.Module":
     from torch import nn
 
     return nn.Flatten()
 
 
-def _upsample(layer: spec.Upsample, at: Given) -> "nn.Module":
+def _upsample(layer: spec.Upsample, _at: Given) -> "nn.Module":
     from kaoprof.models.network import Upsample
 
     return Upsample(scale=layer.scale, size=layer.size, like=layer.like, mode=layer.mode)
@@ -163,7 +165,7 @@ def _add(layer: spec.Add, at: Given) -> "nn.Module":
     return Add(_branches(layer, at.cost.children[:-1], at.shape, at.path, at.site))
 
 
-def _reuse(layer: spec.Reuse, at: Given) -> "nn.Module":
+def _reuse(layer: spec.Reuse, _at: Given) -> "nn.Module":
     from kaoprof.models.network import Reuse
 
     return Reuse(layer.block)

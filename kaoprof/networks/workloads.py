@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kaoprof.build import TensorSpec, Workload, resolve
-from kaoprof.costs.layers import Shape
 from kaoprof.errors import UsageError
 from kaoprof.networks.analysis import network_cost, site_of, spec_input, top_layers
 from kaoprof.networks.modules import module_of
@@ -17,6 +16,8 @@ from kaoprof.specs.places import Places
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from kaoprof.costs.layer_tree import Shape
 
 
 def build_network(document: Document) -> "nn.Module":
@@ -56,7 +57,8 @@ def _as_json(document: Document) -> str:
 
 def network_from_json(spec: str, kind: str) -> "nn.Module":
     """The factory that a network's workload names."""
-    decoded = msgspec.json.decode(spec, type=ModelSpec if kind == "model" else OperatorSpec)
+    kinds: dict[str, type[ModelSpec | OperatorSpec]] = {"model": ModelSpec, "operator": OperatorSpec}
+    decoded = msgspec.json.decode(spec, type=kinds[kind])
     return build_network(Document(spec=decoded, places=Places(file=decoded.name)))
 
 

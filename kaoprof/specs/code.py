@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -12,17 +12,10 @@ from kaoprof.specs.places import Places, key_path
 
 FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
-Arguments: TypeAlias = "TensorInput | list[Arguments] | dict[str, Arguments] | str | int | float | bool | None"
-
 
 def is_tensor(value: Any) -> bool:
     """Whether a plain value describes a tensor: a mapping with a shape."""
     return isinstance(value, dict) and "shape" in value
-
-
-def input_tree(spec: CodeSpec) -> list[Arguments] | dict[str, Arguments]:
-    """What the module is called with: its positional arguments as a list, or its keyword arguments as a mapping."""
-    return _tree(spec.inputs, lambda value, _: msgspec.convert(value, TensorInput), "inputs")  # type: ignore[return-value]
 
 
 def input_tensors(spec: CodeSpec) -> tuple[TensorInput, ...]:

@@ -27,7 +27,7 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping inside a spec."""
 
 
-class Input(Part, kw_only=True):
+class Input(Part, frozen=True, kw_only=True):
     """What goes in: `batch` samples of `channels` channels with one to three spatial axes."""
 
     channels: Annotated[Count, Meta(description="channels of the input, such as 3")]
@@ -38,7 +38,7 @@ class Input(Part, kw_only=True):
     batch: Annotated[Count, Meta(description="samples at once")] = 1
 
 
-class AttentionDefaults(Part, kw_only=True):
+class AttentionDefaults(Part, frozen=True, kw_only=True):
     """An attention operator and its options."""
 
     type: OperatorName
@@ -48,7 +48,7 @@ class AttentionDefaults(Part, kw_only=True):
     implementation: Implementation = "matmul"
 
 
-class ModelSpec(Part, kw_only=True):
+class ModelSpec(Part, frozen=True, kw_only=True):
     """A network, layer by layer."""
 
     schema: Schema
@@ -62,7 +62,7 @@ class ModelSpec(Part, kw_only=True):
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, description="the layers, from input to output")]
 
 
-class OperatorSpec(Part, kw_only=True):
+class OperatorSpec(Part, frozen=True, kw_only=True):
     """One attention operator on one input."""
 
     schema: Schema
@@ -73,7 +73,7 @@ class OperatorSpec(Part, kw_only=True):
     operator: Annotated[AttentionDefaults, Meta(description="the operator, such as {type: kao_qkv}")]
 
 
-class Sizes(Part, kw_only=True):
+class Sizes(Part, frozen=True, kw_only=True):
     """Sizes to combine, each a number or a list: `n`; or `h` and `w` (default: as h), with `t` for video."""
 
     c: Annotated[Counts, Meta(description="channels: a number or a list of numbers")]
@@ -85,7 +85,7 @@ class Sizes(Part, kw_only=True):
     heads: Annotated[Counts, Meta(description="numbers of heads")] = 1
 
 
-class GridSpec(Part, kw_only=True):
+class GridSpec(Part, frozen=True, kw_only=True):
     """Operators side by side on a grid of sizes."""
 
     schema: Schema
@@ -100,7 +100,7 @@ class GridSpec(Part, kw_only=True):
     mode: Mode = "forward"
 
 
-class TensorInput(Part, kw_only=True):
+class TensorInput(Part, frozen=True, kw_only=True):
     """A tensor that a module is called with."""
 
     shape: Annotated[tuple[Count, ...], Meta(max_length=8, description="sizes, batch first, such as [1, 3, 224, 224]")]
@@ -110,7 +110,7 @@ class TensorInput(Part, kw_only=True):
     high: Annotated[int, Meta(ge=1, le=2**31, description="whole numbers are drawn from 0 to below this")] = 2
 
 
-class CodeSpec(Part, kw_only=True):
+class CodeSpec(Part, frozen=True, kw_only=True):
     """A module that code makes. Importing runs that code, so it needs permission when it is used."""
 
     schema: Schema

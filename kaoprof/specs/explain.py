@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import msgspec
@@ -14,89 +15,106 @@ from kaoprof.specs.places import Places, joined, key_path
 LOCATED = re.compile(r"(?P<finding>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
 SEGMENT = re.compile(r"\[(\d+|\.\.\.)\]|([^.\[\]]+)")
 LONG_TEXT = 40  # letters: a longer text is not repeated in an error
+SEE_SCHEMA = "see `kaoprof schema`"
 WORDS = {
     "int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list",
     "object": "a mapping", "null": "null", "NoneType": "null",
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What msgspec found: the matched words, the key path, the value there, and what the schema allows there."""
+
+    match: re.Match[str]
+    path: str
+    culprit: Any
+    types: list[inspect.Type]
+
+    @property
+    def description(self) -> str:
+        """What the schema says about the field."""
+        return _description(self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An error in words: what is wrong, the key path, what to write."""
+
+    message: str
+    path: str
+    hint: str
+
+
 def explain(error: msgspec.ValidationError, value: Any, kind: type, places: Places, *, at: str = "") -> SpecError:
     """The one error for the `value` at the key path `at` that is no `kind`: what is wrong, where, and what to write."""
     located = LOCATED.fullmatch(str(error))
-    finding, path = (located["finding"], located["path"] or "") if located else (str(error), "")
-    culprit = _value_at(value, path)
-    types = _types_at(value, kind, path)
-    for pattern, report in REPORTS:
-        if match := pattern.fullmatch(finding):
-            message, inner, hint = report(match, path, culprit, types)
-            return places.error(message, joined(at, inner), hint=hint)
-    return places.error(finding, joined(at, path), hint=_description(types) or "see `kaoprof schema`")
+    words, path = (located["finding"], located["path"] or "") if located else (str(error), "")
+    culprit, types = _value_at(value, path), _types_at(value, kind, path)
+    for pattern, reported in REPORTS:
+        if match := pattern.fullmatch(words):
+            report = reported(Finding(match=match, path=path, culprit=culprit, types=types))
+            return places.error(report.message, joined(at, report.path), hint=report.hint)
+    return places.error(words, joined(at, path), hint=_description(types) or SEE_SCHEMA)
 
 
-Report = Callable[[re.Match[str], str, Any, list[inspect.Type]], tuple[str, str, str]]
+def _unknown_key(found: Finding) -> Report:
+    key = found.match[1][:LONG_TEXT]
+    known = [field.name for struct in _structs(found.types) for field in struct.fields]
+    return Report(f"unknown key {key!r}", key_path(found.path, found.match[1]), did_you_mean(key, known))
 
 
-def _unknown_key(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    del culprit
-    known = [field.name for struct in _structs(types) for field in struct.fields]
-    return f"unknown key {match[1]!r}", key_path(path, match[1]), did_you_mean(match[1], known)
+def _missing_key(found: Finding) -> Report:
+    key, structs = found.match[1], _structs(found.types)
+    if any(struct.tag_field == key for struct in structs):
+        return Report("key 'type' is missing", found.path, "add the layer's type, such as type: conv")
+    about = _description([option for struct in structs for option in _inside(struct, key)])
+    return Report(f"key {key!r} is missing", found.path, f"add {key}: {about}" if about else f"add {key}")
 
 
-def _missing_key(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    del culprit
-    structs = _structs(types)
-    if any(struct.tag_field == match[1] for struct in structs):
-        return "key 'type' is missing", path, "add the layer's type, such as type: conv"
-    about = _description([option for struct in structs for option in _inside(struct, match[1])])
-    return f"key {match[1]!r} is missing", path, f"add {match[1]}: {about}" if about else f"add {match[1]}"
+def _unknown_layer(found: Finding) -> Report:
+    name = str(found.culprit)[:LONG_TEXT]
+    message = f"unknown layer type {name!r}"
+    if name in get_args(ActivationName):
+        return Report(message, found.path, f"write {{type: activation, function: {name}}}")
+    return Report(message, found.path, did_you_mean(name, [str(struct.tag) for struct in _structs(found.types)]))
 
 
-def _unknown_layer(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    del match
-    known = [str(struct.tag) for struct in _structs(types)]
-    if culprit in get_args(ActivationName):
-        return f"unknown layer type {culprit!r}", path, f"write {{type: activation, function: {culprit}}}"
-    return f"unknown layer type {culprit!r}", path, did_you_mean(str(culprit), known)
+def _unknown_word(found: Finding) -> Report:
+    if found.path == "schema":
+        message = f"unknown schema version {_shown(found.culprit, 'this')}"
+        return Report(message, found.path, "this version of kaoprof reads schema: 1")
+    word = str(found.culprit)[:LONG_TEXT]
+    choices = [str(one) for part in found.types if isinstance(part, inspect.LiteralType) for one in part.values]
+    return Report(f"unknown value {word!r}", found.path, did_you_mean(word, choices))
 
 
-def _unknown_word(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    del match
-    choices = [choice for part in types if isinstance(part, inspect.LiteralType) for choice in part.values]
-    if path == "schema":
-        return f"unknown schema version {culprit!r}", path, "this version of kaoprof reads schema: 1"
-    return f"unknown value {culprit!r}", path, did_you_mean(str(culprit), [str(choice) for choice in choices])
+def _wrong_type(found: Finding) -> Report:
+    wanted = " or ".join(WORDS.get(word, word) for word in found.match[1].split(" | ") if word != "null")
+    given = _shown(found.culprit, WORDS.get(found.match[2], found.match[2]))
+    return Report(f"must be {wanted}, not {given}", found.path, found.description or f"write {wanted}")
 
 
-def _wrong_type(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    wanted = " or ".join(WORDS.get(word, word) for word in match[1].split(" | ") if word != "null")
-    hint = _description(types) or f"write {wanted}"
-    return f"must be {wanted}, not {_shown(culprit, WORDS.get(match[2], match[2]))}", path, hint
+def _out_of_range(found: Finding) -> Report:
+    limit = f"{float(found.match[3]):,.10g}"
+    relation = {">=": "at least", "<=": "at most", "<": "below", ">": "above"}[found.match[2]]
+    message = f"must be {relation} {limit}, not {found.culprit}"
+    return Report(message, found.path, found.description or f"write {relation} {limit}")
 
 
-def _out_of_range(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    limit = f"{float(match[3]):,.10g}" if "." in match[3] else f"{int(match[3]):,}"
-    relation = {">=": f"at least {limit}", "<=": f"at most {limit}", "<": f"below {limit}", ">": f"above {limit}"}
-    return f"must be {relation[match[2]]}, not {culprit}", path, _description(types) or f"write {relation[match[2]]}"
+def _wrong_length(found: Finding) -> Report:
+    one, many = ("character", "characters") if found.match[1] == "str" else ("entry", "entries")
+    relation = "at least" if found.match[2] == ">=" else "at most"
+    unit = one if found.match[3] == "1" else many
+    message = f"must have {relation} {found.match[3]} {unit}, not {len(found.culprit)}"
+    return Report(message, found.path, found.description or SEE_SCHEMA)
 
 
-def _wrong_length(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    unit = "character" if match[1] == "str" else "entry"
-    relation = "at least" if match[2] == ">=" else "at most"
-    plural = {"character": "characters", "entry": "entries"}[unit] if match[3] != "1" else unit
-    length = len(culprit) if hasattr(culprit, "__len__") else "none"
-    return (
-        f"must have {relation} {match[3]} {plural}, not {length}",
-        path,
-        _description(types) or "see `kaoprof schema`",
-    )
+def _wrong_pattern(found: Finding) -> Report:
+    return Report(f"{_shown(found.culprit, 'this')} is not a name", found.path, found.description or SEE_SCHEMA)
 
 
-def _wrong_pattern(match: re.Match[str], path: str, culprit: Any, types: list[inspect.Type]) -> tuple[str, str, str]:
-    del match
-    return f"{_shown(culprit, 'this')} is not a name", path, _description(types) or "letters and digits only"
-
-
-REPORTS: tuple[tuple[re.Pattern[str], Report], ...] = (
+REPORTS: tuple[tuple[re.Pattern[str], Callable[[Finding], Report]], ...] = (
     (re.compile(r"Object contains unknown field `(.*)`", re.DOTALL), _unknown_key),
     (re.compile(r"Object missing required field `(.*)`"), _missing_key),
     (re.compile(r"Invalid value (.*)", re.DOTALL), _unknown_layer),

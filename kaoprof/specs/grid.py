@@ -26,7 +26,9 @@ def _spatial(grid: Sizes) -> list[tuple[int, ...]]:
     if grid.n is not None:
         return [(n,) for n in listed(grid.n)]
     heights = listed(grid.h or ())
-    planes = [(h, h) for h in heights] if grid.w is None else list(itertools.product(heights, listed(grid.w)))
+    planes: list[tuple[int, ...]] = [(h, h) for h in heights]
+    if grid.w is not None:
+        planes = list(itertools.product(heights, listed(grid.w)))
     return planes if grid.t is None else [(t, *plane) for t in listed(grid.t) for plane in planes]
 
 

@@ -55,7 +55,7 @@ class _Layer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     pass
 
 
-class Conv(_Layer, tag="conv", kw_only=True):
+class Conv(_Layer, tag="conv", frozen=True, kw_only=True):
     """Convolution, by default without bias and followed by batch norm and ReLU6, as in arXiv:2007.08442.
 
     `norm: none`, `activation: none` and `bias: true` make it a bare convolution.
@@ -73,7 +73,7 @@ class Conv(_Layer, tag="conv", kw_only=True):
     repeat: Repeat = 1
 
 
-class Depthwise(_Layer, tag="depthwise", kw_only=True):
+class Depthwise(_Layer, tag="depthwise", frozen=True, kw_only=True):
     """Depthwise convolution: one filter for each channel; by default followed by batch norm and ReLU6."""
 
     kernel: Kernel = 3
@@ -86,24 +86,24 @@ class Depthwise(_Layer, tag="depthwise", kw_only=True):
     repeat: Repeat = 1
 
 
-class Linear(_Layer, tag="linear", kw_only=True):
+class Linear(_Layer, tag="linear", frozen=True, kw_only=True):
     """Fully connected layer, after `flatten` or `global_avg_pool`."""
 
     out: Out
     bias: Bias = True
 
 
-class BatchNorm(_Layer, tag="batch_norm", kw_only=True):
+class BatchNorm(_Layer, tag="batch_norm", frozen=True, kw_only=True):
     """Batch normalisation of each channel, with scale and shift."""
 
 
-class Activation(_Layer, tag="activation", kw_only=True):
+class Activation(_Layer, tag="activation", frozen=True, kw_only=True):
     """An activation function of each element."""
 
     function: Annotated[ActivationName, Meta(description="which activation, such as relu")]
 
 
-class MaxPool(_Layer, tag="max_pool", kw_only=True):
+class MaxPool(_Layer, tag="max_pool", frozen=True, kw_only=True):
     """Maximum of each window."""
 
     kernel: Kernel = 2
@@ -112,7 +112,7 @@ class MaxPool(_Layer, tag="max_pool", kw_only=True):
     ceil: Annotated[bool, Meta(description="whether a window may hang over the edge: true or false")] = False
 
 
-class AvgPool(_Layer, tag="avg_pool", kw_only=True):
+class AvgPool(_Layer, tag="avg_pool", frozen=True, kw_only=True):
     """Average of each window; padding counts as zeros."""
 
     kernel: Kernel = 2
@@ -121,23 +121,23 @@ class AvgPool(_Layer, tag="avg_pool", kw_only=True):
     ceil: Annotated[bool, Meta(description="whether a window may hang over the edge: true or false")] = False
 
 
-class GlobalAvgPool(_Layer, tag="global_avg_pool", kw_only=True):
+class GlobalAvgPool(_Layer, tag="global_avg_pool", frozen=True, kw_only=True):
     """Average over all positions; the spatial axes are gone after it, unless `keep: true` leaves them with size 1."""
 
     keep: Annotated[bool, Meta(description="keep the spatial axes, of size 1: true or false")] = False
 
 
-class Dropout(_Layer, tag="dropout", kw_only=True):
+class Dropout(_Layer, tag="dropout", frozen=True, kw_only=True):
     """Zeroes elements at random while training; costs nothing otherwise."""
 
     p: Annotated[float, Meta(ge=0, lt=1, description="probability, from 0 to below 1")] = 0.5
 
 
-class Flatten(_Layer, tag="flatten", kw_only=True):
+class Flatten(_Layer, tag="flatten", frozen=True, kw_only=True):
     """All positions of all channels become one row of channels."""
 
 
-class Upsample(_Layer, tag="upsample", kw_only=True):
+class Upsample(_Layer, tag="upsample", frozen=True, kw_only=True):
     """Enlarges the map: by a `scale`, to a `size`, or to the size of a named block (`like`). Exactly one of them."""
 
     scale: Annotated[int, Meta(ge=1, le=MAX_SCALE, description="whole factor for every axis, such as 2")] | None = None
@@ -148,7 +148,7 @@ class Upsample(_Layer, tag="upsample", kw_only=True):
     )
 
 
-class Block(_Layer, tag="block", kw_only=True):
+class Block(_Layer, tag="block", frozen=True, kw_only=True):
     """Layers one after another. `reuse` and `upsample` can refer to the output of a block by its name."""
 
     layers: Annotated["tuple[Layer, ...]", Meta(min_length=1, description="the layers of the block")]
@@ -156,7 +156,7 @@ class Block(_Layer, tag="block", kw_only=True):
     repeat: Annotated[int, Meta(ge=1, le=MAX_REPEAT, description="how many such blocks in a row")] = 1
 
 
-class Residual(_Layer, tag="residual", kw_only=True):
+class Residual(_Layer, tag="residual", frozen=True, kw_only=True):
     """The input plus what the layers make of it; both have the same shape."""
 
     layers: Annotated["tuple[Layer, ...]", Meta(min_length=1, description="the layers beside the shortcut")]
@@ -169,25 +169,25 @@ Branches = Annotated[
 ]
 
 
-class Concat(_Layer, tag="concat", kw_only=True):
+class Concat(_Layer, tag="concat", frozen=True, kw_only=True):
     """Branches that all get the same input; their outputs side by side as channels, of the same spatial size."""
 
     branches: Branches
 
 
-class Add(_Layer, tag="add", kw_only=True):
+class Add(_Layer, tag="add", frozen=True, kw_only=True):
     """Branches that all get the same input; the sum of their outputs, of the same shape."""
 
     branches: Branches
 
 
-class Reuse(_Layer, tag="reuse", kw_only=True):
+class Reuse(_Layer, tag="reuse", frozen=True, kw_only=True):
     """The output of an earlier, named block; ignores its own input. For skip connections, in a branch."""
 
     block: Annotated[str, Meta(description="name of an earlier block")]
 
 
-class Attention(_Layer, tag="attention", kw_only=True):
+class Attention(_Layer, tag="attention", frozen=True, kw_only=True):
     """An attention operator, channels and size unchanged. What it leaves out is taken from the spec's `attention`."""
 
     operator: OperatorName | None = None
@@ -198,7 +198,7 @@ class Attention(_Layer, tag="attention", kw_only=True):
     repeat: Repeat = 1
 
 
-class Base(_Layer, tag="base", kw_only=True):
+class Base(_Layer, tag="base", frozen=True, kw_only=True):
     """BaseModule (MobileNetV2's inverted residual): 1x1 conv to expand * c, 3x3 depthwise, 1x1 conv to out."""
 
     out: Out
@@ -207,7 +207,7 @@ class Base(_Layer, tag="base", kw_only=True):
     repeat: Repeat = 1
 
 
-class BaseSkip(_Layer, tag="base_skip", kw_only=True):
+class BaseSkip(_Layer, tag="base_skip", frozen=True, kw_only=True):
     """BaseSkipModule: 1x1 conv to (expand - 1) * c, beside the input; 3x3 depthwise; 1x1 conv to out."""
 
     out: Out
@@ -216,7 +216,7 @@ class BaseSkip(_Layer, tag="base_skip", kw_only=True):
     repeat: Repeat = 1
 
 
-class Attn(_Layer, tag="attn", kw_only=True):
+class Attn(_Layer, tag="attn", frozen=True, kw_only=True):
     """AttnModule: an attention operator beside a 1x1 conv to (expand - 1) * c and 3x3 depthwise; 1x1 conv to out."""
 
     out: Out
@@ -230,7 +230,7 @@ class Attn(_Layer, tag="attn", kw_only=True):
     implementation: Implementation | None = None
 
 
-class AttnSkip(_Layer, tag="attn_skip", kw_only=True):
+class AttnSkip(_Layer, tag="attn_skip", frozen=True, kw_only=True):
     """AttnSkipModule: AttnModule plus its input, where stride is 1 and the channels stay."""
 
     out: Out
@@ -245,8 +245,8 @@ class AttnSkip(_Layer, tag="attn_skip", kw_only=True):
 
 
 Layer: TypeAlias = (
-    Conv | Depthwise | Linear | BatchNorm | Activation | MaxPool | AvgPool | GlobalAvgPool | Dropout | Flatten | Upsample
-    | Block | Residual | Concat | Add | Reuse | Attention | Base | BaseSkip | Attn | AttnSkip
+    Conv | Depthwise | Linear | BatchNorm | Activation | MaxPool | AvgPool | GlobalAvgPool | Dropout | Flatten
+    | Upsample | Block | Residual | Concat | Add | Reuse | Attention | Base | BaseSkip | Attn | AttnSkip
 )  # fmt: skip
 
 AttentionLayer: TypeAlias = Attention | Attn | AttnSkip

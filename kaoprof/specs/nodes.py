@@ -7,18 +7,21 @@ aliases are expanded, too large.
 
 import math
 import re
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from kaoprof.errors import SpecError
 from kaoprof.specs.places import Places, key_path
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | float | bool | None"
 
 MAX_DEPTH = 32  # nested mappings and lists; the deepest shipped spec needs 9
 MAX_NODES = 50_000  # values after expanding aliases: a bomb is refused as soon as it passes this
+MAX_KEY = 200  # letters
 MAX_DIGITS = 15  # of a whole number: far above every size, below what a float holds exactly
 
 WHOLE_NUMBER = re.compile(rf"[-+]?[0-9]{{1,{MAX_DIGITS}}}")
@@ -132,7 +135,7 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent) or event.tag is not None or event.anchor is not None:
             raise self.refuse(event, path, "a key must be plain text", hint="write `key: value`")
         key = str(event.value)
-        if CONTROL.search(key) or len(key) > 200:
+        if CONTROL.search(key) or len(key) > MAX_KEY:
             raise self.refuse(
                 event, path, "a key must be plain text", hint="no control characters, at most 200 letters"
             )
