@@ -106,6 +106,21 @@ def operator_target(
     )
 
 
+def workload_target(workload: Workload) -> Target:
+    """A workload of one input `(b, c, *spatial)` with names for its batch and its spatial sizes; the channels stay."""
+    batch, channels, *spatial = workload.inputs[0].shape
+    names = SPATIAL_AXES[len(spatial)]
+    return Target(
+        factory=workload.factory,
+        args=workload.args,
+        kwargs=dict(workload.kwargs),
+        inputs=(("b", str(channels), *names),),
+        sizes={"b": batch, **dict(zip(names, spatial, strict=True))},
+        mode=workload.mode,
+        dtype=workload.inputs[0].dtype,
+    )
+
+
 def _common(left: int, right: int) -> int:
     return left if not right else _common(right, left % right)
 

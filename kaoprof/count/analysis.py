@@ -90,7 +90,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _derived(target: Target, derivation: Derivation, counted: Quantities, device: Device, seed: int) -> Analysis:
-    formulas = {"macs": derivation.macs, "flops_all": derivation.flops_all, "params": derivation.params}
+    formulas = derivation.formulas
     domain = derivation.domain
     peak, notes = _peak(target, device)
     if peak is not None:

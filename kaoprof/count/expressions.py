@@ -12,7 +12,7 @@ from typing import Any
 import sympy
 from torch.utils._sympy import functions as torch_sympy
 
-from kaoprof.count.residues import Least, at_least, equal
+from kaoprof.count.residues import Least, at_least, equal, periods_of
 
 MOST_FACTORED_TERMS = 40  # a longer sum is left as it is: factoring it takes long and rarely shortens it
 
@@ -158,6 +158,19 @@ def readable(expression: sympy.Expr) -> sympy.Expr:
         return expanded
     factored = sympy.factor(expanded.xreplace(rounded)).xreplace({dummy: atom for atom, dummy in rounded.items()})
     return min(expanded, factored, key=sympy.count_ops)
+
+
+def on_multiples(expression: sympy.Expr) -> tuple[sympy.Expr, dict[str, int]]:
+    """The expression where every size is a multiple of what it is divided by, and these divisors; then nothing rounds."""
+    divisors = {symbol: period for symbol, period in periods_of(expression).items() if period > 1}
+    units = expression.subs({symbol: period * symbol for symbol, period in divisors.items()}, simultaneous=True)
+    back = {symbol: symbol / period for symbol, period in divisors.items()}
+    return units.subs(back, simultaneous=True), {symbol.name: period for symbol, period in divisors.items()}
+
+
+def as_text(expression: sympy.Expr) -> str:
+    """As papers write it in plain text: `2 b c (h + w)^2`."""
+    return str(sympy.sstr(expression)).replace("**", "^").replace("*", " ")
 
 
 def with_ceilings(expression: sympy.Expr) -> sympy.Expr:

@@ -1,5 +1,6 @@
 """Holds a derivation against the closed form of the catalog: the same polynomial, or the difference."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -9,7 +10,6 @@ from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.cost import Cost
 from kaoprof.count.expressions import size_symbol
 from kaoprof.count.residues import equal
-from kaoprof.count.symbolic import Derivation
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.targets import Target
 
@@ -40,7 +40,7 @@ def closed_form(name: str, axes: tuple[str, ...], options: AttentionOptions) -> 
 
 
 def compare_with_formula(
-    derivation: Derivation, target: Target, name: str, options: AttentionOptions
+    derived: Mapping[str, sympy.Expr], target: Target, name: str, options: AttentionOptions
 ) -> tuple[Comparison, ...]:
     """MACs and parameters, and forward also all FLOPs, against the closed form of operator `name`, for the whole batch.
 
@@ -52,9 +52,9 @@ def compare_with_formula(
     batch = size_symbol(axes[0])
     times = TRAIN_FACTOR if target.mode == "train" else 1
     compared = [
-        Comparison(quantity="macs", formula=times * batch * cost.macs, derived=derivation.macs),
-        Comparison(quantity="params", formula=sympy.sympify(cost.params), derived=derivation.params),
+        Comparison(quantity="macs", formula=times * batch * cost.macs, derived=derived["macs"]),
+        Comparison(quantity="params", formula=sympy.sympify(cost.params), derived=derived["params"]),
     ]
     if target.mode == "forward":
-        compared.append(Comparison(quantity="flops_all", formula=batch * cost.flops_all, derived=derivation.flops_all))
+        compared.append(Comparison(quantity="flops_all", formula=batch * cost.flops_all, derived=derived["flops_all"]))
     return tuple(compared)

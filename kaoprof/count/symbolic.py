@@ -47,6 +47,11 @@ class Derivation:
     domain: Domain
     specialisations: tuple[Specialisation, ...]
 
+    @property
+    def formulas(self) -> dict[str, sympy.Expr]:
+        """The totals that a concrete count gives as well, by quantity."""
+        return {"macs": self.macs, "flops_all": self.flops_all, "params": self.params}
+
 
 def derive(target: Target) -> Derivation:
     """Formulas of MACs, FLOPs, parameters and the largest intermediate.

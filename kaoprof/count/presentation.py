@@ -1,0 +1,88 @@
+"""From expressions to text: what `explain` shows, as strings and numbers that go into JSON. No torch tensors, no sympy."""
+
+import sympy
+
+from kaoprof.count.analysis import Analysis, analyse
+from kaoprof.count.breakdown import Part, by_operation, by_submodule
+from kaoprof.count.expressions import as_text, on_multiples, readable, value_at
+from kaoprof.count.growth import degrees, order
+from kaoprof.count.proof import Comparison, compare_with_formula
+from kaoprof.count.verification import Device
+from kaoprof.dims import AttentionOptions
+from kaoprof.explaining import Explanation, Formula, ProofLine, Share
+from kaoprof.targets import Target
+
+QUANTITIES = ("macs", "flops_all", "params", "largest_intermediate", "peak_bytes")
+
+
+def explained(
+    target: Target, *, name: str, operator: str | None, options: AttentionOptions, device: Device, seed: int
+) -> Explanation:
+    """Analyses a target and puts everything into words; `operator` is its name in the catalog, if it is one of it."""
+    analysis = analyse(target, device=device, seed=seed)
+    proof = compare_with_formula(analysis.formulas, target, operator, options) if operator else ()
+    return Explanation(
+        name=name,
+        factory=target.factory,
+        mode=target.mode,
+        dtype=target.dtype,
+        device=device.name,
+        threads=device.threads,
+        sizes=dict(target.sizes),
+        method=analysis.method,
+        formulas=tuple(
+            _formula(quantity, analysis.formulas[quantity], target)
+            for quantity in QUANTITIES
+            if quantity in analysis.formulas
+        ),
+        counted=dict(analysis.counted),
+        operations=tuple(_share(part, target) for part in by_operation(analysis.items, target.sizes)),
+        submodules=tuple(_share(part, target) for part in by_submodule(analysis.items, target.sizes)),
+        domain=analysis.domain.lines(),
+        specialisations=tuple(map(str, analysis.specialisations)),
+        proof=tuple(map(_proof_line, proof)),
+        checked=analysis.checked,
+        uncounted=dict(analysis.uncounted),
+        notes=analysis.notes,
+    )
+
+
+def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
+    names = tuple(target.sizes)
+    shown = readable(expression)
+    simple, divisors = on_multiples(expression)
+    return Formula(
+        quantity=quantity,
+        text=as_text(shown),
+        latex=sympy.latex(shown),
+        expanded=as_text(sympy.expand(expression)),
+        on_multiples=as_text(readable(simple)) if divisors else None,
+        divisors=divisors,
+        order=order(expression, names),
+        degrees=degrees(expression, names),
+        value=int(value_at(expression, target.sizes)),
+    )
+
+
+def _share(part: Part, target: Target) -> Share:
+    names = tuple(target.sizes)
+    return Share(
+        name=part.name,
+        module=part.module,
+        backward=part.backward,
+        macs=as_text(readable(part.macs)),
+        flops_all=as_text(readable(part.flops_all)),
+        order=order(part.flops_all, names),
+        macs_share=part.macs_share,
+        flops_share=part.flops_share,
+    )
+
+
+def _proof_line(comparison: Comparison) -> ProofLine:
+    return ProofLine(
+        quantity=comparison.quantity,
+        formula=as_text(readable(comparison.formula)),
+        derived=as_text(readable(comparison.derived)),
+        difference=as_text(readable(comparison.difference)),
+        proven=comparison.proven,
+    )

@@ -1,0 +1,261 @@
+"""From a request to an explanation: the symbolic cost of an operator, a spec or somebody's own module. Never prints.
+
+Torch-free until something is explained.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kaoprof.catalog import OPERATORS
+from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
+from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.targets import Argument, Target, operator_target, parse_pattern, workload_target
+
+PROVEN = "formula = derivation"
+DIFFERENT = "formula and derivation differ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """One quantity of the whole batch as an exact expression of the named sizes.
+
+    Args:
+        quantity: `macs`, `flops_all`, `params`, `largest_intermediate` (elements) or `peak_bytes`.
+        text: as papers write it, factored where that is shorter: `2 b c (h + w)^2`.
+        latex: the same, for LaTeX's math mode.
+        expanded: as a sum of products.
+        on_multiples: the expression where every size is a multiple of its number in `divisors`; None if nothing rounds.
+        divisors: by what sizes are divided with rounding (strides, pools).
+        order: growth with the image: `O(h^2 c)`, all spatial sizes together, per sample.
+        degrees: growth in each size alone.
+        value: at the sizes asked for.
+    """
+
+    quantity: str
+    text: str
+    latex: str
+    expanded: str
+    on_multiples: str | None
+    divisors: dict[str, int]
+    order: str
+    degrees: dict[str, int]
+    value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One part of the cost: an operation such as `1st bmm`, or a submodule without those inside it; shares are 0 to 1."""
+
+    name: str
+    module: str
+    backward: bool
+    macs: str
+    flops_all: str
+    order: str
+    macs_share: float
+    flops_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofLine:
+    """A closed form of the catalog beside what was derived; `difference` is derived minus formula."""
+
+    quantity: str
+    formula: str
+    derived: str
+    difference: str
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a module costs, as formulas, and what they rest on. Everything goes into JSON as it is.
+
+    Args:
+        method: `derivation` (the module ran with symbolic sizes), or `interpolation` from concrete counts.
+        formulas: for the whole batch.
+        counted: the quantities counted, and the peak predicted, at `sizes`: by a concrete dry run.
+        operations: in the order of execution; empty after an interpolation.
+        submodules: likewise.
+        domain: the sizes for which the formulas hold.
+        specialisations: sizes that the module fixed, and where; the formulas hold for these values only.
+        proof: against the catalog's closed forms; empty where there are none.
+        checked: size tuples at which everything was counted again concretely, and agreed.
+        uncounted: operations without a rule, and their calls; what they compute is missing in `flops_all`.
+        notes: what else a reader must know.
+    """
+
+    name: str
+    factory: str
+    mode: str
+    dtype: str
+    device: str
+    threads: int
+    sizes: dict[str, int]
+    method: str
+    formulas: tuple[Formula, ...]
+    counted: dict[str, int]
+    operations: tuple[Share, ...]
+    submodules: tuple[Share, ...]
+    domain: tuple[str, ...]
+    specialisations: tuple[str, ...]
+    proof: tuple[ProofLine, ...]
+    checked: tuple[dict[str, int], ...]
+    uncounted: dict[str, int]
+    notes: tuple[str, ...]
+
+    @property
+    def proof_status(self) -> str | None:
+        """`formula = derivation`, or that they differ; None without a closed form."""
+        if not self.proof:
+            return None
+        return PROVEN if all(line.proven for line in self.proof) else DIFFERENT
+
+    def formula(self, quantity: str) -> Formula | None:
+        """The formula of one quantity, if it is known."""
+        return next((formula for formula in self.formulas if formula.quantity == quantity), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain dictionaries, lists, texts and numbers, with the proof's status."""
+        return {**asdict(self), "proof_status": self.proof_status}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainRequest:
+    """What is to be explained.
+
+    Args:
+        target: an operator's name, a spec (a path or a shipped name), or code: `package.module:Class`.
+        options: of an operator.
+        ndim: spatial axes of an operator's input, 1 to 3.
+        inputs: of code, one pattern for each input: `"b,c,h,w"`; a number stays fixed.
+        sizes: the sizes at which things are counted and shares are given; they are also the names of code's sizes.
+        args: positional arguments of code; a text of size names, such as `c` or `4*c`, is a size.
+        kwargs: keyword arguments of code, likewise.
+        allow_import: whether code may be imported, which runs it.
+        mode: `forward` or `train`.
+        dtype: of inputs and parameters.
+        device: where peak memory is predicted for, `cpu` or `cuda`.
+        threads: of the CPU kernels; some keep a buffer for each.
+        seed: of the sizes at which formulas are verified.
+    """
+
+    target: str
+    options: AttentionOptions = field(default_factory=AttentionOptions)
+    ndim: int = 2
+    inputs: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    args: tuple[Argument, ...] = ()
+    kwargs: Mapping[str, Argument] = field(default_factory=dict)
+    allow_import: bool = False
+    mode: str = "forward"
+    dtype: str = "fp32"
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, MODES)
+        one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+        one_of("device", self.device, ("cpu", "cuda"))
+        if self.ndim not in SPATIAL_AXES:
+            raise UsageError(f"must be 1, 2 or 3, not {self.ndim}", where="ndim")
+
+
+def explain(request: ExplainRequest) -> Explanation:
+    """Derives, proves and verifies the costs of what is asked for.
+
+    Raises:
+        UsageError: the request is wrong: an unknown target, a missing input or size, an import that is not allowed.
+        KaoprofError: the module cannot be analysed, or a formula disagrees with a count.
+    """
+    target = find_target(request)
+    from kaoprof.count.presentation import explained
+    from kaoprof.count.verification import Device
+
+    return explained(
+        target,
+        name=request.target,
+        operator=request.target if request.target in OPERATORS else None,
+        options=request.options,
+        device=Device(name=request.device, threads=request.threads),
+        seed=request.seed,
+    )
+
+
+def find_target(request: ExplainRequest) -> Target:
+    """The module that the request names, with its named sizes.
+
+    Raises:
+        UsageError: there is no such target, or something that it needs is missing.
+    """
+    if request.target in OPERATORS:
+        _refuse_inputs(request)
+        return operator_target(
+            request.target,
+            request.options,
+            ndim=request.ndim,
+            sizes=_known_sizes(request, ("b", "c", *SPATIAL_AXES[request.ndim])),
+            mode=request.mode,
+            dtype=request.dtype,
+        )
+    return _code_target(request) if ":" in request.target else _spec_target(request)
+
+
+def _refuse_inputs(request: ExplainRequest) -> None:
+    if request.inputs or request.args or request.kwargs:
+        raise UsageError(
+            f"{request.target} takes no input pattern or arguments",
+            where="input",
+            hint="these are for package.module:Class",
+        )
+
+
+def _known_sizes(request: ExplainRequest, names: Sequence[str]) -> Mapping[str, int]:
+    for name in request.sizes:
+        if name not in names:
+            raise UsageError(f"{request.target} has no size {name!r}", where="at", hint=did_you_mean(name, names))
+    return request.sizes
+
+
+def _code_target(request: ExplainRequest) -> Target:
+    if not request.allow_import:
+        raise UsageError(
+            f"{request.target!r} is not imported: importing runs its code",
+            where=request.target,
+            hint="if you trust it, add --allow-import",
+        )
+    if not request.inputs:
+        raise UsageError(
+            "needs the shape of its input",
+            where=request.target,
+            hint='for example --input "b,c,h,w" --at b=2,c=8,h=14,w=15',
+        )
+    return Target(
+        factory=request.target,
+        args=request.args,
+        kwargs=dict(request.kwargs),
+        inputs=tuple(map(parse_pattern, request.inputs)),
+        sizes=dict(request.sizes),
+        mode=request.mode,
+        dtype=request.dtype,
+    )
+
+
+def _spec_target(request: ExplainRequest) -> Target:
+    from kaoprof.networks import network_workload
+    from kaoprof.specs import load_spec
+
+    _refuse_inputs(request)
+    workload = network_workload(load_spec(request.target), dtype=request.dtype, mode=request.mode)
+    target = workload_target(workload)
+    sizes = target.sizes | dict(_known_sizes(request, tuple(target.sizes)))
+    return Target(
+        factory=target.factory,
+        kwargs=target.kwargs,
+        inputs=target.inputs,
+        sizes=sizes,
+        mode=request.mode,
+        dtype=request.dtype,
+    )
