@@ -89,7 +89,7 @@ def resolve(factory: str) -> Callable[..., "nn.Module"]:
 
 
 def build_module(workload: Workload, *, device: str) -> "nn.Module":
-    """The workload's module on `device` (also `meta`), in its dtype, seeded, in the training mode that `mode` asks for."""
+    """The workload's module on `device` (also `meta`), in its dtype, seeded, in training mode if `mode` is `train`."""
     import torch
 
     factory = resolve(workload.factory)

@@ -74,12 +74,12 @@ OPERATORS = {
 }
 
 
-def find_operator(name: str) -> Operator:
-    """The operator called `name`.
+def find_operator(name: str, *, where: str = "operators") -> Operator:
+    """The operator called `name`; `where` is the option that named it.
 
     Raises:
         UsageError: there is none; with the nearest name as the hint.
     """
     if name not in OPERATORS:
-        raise UsageError(f"unknown operator {name!r}", where="operators", hint=did_you_mean(name, OPERATORS))
+        raise UsageError(f"unknown operator {name!r}", where=where, hint=did_you_mean(name, OPERATORS))
     return OPERATORS[name]

@@ -45,7 +45,7 @@ class Formula:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """One part of the cost: an operation such as `1st bmm`, or a submodule without those inside it; shares are 0 to 1."""
+    """One part of the cost: an operation such as `1st bmm`, or a submodule without those inside; shares are 0 to 1."""
 
     name: str
     module: str

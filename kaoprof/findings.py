@@ -166,5 +166,5 @@ def _environment_warnings(record: Record) -> list[str]:
         return []
     if environment.load_before <= BUSY_LOAD * environment.cores:
         return []
-    return [f"other programs were running before the measurement (load {environment.load_before:.1f} on "
-            f"{environment.cores} cores): expect noise"]  # fmt: skip
+    load = f"load {environment.load_before:.1f} on {environment.cores} cores"
+    return [f"other programs were running before the measurement ({load}): expect noise"]

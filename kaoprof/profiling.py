@@ -65,7 +65,7 @@ def compare(
         MeasurementError: the device is not there, or no measuring process can be started.
     """
     options = options or Options()
-    find_operator(options.baseline)
+    find_operator(options.baseline, where="baseline")
     notify = progress or (lambda _: None)
     cases = cases_of(
         spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,
@@ -204,8 +204,9 @@ def measure_rows(record: Record, device: str, options: Options, notify: Progress
 
 
 def subject_of(row: Row, key: int, seed: int) -> Subject:
-    """What the session needs to know of a row."""
-    assert row.analytic is not None and row.counted is not None
+    """What the session needs to know of a row that was counted."""
+    if row.analytic is None or row.counted is None:
+        raise MeasurementError(f"{row.case.name} was not counted", hint="this is a fault of kaoprof")
     case = row.case
     input_bytes = case.b * case.c * case.dims.positions * element_bytes(case)
     return Subject(
@@ -223,9 +224,7 @@ def measured(row: Row, measurement: Measurement | None) -> Row:
     if measurement is None:
         return row if row.status != "ok" else replace(row, status="skipped", detail="not reached before the run ended")
     latency = (
-        Latency(
-            rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls
-        )
+        Latency(rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls)
         if measurement.samples_s
         else None
     )

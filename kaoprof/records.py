@@ -83,7 +83,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Raw samples: `samples_s[i]` is the mean seconds per call over `calls` calls in a row, taken in round `rounds[i]`."""
+    """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row."""
 
     rounds: tuple[int, ...]
     samples_s: tuple[float, ...]

@@ -65,7 +65,9 @@ def spatial_grid(h: Sizes, w: Sizes, t: Sizes, n: Sizes) -> list[tuple[int, ...]
     Raises:
         UsageError: sizes that do not go together, or are not whole numbers from 1 on.
     """
-    given = {name: as_sizes(name, sizes) for name, sizes in (("h", h), ("w", w), ("t", t), ("n", n)) if sizes is not None}
+    given = {
+        name: as_sizes(name, sizes) for name, sizes in (("h", h), ("w", w), ("t", t), ("n", n)) if sizes is not None
+    }
     if "n" in given:
         if len(given) > 1:
             raise UsageError("n is for one spatial axis and excludes h, w and t", where="n")
@@ -136,12 +138,14 @@ def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
         UsageError: an unknown name, with the nearest known one.
     """
     chosen: list[tuple[str, str]] = []
-    for name in names or OPERATORS:
+    for name in OPERATORS if names is None else names:
         operator_name, colon, implementation = name.partition(":")
         operator = find_operator(operator_name)
         if colon:
             one_of("implementation", implementation, operator.implementations)
         chosen += [(operator_name, known) for known in operator.implementations if implementation in ("", known)]
+    if not chosen:
+        raise UsageError("none is named", where="operators", hint=f"one or more of: {', '.join(OPERATORS)}")
     return list(dict.fromkeys(chosen))
 
 

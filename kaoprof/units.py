@@ -13,6 +13,7 @@ NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)"
 COUNT_PREFIXES = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 BINARY_PREFIXES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+FROM_MINUTES_S, FROM_HOURS_S = 100.0, 6000.0  # below 100 of a unit its smaller neighbour still reads well
 
 
 def three_digits(value: float) -> str:
@@ -20,8 +21,7 @@ def three_digits(value: float) -> str:
     if value == 0:
         return "0"
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{min(decimals, 6)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text and abs(value) < 1 else text
+    return f"{value:.{min(decimals, 6)}f}"
 
 
 def format_count(count: int) -> str:
@@ -47,9 +47,9 @@ def time_unit(seconds: float) -> tuple[float, str]:
 
 def format_seconds(seconds: float) -> str:
     """Seconds in a readable unit: `156 µs`, `32.5 ms`, `3.74 s`, `25 min`."""
-    if seconds >= 100 * 60:
+    if seconds >= FROM_HOURS_S:
         return f"{three_digits(seconds / 3600)} h"
-    if seconds >= 100:
+    if seconds >= FROM_MINUTES_S:
         return f"{three_digits(seconds / 60)} min"
     factor, name = time_unit(seconds)
     return f"{three_digits(seconds / factor)} {name}"

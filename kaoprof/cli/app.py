@@ -28,7 +28,7 @@ app.command(epilog="Example: kaoprof compare --h 14,28,56 --c 8 --batch 8 -o run
 @app.callback(invoke_without_command=True)
 def kaoprof_command(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """What an attention operator costs: exactly on paper, measured on your device, and whether the two agree."""
     if version:

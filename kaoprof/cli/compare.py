@@ -7,7 +7,9 @@ import typer
 
 
 def compare(
-    h: Annotated[str | None, typer.Option("--h", metavar="SIZES", help="Height; several with commas, or 16:256:x2.")] = None,
+    h: Annotated[
+        str | None, typer.Option("--h", metavar="SIZES", help="Height; several with commas, or 16:256:x2.")
+    ] = None,
     w: Annotated[str | None, typer.Option("--w", metavar="SIZES", help="Width; the height by default.")] = None,
     t: Annotated[str | None, typer.Option("--t", metavar="SIZES", help="Frames, for video.")] = None,
     n: Annotated[str | None, typer.Option("--n", metavar="SIZES", help="Length, for one spatial axis.")] = None,

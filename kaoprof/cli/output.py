@@ -95,7 +95,9 @@ def write_whole(path: Path, text: str) -> None:
 def print_record(record: Record, format_name: str) -> None:
     """Prints the record to stdout: as a table for the terminal's width, or in a file format."""
     if format_name != "table":
-        sys.stdout.write(FORMATS[format_name](record))
+        sys.stdout.writelines(
+            FORMATS[format_name](record).splitlines(keepends=True)
+        )  # unbuffered, a long write may stop
         return
     from rich.console import Console
 

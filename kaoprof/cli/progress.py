@@ -1,4 +1,4 @@
-"""Progress on stderr: one line on a terminal that is overwritten, nothing elsewhere. No thread: it would steal cycles."""
+"""Progress on stderr: one overwritten line on a terminal, nothing elsewhere. No thread: it would cost cycles."""
 
 import sys
 from collections.abc import Iterator

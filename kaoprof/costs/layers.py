@@ -10,7 +10,7 @@ from typing import TypeAlias
 from kaoprof.costs.arithmetic import NORMALISE_FLOPS, interpolation_flops, mean_flops, pool_flops
 from kaoprof.costs.cost import Cost
 from kaoprof.costs.layer_tree import LayerCost, Shape
-from kaoprof.dims import Size, ceil_div
+from kaoprof.dims import SPATIAL_AXES, Size, ceil_div
 from kaoprof.errors import UsageError
 
 PerAxis: TypeAlias = int | tuple[int, ...]
@@ -172,6 +172,8 @@ def pool(
         _pooled(size + 2 * pad - window, step, size + pad, ceil=ceil)
         for size, pad, window, step in zip(spatial, pads, windows, steps, strict=True)
     )
+    if kind == "avg_pool" and axes == len(SPATIAL_AXES):  # torch wants that of an average over three axes alone
+        not_empty(tuple(size - window + 1 for size, window in zip(spatial, windows, strict=True)), spatial, "kernel")
     not_empty(sizes, spatial, "kernel")
     outputs = channels * math.prod(sizes)
     return LayerCost(

@@ -78,11 +78,11 @@ def _counted(target: Target, device: Device) -> Quantities:
     except KaoprofError:
         raise
     except Exception as error:
-        raise NotAnalysableError(
-            f"does not run without data: {_first_line(error)}",
-            where=target.factory,
-            hint="a cost that depends on values has no formula; check also the input pattern and the arguments",
-        ) from error
+        if "meta tensor" in str(error):
+            message, hint = "what it does depends on data", "a cost that depends on values has no formula"
+        else:
+            message, hint = "does not run", "check the input pattern, the sizes and the arguments"
+        raise NotAnalysableError(f"{message}: {_first_line(error)}", where=target.factory, hint=hint) from error
 
 
 def _first_line(error: Exception) -> str:

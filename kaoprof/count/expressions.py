@@ -161,11 +161,23 @@ def readable(expression: sympy.Expr) -> sympy.Expr:
 
 
 def on_multiples(expression: sympy.Expr) -> tuple[sympy.Expr, dict[str, int]]:
-    """The expression where every size is a multiple of what it is divided by, and these divisors; then nothing rounds."""
+    """The expression where every size is a multiple of its divisor, so that nothing rounds; and these divisors."""
     divisors = {symbol: period for symbol, period in periods_of(expression).items() if period > 1}
-    units = expression.subs({symbol: period * symbol for symbol, period in divisors.items()}, simultaneous=True)
+    units = {symbol: period * symbol for symbol, period in divisors.items()}
     back = {symbol: symbol / period for symbol, period in divisors.items()}
-    return units.subs(back, simultaneous=True), {symbol.name: period for symbol, period in divisors.items()}
+    candidates = [candidate.xreplace(units).xreplace(back) for candidate in candidates_of(expression)]
+    return greatest(candidates, least=divisors), {symbol.name: period for symbol, period in divisors.items()}
+
+
+def expanded(expression: sympy.Expr) -> sympy.Expr:
+    """As a sum of products, with ceilings; of a maximum, each candidate."""
+    terms = [sympy.expand(with_ceilings(candidate)) for candidate in candidates_of(expression)]
+    return sympy.Max(*terms, evaluate=False) if len(terms) > 1 else terms[0]
+
+
+def candidates_of(expression: sympy.Expr) -> tuple[sympy.Expr, ...]:
+    """The arguments of a maximum, else the expression itself. Sympy compares them anew whenever it builds a maximum."""
+    return expression.args if isinstance(expression, sympy.Max) else (expression,)
 
 
 def as_text(expression: sympy.Expr) -> str:

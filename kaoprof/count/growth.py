@@ -30,21 +30,14 @@ def degrees(expression: sympy.Expr, names: Sequence[str]) -> dict[str, int]:
 
 def _smooth(expression: sympy.Expr) -> sympy.Expr:
     """Without rounding and without the choices that kernels make: for all sizes large, up to a factor."""
-    smooth = expression
-    while rounded := smooth.atoms(sympy.floor, sympy.ceiling, sympy.Min, sympy.Piecewise, sympy.Mod, sympy.Max):
-        inner = next(
-            atom for atom in rounded if not any(other in atom.args or atom.has(other) for other in rounded - {atom})
-        )
-        smooth = smooth.xreplace({inner: _without_rounding(inner)})
-    return smooth
-
-
-def _without_rounding(atom: sympy.Expr) -> sympy.Expr:
-    if isinstance(atom, sympy.Max):
-        return sympy.Add(*atom.args)  # between the maximum and so many times it
-    if isinstance(atom, (sympy.Min, sympy.Piecewise, sympy.Mod)):
-        return sympy.Integer(1)  # a block size, bounded for large sizes
-    return atom.args[0]
+    if isinstance(expression, (sympy.Min, sympy.Piecewise, sympy.Mod)):
+        return sympy.Integer(1)  # a kernel's block: bounded for large sizes
+    if not expression.args:
+        return expression
+    args = [_smooth(arg) for arg in expression.args]
+    if isinstance(expression, (sympy.floor, sympy.ceiling)):
+        return args[0]
+    return sympy.Add(*args) if isinstance(expression, sympy.Max) else expression.func(*args)
 
 
 def _terms(expression: sympy.Expr) -> tuple[sympy.Expr, ...]:

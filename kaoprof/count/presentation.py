@@ -1,10 +1,10 @@
-"""From expressions to text: what `explain` shows, as strings and numbers that go into JSON. No torch tensors, no sympy."""
+"""From expressions to text: what `explain` shows, as strings and numbers that go into JSON."""
 
 import sympy
 
-from kaoprof.count.analysis import Analysis, analyse
+from kaoprof.count.analysis import analyse
 from kaoprof.count.breakdown import Part, by_operation, by_submodule
-from kaoprof.count.expressions import as_text, on_multiples, readable, value_at
+from kaoprof.count.expressions import as_text, expanded, on_multiples, readable, value_at
 from kaoprof.count.growth import degrees, order
 from kaoprof.count.proof import Comparison, compare_with_formula
 from kaoprof.count.verification import Device
@@ -55,7 +55,7 @@ def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
         quantity=quantity,
         text=as_text(shown),
         latex=sympy.latex(shown),
-        expanded=as_text(sympy.expand(expression)),
+        expanded=as_text(expanded(expression)),
         on_multiples=as_text(readable(simple)) if divisors else None,
         divisors=divisors,
         order=order(expression, names),

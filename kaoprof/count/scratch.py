@@ -3,7 +3,6 @@
 Each model was read off the kernel and is checked against the allocator's own events by a test.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,9 +40,9 @@ def flash_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size, head: Si
     return accumulated + (rows * columns * query.element_size() if reduced else 0)
 
 
-def softmax_backward(grad: Tensor, *_: object, **__: object) -> Size:
-    """`grad * output` is written out before it is summed."""
-    return math.prod(grad.shape) * grad.element_size()
+def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> int:
+    """The kernel works on contiguous tensors and copies those that are not, as after a transposed product."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (grad, output) if not tensor.is_contiguous())
 
 
 CPU_SCRATCH: dict[Any, Callable[..., Size]] = {

@@ -23,7 +23,9 @@ from kaoprof.count.expressions import plain, size_symbol
 from kaoprof.count.symbolic_forms import SymbolicForms
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
-NOT_THE_CALLER = ("/torch/fx/experimental/", "/torch/__init__.py", "/torch/utils/_", "/torch/_", "/kaoprof/count/")
+SYMBOLIC_MACHINERY = "/torch/fx/experimental/"
+KERNEL_CHOICE = ("conv", "torch._subclasses.fake_impls")
+NOT_THE_CALLER = (SYMBOLIC_MACHINERY, "/torch/__init__.py", "/torch/utils/_", "/torch/_", "/kaoprof/count/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class NamedSizes(ShapeEnv):
     def evaluate_expr(self, orig_expr: Any, hint: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Decides as torch does, but leaves alone what only computes a value."""
         number = not isinstance(orig_expr, (Boolean, bool)) and not orig_expr.is_number
-        if (number and not orig_expr.is_integer) or (self.constructing and _while_initialising()):
+        if (number and not orig_expr.is_integer) or self._is_indifferent():
             with self.suppress_guards():
                 return super().evaluate_expr(orig_expr, hint, *args, **kwargs)
         guards_before = len(self.guards)
@@ -88,6 +90,19 @@ class NamedSizes(ShapeEnv):
             self.decided_at.setdefault(orig_expr, _calling_line())
         self._ask_for_a_better_unit(orig_expr, bool(decision))
         return decision
+
+    def _is_indifferent(self) -> bool:
+        """Whether who asks makes no shape of the answer: an initialiser, or torch choosing a convolution's kernel."""
+        frame: Any = sys._getframe(2)  # noqa: SLF001 - what the standard library's own logging uses to find its caller
+        while frame is not None and SYMBOLIC_MACHINERY in frame.f_code.co_filename:
+            frame = frame.f_back
+        if frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) == KERNEL_CHOICE:
+            return True
+        while self.constructing and frame is not None:
+            if frame.f_code.co_name in INITIALISERS or frame.f_globals.get("__name__") == "torch.nn.init":
+                return True
+            frame = frame.f_back
+        return False
 
     def _ask_for_a_better_unit(self, question: Any, answer: bool) -> None:
         """Starts again if the question was whether a size is divisible (`c % 2 == 0`, `c // 2 * 2 == c`), and it is."""
@@ -128,15 +143,6 @@ class NamedSizes(ShapeEnv):
             if symbol in self.names and not target.is_number:
                 decided.append(sympy.Eq(self.names[symbol], plain(target, self.names), evaluate=False))
         return settle(tuple(dict.fromkeys(decided)), tuple(self.names.values()), self.units)
-
-
-def _while_initialising() -> bool:
-    frame: Any = sys._getframe(2)  # noqa: SLF001 - what the standard library's own logging uses to find its caller
-    while frame is not None:
-        if frame.f_code.co_name in INITIALISERS or frame.f_globals.get("__name__") == "torch.nn.init":
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _calling_line() -> str:

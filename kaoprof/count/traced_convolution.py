@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
-from fvcore.nn.jit_handles import conv_flop_count
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
@@ -52,6 +51,8 @@ def convolution_handler(*, transposed: bool) -> Callable[[list[Any], list[Any]],
     """Counts a convolution by fvcore's own formula, from the shapes of input, weight and output."""
 
     def handler(inputs: list[Any], outputs: list[Any]) -> int:
+        from fvcore.nn.jit_handles import conv_flop_count  # fvcore itself is imported, with care, by `second_opinion`
+
         x, weight, out = ([int(size) for size in value.type().sizes()] for value in (*inputs[:2], outputs[0]))
         return int(conv_flop_count(x, weight, out, transposed=transposed))
 

@@ -1,8 +1,7 @@
 """The child's workbench: holds the subjects, runs them, and reads the allocator and the clock."""
 
 import gc
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +9,12 @@ from torch import Tensor, nn
 from kaoprof.build import Workload, build_inputs, build_module, step_of, torch_dtype
 from kaoprof.measure.denormals import denormal_fraction
 from kaoprof.measure.environment import environment_of, free_bytes
-from kaoprof.measure.meters import CpuMeters, CudaMeters
 from kaoprof.measure.messages import Request
+from kaoprof.measure.meters import CpuMeters, CudaMeters
 from kaoprof.measure.throughput import product_throughput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "not enough memory")
 

@@ -40,7 +40,7 @@ class Child:
     def __init__(self) -> None:
         self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         try:
-            self.process = subprocess.Popen(  # noqa: S603 - our own module
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "kaoprof.measure.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -39,7 +39,7 @@ class CpuMeters:
 
 
 class CudaMeters:
-    """The caching allocator's statistics; events on the current stream. The L2 cache is warm between calls of a sample."""
+    """The caching allocator's statistics; events on the current stream. Within a sample the L2 cache is warm."""
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
@@ -70,7 +70,7 @@ class CudaMeters:
             step()
         end.record()
         end.synchronize()
-        return start.elapsed_time(end) / calls / 1e3
+        return float(start.elapsed_time(end)) / calls / 1e3
 
     def give_back(self) -> None:
         """Returns the allocator's cache to the device."""

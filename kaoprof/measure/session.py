@@ -21,7 +21,7 @@ MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far abo
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
 MAX_ROUNDS = 200
-SLOW_ROUNDS = 3  # for a subject whose single call exceeds its share of the budget
+SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
 DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
 SINGLE_THREAD_SLOWDOWN = 4  # a guess, generous, for a call on one thread with denormals
@@ -188,9 +188,8 @@ class Session:
             )
         elif floor_s > self.plan.timeout_s:
             detail = (
-                f"predicted too slow: one call needs at least {format_seconds(floor_s)} at the "
-                f"{self.throughput_flops / 1e9:.0f} GFLOP/s of this device, limit {format_seconds(self.plan.timeout_s)}; "
-                "raise --timeout"
+                f"predicted too slow: one call needs at least {format_seconds(floor_s)} at this device's "
+                f"{self.throughput_flops / 1e9:.0f} GFLOP/s, limit {format_seconds(self.plan.timeout_s)}; raise --timeout"
             )
         else:
             return False
@@ -210,6 +209,8 @@ class Session:
             return
         measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
         self.calibrate(subject)
+        if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
+            measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
         batch = subject.workload.inputs[0].shape[0]
         if measurement.call_s / batch * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE:
             measurement.denormal_fraction = self.ask(subject, "denormals", timeout_s=START_LIMIT_S)
@@ -247,7 +248,8 @@ class Session:
 
     def takes_part(self, subject: Subject, number: int, share_s: float) -> bool:
         """A subject whose single call exceeds its share leaves after a few rounds; the others go on."""
-        return number < SLOW_ROUNDS or self.measurements[subject.key].call_s <= share_s
+        call_s = self.measurements[subject.key].call_s
+        return call_s <= share_s or number < min(SLOW_ROUNDS, self.plan.budget_s // call_s)
 
     def expected_rounds(self, deadline: float, number: int) -> int:
         """How many rounds there will be, at the present pace."""

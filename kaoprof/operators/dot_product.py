@@ -57,8 +57,8 @@ class MatmulAttention(_Projected):
 class FusedAttention(_Projected):
     """Attention through `scaled_dot_product_attention`, which never holds all coefficients at once.
 
-    The fused kernels want the head's channels innermost: `(b heads n d)` with unit stride over d. On anything else torch
-    silently computes the plain form, several times slower; so the tokens are laid out once, contiguous `(b n c)`.
+    The fused kernels want the head's channels innermost: `(b heads n d)` with unit stride over d. On anything else
+    torch silently computes the plain form, several times slower; so the tokens are laid out once, as `(b n c)`.
     """
 
     def project(self, name: str, tokens: Tensor) -> Tensor:
@@ -66,7 +66,8 @@ class FusedAttention(_Projected):
         return tokens if projection is None else projection(tokens)  # (b n c)
 
     def split_heads(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (b n c) -> (b heads n d)
+        heads: Tensor = tokens.unflatten(2, (self.heads, -1))  # (b n heads d)
+        return heads.transpose(1, 2)  # (b heads n d)
 
     def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
         tokens = queries.mT.contiguous()  # (b n c)

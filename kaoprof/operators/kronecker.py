@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from kaoprof.dims import AttentionKeywords, AttentionOptions
 from kaoprof.operators.dot_product import dot_product_attention
 
+ONE_AXIS = 3  # dimensions of `(b c n)`: there is nothing to average over
+
 
 class KroneckerAttentionKV(nn.Module):
     """KAO_KV: every position attends to the averages along each axis.
@@ -26,10 +28,9 @@ class KroneckerAttentionKV(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         positions = x.flatten(2)  # (b c *spatial) -> (b c n)
-        if x.ndim == 3:
-            return self.attention(positions, positions)
-        averages = torch.cat(axis_averages(x), dim=2)  # (b c s)
-        return self.attention(positions, averages).reshape(x.shape)
+        averages = positions if x.ndim == ONE_AXIS else torch.cat(axis_averages(x), dim=2)  # (b c s)
+        attended: Tensor = self.attention(positions, averages)  # (b c n)
+        return attended.reshape(x.shape)
 
 
 class KroneckerAttentionQKV(nn.Module):
@@ -48,10 +49,8 @@ class KroneckerAttentionQKV(nn.Module):
         self.attention = dot_product_attention(channels, AttentionOptions(**options))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim == 3:
-            return self.attention(x, x)
-        averages = torch.cat(axis_averages(x), dim=2)  # (b c s)
-        attended = self.attention(averages, averages)  # (b c s)
+        averages = x if x.ndim == ONE_AXIS else torch.cat(axis_averages(x), dim=2)  # (b c s)
+        attended: Tensor = self.attention(averages, averages)  # (b c s)
         return outer_sum(attended.split(x.shape[2:], dim=2))
 
 

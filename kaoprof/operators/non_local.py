@@ -27,7 +27,8 @@ class NonLocalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         positions = x.flatten(2)  # (b c *spatial) -> (b c n)
-        return self.attention(positions, positions).reshape(x.shape)
+        attended: Tensor = self.attention(positions, positions)  # (b c n)
+        return attended.reshape(x.shape)
 
 
 class NonLocalPooledAttention(nn.Module):
@@ -46,4 +47,5 @@ class NonLocalPooledAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = MAX_POOLS[x.ndim - 2](x, kernel_size=2, ceil_mode=True)  # (b c ceil(s/2)...)
-        return self.attention(x.flatten(2), pooled.flatten(2)).reshape(x.shape)
+        attended: Tensor = self.attention(x.flatten(2), pooled.flatten(2))  # (b c n)
+        return attended.reshape(x.shape)

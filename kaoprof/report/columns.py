@@ -48,7 +48,7 @@ def _flops_per_byte(view: View) -> Value:
 
 
 def _of_case(name: str) -> Column:
-    return lambda view: getattr(view.standing.row.case, name)  # type: ignore[no-any-return]
+    return lambda view: getattr(view.standing.row.case, name)
 
 
 def _of_analytic(name: str) -> Column:

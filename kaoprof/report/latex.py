@@ -35,7 +35,9 @@ def _table(record: Record, cell: list[Standing]) -> str:
             ratios_of(record, cell) or "",
             *protocol_of(record),
             *skipped,
+            "* predicted." if any(standing.row.peak_bytes_measured is None for standing in cell) else "",
         )
+        if sentence
     )
     return "\n".join(
         [
@@ -61,13 +63,14 @@ def _row(cells: Cells) -> str:
     speedup = _times(cells.speedup)
     if cells.speedup_interval:
         speedup += f" ({cells.speedup_interval.replace('-', '--')})"
-    texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _measured(cells),
+    texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _peak(cells),
              escape(cells.latency), _times(cells.macs_ratio), _times(cells.memory_ratio), speedup)  # fmt: skip
     return " & ".join(text.replace(" ", "~") if text is not name else text for text in texts) + r" \\"
 
 
-def _measured(cells: Cells) -> str:
-    return escape(cells.peak if cells.peak != UNKNOWN else cells.predicted)
+def _peak(cells: Cells) -> str:
+    """The measured peak; the predicted one with a star."""
+    return escape(cells.peak) if cells.peak != UNKNOWN else rf"{escape(cells.predicted)}$^*$"
 
 
 def _order(order: str) -> str:

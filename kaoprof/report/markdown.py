@@ -1,5 +1,7 @@
 """Markdown: one table per grid cell, for a README or a pull request."""
 
+from collections.abc import Iterable
+
 from kaoprof.findings import standings
 from kaoprof.records import Record
 from kaoprof.report.cells import cells_of, title_of
@@ -41,5 +43,5 @@ def to_markdown(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(texts: "list[str] | tuple[str, ...] | object") -> str:
-    return f"| {' | '.join(texts)} |"  # type: ignore[arg-type]
+def _line(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"

@@ -19,19 +19,21 @@ def protocol_of(record: Record) -> list[str]:
     protocol, environment = record.protocol, record.environment
     if protocol is None or environment is None:
         return []
-    rounds = [len(set(row.latency.rounds)) for row in record.rows if row.latency]
+    samples = [len(row.latency.samples_s) for row in record.rows if row.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
-    sentence = (
-        f"Latency: median of {min(rounds)}-{max(rounds)} samples" if rounds and min(rounds) < max(rounds) else
-        f"Latency: median of {max(rounds)} samples" if rounds else "No latency measured"
-    )  # fmt: skip
-    return [
-        f"{sentence}, rounds interleaved in random order after warm-up, 95 % interval; speedups from paired "
-        f"rounds{flushed}; measured in {format_seconds(protocol.spent_s)}.",
+    taken = (
+        f"{min(samples)}-{max(samples)}" if samples and min(samples) < max(samples) else f"{max(samples, default=0)}"
+    )
+    how = (
+        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, 95 % interval; "
+        f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
+    )
+    where = (
         f"On {environment.device_name}, {environment.cores} cores, {environment.threads} threads, "
         f"{format_bytes(environment.memory_bytes)}; Python {environment.python}, torch {environment.torch}, "
-        f"{' '.join(environment.backends)}.",
-    ]
+        f"{' '.join(environment.backends)}."
+    )
+    return [how, where]
 
 
 def ratios_of(record: Record, standings: list[Standing]) -> str | None:
@@ -43,7 +45,8 @@ def ratios_of(record: Record, standings: list[Standing]) -> str | None:
     leanest = baseline.leanest.case.name if baseline.leanest else None
     parts = [f"time and memory against {fastest}"] if fastest and fastest == leanest else []
     parts += [f"time against {fastest}"] if fastest and fastest != leanest else []
-    parts += [f"memory against {leanest}"] if leanest and fastest != leanest else []
+    predicted = " as predicted" if baseline.leanest and baseline.leanest.peak_bytes_measured is None else ""
+    parts += [f"memory against {leanest}{predicted}"] if leanest and fastest != leanest else []
     best = f" ({', '.join(parts)}: its best here)" if parts else ""
     return f"Ratios: baseline over row, baseline {record.baseline}{best}; above 1 the row is better."
 
@@ -54,20 +57,21 @@ def meaning_of(record: Record, standings: list[Standing]) -> str | None:
     timed = [standing for standing in rivals if standing.speedup]
     if timed:
         best = max(timed, key=lambda standing: standing.speedup.median if standing.speedup else 0.0)
-        return " ".join(filter(None, (_gain(record, best, standings), _limit(record, best))))
+        return " ".join(filter(None, (_gain(record, best, best.speedup, standings), _limit(record, best))))
     counted = [standing for standing in rivals if standing.macs_ratio]
     if not counted:
         return None
     best = max(counted, key=lambda standing: standing.macs_ratio or 0.0)
-    return f"{best.row.case.operator} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}."
+    macs = f"{best.row.case.operator} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}"
+    return f"{macs} and needs {_times(best.memory_ratio, 'less', 'more')} memory." if best.memory_ratio else f"{macs}."
 
 
-def _gain(record: Record, best: Standing, standings: list[Standing]) -> str:
+def _gain(record: Record, best: Standing, speed: Estimate | None, standings: list[Standing]) -> str | None:
+    if speed is None:
+        return None
     baseline = find_baseline([standing.row for standing in standings], record.baseline)
     against = baseline.fastest.case.name if baseline.fastest else record.baseline
     memory = f", needs {_times(best.memory_ratio, 'less', 'more')} memory" if best.memory_ratio else ""
-    speed = best.speedup
-    assert speed is not None
     pace = f"{format_ratio(speed.median)} as fast as {against}"
     return (
         f"{best.row.case.name} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}{memory} and "

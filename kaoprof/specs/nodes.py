@@ -68,6 +68,7 @@ class _Reader:
     def document(self) -> Value:
         next(self.events)  # the stream starts
         if isinstance(next(self.events), yaml.StreamEndEvent):
+            self.places.lines[""] = 1
             raise self.places.error("the file is empty", "", hint="`kaoprof init` writes a spec to start from")
         value = self.value(next(self.events), "", 0)
         next(self.events)  # the document ends

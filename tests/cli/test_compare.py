@@ -1,0 +1,234 @@
+"""`kaoprof compare` as a user meets it: what it prints, writes, refuses, and survives."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import kaoprof
+from kaoprof.cli.app import run
+from kaoprof.records import load
+
+PAPER_MADDS = {14: [627_200, 156_800, 89_600, 14_336], 28: [9_884_672, 2_471_168, 706_048, 53_760]}
+PAPER_MADDS[56] = [157_552_640, 39_388_160, 5_626_880, 207_872]
+QUICK = ["--h", "9", "--w", "13", "--c", "20", "--budget", "0.2s", "--samples", "2", "--threads", "1"]
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def kaoprof_process(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "kaoprof", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("size", PAPER_MADDS)
+def test_the_papers_counts_are_printed_to_the_digit(size, capsys):
+    assert run(["compare", "--h", str(size), "--c", "8", "--batch", "8", "--analytic", "--format", "csv"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    macs = {row["operator"]: int(row["macs_analytic"]) for row in rows}
+    assert list(macs.values()) == PAPER_MADDS[size]
+    assert all(row["macs_counted"] == "" for row in rows)
+
+
+@pytest.mark.parametrize(
+    "sizes", [["--h", "9", "--w", "13"], ["--n", "17"], ["--t", "2", "--h", "3", "--w", "5"]], ids=" ".join
+)
+def test_formula_count_and_fvcore_agree_in_every_row(sizes, capsys):
+    arguments = [*sizes, "--c", "20", "--projection", "qkv", "--heads", "2", "--format", "csv", "--samples", "2"]
+    assert run(["compare", *arguments, "--threads", "1", "--strict"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert len(rows) == 8
+    for row in rows:
+        assert row["macs_analytic"] == row["macs_counted"] == row["macs_fvcore"] != ""
+        assert row["uncounted"] == row["detail"] == ""
+        assert row["status"] == "ok"
+        assert abs(int(row["peak_bytes_predicted"]) - int(row["peak_bytes_measured"])) <= 64
+        assert float(row["latency_s"]) > 0
+        assert row["latency_samples"] == "2"
+        assert row["latency_low_s"] == ""  # two samples have no 95 % interval
+
+
+def test_every_output_is_written_and_the_record_is_what_python_gets(tmp_path, capsys):
+    paths = [tmp_path / f"run.{suffix}" for suffix in ("csv", "json", "md", "tex")]
+    outputs = [argument for path in paths for argument in ("-o", str(path))]
+    assert run(["compare", *QUICK, "--operators", "kao_kv,nonlocal:sdpa", *outputs]) == 0
+    captured = capsys.readouterr()
+    assert "kao_kv" in captured.out
+    assert all(f"wrote {path}" in captured.err for path in paths)
+    record = load(paths[1])
+    assert [row.case.name for row in record.rows] == ["kao_kv:matmul", "kao_kv:sdpa", "nonlocal:sdpa"]
+    assert record.environment.threads == 1
+    assert len(rows_of(paths[0].read_text())) == 3
+    assert r"\begin{tabular}" in paths[3].read_text()
+    assert sorted(tmp_path.iterdir()) == sorted(paths)  # no half-written files
+
+
+def test_python_returns_the_record():
+    record = kaoprof.compare(h=(4, 6), c=8, batch=2, operators=["kao_qkv"], options=kaoprof.Options(analytic=True))
+    assert [row.case.spatial for row in record.rows] == [(4, 4), (4, 4), (6, 6), (6, 6)]
+    assert record.rows[0].analytic.macs == 2 * 8 * 8 * 8 + 8 * 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "no size given"),
+        (["--h", "0"], 2, "h: must be between 1 and"),
+        (["--h", "-3"], 2, "not -3"),
+        (["--h", "99999999999999999999"], 2, "must be between"),
+        (["--h", "seven"], 2, "'seven' is not a size"),
+        (["--h", "3,,4"], 2, "'' is not a size"),
+        (["--h", "8:4:x2"], 2, "not a range that ends"),
+        (["--h", "8:64:x1"], 2, "not a range that ends"),
+        (["--w", "5"], 2, "given without h: w (add --h)"),
+        (["--n", "5", "--h", "5"], 2, "n is for one spatial axis"),
+        (["--h", "8", "--c", "9", "--heads", "2"], 2, "9 channels cannot be split into 2 heads"),
+        (["--h", "8", "--heads", "0"], 2, "heads: must be at least 1"),
+        (["--h", "8", "--operators", "kao_qv"], 2, "did you mean 'kao_qkv'?"),
+        (["--h", "8", "--operators", "kao_kv:fused"], 2, "unknown implementation 'fused'"),
+        (["--h", "8", "--operators", ","], 2, "none is named"),
+        (["--h", "8", "--baseline", "nonlocl"], 2, "did you mean 'nonlocal'?"),
+        (["--h", "8", "--projection", "values"], 2, "did you mean 'value'?"),
+        (["--h", "8", "--dtype", "float32"], 2, "unknown dtype 'float32'"),
+        (["--h", "8", "--device", "gpu"], 2, "unknown device 'gpu'"),
+        (["--h", "8", "--budget", "0s"], 2, "--budget: '0s' must be more than zero"),
+        (["--h", "8", "--timeout", "soon"], 2, "--timeout: 'soon' is not a length of time"),
+        (["--h", "8", "--samples", "0"], 2, "samples: must be at least 1"),
+        (["--h", "8", "--samples", "many"], 2, "--samples"),
+        (["--h", "8", "--threads", "-1"], 2, "threads: must be at least 1"),
+        (["--h", "8", "--seed", "-1"], 2, "seed: must be between"),
+        (["--h", "8", "--format", "exel"], 2, "unknown format 'exel'"),
+        (["--h", "8", "-o", "run.xlsx"], 2, "no format is known for the suffix '.xlsx'"),
+        (["--h", "8", "-o", "/no/such/folder/run.csv"], 1, "there is no folder /no/such/folder"),
+        (["--hight", "8"], 2, "No such option"),
+    ],
+)
+def test_bad_input_is_one_clear_line(arguments, code, message, capsys):
+    assert run(["compare", *arguments, "--analytic"]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("kaoprof: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_an_absent_gpu_is_one_clear_line(capsys):
+    assert run(["compare", "--h", "8", "--device", "cuda:99"]) == 1
+    assert "there is no cuda:99" in capsys.readouterr().err
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path, capsys):
+    path = tmp_path / "run.csv"
+    path.write_text("precious")
+    arguments = ["compare", "--h", "8", "--analytic", "-o", str(path)]
+    assert run(arguments) == 2
+    assert path.read_text() == "precious"
+    assert "--force overwrites it" in capsys.readouterr().err
+    assert run([*arguments, "--force"]) == 0
+    assert path.read_text().startswith("schema,")
+
+
+def test_a_disk_that_fills_up_loses_nothing(tmp_path, capsys, monkeypatch):
+    def full(_path, _text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kaoprof.cli.output.write_whole", full)
+    assert run(["compare", "--h", "8", "--analytic", "-o", str(tmp_path / "run.csv")]) == 1
+    captured = capsys.readouterr()
+    assert "kao_qkv" in captured.out
+    assert "No space left on device" in captured.err
+    kept = captured.err.rpartition("kept in ")[2].rstrip(")\n")
+    assert len(load(Path(kept)).rows) == 8
+    Path(kept).unlink()
+
+
+def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(tmp_path):
+    path = tmp_path / "run.json"
+    process = kaoprof_process("compare", "--h", "64", "--c", "8", "--budget", "20s", "--threads", "1",
+                              "--operators", "nonlocal:matmul,kao_qkv:matmul", "-o", str(path))  # fmt: skip
+    child = wait_for_busy_child(process.pid)
+    os.kill(child, signal.SIGKILL)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    rows = {row.case.name: row for row in load(path).rows}
+    assert sorted(row.status for row in rows.values()) == ["error", "ok"]
+    (dead,) = (row for row in rows.values() if row.status == "error")
+    assert "killed by SIGKILL" in dead.detail
+    (alive,) = (row for row in rows.values() if row.status == "ok")
+    assert len(alive.latency.samples_s) >= 10
+
+
+def test_strict_turns_a_failed_row_into_exit_code_1(monkeypatch, capsys):
+    monkeypatch.setattr("kaoprof.profiling.analytic", wrong_formula(kaoprof.profiling.analytic))
+    arguments = ["compare", *QUICK, "--operators", "kao_qkv:matmul", "--format", "json"]
+    assert run(arguments) == 0
+    assert "counts disagree: kao_qkv:matmul macs_analytic" in capsys.readouterr().err
+    assert run([*arguments, "--strict"]) == 1
+
+
+def wrong_formula(right):
+    from dataclasses import replace
+
+    return lambda case: replace(right(case), macs=right(case).macs + 1)
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path):
+    path = tmp_path / "run.json"
+    process = kaoprof_process("compare", "--h", "64", "--c", "8", "--budget", "60s", "--threads", "1",
+                              "--operators", "kao_qkv:matmul,nonlocal:matmul", "-o", str(path))  # fmt: skip
+    wait_for_busy_child(process.pid)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert f"interrupted: what was measured until then is saved in {path}" in stderr
+    assert json.loads(path.read_text())["interrupted"] is True
+    assert "kao_qkv" in stdout
+
+
+def wait_for_busy_child(parent):
+    """The process id of the measuring process, once it has used so much time that it must be measuring."""
+    import psutil
+
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        for child in psutil.Process(parent).children():
+            if "kaoprof.measure.worker" in " ".join(child.cmdline()) and sum(child.cpu_times()[:2]) > 5:
+                return child.pid
+        time.sleep(0.05)
+    raise AssertionError("no measuring process was seen")
+
+
+def test_a_reader_that_closes_the_pipe_is_no_crash():
+    writer = kaoprof_process("compare", "--h", ",".join(map(str, range(1, 400))), "--analytic", "--format", "csv")
+    writer.stdout.readline()
+    writer.stdout.close()
+    assert "Traceback" not in writer.stderr.read()
+    assert writer.wait(timeout=60) == 1
+    writer.stderr.close()
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert run([]) == 0
+    assert "Usage: kaoprof" in capsys.readouterr().out
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"kaoprof {kaoprof.__version__}\n"
+
+
+def test_an_unknown_command_is_one_clear_line(capsys):
+    assert run(["compar"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

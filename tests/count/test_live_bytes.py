@@ -1,0 +1,52 @@
+"""The predicted peak against the allocator's own events, to the byte where the kernels allow it."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+
+from kaoprof.build import build_inputs, build_module, operator_workload, step_of
+from kaoprof.catalog import OPERATORS
+from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
+from kaoprof.measure.meters import CpuMeters
+
+SIZES = [(8, 8, (28, 28)), (2, 64, (56, 56)), (1, 16, (8, 24, 24))]
+SCALAR_BYTES = 64  # a mean divides by a scalar that lives for a moment: a few bytes
+
+
+def peaks(name, dims, options, mode="forward", dtype="fp32"):
+    work = operator_workload(name, dims, options, dtype=dtype, mode=mode, seed=0)
+    predicted = predict_peak_bytes(work, device="cpu", threads=torch.get_num_threads())
+    module, inputs = build_module(work, device="cpu"), build_inputs(work, device="cpu")
+    return predicted, CpuMeters().peak(step_of(work, module, inputs))["allocated"]
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(("b", "c", "spatial"), SIZES)
+def test_the_prediction_is_within_one_percent_of_the_allocator(name, implementation, b, c, spatial):
+    predicted, measured = peaks(name, Dims(b=b, c=c, spatial=spatial), AttentionOptions(implementation=implementation))
+    assert predicted == pytest.approx(measured, rel=0.01)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(("heads", "spatial"), [(1, (5,)), (2, (9, 13)), (4, (200,)), (2, (30, 27)), (1, (2, 3, 4))])
+@pytest.mark.parametrize("projection", ["none", "qkvo"])
+def test_the_prediction_holds_at_awkward_sizes(name, implementation, heads, spatial, projection):
+    options = AttentionOptions(heads=heads, projection=projection, implementation=implementation)
+    predicted, measured = peaks(name, Dims(b=2, c=20, spatial=spatial), options)
+    assert abs(predicted - measured) <= SCALAR_BYTES
+
+
+def test_explicit_attention_in_training_includes_the_buffer_of_its_softmax():
+    predicted, measured = peaks("nonlocal", Dims(b=2, c=8, spatial=(24, 24)), AttentionOptions(), mode="train")
+    assert predicted == pytest.approx(measured, rel=0.02)
+
+
+def test_the_prediction_leaves_no_mode_behind_and_repeats_itself():
+    dims = Dims(b=2, c=8, spatial=(6, 6))
+    work = operator_workload("kao_kv", dims, AttentionOptions(), dtype="fp32", mode="forward", seed=0)
+    first = predict_peak_bytes(work, device="cpu", threads=2)
+    assert predict_peak_bytes(work, device="cpu", threads=2) == first
+    assert _get_current_dispatch_mode_stack() == []

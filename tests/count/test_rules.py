@@ -1,0 +1,58 @@
+"""The rules for what torch counts wrongly or not at all."""
+
+import pytest
+import torch
+from torch import nn
+
+from kaoprof.count.dispatcher import CountingMode
+
+
+def counted(module, x, *, backward=False):
+    module = module.to("meta")
+    x = x.to("meta").requires_grad_(backward)
+    with torch.inference_mode(not backward), CountingMode() as counting:
+        output = module(x)
+        if backward:
+            output.backward(torch.ones_like(output))
+    return counting
+
+
+@pytest.mark.parametrize("groups", [1, 8, 64])
+def test_the_backward_of_a_grouped_convolution_is_twice_its_forward(groups):
+    forward = 2 * 10 * 10 * 64 * (64 // groups) * 9  # b=2, 10 x 10 outputs of 64 channels, 3 x 3 kernels
+    convolution = nn.Conv2d(64, 64, 3, padding=1, groups=groups, bias=False)
+    assert counted(convolution, torch.empty(2, 64, 10, 10)).macs == forward
+    assert counted(convolution, torch.empty(2, 64, 10, 10), backward=True).macs == 3 * forward
+
+
+def test_a_transposed_convolution_costs_by_its_input():
+    # 2 x 3 inputs of 5 channels, each scattered to 7 channels by a 4 x 4 kernel
+    assert counted(nn.ConvTranspose2d(5, 7, 4, bias=False), torch.empty(1, 5, 2, 3)).macs == 2 * 3 * 5 * 7 * 16
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_multi_head_attention_is_counted_whole(fused):
+    attention = nn.MultiheadAttention(8, 2, batch_first=True, bias=False).eval().to("meta")
+    x = torch.empty(3, 5, 8, device="meta")
+    with torch.inference_mode(), CountingMode() as counting:
+        attention(x, x, x, need_weights=not fused)
+    projections = 4 * 3 * 5 * 8 * 8
+    contractions = 2 * 3 * 5 * 5 * 8
+    assert counting.macs == projections + contractions
+
+
+def test_elementwise_reduction_and_copy_have_their_rules():
+    x = torch.empty(2, 3, 5, device="meta")
+    with torch.inference_mode(), CountingMode() as counting:
+        (x * 2).exp()  # 30 + 30
+        x.mean(dim=2)  # 30 elements read
+        torch.cat([x, x]).clone()  # moved, not computed
+        x.softmax(-1)  # 5 x 30
+    assert counting.macs == 0
+    assert counting.flops_all == 30 + 30 + 30 + 5 * 30
+    assert not counting.uncounted
+
+
+def test_a_pooling_window_counts_all_that_it_covers():
+    # ceil mode: 3 x 5 -> 2 x 3 windows of 4
+    assert counted(nn.MaxPool2d(2, ceil_mode=True), torch.empty(1, 7, 3, 5)).flops_all == 7 * 2 * 3 * 4

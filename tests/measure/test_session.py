@@ -1,0 +1,219 @@
+"""Who is measured when, and what happens when a child dies: with a child and a clock that do as they are told."""
+
+import pytest
+
+from kaoprof.build import TensorSpec, Workload
+from kaoprof.errors import MeasurementError
+from kaoprof.measure.child import ChildLost, SubjectFailed
+from kaoprof.measure.session import MIN_ROUNDS, MIN_SAMPLE_S, SLOW_ROUNDS, Plan, Session, Subject, measure
+
+GIB = 2**30
+
+
+class FakeClock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class FakeChild:
+    """Takes as long as `seconds[key]` says for a call; `script` may raise at a given request."""
+
+    def __init__(self, clock, seconds, script=None, noise=lambda: 1.0):
+        self.clock, self.seconds, self.script, self.noise = clock, seconds, script or (lambda _: None), noise
+        self.asked, self.killed = [], False
+
+    def ask(self, request, *, timeout_s):
+        self.asked.append(request)
+        self.script(request)
+        if request.do == "time":
+            call_s = self.seconds[request.subject] * self.noise()
+            self.clock.now += call_s * (request.calls + request.warm_calls)
+            if call_s * request.calls > timeout_s:
+                raise ChildLost("timeout", "too slow")
+            return call_s
+        if request.do == "peak":
+            self.clock.now += self.seconds[request.subject]
+            return {"allocated": 100 + request.subject, "reserved": None}
+        return {"prepare": {"threads": 2}, "free": 10 * GIB, "throughput": 100e9, "denormals": 0.0}.get(request.do)
+
+    def kill(self):
+        self.killed = True
+
+
+def subject(key, *, predicted_bytes=GIB, floor_flops=1):
+    inputs = (TensorSpec(shape=(1, 2, 3), dtype="fp32"),)
+    return Subject(key=key, label=f"op{key}", workload=Workload(factory="a:b", inputs=inputs), resident_bytes=0,
+                   predicted_bytes=predicted_bytes, floor_flops=floor_flops)  # fmt: skip
+
+
+def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, **plan):
+    clock = FakeClock()
+    settings = {"device": "cpu", "threads": None, "budget_s": 10.0, "samples": None, "timeout_s": 60.0,
+                "memory_fraction": 0.8, "force_run": False, "seed": 0} | plan  # fmt: skip
+    born = []
+
+    def open_child():
+        born.append(FakeChild(clock, seconds, script, noise))
+        return born[-1]
+
+    session = Session(Plan(**settings), open_child, lambda _: None, clock)
+    measure(session, [subjects])
+    if children is not None:
+        children.extend(born)
+    return session
+
+
+def test_every_round_holds_every_subject_in_an_order_that_changes():
+    children = []
+    session = run([subject(key) for key in range(3)], {0: 0.1, 1: 0.1, 2: 0.1}, children=children)
+    rounds = [measurement.rounds for measurement in session.measurements.values()]
+    assert rounds[0] == rounds[1] == rounds[2] == list(range(len(rounds[0])))
+    samples = [request.subject for request in children[0].asked if request.do == "time"][3:]
+    orders = {tuple(samples[start : start + 3]) for start in range(0, len(samples), 3)}
+    assert all(sorted(order) == [0, 1, 2] for order in orders)
+    assert len(orders) > 1
+
+
+def test_the_budget_is_kept_when_it_allows_enough_rounds():
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.05}, budget_s=8.0)
+    assert 8.0 <= session.clock.now < 8.0 + 0.5
+    assert len(session.measurements[0].samples_s) > MIN_ROUNDS
+
+
+def test_ten_rounds_are_taken_even_when_the_budget_is_spent():
+    session = run([subject(0), subject(1)], {0: 0.4, 1: 0.1}, budget_s=1.0)
+    assert len(session.measurements[0].samples_s) == len(session.measurements[1].samples_s) == MIN_ROUNDS
+
+
+def test_a_subject_slower_than_its_share_leaves_after_a_few_rounds_and_the_others_stay():
+    session = run([subject(0), subject(1)], {0: 3.0, 1: 0.01}, budget_s=4.0 + 2.0)
+    assert len(session.measurements[1].samples_s) >= MIN_ROUNDS
+    session = run([subject(0), subject(1)], {0: 3.1, 1: 0.01}, budget_s=6.0)
+    assert len(session.measurements[0].samples_s) <= SLOW_ROUNDS
+    assert len(session.measurements[1].samples_s) >= MIN_ROUNDS
+
+
+def test_a_subject_slower_than_the_whole_budget_is_not_called_again():
+    children = []
+    session = run([subject(0), subject(1)], {0: 20.0, 1: 0.01}, budget_s=10.0, children=children)
+    assert session.measurements[0].samples_s == [20.0]
+    assert sum(request.do == "time" and request.subject == 0 for request in children[0].asked) == 1
+
+
+def test_a_fixed_number_of_samples_overrides_the_budget():
+    session = run([subject(0), subject(1)], {0: 3.0, 1: 0.01}, budget_s=1.0, samples=4)
+    assert [len(session.measurements[key].samples_s) for key in (0, 1)] == [4, 4]
+
+
+def test_fast_subjects_are_called_in_blocks_that_are_long_enough_and_warmed_up():
+    children = []
+    session = run([subject(0)], {0: 1e-4}, budget_s=1.0, children=children)
+    blocks = [request for request in children[0].asked if request.do == "time"][-5:]
+    assert all(block.calls * 1e-4 >= MIN_SAMPLE_S and block.warm_calls == 1 for block in blocks)
+    assert session.measurements[0].samples_s[0] == pytest.approx(1e-4)
+
+
+def test_what_is_predicted_not_to_fit_is_skipped_with_the_numbers():
+    session = run([subject(0, predicted_bytes=9 * GIB), subject(1)], {0: 0.1, 1: 0.1})
+    refused = session.measurements[0]
+    assert refused.status == "skipped"
+    assert "needs 9.00 GiB, allowed 8.00 GiB (80% of 10.0 GiB free)" in refused.detail
+    assert session.measurements[1].status == "ok"
+
+
+def test_what_is_predicted_too_slow_is_skipped_with_its_floor():
+    session = run([subject(0, floor_flops=int(100e9 * 90))], {0: 0.1})
+    assert session.measurements[0].status == "skipped"
+    assert "at least 90.0 s at the 100 GFLOP/s" in session.measurements[0].detail
+
+
+def test_force_run_tries_anyway():
+    session = run([subject(0, predicted_bytes=9 * GIB)], {0: 0.1}, force_run=True)
+    assert session.measurements[0].status == "ok"
+
+
+@pytest.mark.parametrize("when", ["load", "peak", "time"])
+def test_a_dead_child_is_one_row_and_the_others_are_measured_by_a_new_child(when):
+    children = []
+
+    def script(request):
+        if request.do == when and request.subject == 1:
+            raise ChildLost("error", "the measuring process was killed by SIGKILL")
+
+    session = run([subject(key) for key in range(3)], dict.fromkeys(range(3), 0.1), script=script, children=children)
+    assert session.measurements[1].status == "error"
+    assert f"killed by SIGKILL during '{when}'" in session.measurements[1].detail
+    for key in (0, 2):
+        assert session.measurements[key].status == "ok"
+        assert len(session.measurements[key].samples_s) >= MIN_ROUNDS
+    assert len(children) == 2
+    assert all(child.killed for child in children)
+
+
+def test_a_child_that_dies_in_the_middle_of_the_rounds_keeps_what_was_measured():
+    deaths = iter([True])
+
+    def script(request):
+        asked = [r for r in children_seen if r.do == "time" and r.subject == 1]
+        children_seen.append(request)
+        if request.do == "time" and request.subject == 1 and len(asked) == 5 and next(deaths, False):
+            raise ChildLost("error", "killed")
+
+    children_seen = []
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script)
+    assert session.measurements[1].status == "error"
+    assert len(session.measurements[1].samples_s) == 4  # five calls, the first of which calibrated
+    assert session.measurements[0].status == "ok"
+    assert session.measurements[0].rounds == sorted(set(session.measurements[0].rounds))
+
+
+def test_out_of_memory_is_a_status_and_the_child_lives_on():
+    children = []
+
+    def script(request):
+        if request.do == "peak" and request.subject == 0:
+            raise SubjectFailed("oom", "cannot allocate")
+
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script, children=children)
+    assert (session.measurements[0].status, session.measurements[0].detail) == ("oom", "cannot allocate")
+    assert session.measurements[1].status == "ok"
+    assert len(children) == 1
+
+
+def test_a_timeout_is_a_status():
+    session = run([subject(0), subject(1)], {0: 99.0, 1: 0.1}, timeout_s=60.0)
+    assert session.measurements[0].status == "timeout"
+    assert session.measurements[1].status == "ok"
+
+
+def test_an_interrupt_leaves_a_complete_account_and_no_child():
+    def script(request):
+        if request.do == "peak" and request.subject == 1:
+            raise KeyboardInterrupt
+
+    clock, born = FakeClock(), []
+
+    def open_child():
+        born.append(FakeChild(clock, {0: 0.1, 1: 0.1, 2: 0.1}, script))
+        return born[-1]
+
+    plan = Plan(device="cpu", threads=None, budget_s=1.0, samples=None, timeout_s=60.0, memory_fraction=0.8,
+                force_run=False, seed=0)  # fmt: skip
+    session = Session(plan, open_child, lambda _: None, clock)
+    with pytest.raises(KeyboardInterrupt):
+        measure(session, [[subject(key) for key in range(3)]])
+    assert session.measurements[0].peak_bytes == 100
+    assert session.measurements[2].status == "skipped"
+    assert born[0].killed
+
+
+def test_a_child_that_never_works_is_an_error_that_says_so():
+    def script(request):
+        if request.do == "prepare":
+            raise ChildLost("error", "no torch")
+
+    with pytest.raises(MeasurementError, match="the measuring process cannot work: no torch"):
+        run([subject(0)], {0: 0.1}, script=script)

@@ -1,0 +1,187 @@
+"""The operators against slow references written with loops, and against what the paper says of them."""
+
+import math
+
+import pytest
+import torch
+
+from kaoprof import operators
+from kaoprof.catalog import OPERATORS
+from kaoprof.dims import AttentionOptions
+from kaoprof.errors import UsageError
+from kaoprof.operators.kronecker import axis_averages, outer_sum
+
+MODULES = {
+    "nonlocal": operators.NonLocalAttention,
+    "nonlocal_pool": operators.NonLocalPooledAttention,
+    "kao_kv": operators.KroneckerAttentionKV,
+    "kao_qkv": operators.KroneckerAttentionQKV,
+}
+SIZES = [(5,), (3, 4), (2, 3, 4)]
+CHANNELS = 6
+BATCH = 2
+
+
+def make(name, **options):
+    torch.manual_seed(1)
+    return MODULES[name](CHANNELS, **options).double()
+
+
+def make_input(spatial):
+    return torch.randn(BATCH, CHANNELS, *spatial, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+
+def positions_of(spatial):
+    return list(torch.cartesian_prod(*(torch.arange(size) for size in spatial)).reshape(-1, len(spatial)).tolist())
+
+
+def reference_attention(queries, keys_values, weights, options):
+    """softmax(scale * Q K^T) V for one sample, entry by entry: lists of (c,) vectors in, list of (c,) vectors out."""
+
+    def transform(name, vectors):
+        return [weights[name] @ vector for vector in vectors] if name in weights else vectors
+
+    q, k, v = transform("query", queries), transform("key", keys_values), transform("value", keys_values)
+    size = CHANNELS // options.heads
+    scale = 1 / math.sqrt(size) if options.scale == "sqrt" else 1.0
+    results = []
+    for query in q:
+        parts = []
+        for head in range(options.heads):
+            channels = slice(head * size, (head + 1) * size)
+            similarities = [float((query[channels] * key[channels]).sum()) * scale for key in k]
+            largest = max(similarities)
+            weights_of_keys = [math.exp(similarity - largest) for similarity in similarities]
+            total = sum(weights_of_keys)
+            parts.append(sum(w / total * value[channels] for w, value in zip(weights_of_keys, v, strict=True)))
+        results.append(torch.cat(parts))
+    return transform("output", results)
+
+
+def reference(name, x, weights, options):
+    """The operator, sample by sample and position by position."""
+    spatial = x.shape[2:]
+    places = positions_of(spatial)
+    out = torch.empty_like(x)
+    for sample in range(x.shape[0]):
+        vectors = [x[(sample, slice(None), *place)] for place in places]
+        lines = [list(range(size)) for size in spatial]
+        averages = [
+            [torch.stack([v for v, p in zip(vectors, places, strict=True) if p[axis] == i]).mean(0) for i in line]
+            for axis, line in enumerate(lines)
+        ]
+        flat = [average for axis in averages for average in axis]
+        if name == "nonlocal" or (len(spatial) == 1 and name.startswith("kao")):
+            results = reference_attention(vectors, vectors, weights, options)
+        elif name == "nonlocal_pool":
+            windows = {}
+            for vector, place in zip(vectors, places, strict=True):
+                windows.setdefault(tuple(i // 2 for i in place), []).append(vector)
+            pooled = [torch.stack(windows[key]).amax(0) for key in sorted(windows)]
+            results = reference_attention(vectors, pooled, weights, options)
+        elif name == "kao_kv":
+            results = reference_attention(vectors, flat, weights, options)
+        else:
+            attended = reference_attention(flat, flat, weights, options)
+            starts = [sum(spatial[:axis]) for axis in range(len(spatial))]
+            results = [sum(attended[start + i] for start, i in zip(starts, place, strict=True)) for place in places]
+        for place, result in zip(places, results, strict=True):
+            out[(sample, slice(None), *place)] = result
+    return out
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("spatial", SIZES)
+@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+@pytest.mark.parametrize(
+    ("projection", "heads", "scale"),
+    [("none", 1, "none"), ("value", 1, "sqrt"), ("qkv", 2, "sqrt"), ("qkvo", 3, "none")],
+)
+def test_every_operator_agrees_with_a_loop(name, spatial, implementation, projection, heads, scale):
+    options = AttentionOptions(heads=heads, projection=projection, scale=scale, implementation=implementation)
+    module = make(name, heads=heads, projection=projection, scale=scale, implementation=implementation)
+    x = make_input(spatial)
+    weights = {key.split(".")[1]: value.detach() for key, value in module.state_dict().items()}
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), reference(name, x, weights, options), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("spatial", SIZES)
+@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+def test_gradients_are_right(name, spatial, implementation):
+    module = make(name, heads=2, projection="qkvo", implementation=implementation)
+    x = make_input(spatial).requires_grad_()
+    assert torch.autograd.gradcheck(module, (x,))
+    module(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+def test_a_state_dict_moves_between_the_implementations(name, implementation):
+    module = make(name, projection="qkvo", implementation=implementation)
+    other = make(name, projection="qkvo", implementation="matmul")
+    other.load_state_dict(module.state_dict())
+    x = make_input((3, 5))
+    torch.testing.assert_close(module(x), other(x), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["nonlocal", "kao_kv", "kao_qkv"])
+def test_permuting_rows_and_columns_permutes_the_output_alike(name):
+    module, x = make(name), make_input((4, 5))
+    rows, columns = torch.tensor([2, 0, 3, 1]), torch.tensor([4, 1, 0, 3, 2])
+    torch.testing.assert_close(module(x[:, :, rows][..., columns]), module(x)[:, :, rows][..., columns])
+
+
+def test_averages_determine_an_outer_sum_exactly():
+    rows, columns = make_input((3,)), make_input((5,))
+    x = rows[..., :, None] + columns[..., None, :]
+    row_means, column_means = axis_averages(x)
+    overall = x.mean(dim=(2, 3))[..., None]
+    torch.testing.assert_close(outer_sum((row_means - overall, column_means)), x)
+
+
+def test_the_outer_sum_of_three_axes_adds_one_entry_of_each():
+    parts = (make_input((2,)), make_input((3,)), make_input((4,)))
+    built = outer_sum(parts)
+    assert built.shape == (BATCH, CHANNELS, 2, 3, 4)
+    for t, h, w in positions_of((2, 3, 4)):
+        expected = parts[0][..., t] + parts[1][..., h] + parts[2][..., w]
+        torch.testing.assert_close(built[..., t, h, w], expected)
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+def test_strided_inputs_are_welcome(name, implementation):
+    module, x = make(name, implementation=implementation), make_input((3, 4))
+    channels_last = x.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(module(channels_last), module(x))
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(UsageError, match="6 channels cannot be split into 4 heads"):
+        make("nonlocal", heads=4)
+
+
+def test_sdpa_really_reaches_the_fused_kernel():
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    seen = []
+
+    class Names(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    module = operators.NonLocalAttention(16, heads=2, implementation="sdpa")
+    with torch.no_grad(), Names():
+        module(torch.randn(2, 16, 6, 7))
+    assert "aten._scaled_dot_product_flash_attention_for_cpu.default" in seen
+    assert not any("softmax" in name for name in seen)
+
+
+def test_the_catalog_names_the_modules_that_are_tested_here():
+    assert {name: operator.factory.split(":")[1] for name, operator in OPERATORS.items()} == {
+        name: module.__name__ for name, module in MODULES.items()
+    }

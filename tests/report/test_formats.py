@@ -1,0 +1,107 @@
+"""Golden files for every format; and nothing that a user named can break out of any of them."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from samples import analytic_record, measured_record
+
+from kaoprof.errors import UsageError
+from kaoprof.report.columns import COLUMNS
+from kaoprof.report.console import to_console
+from kaoprof.report.delimited import to_csv
+from kaoprof.report.formats import FORMATS, format_of
+from kaoprof.report.latex import escape as escape_latex
+from kaoprof.report.latex import to_latex
+from kaoprof.report.markdown import escape as escape_markdown
+
+SCHEMA_1 = (
+    "schema,operator,implementation,b,t,h,w,n,c,heads,projection,scale,dtype,device,mode,threads,status,detail,"
+    "order_time,order_memory,params,macs_analytic,macs_counted,macs_fvcore,flops_all,uncounted,"
+    "map_bytes,peak_bytes_predicted,peak_bytes_measured,"
+    "latency_s,latency_low_s,latency_high_s,latency_samples,speedup,speedup_low,speedup_high,"
+    "macs_ratio,memory_ratio,flops_per_byte,env"
+)
+
+
+def on_screen(record, width):
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console.print(to_console(record, width))
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_the_table_on_a_terminal(golden, width):
+    text = on_screen(measured_record(), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    golden(f"compare-{width}.txt", text)
+
+
+def test_the_analytic_table_on_a_terminal(golden):
+    text = on_screen(analytic_record(), 80)
+    assert "…" not in text
+    golden("analytic-80.txt", text)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_file_format(golden, name):
+    golden(f"compare.{name}", FORMATS[name](measured_record()))
+
+
+def test_the_columns_are_those_of_schema_1_in_order():
+    assert ",".join(COLUMNS) == SCHEMA_1
+
+
+def test_csv_holds_raw_values_and_leaves_the_unknown_empty():
+    rows = list(csv.DictReader(io.StringIO(to_csv(measured_record()))))
+    assert rows[0]["latency_s"] == ""
+    assert rows[0]["status"] == "skipped"
+    assert int(rows[3]["macs_analytic"]) == int(rows[3]["macs_counted"]) == int(rows[3]["macs_fvcore"]) == 207_872
+    assert float(rows[3]["latency_low_s"]) < float(rows[3]["latency_s"]) < float(rows[3]["latency_high_s"])
+    assert rows[3]["t"] == rows[3]["n"] == ""
+    flops, compulsory_bytes = int(rows[3]["flops_all"]), 4 * (2 * 8 * 8 * 56 * 56 + 64)
+    assert float(rows[3]["flops_per_byte"]) == pytest.approx(8 * flops / compulsory_bytes)
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_disarmed():
+    record = measured_record()
+    hostile = replace(record, rows=(replace(record.rows[0], detail="=cmd|'/c calc'!A1"),))
+    (row,) = csv.DictReader(io.StringIO(to_csv(hostile)))
+    assert row["detail"] == "'=cmd|'/c calc'!A1"
+
+
+def test_latex_and_markdown_take_nothing_literally():
+    assert escape_latex(r"\input{x} 5% $a_b$ & ~^#") == (
+        r"\textbackslash{}input\{x\} 5\% \$a\_b\$ \& \textasciitilde{}\textasciicircum{}\#"
+    )
+    assert escape_markdown("<script> | *x*") == r"\<script\> \| \*x\*"
+
+
+def test_json_is_the_record():
+    assert json.loads(FORMATS["json"](measured_record()))["rows"][0]["status"] == "skipped"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a LaTeX installation")
+def test_the_latex_compiles(tmp_path):
+    body = to_latex(measured_record())
+    document = rf"\documentclass{{article}}\usepackage{{booktabs,textcomp}}\begin{{document}}{body}\end{{document}}"
+    (tmp_path / "paper.tex").write_text(document)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("x.cvs", "did you mean 'csv'"), ("x", "end the name in one of"), ("x.tex.gz", "gz")]
+)
+def test_an_unknown_suffix_is_refused(tmp_path, name, hint):
+    with pytest.raises(UsageError, match=hint):
+        format_of(tmp_path / name)

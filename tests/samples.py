@@ -1,0 +1,54 @@
+"""A record made by hand, with round figures, for everything that only renders."""
+
+from dataclasses import replace
+
+from kaoprof.profiling import analytic
+from kaoprof.records import Case, Counted, Environment, Latency, Protocol, Record, Row
+
+ROUNDS = tuple(range(10))
+CALL_S = {"nonlocal:matmul": 0.2, "nonlocal:sdpa": 0.03, "kao_kv:matmul": 0.002, "kao_qkv:matmul": 0.00015}
+PEAK_BYTES = {"nonlocal:matmul": 630_210_560, "nonlocal:sdpa": 2_775_040, "kao_kv:matmul": 23_310_336}
+PEAK_BYTES["kao_qkv:matmul"] = 1_662_976
+
+
+def row(name):
+    operator, implementation = name.split(":")
+    case = Case(operator=operator, implementation=implementation, b=8, c=8, spatial=(56, 56), device="cpu")
+    figures = analytic(case)
+    samples = tuple(CALL_S[name] * (1 + 0.01 * number) for number in ROUNDS)
+    return Row(
+        case=case,
+        analytic=figures,
+        counted=Counted(macs=figures.macs, flops_all=figures.flops_all, macs_fvcore=figures.macs,
+                        peak_bytes_predicted=PEAK_BYTES[name]),
+        peak_bytes_measured=PEAK_BYTES[name],
+        latency=Latency(rounds=ROUNDS, samples_s=samples, calls=1),
+    )  # fmt: skip
+
+
+def measured_record():
+    """Four operators at the paper's largest size, one of them skipped."""
+    rows = [row(name) for name in CALL_S]
+    rows[0] = replace(rows[0], status="skipped", detail="predicted not to fit: needs 601 MiB", latency=None,
+                      peak_bytes_measured=None)  # fmt: skip
+    return Record(
+        version="0.1.0",
+        created="2026-01-02T03:04:05+00:00",
+        baseline="nonlocal",
+        rows=tuple(rows),
+        environment=Environment(
+            device_name="A Processor", cores=2, threads=2, memory_bytes=24 * 2**30, system="Linux", python="3.11.7",
+            torch="2.13.0", backends=("mkl", "openmp"), denormals_flushed=True, load_before=0.1,
+        ),
+        protocol=Protocol(
+            budget_s=10.0, samples=None, timeout_s=60.0, seed=0, memory_fraction=0.8, force_run=False, spent_s=9.5,
+            free_bytes=20 * 2**30, throughput_flops=100e9,
+        ),
+    )  # fmt: skip
+
+
+def analytic_record():
+    """The same rows, closed forms only."""
+    record = measured_record()
+    rows = tuple(Row(case=replace(old.case, device=None), analytic=old.analytic) for old in record.rows)
+    return replace(record, rows=rows, environment=None, protocol=None)

@@ -1,0 +1,110 @@
+"""The house keeps its shape: which room imports which, and that the light ones stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "kaoprof"
+HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
+HEAVY_ROOMS = {"operators", "models", "count"}
+HEAVY_IN_MEASURE = {"bench", "denormals", "environment", "meters", "throughput"}  # the child's side
+
+ARROWS = {  # each room may import from these, and from itself; only inside functions for the heavy ones
+    "errors": set(),
+    "units": {"errors"},
+    "dims": {"errors"},
+    "costs": {"dims", "units", "errors"},
+    "specs": {"dims", "units", "errors"},
+    "operators": {"dims", "errors"},
+    "models": {"operators", "dims", "errors"},
+    "catalog": {"costs", "specs", "dims", "units", "errors"},
+    "build": {"catalog", "costs", "specs", "dims", "units", "errors", "operators", "models"},
+    "records": {"dims", "units", "errors"},
+    "stats": {"records"},
+    "findings": {"records", "stats"},
+    "report": {"records", "stats", "findings", "units", "errors", "costs"},
+    "requests": {"records", "catalog", "dims", "units", "errors"},
+    "count": {"build", "catalog", "costs", "dims", "units", "errors"},
+    "measure": {"build", "catalog", "costs", "dims", "units", "errors"},
+}
+ARROWS["networks"] = ARROWS["build"] | {"build"}
+ARROWS["targets"] = ARROWS["build"] | {"build"}
+ARROWS["count"] |= {"networks", "targets"}
+ARROWS["profiling"] = set(ARROWS) - {"report"}
+ARROWS["explaining"] = set(ARROWS) - {"report"}
+ARROWS["fitting"] = set(ARROWS) - {"report"}
+
+
+def modules():
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_")
+
+
+def room_of(path):
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module, node
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = room_of(path)
+    if room == "cli":
+        return
+    allowed = ARROWS[room] | {room}
+    for name, _ in imports_of(ast.parse(path.read_text())):
+        if name.startswith("kaoprof."):
+            assert name.split(".")[1] in allowed, f"{room} must not import {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_heavy_rooms_import_heavy_packages_at_their_top(path):
+    room = room_of(path)
+    heavy_room = room in HEAVY_ROOMS or (room == "measure" and path.stem in HEAVY_IN_MEASURE) or "plot" in path.stem
+    for node in ast.parse(path.read_text()).body:
+        names = (
+            [name for name, _ in imports_of(ast.Module([node], []))]
+            if not isinstance(node, ast.If | ast.FunctionDef | ast.ClassDef)
+            else []
+        )
+        for name in names:
+            assert heavy_room or name.split(".")[0] not in HEAVY, f"{path} imports {name} at its top"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_command_line_prints_or_exits(path):
+    if room_of(path) == "cli":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in {"print", "sys.exit", "exit"}, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["compare", "--help"],
+        ["--version"],
+        ["compare", "--h", "56", "--c", "8", "--analytic"],
+        ["compare", "--h", "56", "--c", "8", "--analytic", "--format", "csv"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_closed_forms_never_import_torch(arguments):
+    script = (
+        "import sys; from kaoprof.cli.app import run; code = run(sys.argv[1:]); "
+        f"heavy = {HEAVY!r} & set(sys.modules); print(sorted(heavy), file=sys.stderr); sys.exit(code or bool(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

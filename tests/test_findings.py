@@ -1,0 +1,94 @@
+import re
+from dataclasses import replace
+
+import pytest
+from samples import CALL_S, PEAK_BYTES, measured_record
+
+from kaoprof.findings import disagreements, find_baseline, standings, warnings_of
+from kaoprof.records import Latency
+
+
+def by_name(record):
+    return {standing.row.case.name: standing for cell in standings(record).values() for standing in cell}
+
+
+def replace_row(record, name, **changes):
+    return replace(record, rows=tuple(replace(r, **changes) if r.case.name == name else r for r in record.rows))
+
+
+def test_ratios_refer_to_the_fastest_and_the_leanest_baseline():
+    found = by_name(measured_record())["kao_qkv:matmul"]
+    assert found.speedup.median == pytest.approx(CALL_S["nonlocal:sdpa"] / CALL_S["kao_qkv:matmul"])
+    assert found.memory_ratio == PEAK_BYTES["nonlocal:sdpa"] / PEAK_BYTES["kao_qkv:matmul"]
+    assert found.macs_ratio == 157_552_640 / 207_872
+
+
+def test_the_baselines_best_is_chosen_by_measurement_not_by_name():
+    record = measured_record()
+    faster = Latency(rounds=(0, 1, 2), samples_s=(0.001,) * 3, calls=1)
+    record = replace_row(record, "nonlocal:matmul", status="ok", latency=faster)
+    baseline = find_baseline(list(record.rows), "nonlocal")
+    assert baseline.fastest.case.name == "nonlocal:matmul"
+    assert baseline.leanest.case.name == "nonlocal:sdpa"
+
+
+def test_without_a_baseline_there_are_no_ratios():
+    record = replace(measured_record(), baseline="nonlocal_pool")
+    found = by_name(record)["kao_qkv:matmul"]
+    assert (found.speedup, found.memory_ratio, found.macs_ratio) == (None, None, None)
+
+
+def test_a_predicted_peak_is_not_compared_with_a_measured_one():
+    record = replace_row(measured_record(), "kao_kv:matmul", peak_bytes_measured=None)
+    predicted = PEAK_BYTES["nonlocal:sdpa"] / PEAK_BYTES["kao_kv:matmul"]
+    assert by_name(record)["kao_kv:matmul"].memory_ratio == predicted
+
+
+def test_a_disagreement_is_found_and_named():
+    record = measured_record()
+    row = record.rows[3]
+    assert disagreements(row) == ()
+    wrong = replace(row, counted=replace(row.counted, macs=1, macs_fvcore=2))
+    assert disagreements(wrong) == (
+        "macs_analytic 207872 != macs_counted 1",
+        "macs_counted 1 != macs_fvcore 2",
+    )
+    silent = replace(row, counted=replace(row.counted, macs_fvcore=None))
+    assert disagreements(silent) == ()
+
+
+def test_a_steady_run_has_nothing_to_warn_of():
+    assert warnings_of(measured_record()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        (
+            {"latency": Latency(rounds=(0, 1, 2), samples_s=(1.0, 1.0, 1.0), calls=1)},
+            r"too few samples.*kao_kv:matmul \(3\)",
+        ),
+        (
+            {"latency": Latency(rounds=tuple(range(8)), samples_s=(1, 1, 1, 1, 2, 2, 2, 2), calls=1)},
+            r"noisy.*kao_kv:matmul 67%",
+        ),
+        ({"peak_bytes_measured": 20_000_000}, r"predicted peak is off: kao_kv:matmul \+16.6%"),
+        ({"denormal_fraction": 0.049}, r"denormal.*kao_kv:matmul 4.9%"),
+    ],
+)
+def test_what_a_reader_must_know_is_said(changes, warning):
+    (found,) = warnings_of(replace_row(measured_record(), "kao_kv:matmul", **changes))
+    assert re.search(warning, found)
+
+
+def test_uncounted_operations_are_named():
+    record = measured_record()
+    counted = replace(record.rows[2].counted, uncounted={"_linalg_svd": 2})
+    (found,) = warnings_of(replace_row(record, "kao_kv:matmul", counted=counted))
+    assert "_linalg_svd (2x)" in found
+
+
+def test_a_busy_machine_is_named():
+    record = measured_record()
+    (found,) = warnings_of(replace(record, environment=replace(record.environment, load_before=1.7)))
+    assert "load 1.7 on 2 cores" in found

@@ -1,0 +1,78 @@
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import analytic_record, measured_record
+
+from kaoprof.errors import RecordError
+from kaoprof.records import Case, Latency, Record, Row, dumps, load, loads
+
+
+@pytest.mark.parametrize("record", [measured_record(), analytic_record()], ids=["measured", "analytic"])
+def test_a_record_survives_json(record):
+    assert loads(dumps(record)) == record
+
+
+@given(
+    spatial=st.lists(st.integers(1, 2**24), min_size=1, max_size=3).map(tuple),
+    samples=st.lists(st.floats(min_value=1e-9, max_value=1e9), min_size=1, max_size=5),
+    detail=st.text(),
+)
+def test_any_row_survives_json(spatial, samples, detail):
+    row = Row(
+        case=Case(operator="nonlocal", implementation="sdpa", b=1, c=2, spatial=spatial),
+        detail=detail,
+        latency=Latency(rounds=tuple(range(len(samples))), samples_s=tuple(samples), calls=3),
+    )
+    record = Record(version="1", created="now", baseline="nonlocal", rows=(row,))
+    assert loads(dumps(record)) == record
+
+
+def test_unknown_is_null_and_never_zero():
+    rows = json.loads(dumps(analytic_record()))["rows"]
+    assert rows[0]["peak_bytes_measured"] is None
+    assert rows[0]["latency"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a complete kaoprof record"),
+        ("{", "not a complete kaoprof record"),
+        ("[1]", "not a kaoprof record"),
+        ("{}", "not a kaoprof record"),
+        ('{"schema": 2}', "schema 2, but this kaoprof reads schema 1"),
+        ('{"schema": 1, "rows": "none"}', "not a complete kaoprof record"),
+        (b"\xff\xfe\x00", "not a complete kaoprof record"),
+    ],
+)
+def test_what_is_no_record_is_refused_in_one_line(text, message):
+    with pytest.raises(RecordError, match=message) as error:
+        loads(text, where="run.json")
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("run.json: ")
+
+
+def test_a_truncated_record_is_refused():
+    with pytest.raises(RecordError, match="not a complete"):
+        loads(dumps(measured_record())[:-40])
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(RecordError, match="cannot be read"):
+        load(tmp_path / "none.json")
+
+
+def test_a_file_is_read_back(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(dumps(measured_record()))
+    assert load(path) == measured_record()
+
+
+def test_rows_of_one_cell_share_everything_but_the_operator():
+    record = measured_record()
+    other = replace(record.rows[0], case=replace(record.rows[0].case, c=16))
+    cells = replace(record, rows=(*record.rows, other)).cells()
+    assert [len(rows) for rows in cells.values()] == [4, 1]
