@@ -213,7 +213,9 @@ def test_sizes_are_overridden_as_on_the_command_line():
 
 
 def test_a_size_that_a_layer_cannot_take_names_the_layer():
-    text = starter_spec().replace("{type: global_avg_pool}", "{type: max_pool, kernel: 20}")
+    text = starter_spec().replace(
+        "  - {type: global_avg_pool}", "  - {type: max_pool, kernel: 20}\n  - {type: global_avg_pool}"
+    )
     document = parse_spec(text, file="my.yaml")
     check_spec(document)
     with pytest.raises(SpecError, match=r"my.yaml:28 layers\[5\].kernel: nothing is left of a map of 8 x 8"):
@@ -298,15 +300,16 @@ def test_backward_operations_belong_to_the_module_that_they_differentiate():
     assert whole.elementwise == sum(layer.elementwise for layer in counted.values())
 
 
+MADE = []
+
+
 class Failing(nn.Module):
     """Fails in the middle."""
-
-    made = []
 
     def __init__(self):
         super().__init__()
         self.linear = nn.Linear(3, 3)
-        Failing.made.append(self)
+        MADE.append(self)
 
     def forward(self, x):
         raise ValueError(f"fails after {self.linear(x).shape}")
@@ -317,7 +320,7 @@ def test_no_hook_is_left_behind_after_an_exception():
     workload = code_workload(parse_spec(text, file="f.yaml"), allow_import=True)
     with pytest.raises(ValueError, match="fails after"):
         count_layers(workload)
-    made = [part for module in Failing.made for part in module.modules()]
+    made = [part for module in MADE for part in module.modules()]
     assert made
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in made)
     assert count_layers(network_workload(load_spec("kao-kv-56")))[""].leaf is False

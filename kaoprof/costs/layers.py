@@ -55,13 +55,8 @@ def convolution(
         UsageError: the groups do not divide the channels, or the window does not fit into the map.
     """
     channels, *spatial = spatial_shape(shape)
-    for what, count in (("input", channels), ("output", out)):
-        if count % groups:
-            raise UsageError(
-                f"{groups} groups do not divide {count} {what} channels",
-                where="groups",
-                hint=f"choose a divisor of {count}",
-            )
+    divided(channels, groups, "input")
+    divided(out, groups, "output")
     axes = len(spatial)
     windows, spaced = per_axis(kernel, axes, "kernel"), per_axis(dilation, axes, "dilation")
     pads = same_padding(windows, spaced) if padding is None else per_axis(padding, axes, "padding")
@@ -81,6 +76,16 @@ def convolution(
         elementwise=outputs if bias else 0,
         params=out * inputs_each + (out if bias else 0),
     )
+
+
+def divided(channels: Size, groups: Size, which: str) -> None:
+    """Refuses groups that do not divide the input or output channels."""
+    if channels % groups:
+        raise UsageError(
+            f"{groups} groups do not divide {channels} {which} channels",
+            where="groups",
+            hint=f"choose a divisor of {channels}",
+        )
 
 
 def spatial_shape(shape: Shape) -> Shape:

@@ -22,6 +22,7 @@ class OpaqueConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(_ctx: Any, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The output, computed where nothing traces."""
         with ThreadPoolExecutor(1) as untraced:
             return untraced.submit(compute, x, weight).result()
 
