@@ -5,6 +5,7 @@ Torch-free until something is explained.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kaoprof.catalog import OPERATORS
@@ -245,9 +246,16 @@ def _code_target(request: ExplainRequest) -> Target:
 
 def _spec_target(request: ExplainRequest) -> Target:
     from kaoprof.networks import network_workload
-    from kaoprof.specs import load_spec
+    from kaoprof.specs import load_spec, shipped_specs
 
     _refuse_inputs(request)
+    names = [*OPERATORS, *(shipped.name for shipped in shipped_specs())]
+    if request.target not in names and not Path(request.target).is_file():
+        raise UsageError(
+            f"{request.target!r} is no operator, no spec and no code",
+            where="target",
+            hint=f"{did_you_mean(request.target, names)}; code is written package.module:Class",
+        )
     workload = network_workload(load_spec(request.target), dtype=request.dtype, mode=request.mode)
     target = workload_target(workload)
     sizes = target.sizes | dict(_known_sizes(request, tuple(target.sizes)))

@@ -76,7 +76,8 @@ def _as_text(condition: sympy.Basic) -> str:
 def settle(decided: tuple[sympy.Basic, ...], symbols: tuple[sympy.Symbol, ...], units: Mapping[str, int]) -> Domain:
     """What remains of the decisions: a least size for each symbol, and the relations that do not follow from it."""
     least = dict.fromkeys(symbols, LEAST_SIZE)
-    open_questions = [condition for condition in decided if not proven(condition, least=least)]
+    single = [part for condition in decided for part in sympy.And.make_args(condition)]
+    open_questions = [condition for condition in single if not proven(condition, least=least)]
     for condition in open_questions:
         for symbol in condition.free_symbols & set(symbols):
             if len(condition.free_symbols) == 1:

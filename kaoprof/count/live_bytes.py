@@ -19,7 +19,7 @@ class LiveBytesMode(TorchDispatchMode):
     """While active, `peak_bytes` is the most that was alive at once, above what was resident before."""
 
     def __init__(self, resident: list[Tensor], *, device: str, threads: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.device = device
         self.threads = threads
         self.live_bytes = 0
@@ -90,7 +90,8 @@ def predict_peak_bytes(workload: Workload, *, device: str, threads: int) -> int:
         inputs = build_inputs(workload, device="cpu" if device == "cpu" else "meta")
         step = step_of(workload, module, inputs)
         resident = [*inputs, *module.parameters(), *module.buffers()]
-        with LiveBytesMode(resident, device=device, threads=threads) as live:
+        live = LiveBytesMode(resident, device=device, threads=threads)
+        with live:
             output = step()
         del output
-    return live.peak_bytes
+    return int(live.peak_bytes)

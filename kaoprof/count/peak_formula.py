@@ -50,7 +50,8 @@ def _derived(target: Target, sizes: NamedSizes, *, device: str, threads: int) ->
         inputs = symbolic_inputs(workload, device=fake_device)
         step = step_of(workload, module, inputs)
         resident = [*inputs, *module.parameters(), *module.buffers()]
-        with SymbolicLiveBytes(resident, sizes, device=device, threads=threads) as live:
+        live = SymbolicLiveBytes(resident, sizes, device=device, threads=threads)
+        with live:
             output = step()
         del output
     domain = sizes.domain()

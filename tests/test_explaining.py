@@ -1,0 +1,110 @@
+"""From a request to an explanation: proof, shares that add up, JSON, and one clear line for a wrong request."""
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from kaoprof.dims import AttentionOptions
+from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.explaining import PROVEN, ExplainRequest, explain
+
+CODE = "torch.nn:TransformerEncoderLayer"
+SIZES = {"b": 2, "n": 17, "c": 8}
+
+
+@pytest.fixture(scope="module")
+def nonlocal_attention():
+    return explain(ExplainRequest(target="nonlocal", sizes={"b": 8, "c": 8, "h": 14, "w": 14}))
+
+
+def test_the_papers_count_is_derived_and_proven(nonlocal_attention):
+    assert nonlocal_attention.proof_status == PROVEN
+    macs = nonlocal_attention.formula("macs")
+    assert macs.text == "b c h w (c + 2 h w)"
+    assert macs.latex == r"b c h w \left(c + 2 h w\right)"
+    assert macs.order == "O(h^4 c)"
+    assert macs.degrees == {"b": 1, "c": 2, "h": 2, "w": 2}
+    assert macs.value == 8 * 627_200  # arXiv:2007.08442 prints 0.63m for one of the eight samples
+
+
+def test_shares_add_up_to_the_whole(nonlocal_attention):
+    for parts in (nonlocal_attention.operations, nonlocal_attention.submodules):
+        assert math.isclose(sum(part.macs_share for part in parts), 1)
+        assert math.isclose(sum(part.flops_share for part in parts), 1)
+
+
+def test_each_product_is_named_with_its_formula(nonlocal_attention):
+    products = [(part.name, part.macs) for part in nonlocal_attention.operations if part.macs != "0"]
+    assert products == [("1st bmm", "b c^2 h w"), ("2nd bmm", "b c h^2 w^2"), ("3rd bmm", "b c h^2 w^2")]
+
+
+def test_training_triples_every_submodule():
+    options = AttentionOptions(projection="qkv")
+    trained = explain(ExplainRequest(target="kao_kv", options=options, mode="train"))
+    assert trained.proof_status == PROVEN
+    shares = {(part.module, part.backward): part.macs_share for part in trained.submodules}
+    assert math.isclose(shares["attention", True], 2 / 3)
+    assert math.isclose(shares["attention", False], 1 / 3)
+
+
+def test_an_explanation_goes_into_json(nonlocal_attention):
+    loaded = json.loads(json.dumps(nonlocal_attention.as_json()))
+    assert loaded["proof_status"] == PROVEN
+    assert loaded["formulas"][0]["quantity"] == "macs"
+    assert len(loaded["checked"]) == 5
+
+
+def test_code_is_explained_with_the_names_of_its_sizes():
+    explained = explain(
+        ExplainRequest(
+            target=CODE,
+            inputs=("b,n,c",),
+            sizes=SIZES,
+            args=("c", 2),
+            kwargs={"dim_feedforward": "4*c", "batch_first": True},
+            allow_import=True,
+        )
+    )
+    assert explained.proof_status is None
+    assert explained.formula("macs").text == "2 b c n (6 c + n)"
+    assert explained.counted["macs"] == explained.formula("macs").value
+
+
+def test_a_shipped_network_is_explained():
+    explained = explain(ExplainRequest(target="kao-qkv-56", sizes={"b": 1, "h": 28, "w": 28}))
+    assert explained.method == "derivation"
+    assert explained.formula("macs").order == "O(h^2)"  # its channels are a number, so no size
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"target": CODE}, "add --allow-import"),
+        ({"target": CODE, "allow_import": True}, "needs the shape of its input"),
+        ({"target": CODE, "allow_import": True, "inputs": ("b,n,c",), "sizes": {"b": 2}}, "no size is given for c, n"),
+        ({"target": CODE, "allow_import": True, "inputs": ("b",), "sizes": {"b": 2}, "args": (8, 2)}, "does not run"),
+        ({"target": "torch.nn:Convv", "allow_import": True, "inputs": ("b",), "sizes": {"b": 2}}, "cannot find"),
+        ({"target": "nonlokal"}, "did you mean 'nonlocal'"),
+        ({"target": "nonlocal", "inputs": ("b,c",)}, "takes no input pattern"),
+        ({"target": "nonlocal", "sizes": {"t": 3}}, "has no size 't'"),
+    ],
+)
+def test_a_wrong_request_gives_one_clear_line(request_, message):
+    with pytest.raises(KaoprofError) as raised:
+        explain(ExplainRequest(**request_))
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "eval"}, {"dtype": "int8"}, {"device": "tpu"}, {"ndim": 4}])
+def test_unknown_words_are_refused(wrong):
+    with pytest.raises(UsageError):
+        ExplainRequest(target="nonlocal", **wrong)
+
+
+def test_torch_stays_away_until_something_is_explained():
+    code = "import sys, kaoprof.explaining; sys.exit(any(name in sys.modules for name in ('torch', 'sympy')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
