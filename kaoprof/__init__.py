@@ -3,7 +3,6 @@
 from kaoprof.errors import KaoprofError
 from kaoprof.profiling import compare
 from kaoprof.requests import Options
-
-__version__ = "0.1.0"
+from kaoprof.version import __version__
 
 __all__ = ["KaoprofError", "Options", "__version__", "compare"]

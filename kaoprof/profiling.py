@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from kaoprof.build import Workload, operator_workload
@@ -14,6 +13,7 @@ from kaoprof.measure.child import Child
 from kaoprof.measure.session import Measurement, Plan, Progress, Session, Subject, measure
 from kaoprof.records import Analytic, Case, Counted, Environment, Latency, Protocol, Record, Row, element_bytes
 from kaoprof.requests import Options, Sizes, cases_of, spatial_grid
+from kaoprof.version import __version__
 
 if TYPE_CHECKING:
     from kaoprof.count import Census
@@ -72,7 +72,7 @@ def compare(
         scale=scale, dtype=dtype, mode=mode, device=None,
     )  # fmt: skip
     record = Record(
-        version=version("kaoprof"),
+        version=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         baseline=options.baseline,
         rows=tuple(Row(case=case, analytic=analytic(case)) for case in cases),

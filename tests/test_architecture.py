@@ -14,6 +14,7 @@ HEAVY_IN_MEASURE = {"bench", "denormals", "environment", "meters", "throughput"}
 
 ARROWS = {  # each room may import from these, and from itself; only inside functions for the heavy ones
     "errors": set(),
+    "version": set(),
     "units": {"errors"},
     "dims": {"errors"},
     "costs": {"dims", "units", "errors"},
@@ -25,7 +26,7 @@ ARROWS = {  # each room may import from these, and from itself; only inside func
     "records": {"dims", "units", "errors"},
     "stats": {"records"},
     "findings": {"records", "stats"},
-    "report": {"records", "stats", "findings", "units", "errors", "costs"},
+    "report": {"version", "records", "stats", "findings", "units", "errors", "costs"},
     "requests": {"records", "catalog", "dims", "units", "errors"},
     "count": {"build", "catalog", "costs", "dims", "units", "errors"},
     "measure": {"build", "catalog", "costs", "dims", "units", "errors"},

@@ -27,7 +27,7 @@ def test_the_interval_is_scipys_or_wider_by_less_than_one_rank(samples):
 
 
 def test_ninety_five_percent_of_the_intervals_cover_the_median():
-    rng = random.Random(0)
+    rng = random.Random(0)  # noqa: S311 - noise, not a secret
     covered = 0
     for _ in range(2000):
         found = estimate([rng.lognormvariate(0, 1) for _ in range(15)])  # its median is 1

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-import kaoprof
 from kaoprof.cli.compare import compare
 from kaoprof.errors import KaoprofError
+from kaoprof.version import __version__
 
 INTERRUPTED = 130
 
@@ -32,7 +32,7 @@ def kaoprof_command(
 ) -> None:
     """What an attention operator costs: exactly on paper, measured on your device, and whether the two agree."""
     if version:
-        typer.echo(f"kaoprof {kaoprof.__version__}")
+        typer.echo(f"kaoprof {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

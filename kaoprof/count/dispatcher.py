@@ -20,7 +20,7 @@ class CountingMode(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.macs: Size = 0
         self.elementwise: Size = 0
         self.uncounted: Counter[str] = Counter()

@@ -18,7 +18,7 @@ class DenormalCounter(TorchDispatchMode):
     """While active, looks at the output of every softmax."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.denormal = 0
         self.seen = 0
 

@@ -21,9 +21,8 @@ def protocol_of(record: Record) -> list[str]:
         return []
     samples = [len(row.latency.samples_s) for row in record.rows if row.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
-    taken = (
-        f"{min(samples)}-{max(samples)}" if samples and min(samples) < max(samples) else f"{max(samples, default=0)}"
-    )
+    fewest, most = min(samples, default=0), max(samples, default=0)
+    taken = f"{fewest}-{most}" if fewest < most else f"{most}"
     how = (
         f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, 95 % interval; "
         f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."

@@ -127,7 +127,7 @@ def test_what_is_predicted_not_to_fit_is_skipped_with_the_numbers():
 def test_what_is_predicted_too_slow_is_skipped_with_its_floor():
     session = run([subject(0, floor_flops=int(100e9 * 90))], {0: 0.1})
     assert session.measurements[0].status == "skipped"
-    assert "at least 90.0 s at the 100 GFLOP/s" in session.measurements[0].detail
+    assert "at least 90.0 s at this device's 100 GFLOP/s" in session.measurements[0].detail
 
 
 def test_force_run_tries_anyway():
