@@ -49,7 +49,7 @@ class LayerCount:
         return FLOPS_PER_MAC * self.macs + self.elementwise
 
 
-class LayerCountingMode(CountingMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
+class LayerCountingMode(CountingMode):
     """A `CountingMode` that also keeps the counts of each module apart, between its `enter` and its `leave`."""
 
     def __init__(self) -> None:
@@ -128,6 +128,7 @@ def count_layers(workload: Workload, names: Collection[str] | None = None) -> di
         output = step()
         del output
     params = _own_params(module, modules)
+    holders = {_holder(name, modules) for name in modules if name}
     return {
         name: LayerCount(
             type=type(part).__name__,
@@ -136,7 +137,7 @@ def count_layers(workload: Workload, names: Collection[str] | None = None) -> di
             elementwise=counting.elementwise_of[name],
             params=params[name],
             uncounted=dict(counting.uncounted_of.get(name, {})),
-            leaf=not any(other.startswith(f"{name}." if name else "") and other != name for other in modules),
+            leaf=name not in holders,
         )
         for name, part in modules.items()
     }
@@ -167,8 +168,13 @@ def _own_params(module: nn.Module, modules: Collection[str]) -> Counter[str]:
     """Trainable numbers of each counted module, each number once, given to the innermost one that holds it."""
     own: Counter[str] = Counter()
     for name, parameter in module.named_parameters():
-        holder = name.rpartition(".")[0]
-        while holder and holder not in modules:
-            holder = holder.rpartition(".")[0]
-        own[holder] += parameter.numel()
+        own[_holder(name, modules)] += parameter.numel()
     return own
+
+
+def _holder(name: str, modules: Collection[str]) -> str:
+    """The innermost counted module around what is called `name`."""
+    name = name.rpartition(".")[0]
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 MAX_SIZE = 2**20  # of one axis, in elements or channels: beyond it a spec is a mistake
 MAX_REPEAT = 1000
 MAX_SCALE = 1024
+MAX_NAME = 64  # letters
 
 Count = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 Offset = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
@@ -38,7 +39,7 @@ Repeat = Annotated[
     int, Meta(ge=1, le=MAX_REPEAT, description="how many such layers in a row; only the first has the stride")
 ]
 OPERATOR_NAME_TEXT = "an attention operator, such as kao_qkv"
-OperatorName = Annotated[str, Meta(description=OPERATOR_NAME_TEXT)]
+OperatorName = Annotated[str, Meta(max_length=MAX_NAME, description=OPERATOR_NAME_TEXT)]
 Heads = Annotated[Count, Meta(description="attention heads; they divide the channels")]
 Projection = Annotated[
     Literal["none", "value", "qkv", "qkvo"], Meta(description="which linear transformations the operator has")
@@ -142,7 +143,9 @@ class Upsample(_Layer, tag="upsample", frozen=True, kw_only=True):
 
     scale: Annotated[int, Meta(ge=1, le=MAX_SCALE, description="whole factor for every axis, such as 2")] | None = None
     size: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=3, description="new spatial sizes")] | None = None
-    like: Annotated[str | None, Meta(description="name of an earlier block whose size it takes")] = None
+    like: (
+        Annotated[str, Meta(max_length=MAX_NAME, description="name of an earlier block whose size it takes")] | None
+    ) = None
     mode: Annotated[Literal["nearest", "linear"], Meta(description="linear is bilinear in 2-D, trilinear in 3-D")] = (
         "nearest"
     )
@@ -184,7 +187,7 @@ class Add(_Layer, tag="add", frozen=True, kw_only=True):
 class Reuse(_Layer, tag="reuse", frozen=True, kw_only=True):
     """The output of an earlier, named block; ignores its own input. For skip connections, in a branch."""
 
-    block: Annotated[str, Meta(description="name of an earlier block")]
+    block: Annotated[str, Meta(max_length=MAX_NAME, description="name of an earlier block")]
 
 
 class Attention(_Layer, tag="attention", frozen=True, kw_only=True):

@@ -136,7 +136,7 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent) or event.tag is not None or event.anchor is not None:
             raise self.refuse(event, path, "a key must be plain text", hint="write `key: value`")
         key = str(event.value)
-        if CONTROL.search(key) or len(key) > MAX_KEY:
+        if not key.isprintable() or len(key) > MAX_KEY:
             raise self.refuse(
                 event, path, "a key must be plain text", hint="no control characters, at most 200 letters"
             )

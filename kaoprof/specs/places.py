@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from kaoprof.errors import SpecError
 
+LONGEST = 160  # letters of a message or a key path: a spec may quote itself at length
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
@@ -21,7 +23,7 @@ class Places:
         """`my.yaml:12 layers[4].type`; a path without a line of its own has that of what encloses it."""
         line = self.line(path)
         spot = self.file if line is None else f"{self.file}:{line}"
-        return f"{spot} {path}" if path else spot
+        return f"{spot} {shortened(path)}" if path else spot
 
     def line(self, path: str) -> int | None:
         """The line of `path` or of the nearest value around it; None if the spec was not read from a file."""
@@ -31,7 +33,12 @@ class Places:
 
     def error(self, message: str, path: str, *, hint: str) -> SpecError:
         """The error about what stands at `path`."""
-        return SpecError(message, where=self.where(path), hint=hint)
+        return SpecError(shortened(message), where=self.where(path), hint=shortened(hint))
+
+
+def shortened(text: str) -> str:
+    """The text, with its middle left out if it is longer than a line should be."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
 def enclosing(path: str) -> str:

@@ -62,6 +62,8 @@ def spec_or_error(text):
     except SpecError as error:
         assert error.hint, error
         assert error.where.startswith("fuzz.yaml:"), error
+        assert len(str(error)) < 600, "one line"
+        assert str(error).isprintable() or "\n" not in str(error), error
         return error
     assert isinstance(document, Document)
     return document
@@ -123,11 +125,28 @@ VALUES = st.recursive(
 )
 
 
-KINDS = "conv depthwise linear max_pool upsample block concat attn_skip base reuse".split()
-KEYS = (
-    "out kernel stride padding dilation groups repeat layers branches expand scale size like heads operator bias ceil "
-    "block name"
-).split()
+KINDS = ["conv", "depthwise", "linear", "max_pool", "upsample", "block", "concat", "attn_skip", "base", "reuse"]
+KEYS = [
+    "out",
+    "kernel",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "repeat",
+    "layers",
+    "branches",
+    "expand",
+    "scale",
+    "size",
+    "like",
+    "heads",
+    "operator",
+    "bias",
+    "ceil",
+    "block",
+    "name",
+]
 
 
 @settings(max_examples=300)

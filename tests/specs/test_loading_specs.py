@@ -154,7 +154,8 @@ def test_the_json_schema_knows_every_kind_and_every_layer_with_its_description()
 def test_reading_and_analysing_a_spec_imports_nothing_heavy():
     code = (
         "import sys; from kaoprof.specs import load_spec; from kaoprof.networks import network_cost; "
-        "print(network_cost(load_spec('kanet-qkv')).macs); print({'torch', 'sympy', 'numpy', 'fvcore'} & set(sys.modules))"
+        "print(network_cost(load_spec('kanet-qkv')).macs); "
+        "print({'torch', 'sympy', 'numpy', 'fvcore'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "281119392\nset()\n"

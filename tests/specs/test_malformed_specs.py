@@ -230,6 +230,33 @@ def test_an_alias_bomb_is_refused_within_a_second(bomb):
     assert caught.value.hint
 
 
+MEGABYTES = {
+    "brackets": "[",
+    "question marks": "? ",
+    "dashes": "- ",
+    "tags": "!",
+    "keys": "".join(f"k{index}: 1\n" for index in range(80_000)),
+    "items": "a:\n" + " - 1\n" * 200_000,
+    "flow items": "[" + "a," * 500_000,
+    "a long key": '{"' + "k" * 1_000_000 + '": 1}',
+    "a long layer type": MODEL.replace("attn_skip", "x" * 1_000_000),
+    "a long key of a layer": MODEL.replace("expand", "x" * 1_000_000),
+    "a long operator": MODEL.replace("kao_qkv", "x" * 1_000_000),
+    "a long reference": MODEL.replace("- []", "- [{type: reuse, block: " + "x" * 1_000_000 + "}]"),
+}
+
+
+@pytest.mark.parametrize("pattern", MEGABYTES.values(), ids=MEGABYTES.keys())
+def test_a_megabyte_of_anything_is_one_short_error_within_a_second(pattern):
+    text = (pattern * (2**20 // len(pattern)) if len(pattern) < 5 else pattern)[: 2**20]
+    started = time.perf_counter()
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text, file="large.yaml")
+    assert time.perf_counter() - started < 1
+    assert len(str(caught.value)) < 600
+    assert caught.value.hint
+
+
 def test_no_code_runs_for_a_python_tag(tmp_path):
     witness = tmp_path / "witness"
     path = tmp_path / "evil.yaml"
