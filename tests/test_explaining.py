@@ -9,7 +9,8 @@ import pytest
 
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import KaoprofError, UsageError
-from kaoprof.explaining import PROVEN, ExplainRequest, explain
+from kaoprof.explaining import ExplainRequest, explain
+from kaoprof.explanations import PROVEN
 
 CODE = "torch.nn:TransformerEncoderLayer"
 SIZES = {"b": 2, "n": 17, "c": 8}

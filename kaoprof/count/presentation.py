@@ -9,7 +9,7 @@ from kaoprof.count.growth import degrees, order
 from kaoprof.count.proof import Comparison, compare_with_formula
 from kaoprof.count.verification import Device
 from kaoprof.dims import AttentionOptions
-from kaoprof.explaining import Explanation, Formula, ProofLine, Share
+from kaoprof.explanations import Explanation, Formula, ProofLine, Share
 from kaoprof.targets import Target
 
 QUANTITIES = ("macs", "flops_all", "params", "largest_intermediate", "peak_bytes")

@@ -1,0 +1,87 @@
+"""The peak of an operator along one size, and whether one such peak stays below another one for ever."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sympy
+
+from kaoprof.count.expressions import candidates_of, size_symbol, value_at
+from kaoprof.count.peak_formula import derive_peak
+from kaoprof.count.residues import at_least
+from kaoprof.dims import Dims, Size
+from kaoprof.targets import Target
+
+HINT = 16  # where the formulas are derived; any number from 2 on would do
+COUNTER = sympy.Symbol("k", integer=True, positive=True)  # the size that varies, in its steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakCurve:
+    """The peak in bytes over the number of steps of one size, from step `start` on."""
+
+    formula: sympy.Expr
+    start: int
+
+    def at(self, count: int) -> int:
+        """The peak at so many steps."""
+        return int(value_at(self.formula, {COUNTER.name: count}))
+
+
+def peak_curve(
+    target_of: Callable[[Dims], Target], dims_of: Callable[[Size], Dims], *, device: str, threads: int
+) -> PeakCurve:
+    """Derives the peak's formula and ties its sizes to the one that varies.
+
+    Args:
+        target_of: the operator with named sizes, given hints for these.
+        dims_of: the sizes at so many steps; also of a symbol.
+        device: `cpu` or `cuda`.
+        threads: of the CPU kernels.
+    """
+    peak = derive_peak(target_of(dims_of(HINT)), device=device, threads=threads)
+    dims = dims_of(COUNTER)
+    sizes = {name: sympy.sympify(size) for name, size in zip(("b", "c", *dims.axes), dims.shape, strict=True)}
+    replaced = {size_symbol(name): size for name, size in sizes.items()}
+    candidates = [candidate.xreplace(replaced) for candidate in candidates_of(peak.peak_bytes)]
+    starts = [-(-peak.domain.least[name] // size.coeff(COUNTER)) for name, size in sizes.items() if size.has(COUNTER)]
+    return PeakCurve(
+        formula=sympy.Max(*candidates, evaluate=False) if len(candidates) > 1 else candidates[0],
+        start=int(max(starts)),
+    )
+
+
+def stays_ordered(first: PeakCurve, second: PeakCurve, count: int) -> bool:
+    """Whether from `count` on one moment stays the fullest of each curve, and the same curve stays below the other."""
+    first_peak, second_peak = _lasting(first.formula, count), _lasting(second.formula, count)
+    if first_peak is None or second_peak is None:
+        return False
+    least = {COUNTER: count}
+    return bool(
+        sympy.expand(first_peak - second_peak) == 0
+        or at_least(first_peak, second_peak, least=least, margin=1)
+        or at_least(second_peak, first_peak, least=least, margin=1)
+    )
+
+
+def _lasting(peak: sympy.Expr, count: int) -> sympy.Expr | None:
+    """The candidate that is the greatest from `count` on, without choices of blocks; None if that is not certain."""
+    settled = [_settled(candidate, count) for candidate in candidates_of(peak)]
+    greatest = max(settled, key=lambda candidate: value_at(candidate, {COUNTER.name: count}))
+    certain = all(at_least(greatest, other, least={COUNTER: count}) for other in settled)
+    return greatest if certain else None
+
+
+def _settled(expression: sympy.Expr, count: int) -> sympy.Expr:
+    """With the blocks that kernels choose from `count` on: first branch, smaller side, where that is certain."""
+    branches = {}
+    for atom in expression.atoms(sympy.Piecewise):
+        value, condition = atom.args[0]
+        if condition == sympy.true or at_least(condition.lhs, condition.rhs, least={COUNTER: count}):
+            branches[atom] = value
+    expression = expression.xreplace(branches)
+    smaller = {}
+    for atom in expression.atoms(sympy.Min):
+        for side in atom.args:
+            if all(at_least(other, side, least={COUNTER: count}) for other in atom.args):
+                smaller[atom] = side
+    return expression.xreplace(smaller)

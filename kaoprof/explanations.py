@@ -1,0 +1,112 @@
+"""What an explanation holds: texts and numbers only, so that it goes into JSON and is shown without torch."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PROVEN = "formula = derivation"
+DIFFERENT = "formula and derivation differ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """One quantity of the whole batch as an exact expression of the named sizes.
+
+    Args:
+        quantity: `macs`, `flops_all`, `params`, `largest_intermediate` (elements) or `peak_bytes`.
+        text: as papers write it, factored where that is shorter: `2 b c (h + w)^2`.
+        latex: the same, for LaTeX's math mode.
+        expanded: as a sum of products.
+        on_multiples: the expression where every size is a multiple of its number in `divisors`; None if nothing rounds.
+        divisors: by what sizes are divided with rounding (strides, pools).
+        order: growth with the image: `O(h^2 c)`, all spatial sizes together, per sample.
+        degrees: growth in each size alone.
+        value: at the sizes asked for.
+    """
+
+    quantity: str
+    text: str
+    latex: str
+    expanded: str
+    on_multiples: str | None
+    divisors: dict[str, int]
+    order: str
+    degrees: dict[str, int]
+    value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One part of the cost: an operation such as `1st bmm`, or a submodule without those inside; shares are 0 to 1."""
+
+    name: str
+    module: str
+    backward: bool
+    macs: str
+    flops_all: str
+    order: str
+    macs_share: float
+    flops_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofLine:
+    """A closed form of the catalog beside what was derived; `difference` is derived minus formula."""
+
+    quantity: str
+    formula: str
+    derived: str
+    difference: str
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a module costs, as formulas, and what they rest on. Everything goes into JSON as it is.
+
+    Args:
+        method: `derivation` (the module ran with symbolic sizes), or `interpolation` from concrete counts.
+        formulas: for the whole batch.
+        counted: the quantities counted, and the peak predicted, at `sizes`: by a concrete dry run.
+        operations: in the order of execution; empty after an interpolation.
+        submodules: likewise.
+        domain: the sizes for which the formulas hold.
+        specialisations: sizes that the module fixed, and where; the formulas hold for these values only.
+        proof: against the catalog's closed forms; empty where there are none.
+        checked: size tuples at which everything was counted again concretely, and agreed.
+        uncounted: operations without a rule, and their calls; what they compute is missing in `flops_all`.
+        notes: what else a reader must know.
+    """
+
+    name: str
+    factory: str
+    mode: str
+    dtype: str
+    device: str
+    threads: int
+    sizes: dict[str, int]
+    method: str
+    formulas: tuple[Formula, ...]
+    counted: dict[str, int]
+    operations: tuple[Share, ...]
+    submodules: tuple[Share, ...]
+    domain: tuple[str, ...]
+    specialisations: tuple[str, ...]
+    proof: tuple[ProofLine, ...]
+    checked: tuple[dict[str, int], ...]
+    uncounted: dict[str, int]
+    notes: tuple[str, ...]
+
+    @property
+    def proof_status(self) -> str | None:
+        """`formula = derivation`, or that they differ; None without a closed form."""
+        if not self.proof:
+            return None
+        return PROVEN if all(line.proven for line in self.proof) else DIFFERENT
+
+    def formula(self, quantity: str) -> Formula | None:
+        """The formula of one quantity, if it is known."""
+        return next((formula for formula in self.formulas if formula.quantity == quantity), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain dictionaries, lists, texts and numbers, with the proof's status."""
+        return {**asdict(self), "proof_status": self.proof_status}
