@@ -30,11 +30,12 @@ def convolved(layer, x, *, last=False):
 
 
 def settle(module):
-    """Gives batch norms statistics and weights that show, then eval mode."""
+    """Gives batch norms statistics and weights that show, with results on both sides of 0 and 6; then eval mode."""
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
-            for tensor in (part.running_mean, part.running_var, part.weight, part.bias):
+            for tensor in (part.running_mean, part.running_var, part.bias):
                 tensor.data.uniform_(0.5, 1.5)
+            part.weight.data.uniform_(5, 15)
     return module.eval()
 
 
