@@ -1,5 +1,6 @@
 """Everything that `explain` knows of a module: formulas by derivation, else by interpolation, held against counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -8,6 +9,7 @@ from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import value_at
 from kaoprof.count.interpolation import NotPolynomialCountError, interpolate
 from kaoprof.count.itemised import Item
+from kaoprof.count.live_bytes import predict_peak_bytes
 from kaoprof.count.peak_formula import PeakFormula, derive_peak
 from kaoprof.count.sizes import Specialisation
 from kaoprof.count.symbolic import Derivation, derive
@@ -137,17 +139,31 @@ def _interpolated(target: Target, counted: Quantities, device: Device, seed: int
     except NotPolynomialCountError as error:
         raise NotAnalysableError(f"{error.message}; {why}", where=target.factory, hint=error.hint) from error
     checked = verify(found.formulas, target, found.domain, device=None, seed=seed)
+    peak, peak_note = _interpolated_peak(target, counted, device, seed)
     return Analysis(
         method="interpolation",
-        formulas=found.formulas,
+        formulas=found.formulas | peak,
         items=(),
         counted=counted,
         domain=found.domain,
         specialisations=(),
         checked=checked,
         uncounted={},
-        notes=(
-            f"interpolated exactly from {found.counts} concrete counts on meta, because {why}",
-            f"the peak has no polynomial; at the given sizes on {device.name} it is {counted['peak_bytes']} bytes",
-        ),
+        notes=(f"interpolated exactly from {found.counts} concrete counts on meta, because {why}", peak_note),
     )
+
+
+def _interpolated_peak(
+    target: Target, counted: Quantities, device: Device, seed: int
+) -> tuple[dict[str, sympy.Expr], str]:
+    """The peak as a polynomial, if it is one as far as it is checked: another moment may be the fullest further out."""
+
+    def peak_at(sizes: Mapping[str, int]) -> Quantities:
+        return {"peak_bytes": predict_peak_bytes(target.at(sizes), device=device.name, threads=device.threads)}
+
+    try:
+        found = interpolate(peak_at, target.sizes)
+        verify(found.formulas, target, found.domain, device=device, seed=seed)
+    except KaoprofError:
+        return {}, f"the peak is no polynomial; at the given sizes on {device.name} it is {counted['peak_bytes']} bytes"
+    return found.formulas, "the peak's formula is right where it was checked; at far larger sizes another may take over"

@@ -1,20 +1,23 @@
 """How an expression grows: its order when the image grows, its degree in each size, and the share of its parts."""
 
+import itertools
 from collections.abc import Sequence
 
 import sympy
 
 from kaoprof.count.expressions import size_symbol
+from kaoprof.dims import SPATIAL_AXES
 
-NOT_GROWING = ("b", "c")  # an order says how the cost grows with the image: per sample, channels beside it
+SPATIAL = frozenset(itertools.chain(*SPATIAL_AXES.values()))  # an order says how the cost grows with the image
+NOT_GROWING = ("b", "c")  # where no name is spatial, all sizes but these grow together
 
 
 def order(expression: sympy.Expr, names: Sequence[str]) -> str:
-    """The order such as `O(h^4 c)`: all sizes but batch and channels grow together; their highest power wins.
+    """The order such as `O(h^4 c)`: the spatial sizes grow together, and their highest power wins.
 
     Rounding does not matter to an order: `ceiling(h / 2)` counts as h. The batch is left out: an order is per sample.
     """
-    growing = [name for name in names if name not in NOT_GROWING]
+    growing = [name for name in names if name in SPATIAL] or [name for name in names if name not in NOT_GROWING]
     if not growing or not expression.free_symbols:
         return "O(1)" if not expression.free_symbols else f"O({_leading(_smooth(expression), [])})"
     one = size_symbol("h" if "h" in growing else growing[0])

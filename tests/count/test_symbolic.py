@@ -5,10 +5,14 @@ import itertools
 import pytest
 
 from kaoprof.catalog import OPERATORS
+from kaoprof.count.expressions import value_at
+from kaoprof.count.growth import order
 from kaoprof.count.proof import compare_with_formula
 from kaoprof.count.symbolic import derive
 from kaoprof.dims import IMPLEMENTATIONS, PROJECTIONS, AttentionOptions
-from kaoprof.targets import operator_target
+from kaoprof.networks import network_workload
+from kaoprof.specs import load_spec
+from kaoprof.targets import operator_target, workload_target
 
 NAMES = tuple(OPERATORS)
 ALL_FORWARD = list(itertools.product(NAMES, (1, 2, 3), PROJECTIONS, IMPLEMENTATIONS, (1, 2), ("forward",)))
@@ -28,3 +32,13 @@ def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, i
     assert {
         line.quantity: line.difference for line in compare_with_formula(derivation.formulas, target, name, options)
     } == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), 0)
+
+
+def test_a_whole_network_is_derived_with_its_printed_count():
+    target = workload_target(network_workload(load_spec("kanet-qkv")))
+    derivation = derive(target)
+    assert derivation.specialisations == ()
+    assert derivation.domain.lines() == ("b >= 2", "h >= 33", "w >= 33")  # its stride is 32 in all
+    at_224 = {"b": 1, "h": 224, "w": 224}
+    assert value_at(derivation.macs, at_224) == 281_119_392  # arXiv:2007.08442 prints 281m
+    assert order(derivation.macs, tuple(target.sizes)) == "O(h^2)"
