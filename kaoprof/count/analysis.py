@@ -66,12 +66,15 @@ def analyse(target: Target, *, device: Device, seed: int = 0) -> Analysis:
         return _interpolated(
             target, counted, device, seed, why=f"it does not run with symbolic sizes: {_first_line(error)}"
         )
-    if derivation.specialisations:
+    if not derivation.specialisations:
         try:
-            return _interpolated(target, counted, device, seed, why=f"it fixes {derivation.specialisations[0]}")
-        except KaoprofError:
             return _derived(target, derivation, counted, device, seed)
-    return _derived(target, derivation, counted, device, seed)
+        except FormulaError as error:  # a size went through a float into what is done, unseen
+            return _interpolated(target, counted, device, seed, why=f"its derivation was wrong: {error.message}")
+    try:
+        return _interpolated(target, counted, device, seed, why=f"it fixes {derivation.specialisations[0]}")
+    except KaoprofError:
+        return _derived(target, derivation, counted, device, seed)
 
 
 def _counted(target: Target, device: Device) -> Quantities:

@@ -1,5 +1,7 @@
 """Formulas of modules that kaoprof has never seen: torch's own, with strides, with size-dependent and hostile code."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -66,6 +68,21 @@ class Rooted(nn.Module):
         for _ in range(steps):
             x = x @ torch.ones(x.shape[1], x.shape[1], device=x.device)
         return x
+
+
+class FloatRooted(Branching):
+    """A size becomes a float, and that decides what is done: no symbol is ever asked for a number."""
+
+    def forward(self, x):
+        for _ in range(int(math.sqrt(x.shape[1]))):
+            x = self.linear(x)
+        return x
+
+
+class SquareTokens(Branching):
+    def forward(self, x):
+        side = int(math.sqrt(x.shape[1]))
+        return self.linear(x.reshape(x.shape[0], side, side, x.shape[2]))
 
 
 def here(cls, **rest):
@@ -164,6 +181,18 @@ def test_what_is_no_polynomial_is_refused_or_keeps_its_fixed_size():
     analysis = analyse(target, device=CPU)
     assert [(found.name, found.value) for found in analysis.specialisations] == [("n", 17)]
     assert "n = 17" in analysis.domain.lines()
+
+
+def test_a_wrong_derivation_is_never_shown():
+    with pytest.raises(NotAnalysableError, match="follow no polynomial in n; its derivation was wrong"):
+        analyse(here(FloatRooted, args=("c",), **TOKENS), device=CPU)
+
+
+def test_tokens_that_must_be_a_square_keep_their_size_and_say_why():
+    analysis = analyse(here(SquareTokens, args=("c",), **TOKENS | {"sizes": {"b": 2, "n": 16, "c": 8}}), device=CPU)
+    assert shown(analysis) == "16 b c^2"
+    assert "n = 16: required at" in str(analysis.specialisations[0])
+    assert "x.reshape(x.shape[0], side, side, x.shape[2])" in analysis.specialisations[0].why
 
 
 def test_a_wrong_formula_is_an_error():
