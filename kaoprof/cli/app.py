@@ -7,7 +7,12 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from kaoprof.cli.check import check
 from kaoprof.cli.compare import compare
+from kaoprof.cli.complaints import complain
+from kaoprof.cli.init import init
+from kaoprof.cli.listing import list_
+from kaoprof.cli.schema import schema
 from kaoprof.errors import KaoprofError
 from kaoprof.version import __version__
 
@@ -23,6 +28,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(epilog="Example: kaoprof compare --h 14,28,56 --c 8 --batch 8 -o run.json -o table.tex")(compare)
+app.command(epilog="Example: kaoprof check my-model.yaml kanet-qkv")(check)
+app.command("list", epilog="Example: kaoprof list --format json")(list_)
+app.command(epilog="Example: kaoprof schema > kaoprof.schema.json")(schema)
+app.command(epilog="Example: kaoprof init my-model.yaml")(init)
 
 
 @app.callback(invoke_without_command=True)
@@ -59,7 +68,6 @@ def run(arguments: list[str]) -> int:
 
 
 def fail(message: str, code: int) -> int:
-    """Says what went wrong, in one line."""
-    one_line = " ".join(message.split())
-    typer.echo(f"kaoprof: {one_line}", err=True)
+    """Says what went wrong, in one line; returns the exit code."""
+    complain(message)
     return code

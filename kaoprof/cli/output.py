@@ -32,16 +32,26 @@ def check_targets(paths: Sequence[Path], *, force: bool) -> None:
     """
     for path in paths:
         format_of(path)
-        if path.is_dir():
-            raise OutputError("is a folder", where=str(path), hint="name a file in it")
-        if path.exists() and not force:
-            raise UsageError("exists already", where=str(path), hint="--force overwrites it")
-        if not path.parent.is_dir():
-            raise OutputError(f"there is no folder {path.parent}", where=str(path), hint="create it first")
-        if not os.access(path.parent, os.W_OK):
-            raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
+        check_target(path, force=force)
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="-o")
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """Refuses a file that could not be written.
+
+    Raises:
+        UsageError: it exists (without `force`).
+        OutputError: it is a folder, or its folder is missing or not writable.
+    """
+    if path.is_dir():
+        raise OutputError("is a folder", where=str(path), hint="name a file in it")
+    if path.exists() and not force:
+        raise UsageError("exists already", where=str(path), hint="--force overwrites it")
+    if not path.parent.is_dir():
+        raise OutputError(f"there is no folder {path.parent}", where=str(path), hint="create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
 
 
 def write_all(record: Record, paths: Sequence[Path]) -> None:

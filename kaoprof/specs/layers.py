@@ -16,7 +16,8 @@ Count = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 Offset = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
 PerAxis: TypeAlias = Count | Annotated[tuple[Count, ...], Meta(min_length=1, max_length=3)]
 PaddingPerAxis: TypeAlias = Offset | Annotated[tuple[Offset, ...], Meta(min_length=1, max_length=3)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", description="letters, digits and . _ -")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+Name = Annotated[str, Meta(pattern=NAME_PATTERN, description="letters, digits and . _ -")]
 
 Out = Annotated[Count, Meta(description="output channels, such as 32")]
 Kernel = Annotated[PerAxis, Meta(description="window size: one number, or one for each spatial axis")]

@@ -1,9 +1,15 @@
 """The spec that a new user starts from: valid, small, and commented."""
 
+import re
+from pathlib import Path
+
+from kaoprof.specs.layers import NAME_PATTERN
+
+FILE = "my-model.yaml"
 STARTER = """\
 # A model for kaoprof. Check it with `kaoprof check my-model.yaml`, profile it with `kaoprof profile my-model.yaml`.
 schema: 1
-name: my-model
+name: "my-model"
 source: "where it comes from: a paper, a repository"
 description: a small classifier with Kronecker attention
 
@@ -33,6 +39,9 @@ layers:
 """
 
 
-def starter_spec() -> str:
-    """The text of a valid, commented model spec."""
-    return STARTER
+def starter_spec(file: str = FILE) -> str:
+    """The text of a valid, commented model spec, named after the `file` that it is meant for."""
+    stem = Path(file).stem
+    if not re.fullmatch(NAME_PATTERN, stem):
+        return STARTER
+    return re.sub(r"my-model(\.yaml)?", lambda found: file if found[1] else stem, STARTER)

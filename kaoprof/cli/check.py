@@ -1,0 +1,84 @@
+"""`kaoprof check`: are these specs right, and what do they come to on paper?"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from kaoprof.networks.totals import SpecTotals
+
+WRONG_SPEC = 2
+HEADERS = ("name", "kind", "MACs", "params\nno BN", "params\nwith BN", "map", "input")
+CONVENTION = "MACs are of one sample, 1 MAC = 2 FLOPs; map: attention coefficients of the batch, fp32; BN: batch norm."
+
+
+def check(
+    specs: Annotated[list[str], typer.Argument(metavar="PATH", help="Spec files, or names of shipped specs.")],
+) -> int:
+    """Checks specs; prints their totals by closed forms.
+
+    Needs no torch. Whatever is wrong is named with file, line and key; every spec is looked at, also after a
+    wrong one.
+    """
+    from kaoprof.cli.complaints import complain
+    from kaoprof.errors import KaoprofError
+    from kaoprof.networks.totals import totals_of
+    from kaoprof.specs import load_spec
+
+    right = []
+    for spec in specs:
+        try:
+            right.append(totals_of(load_spec(spec)))
+        except KaoprofError as error:
+            complain(str(error))
+    if right:
+        show(right)
+    return 0 if len(right) == len(specs) else WRONG_SPEC
+
+
+def show(specs: "Sequence[SpecTotals]") -> None:
+    """Prints the table, and what its figures mean."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(table_of(specs))
+    if any(spec.macs is not None for spec in specs):
+        console.print(Text(CONVENTION, style="dim"))
+
+
+def table_of(specs: "Sequence[SpecTotals]") -> "Table":
+    """One row for each spec."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    for header in HEADERS:
+        text = header in {"name", "kind", "input"}
+        table.add_column(header, justify="left" if text else "right", no_wrap=not text, overflow="fold")
+    for spec in specs:
+        table.add_row(*cells_of(spec))
+    return table
+
+
+def cells_of(spec: "SpecTotals") -> tuple[str, ...]:
+    """What stands in a spec's row; empty where a figure does not apply."""
+    from kaoprof.units import format_bytes, format_count
+
+    if spec.cells is not None:
+        return (spec.name, spec.kind, "", "", "", "", f"{spec.cells} cell{'s' if spec.cells != 1 else ''}")
+    if spec.macs is None or spec.params is None or spec.params_norm is None or spec.map_bytes is None:
+        return (spec.name, spec.kind, "", "", "", "", "names code, not analysed")
+    return (
+        spec.name,
+        spec.kind,
+        format_count(spec.macs),
+        format_count(spec.params),
+        format_count(spec.params + spec.params_norm),
+        format_bytes(spec.map_bytes) if spec.map_bytes else "",
+        "x".join(map(str, spec.input_shape or ())),
+    )

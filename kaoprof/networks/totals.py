@@ -1,0 +1,58 @@
+"""What a whole spec comes to on paper, in one row. Torch-free; code is not imported."""
+
+from dataclasses import dataclass
+
+from kaoprof.dims import DTYPE_BYTES
+from kaoprof.networks.analysis import check_spec, network_cost, spec_input
+from kaoprof.specs import Document
+from kaoprof.specs.documents import GridSpec, ModelSpec, OperatorSpec
+from kaoprof.specs.grid import grid_cells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecTotals:
+    """A spec at a glance; None where the figure does not apply to its kind.
+
+    Args:
+        name: what the spec calls itself.
+        kind: `model`, `operator`, `grid` or `code`.
+        input_shape: `(b, c, *spatial)`.
+        macs: of one sample.
+        params: weights without those of batch norm.
+        params_norm: scale and shift of batch norm.
+        map_bytes: of all attention coefficients in fp32, for the whole batch.
+        cells: sizes that a grid compares.
+    """
+
+    name: str
+    kind: str
+    input_shape: tuple[int, ...] | None = None
+    macs: int | None = None
+    params: int | None = None
+    params_norm: int | None = None
+    map_bytes: int | None = None
+    cells: int | None = None
+
+
+def totals_of(document: Document) -> SpecTotals:
+    """Checks the spec and adds up its closed forms.
+
+    Raises:
+        SpecError: the first thing that is wrong, with file, line and key.
+    """
+    check_spec(document)
+    spec = document.spec
+    if isinstance(spec, GridSpec):
+        return SpecTotals(name=spec.name, kind=document.kind, cells=len(grid_cells(spec)))
+    if not isinstance(spec, ModelSpec | OperatorSpec):
+        return SpecTotals(name=spec.name, kind=document.kind)
+    cost, given = network_cost(document), spec_input(document)
+    return SpecTotals(
+        name=spec.name,
+        kind=document.kind,
+        input_shape=(given.batch, given.channels, *given.size),
+        macs=int(cost.macs),
+        params=int(cost.params),
+        params_norm=int(cost.params_norm),
+        map_bytes=int(cost.map_entries) * given.batch * DTYPE_BYTES["fp32"],
+    )
