@@ -18,7 +18,7 @@ LARGEST = {1: 1500, 2: 40, 3: 13}  # so that the fused kernel's blocks of 192 an
 
 
 @pytest.mark.parametrize(
-    ("name", "implementation", "mode", "layout"), itertools.product(OPERATORS, IMPLEMENTATIONS, MODES, LAYOUTS)
+    ("name", "implementation", "mode", "layout"), list(itertools.product(OPERATORS, IMPLEMENTATIONS, MODES, LAYOUTS))
 )
 def test_the_formula_is_the_predicted_peak_at_ten_sizes(name, implementation, mode, layout):
     ndim, heads = layout
