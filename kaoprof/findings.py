@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kaoprof.records import Record, Row
 from kaoprof.stats import Estimate, estimate, paired_ratio, spread
 
+FAILURES = ("oom", "timeout", "unsupported", "error")
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
@@ -98,6 +99,11 @@ def disagreements(row: Row) -> tuple[str, ...]:
         for left_name, left, right_name, right in pairs
         if left is not None and right is not None and left != right
     )
+
+
+def sound(record: Record) -> bool:
+    """Whether no row failed and no count disagrees."""
+    return not any(row.status in FAILURES or disagreements(row) for row in record.rows)
 
 
 def warnings_of(record: Record) -> list[str]:

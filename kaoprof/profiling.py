@@ -1,6 +1,6 @@
 """From a request to a record: closed forms, counts, prediction, measurement, in that order. Never prints."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,16 +9,14 @@ from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
-from kaoprof.measure.child import Child
-from kaoprof.measure.session import Measurement, Plan, Progress, Session, Subject, measure
-from kaoprof.records import Analytic, Case, Counted, Environment, Latency, Protocol, Record, Row, element_bytes
+from kaoprof.measure.session import Measurement, Progress, Subject
+from kaoprof.measuring import ProgressCallback, latency_of, run_session
+from kaoprof.records import Analytic, Case, Counted, Record, Row, element_bytes
 from kaoprof.requests import Options, Sizes, cases_of, spatial_grid
 from kaoprof.version import __version__
 
 if TYPE_CHECKING:
     from kaoprof.count import Census
-
-ProgressCallback = Callable[[Progress], None]
 
 
 def compare(
@@ -170,37 +168,19 @@ def counted(census: "Census", case: Case) -> Counted:
 
 def measure_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
     """The record with every row measured, skipped or failed, each with its reason."""
-    plan = Plan(
-        device=device, threads=options.threads, budget_s=options.budget_s, samples=options.samples,
-        timeout_s=options.timeout_s, memory_fraction=options.memory_fraction, force_run=options.force_run,
-        seed=options.seed,
-    )  # fmt: skip
-    session = Session(plan, Child, notify)
-    started = session.clock()
-    load = _load_average()
     keys = {row.case: key for key, row in enumerate(record.rows)}
     cells = [
         [subject_of(row, keys[row.case], options.seed) for row in rows if row.status == "ok"]
         for rows in record.cells().values()
     ]
-    interrupted = False
-    try:
-        measure(session, cells)
-    except KeyboardInterrupt:
-        interrupted = True
-    environment = Environment(**session.environment, load_before=load) if session.environment else None
+    outcome = run_session(cells, device, options, notify)
     return replace(
         record,
-        rows=tuple(measured(row, session.measurements.get(keys[row.case])) for row in record.rows),
-        environment=environment,
-        protocol=Protocol(
-            budget_s=options.budget_s, samples=options.samples, timeout_s=options.timeout_s, seed=options.seed,
-            memory_fraction=options.memory_fraction, force_run=options.force_run,
-            spent_s=session.clock() - started, free_bytes=session.free_bytes,
-            throughput_flops=session.throughput_flops,
-        ),
-        interrupted=interrupted,
-    )  # fmt: skip
+        rows=tuple(measured(row, outcome.measurements.get(keys[row.case])) for row in record.rows),
+        environment=outcome.environment,
+        protocol=outcome.protocol,
+        interrupted=outcome.interrupted,
+    )
 
 
 def subject_of(row: Row, key: int, seed: int) -> Subject:
@@ -220,26 +200,15 @@ def subject_of(row: Row, key: int, seed: int) -> Subject:
 
 
 def measured(row: Row, measurement: Measurement | None) -> Row:
-    """The row with what was measured of it."""
+    """The row with what was measured of it; as it is, if it never came to that."""
     if measurement is None:
-        return row if row.status != "ok" else replace(row, status="skipped", detail="not reached before the run ended")
-    latency = (
-        Latency(rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls)
-        if measurement.samples_s
-        else None
-    )
+        return row
     return replace(
         row,
         status=measurement.status,
         detail=measurement.detail,
         peak_bytes_measured=measurement.peak_bytes,
         peak_bytes_reserved=measurement.reserved_bytes,
-        latency=latency,
+        latency=latency_of(measurement),
         denormal_fraction=measurement.denormal_fraction,
     )
-
-
-def _load_average() -> float | None:
-    import os
-
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -167,8 +167,8 @@ def element_bytes(case: Case) -> int:
     return DTYPE_BYTES[case.dtype]
 
 
-def dumps(record: Record) -> str:
-    """The record as JSON text."""
+def dumps(record: object) -> str:
+    """A record, of whatever kind, as JSON text."""
     return msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
 
 

@@ -12,6 +12,7 @@ from kaoprof.cli.compare import compare
 from kaoprof.cli.complaints import complain
 from kaoprof.cli.init import init
 from kaoprof.cli.listing import list_
+from kaoprof.cli.profile import profile
 from kaoprof.cli.schema import schema
 from kaoprof.errors import KaoprofError
 from kaoprof.version import __version__
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(epilog="Example: kaoprof compare --h 14,28,56 --c 8 --batch 8 -o run.json -o table.tex")(compare)
+app.command(epilog="Example: kaoprof profile mobilenetv2 kanet-kv kanet-qkv")(profile)
 app.command(epilog="Example: kaoprof check my-model.yaml kanet-qkv")(check)
 app.command("list", epilog="Example: kaoprof list --format json")(list_)
 app.command(epilog="Example: kaoprof schema > kaoprof.schema.json")(schema)

@@ -48,6 +48,7 @@ def compare(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
+    from kaoprof.cli.renderings import compare_rendering
     from kaoprof.profiling import compare as profile
     from kaoprof.requests import Options, parse_names, parse_sizes
     from kaoprof.units import parse_seconds
@@ -69,4 +70,4 @@ def compare(
             **sizes, heads=heads, operators=parse_names(operators), projection=projection, scale=scale, dtype=dtype,
             mode=mode, options=options, progress=progress,
         )  # fmt: skip
-    return finish(record, paths, format_name=format_, strict=strict)
+    return finish(record, compare_rendering(), paths, format_name=format_, strict=strict)

@@ -3,11 +3,13 @@
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from kaoprof.cli.renderings import Rendering
 from kaoprof.errors import OutputError, UsageError, did_you_mean
-from kaoprof.records import Record, dumps
+from kaoprof.records import dumps
 from kaoprof.report.formats import FORMATS, format_of
 
 STDOUT_FORMATS = ("table", *FORMATS)
@@ -54,7 +56,7 @@ def check_target(path: Path, *, force: bool) -> None:
         raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
 
 
-def write_all(record: Record, paths: Sequence[Path]) -> None:
+def write_all(record: object, files: Mapping[str, Callable[[Any], str]], paths: Sequence[Path]) -> None:
     """Writes every file; one that fails does not keep the others from being written.
 
     Raises:
@@ -63,14 +65,14 @@ def write_all(record: Record, paths: Sequence[Path]) -> None:
     failures = []
     for path in paths:
         try:
-            write_whole(path, FORMATS[format_of(path)](record))
+            write_whole(path, files[format_of(path)](record))
         except OSError as error:
             failures.append(f"{path}: {error.strerror}")
     if failures:
         raise OutputError(f"not written: {'; '.join(failures)}", hint=rescue(record))
 
 
-def rescue(record: Record) -> str:
+def rescue(record: object) -> str:
     """Tries to keep the record somewhere else, and says where."""
     try:
         with tempfile.NamedTemporaryFile("w", prefix="kaoprof-", suffix=".json", delete=False) as copy:
@@ -102,16 +104,13 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def print_record(record: Record, format_name: str) -> None:
+def print_record(record: object, rendering: Rendering, format_name: str) -> None:
     """Prints the record to stdout: as a table for the terminal's width, or in a file format."""
     if format_name != "table":
-        sys.stdout.writelines(
-            FORMATS[format_name](record).splitlines(keepends=True)
-        )  # unbuffered, a long write may stop
+        text = rendering.files[format_name](record)
+        sys.stdout.writelines(text.splitlines(keepends=True))  # where output is unbuffered, a long write may stop short
         return
     from rich.console import Console
 
-    from kaoprof.report.console import to_console
-
     console = Console(highlight=False)
-    console.print(to_console(record, console.width))
+    console.print(rendering.console(record, console.width))

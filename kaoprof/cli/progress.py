@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kaoprof.measure.session import Progress
-from kaoprof.profiling import ProgressCallback
+from kaoprof.measuring import ProgressCallback
 from kaoprof.units import format_seconds
 
 CLEAR_LINE = "\r\x1b[2K"

@@ -5,8 +5,7 @@ is a private one, built for it; its hooks are gone afterwards in any case.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from kaoprof.build import Workload, build_inputs, build_module, step_of
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.count.dispatcher import CountingMode
+from kaoprof.watching import watched
 
 LABEL = "kaoprof layer"  # the key under which an autograd node remembers its module
 
@@ -124,7 +124,7 @@ def count_layers(workload: Workload, names: Collection[str] | None = None) -> di
     step = step_of(workload, module, build_inputs(workload, device="meta"))
     modules = {name: part for name, part in module.named_modules() if names is None or name in names or not name}
     counting = LayerCountingMode()
-    with torch.inference_mode(workload.mode == "forward"), _watched(modules, counting), counting:
+    with torch.inference_mode(workload.mode == "forward"), watched(modules, counting), counting:
         output = step()
         del output
     params = _own_params(module, modules)
@@ -141,27 +141,6 @@ def count_layers(workload: Workload, names: Collection[str] | None = None) -> di
         )
         for name, part in modules.items()
     }
-
-
-@contextmanager
-def _watched(modules: dict[str, nn.Module], counting: LayerCountingMode) -> Iterator[None]:
-    """Tells `counting` when each module starts and ends; leaves no hook behind."""
-
-    def entering(name: str) -> Callable[..., None]:
-        return lambda _, args, kwargs: counting.enter(name, (args, kwargs))
-
-    def leaving(name: str) -> Callable[..., None]:
-        return lambda _, args, output: counting.leave(name, output)  # noqa: ARG005 - torch's signature
-
-    handles = []
-    try:
-        for name, module in modules.items():
-            handles.append(module.register_forward_pre_hook(entering(name), with_kwargs=True))
-            handles.append(module.register_forward_hook(leaving(name)))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _own_params(module: nn.Module, modules: Collection[str]) -> Counter[str]:

@@ -259,7 +259,7 @@ MOVES_DATA = frozenset(
 
 
 def has_rule(operation: torch._ops.OpOverload) -> bool:
-    """Whether the operation itself counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
+    """Whether the operation counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
     packet = operation.overloadpacket
     return operation.namespace == "prim" or packet in MACS or packet in FLOPS or packet in MOVES_DATA
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kaoprof.count.convolution_scratch import convolution_scratch
 from kaoprof.dims import Size
 
 aten = torch.ops.aten
@@ -47,6 +48,7 @@ def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> 
 
 CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
+    aten.convolution: convolution_scratch,
     aten._softmax_backward_data: softmax_backward,  # noqa: SLF001
 }
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from kaoprof.build import Workload, build_inputs, build_module, step_of, torch_dtype
 from kaoprof.measure.denormals import denormal_fraction
 from kaoprof.measure.environment import environment_of, free_bytes
+from kaoprof.measure.layer_meter import layer_peaks, layer_seconds
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
 from kaoprof.measure.throughput import product_throughput
@@ -61,6 +62,16 @@ class Bench:
             return self.meters.seconds(step, calls=request.calls, warm_calls=request.warm_calls)
         finally:
             self._drop_gradients(module)
+
+    def layers(self, request: Request) -> dict[str, dict[str, float]]:
+        """Seconds and peak bytes of each named layer; memory only where the allocator tells it over time."""
+        _, module, step = self.subjects[_wanted(request.subject)]
+        try:
+            seconds = layer_seconds(step, module, request.layers, device=self.device)
+            peaks = layer_peaks(step, module, request.layers) if self.device == "cpu" else {}
+        finally:
+            self._drop_gradients(module)
+        return {"seconds": seconds, "peak_bytes": dict(peaks)}
 
     def denormals(self, request: Request) -> float | None:
         """The fraction of softmax outputs that would be denormal, on the first sample of the batch."""

@@ -13,7 +13,8 @@ class Request:
     """`do` names what the child does; the other fields are what that needs.
 
     `prepare` sets device and threads up and answers with the environment; `load` builds a subject; `peak` and `time`
-    run it; `denormals` inspects its coefficients; `throughput` and `free` ask about the device; `clear` forgets all.
+    run it; `layers` times and weighs its layers; `denormals` inspects its coefficients; `throughput` and `free` ask
+    about the device; `clear` forgets all.
     """
 
     do: str
@@ -24,6 +25,7 @@ class Request:
     calls: int = 1
     warm_calls: int = 0
     dtype: str | None = None
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

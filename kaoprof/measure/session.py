@@ -24,6 +24,7 @@ MAX_ROUNDS = 200
 SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
 DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
+GIGA = 1e9
 SINGLE_THREAD_SLOWDOWN = 4  # a guess, generous, for a call on one thread with denormals
 
 
@@ -39,7 +40,10 @@ class Asks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Something to measure. `floor_flops` is arithmetic that it cannot avoid, for the whole batch."""
+    """Something to measure. `floor_flops` is arithmetic that it cannot avoid, for the whole batch.
+
+    `layers` are the names of a model's layers that are to be told apart.
+    """
 
     key: int
     label: str
@@ -47,6 +51,7 @@ class Subject:
     resident_bytes: int
     predicted_bytes: int
     floor_flops: int
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,7 @@ class Measurement:
     peak_bytes: int | None = None
     reserved_bytes: int | None = None
     denormal_fraction: float | None = None
+    layers: dict[str, dict[str, float]] | None = None
     call_s: float = math.inf
     calls: int = 1
     rounds: list[int] = field(default_factory=list)
@@ -145,8 +151,14 @@ class Session:
     def ask(self, subject: Subject, do: str, *, timeout_s: float, calls: int = 1, warm_calls: int = 0) -> Any:
         """Asks about a subject; None if that failed, which its measurement then says."""
         measurement = self.measurements[subject.key]
-        request = Request(do=do, subject=subject.key, workload=subject.workload if do == "load" else None,
-                          calls=calls, warm_calls=warm_calls)  # fmt: skip
+        request = Request(
+            do=do,
+            subject=subject.key,
+            workload=subject.workload if do == "load" else None,
+            layers=subject.layers if do == "layers" else (),
+            calls=calls,
+            warm_calls=warm_calls,
+        )
         try:
             return self.start().ask(request, timeout_s=timeout_s)
         except SubjectFailed as failure:
@@ -189,7 +201,8 @@ class Session:
         elif floor_s > self.plan.timeout_s:
             detail = (
                 f"predicted too slow: one call needs at least {format_seconds(floor_s)} at this device's "
-                f"{self.throughput_flops / 1e9:.0f} GFLOP/s, limit {format_seconds(self.plan.timeout_s)}; raise --timeout"
+                f"{self.throughput_flops / GIGA:.0f} GFLOP/s, limit {format_seconds(self.plan.timeout_s)}; "
+                "raise --timeout"
             )
         else:
             return False
@@ -211,8 +224,15 @@ class Session:
         self.calibrate(subject)
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
+        self.look_inside(subject, share_s)
+
+    def look_inside(self, subject: Subject, share_s: float) -> None:
+        """A model's layers; an operator's denormals, where the look does not cost more than it tells."""
+        measurement = self.measurements[subject.key]
         batch = subject.workload.inputs[0].shape[0]
-        if measurement.call_s / batch * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE:
+        if subject.layers and measurement.call_s < share_s:
+            measurement.layers = self.ask(subject, "layers", timeout_s=START_LIMIT_S + self.plan.timeout_s)
+        elif not subject.layers and measurement.call_s / batch * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE:
             measurement.denormal_fraction = self.ask(subject, "denormals", timeout_s=START_LIMIT_S)
 
     def calibrate(self, subject: Subject) -> None:
@@ -273,6 +293,7 @@ class Session:
         if seconds is not None:
             measurement.rounds.append(number)
             measurement.samples_s.append(seconds)
+            measurement.call_s = min(measurement.call_s, seconds)  # a first call that was disturbed must not decide
 
 
 def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:

@@ -14,11 +14,12 @@ def to_csv(record: Record) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(column(view)) for column in COLUMNS.values()] for view in views(record))
+    writer.writerows([cell_text(column(view)) for column in COLUMNS.values()] for view in views(record))
     return text.getvalue()
 
 
-def _cell(value: Value) -> str:
+def cell_text(value: Value) -> str:
+    """One value as it stands in a file: unknown is empty, and no text can be run as a formula."""
     if value is None:
         return ""
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):

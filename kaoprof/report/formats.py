@@ -4,12 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Record, dumps
 from kaoprof.report.delimited import to_csv
 from kaoprof.report.latex import to_latex
+from kaoprof.report.layer_files import profile_to_csv, profile_to_latex, profile_to_markdown
 from kaoprof.report.markdown import to_markdown
 
 FORMATS: dict[str, Callable[[Record], str]] = {"csv": to_csv, "json": dumps, "md": to_markdown, "tex": to_latex}
+PROFILE_FORMATS: dict[str, Callable[[ProfileRecord], str]] = {
+    "csv": profile_to_csv,
+    "json": dumps,
+    "md": profile_to_markdown,
+    "tex": profile_to_latex,
+}
 
 
 def format_of(path: Path) -> str:

@@ -22,11 +22,11 @@ def to_markdown(record: Record) -> str:
     lines: list[str] = []
     for cell in standings(record).values():
         lines += [f"**{escape(title_of(record, cell[0].row))}**", ""]
-        lines += [_line(HEADERS), _line(["---", *["---:"] * (len(HEADERS) - 1)])]
+        lines += [table_line(HEADERS), table_line(["---", *["---:"] * (len(HEADERS) - 1)])]
         for standing in cell:
             cells = cells_of(standing)
             lines.append(
-                _line(
+                table_line(
                     escape(text)
                     for text in (
                         f"{cells.operator}:{cells.implementation}", cells.order_time,
@@ -43,5 +43,6 @@ def to_markdown(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(texts: Iterable[str]) -> str:
+def table_line(texts: Iterable[str]) -> str:
+    """One row of a table."""
     return f"| {' | '.join(texts)} |"

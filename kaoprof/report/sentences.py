@@ -2,6 +2,7 @@
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings import Standing, find_baseline
+from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Record
 from kaoprof.stats import Estimate
 from kaoprof.units import format_bytes, format_ratio, format_seconds, three_digits
@@ -14,12 +15,13 @@ CONVENTION = (
 AGREE = "'=': the closed form, torch's dispatcher and fvcore count the same MACs, and the same FLOPs of all arithmetic."
 
 
-def protocol_of(record: Record) -> list[str]:
+def protocol_of(record: Record | ProfileRecord) -> list[str]:
     """How it was measured, and where: two sentences, or none if nothing was."""
     protocol, environment = record.protocol, record.environment
     if protocol is None or environment is None:
         return []
-    samples = [len(row.latency.samples_s) for row in record.rows if row.latency]
+    measured = record.rows if isinstance(record, Record) else record.models
+    samples = [len(one.latency.samples_s) for one in measured if one.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
     fewest, most = min(samples, default=0), max(samples, default=0)
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"

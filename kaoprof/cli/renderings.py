@@ -1,0 +1,79 @@
+"""What a command's record looks like: which function draws it on a terminal, and which writes each file format."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kaoprof.findings import sound, warnings_of
+from kaoprof.layer_findings import profile_warnings, sound_profile
+from kaoprof.report.formats import FORMATS, PROFILE_FORMATS
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """How one kind of record is shown.
+
+    Args:
+        console: the record and the terminal's width -> what rich prints.
+        files: format -> the record as text.
+        warnings: what a careful reader must know.
+        sound: whether nothing failed and no count disagrees.
+        next_command: what a user is likely to want next.
+    """
+
+    console: "Callable[[Any, int], RenderableType]"
+    files: Mapping[str, Callable[[Any], str]]
+    warnings: Callable[[Any], list[str]]
+    sound: Callable[[Any], bool]
+    next_command: Callable[[Any], str]
+
+
+def compare_rendering() -> Rendering:
+    """For the record of `compare`."""
+
+    def console(record: Any, width: int) -> "RenderableType":
+        from kaoprof.report.console import to_console
+
+        return to_console(record, width)
+
+    return Rendering(console=console, files=FORMATS, warnings=warnings_of, sound=sound, next_command=_after_compare)
+
+
+def _after_compare(record: Any) -> str:
+    case = record.rows[0].case
+    sizes = " ".join(f"--{axis} {size}" for axis, size in zip(case.dims.axes, case.dims.spatial, strict=True))
+    again = f"kaoprof compare {sizes} --c {case.c} --batch {case.b}"
+    if record.protocol is None:
+        return f"{again}    (counts, predicts and measures)"
+    if case.mode == "forward":
+        return f"{again} --mode train -o run.json -o table.tex"
+    return f"{again} -o run.json -o table.tex"
+
+
+def profile_rendering(depth: int | None) -> Rendering:
+    """For the record of `profile`, its trees shown down to `depth`."""
+
+    def console(record: Any, width: int) -> "RenderableType":
+        from kaoprof.report.layer_console import profile_to_console
+
+        return profile_to_console(record, width, depth=depth)
+
+    return Rendering(
+        console=console,
+        files=PROFILE_FORMATS,
+        warnings=profile_warnings,
+        sound=sound_profile,
+        next_command=_after_profile,
+    )
+
+
+def _after_profile(record: Any) -> str:
+    names = " ".join(model.model for model in record.models)
+    if record.protocol is None and record.device is None:
+        return f"kaoprof profile {names}    (counts, predicts and measures)"
+    if len(record.models) == 1:
+        return "kaoprof profile mobilenetv2 kanet-kv kanet-qkv    (models side by side)"
+    return f"kaoprof profile {names} --mode train -o run.json -o table.tex"

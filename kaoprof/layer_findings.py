@@ -1,0 +1,109 @@
+"""What a profile says: totals, where figures disagree, which layer holds the memory, where the time goes. Pure."""
+
+from dataclasses import dataclass
+
+from kaoprof.findings import BUSY_LOAD, MEMORY_TOLERANCE, NOISY_SPREAD
+from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.stats import Estimate, estimate, paired_ratio, spread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStanding:
+    """One model beside the first of its record. Ratios are the first over this one: above 1 this one is better."""
+
+    model: ModelProfile
+    latency: Estimate | None
+    speedup: Estimate | None
+    macs_ratio: float | None
+    params_ratio: float | None
+    memory_ratio: float | None
+
+
+def model_standings(record: ProfileRecord) -> list[ModelStanding]:
+    """Every model, seen against the first."""
+    first = record.models[0]
+    return [
+        ModelStanding(
+            model=model,
+            latency=estimate(model.latency.samples_s) if model.latency else None,
+            speedup=paired_ratio(first.latency, model.latency) if first.latency and model.latency else None,
+            macs_ratio=_ratio(macs_of(first.total), macs_of(model.total)),
+            params_ratio=_ratio(first.total.params, model.total.params),
+            memory_ratio=_ratio(peak_of(first.total), peak_of(model.total)),
+        )
+        for model in record.models
+    ]
+
+
+def _ratio(first: int | None, other: int | None) -> float | None:
+    return first / other if first is not None and other else None
+
+
+def macs_of(row: LayerRow) -> int | None:
+    """Counted MACs, else those of the closed form."""
+    return row.macs_counted if row.macs_counted is not None else row.macs_analytic
+
+
+def peak_of(row: LayerRow) -> int | None:
+    """The measured peak, else the predicted one."""
+    return row.peak_bytes_measured if row.peak_bytes_measured is not None else row.peak_bytes_predicted
+
+
+def layer_disagreements(row: LayerRow) -> tuple[str, ...]:
+    """Where the closed form, the dispatcher and fvcore do not count the same MACs."""
+    pairs = (
+        ("macs_analytic", row.macs_analytic, "macs_counted", row.macs_counted),
+        ("macs_counted", row.macs_counted, "macs_fvcore", row.macs_fvcore),
+    )
+    return tuple(
+        f"{left_name} {left} != {right_name} {right}"
+        for left_name, left, right_name, right in pairs
+        if left is not None and right is not None and left != right
+    )
+
+
+def slowest_layer(model: ModelProfile) -> LayerRow | None:
+    """The outermost layer that takes the largest share of the time; None if that is not known."""
+    outer = [row for row in model.layers if row.depth == 1 and row.latency_share is not None]
+    return max(outer, key=lambda row: row.latency_share or 0.0, default=None)
+
+
+def fullest_layer(model: ModelProfile) -> LayerRow | None:
+    """The innermost layer that is running when the most memory is allocated; None if that is not known."""
+    leaves = [row for row in model.layers if row.leaf and row.layer and peak_of(row) is not None]
+    return max(leaves, key=lambda row: peak_of(row) or 0, default=None)
+
+
+def profile_warnings(record: ProfileRecord) -> list[str]:
+    """What a careful reader must know before quoting this profile, each a sentence."""
+    found = []
+    for model in record.models:
+        found += [f"{model.model}: {text}" for text in _model_warnings(model)]
+    environment = record.environment
+    if environment and environment.load_before and environment.load_before > BUSY_LOAD * environment.cores:
+        load = f"load {environment.load_before:.1f} on {environment.cores} cores"
+        found.append(f"other programs were running before the measurement ({load}): expect noise")
+    return found
+
+
+def _model_warnings(model: ModelProfile) -> list[str]:
+    found = [f"{row.layer or 'TOTAL'}: {text}" for row in model.layers for text in layer_disagreements(row)]
+    if model.total.uncounted:
+        calls = ", ".join(f"{name} ({times}x)" for name, times in model.total.uncounted.items())
+        found.append(f"no rule counts {calls}; flops_all is a lower bound")
+    predicted, measured = model.total.peak_bytes_predicted, model.total.peak_bytes_measured
+    if predicted is not None and measured and abs(predicted / measured - 1) > MEMORY_TOLERANCE:
+        found.append(f"the predicted peak is off by {predicted / measured - 1:+.1%}")
+    if model.latency and estimate(model.latency.samples_s).low is None:
+        found.append(f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget")
+    elif model.latency and spread(model.latency.samples_s) > NOISY_SPREAD:
+        found.append(f"noisy, half of the samples spread over {spread(model.latency.samples_s):.0%} of the median")
+    return found
+
+
+def sound_profile(record: ProfileRecord) -> bool:
+    """Whether no model failed and no count disagrees."""
+    return all(
+        model.status in ("ok", "skipped") and not any(layer_disagreements(row) for row in model.layers)
+        for model in record.models
+    )

@@ -1,0 +1,83 @@
+"""What `profile` leaves behind: one record with a tree of layers per model; JSON and back."""
+
+from dataclasses import dataclass, field
+
+from kaoprof.records import SCHEMA, Environment, Latency, Protocol
+
+OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRow:
+    """One layer. Counts are of one sample; of a layer that holds others (`leaf` is False) they are their sum.
+
+    Args:
+        layer: dotted path; the whole model is "".
+        type: what kind of layer.
+        depth: how many layers are around it.
+        leaf: whether it holds no others: the leaves' sum is the whole.
+        output_shape: of the whole batch, as it ran; of one sample where nothing ran; None if it never answers a tensor.
+        params: weights without those of batch norm, which papers leave out.
+        params_norm: scale and shift of batch norm.
+        macs_analytic: from closed forms; None for code.
+        macs_counted: from running on meta.
+        macs_fvcore: fvcore's opinion.
+        flops_all: all arithmetic.
+        uncounted: operations without a rule, with their calls.
+        peak_bytes_predicted: the most that is alive while the layer runs, above what was resident before the model ran.
+        peak_bytes_measured: the same, from the allocator.
+        latency_share: of the model's time, from timers around the layers in runs of their own.
+    """
+
+    layer: str
+    type: str
+    depth: int
+    leaf: bool
+    output_shape: tuple[int, ...] | None = None
+    params: int = 0
+    params_norm: int = 0
+    macs_analytic: int | None = None
+    macs_counted: int | None = None
+    macs_fvcore: int | None = None
+    flops_all: int | None = None
+    uncounted: dict[str, int] = field(default_factory=dict)
+    peak_bytes_predicted: int | None = None
+    peak_bytes_measured: int | None = None
+    latency_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelProfile:
+    """One model. `layers` begins with the whole; `latency` is measured without timers around layers."""
+
+    model: str
+    source: str
+    batch: int
+    input_shapes: tuple[tuple[int, ...], ...]
+    layers: tuple[LayerRow, ...]
+    status: str = "ok"
+    detail: str = ""
+    latency: Latency | None = None
+    peak_bytes_reserved: int | None = None
+
+    @property
+    def total(self) -> LayerRow:
+        """The whole model."""
+        return self.layers[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRecord:
+    """One run of `profile`, of one model or several side by side."""
+
+    schema: int = SCHEMA
+    kind: str = "profile"
+    version: str
+    created: str
+    mode: str
+    dtype: str
+    device: str | None
+    models: tuple[ModelProfile, ...]
+    protocol: Protocol | None = None
+    environment: Environment | None = None
+    interrupted: bool = False

@@ -1,0 +1,84 @@
+"""One measuring session for whoever has subjects: opens it, survives what may happen, and says how it went."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kaoprof.errors import MeasurementError
+from kaoprof.measure.child import Child
+from kaoprof.measure.session import Measurement, Plan, Progress, Session, Subject, measure
+from kaoprof.records import Environment, Latency, Protocol
+from kaoprof.requests import Options
+
+ProgressCallback = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a session leaves: a measurement for every subject, where and how, and whether it was interrupted."""
+
+    measurements: dict[int, Measurement]
+    environment: Environment | None
+    protocol: Protocol
+    interrupted: bool
+
+
+def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Options, notify: ProgressCallback) -> Outcome:
+    """Measures cell after cell. Ctrl-C and a machine on which nothing can be measured end it early, not badly."""
+    plan = Plan(
+        device=device,
+        threads=options.threads,
+        budget_s=options.budget_s,
+        samples=options.samples,
+        timeout_s=options.timeout_s,
+        memory_fraction=options.memory_fraction,
+        force_run=options.force_run,
+        seed=options.seed,
+    )
+    session = Session(plan, Child, notify)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    started = session.clock()
+    interrupted, failure = False, None
+    try:
+        measure(session, cells)
+    except KeyboardInterrupt:
+        interrupted = True
+    except MeasurementError as error:
+        failure = str(error)
+    return Outcome(
+        measurements=_completed(session, cells, failure),
+        environment=Environment(**session.environment, load_before=load) if session.environment else None,
+        protocol=Protocol(
+            budget_s=options.budget_s,
+            samples=options.samples,
+            timeout_s=options.timeout_s,
+            seed=options.seed,
+            memory_fraction=options.memory_fraction,
+            force_run=options.force_run,
+            spent_s=session.clock() - started,
+            free_bytes=session.free_bytes,
+            throughput_flops=session.throughput_flops,
+        ),
+        interrupted=interrupted,
+    )
+
+
+def _completed(session: Session, cells: Sequence[Sequence[Subject]], failure: str | None) -> dict[int, Measurement]:
+    """A measurement for every subject: what was not reached says so, or names the failure that ended the session."""
+    unreached = Measurement(status="skipped", detail="not reached before the run ended")
+    found = {subject.key: session.measurements.get(subject.key, unreached) for cell in cells for subject in cell}
+    if failure is None:
+        return found
+    return {
+        key: replace(one, status="error", detail=failure)
+        if one.status in ("ok", "skipped") and not one.samples_s
+        else one
+        for key, one in found.items()
+    }
+
+
+def latency_of(measurement: Measurement) -> Latency | None:
+    """Its samples as a record keeps them; None if there are none."""
+    if not measurement.samples_s:
+        return None
+    return Latency(rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls)

@@ -1,0 +1,307 @@
+"""From specs to a profile record: every layer's closed form, counts and prediction, then the models side by side."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kaoprof.build import Workload
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
+from kaoprof.costs.layer_tree import LayerCost
+from kaoprof.dims import DTYPE_BYTES, MODES, one_of
+from kaoprof.errors import KaoprofError, SpecError, UsageError
+from kaoprof.layer_records import OWN, LayerRow, ModelProfile, ProfileRecord
+from kaoprof.measure.session import Measurement, Progress, Subject
+from kaoprof.measuring import ProgressCallback, latency_of, run_session
+from kaoprof.networks import code_workload, network_cost, network_workload, override
+from kaoprof.profiling import find_device
+from kaoprof.requests import Options
+from kaoprof.specs import Document, load_spec, parse_spec
+from kaoprof.specs.documents import CodeSpec
+from kaoprof.version import __version__
+
+if TYPE_CHECKING:
+    from kaoprof.count.model_census import ModelCensus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What of a spec is overridden, and how far a profile goes.
+
+    Args:
+        batch: samples at once.
+        size: spatial sizes.
+        attention: the operator of every attention layer.
+        mode: forward, or train for forward and backward.
+        dtype: of inputs and parameters.
+        measured: whether anything is run; else it is only counted and predicted.
+        allow_import: whether a spec may name code, which runs it.
+    """
+
+    batch: int | None = None
+    size: tuple[int, ...] | None = None
+    attention: str | None = None
+    mode: str = "forward"
+    dtype: str = "fp32"
+    measured: bool = True
+    allow_import: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, MODES)
+        one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+
+
+def profile(
+    targets: Sequence[str | Document],
+    *,
+    model: ModelOptions | None = None,
+    options: Options | None = None,
+    progress: ProgressCallback | None = None,
+) -> ProfileRecord:
+    """Whole models, layer by layer: closed forms, counts, predicted and measured peak memory, latency.
+
+    Args:
+        targets: specs: paths, names of shipped specs, or documents.
+        model: what is overridden, and how far to go.
+        options: device, budget, seed, and how to measure; `analytic` stops after the closed forms.
+        progress: called with what is being done.
+
+    Raises:
+        SpecError: a spec is malformed.
+        UsageError: code without permission, or a request that makes no sense.
+        MeasurementError: the device is not there.
+    """
+    model, options = model or ModelOptions(), options or Options()
+    if not targets:
+        raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
+    notify = progress or (lambda _: None)
+    documents = [_document(target, model) for target in targets]
+    record = ProfileRecord(
+        version=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        mode=model.mode,
+        dtype=model.dtype,
+        device=None,
+        models=tuple(analytic_profile(document, model) for document in documents),
+    )
+    if options.analytic:
+        return record
+    workloads = [_workload(document, model, options.seed) for document in documents]
+    device = find_device(options.device)
+    record = replace(record, device=device)
+    record = count_models(record, workloads, device, options, notify)
+    return measure_models(record, workloads, device, options, notify) if model.measured else record
+
+
+def code_document(factory: str, shapes: Sequence[Sequence[int]], dtype: str) -> Document:
+    """The document of `package.module:factory` called with tensors of these shapes.
+
+    Raises:
+        UsageError: no shape is given.
+    """
+    if not shapes:
+        raise UsageError("needs the shape of its input", where=factory, hint="for example --input 1,3,224,224")
+    inputs = [{"shape": list(shape), "dtype": dtype} for shape in shapes]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", factory.partition(":")[2] or factory).strip("-").lower()
+    text = json.dumps({"schema": 1, "name": name, "module": factory, "inputs": inputs})
+    return parse_spec(text, file=factory)
+
+
+def _document(target: str | Document, model: ModelOptions) -> Document:
+    document = load_spec(target) if isinstance(target, str) else target
+    if isinstance(document.spec, CodeSpec):
+        if model.batch or model.size or model.attention:
+            raise UsageError("code has its own input: batch, size and attention cannot be overridden",
+                             where=document.places.file, hint="change its inputs")  # fmt: skip
+        return document
+    return override(document, batch=model.batch, size=model.size, attention=model.attention)
+
+
+def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
+    if isinstance(document.spec, CodeSpec):
+        return code_workload(document, allow_import=model.allow_import, mode=model.mode, seed=seed)
+    return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed)
+
+
+def analytic_profile(document: Document, model: ModelOptions) -> ModelProfile:
+    """A model with the closed form of every layer; code has none, only its place."""
+    spec = document.spec
+    if isinstance(spec, CodeSpec):
+        whole = LayerRow(layer="", type="code", depth=0, leaf=False)
+        return ModelProfile(model=spec.name, source=spec.source, batch=1, input_shapes=(), layers=(whole,))
+    cost = network_cost(document)
+    given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input
+    factor = TRAIN_FACTOR if model.mode == "train" else 1
+    return ModelProfile(
+        model=spec.name,
+        source=spec.source,
+        batch=given.batch,
+        input_shapes=((given.batch, given.channels, *given.size),),
+        layers=tuple(_analytic_row(path, depth, layer, factor) for path, depth, layer in cost.walk()),
+    )
+
+
+def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> LayerRow:
+    return LayerRow(
+        layer=path,
+        type=layer.type,
+        depth=depth,
+        leaf=not layer.children,
+        output_shape=layer.output_shape,
+        params=layer.params,
+        params_norm=layer.params_norm,
+        macs_analytic=layer.macs * factor,
+        flops_all=layer.flops_all if factor == 1 else None,
+    )
+
+
+def count_models(
+    record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
+) -> ProfileRecord:
+    """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
+    import torch
+
+    from kaoprof.count.model_census import take_census
+
+    threads = options.threads or torch.get_num_threads()
+    models = []
+    for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
+        notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
+        try:
+            names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
+            census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
+            models.append(counted_model(one, census, workload))
+        except (SpecError, UsageError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever somebody's module does wrong becomes a row
+            lines = str(error).strip().splitlines() or ["no message"]
+            detail = f"cannot be counted: {type(error).__name__}: {lines[0]}"
+            models.append(replace(one, status="error", detail=detail))
+    return replace(record, models=tuple(models))
+
+
+def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
+    """The model with its counts, per sample.
+
+    Raises:
+        KaoprofError: the counts are not proportional to the batch.
+    """
+    batch = workload.inputs[0].shape[0]
+    known = {row.layer: row for row in model.layers}
+    rows = []
+    for layer in census.layers:
+        figures = (layer.macs, layer.flops_all, layer.macs_fvcore or 0)
+        if any(figure % batch for figure in figures):
+            raise KaoprofError(f"counts of {layer.layer or 'the model'} are not proportional to the batch of {batch}")
+        analytic = known.get(layer.layer)
+        rows.append(
+            LayerRow(
+                layer=layer.layer,
+                type=analytic.type if analytic and analytic.type != "code" else layer.type,
+                depth=layer.depth,
+                leaf=layer.leaf,
+                output_shape=layer.output_shape or _batched(analytic, batch),
+                params=layer.params,
+                params_norm=layer.params_norm,
+                macs_analytic=analytic.macs_analytic if analytic else None,
+                macs_counted=layer.macs // batch,
+                macs_fvcore=None if layer.macs_fvcore is None else layer.macs_fvcore // batch,
+                flops_all=layer.flops_all // batch,
+                uncounted=layer.uncounted,
+                peak_bytes_predicted=layer.peak_bytes,
+            )
+        )
+    shapes = tuple(spec.shape for spec in workload.inputs)
+    return replace(model, batch=batch, input_shapes=shapes, layers=tuple(rows))
+
+
+def _batched(analytic: LayerRow | None, batch: int) -> tuple[int, ...] | None:
+    """The shape that the closed form of a layer without a module of its own says, with the batch."""
+    return (batch, *analytic.output_shape) if analytic and analytic.output_shape else None
+
+
+def measure_models(
+    record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
+) -> ProfileRecord:
+    """The record with every model measured, all of them interleaved in the same rounds."""
+    subjects = [
+        _subject(key, model, workload)
+        for key, (model, workload) in enumerate(zip(record.models, workloads, strict=True))
+        if model.status == "ok"
+    ]
+    outcome = run_session([subjects], device, options, notify)
+    return replace(
+        record,
+        models=tuple(measured_model(model, outcome.measurements.get(key)) for key, model in enumerate(record.models)),
+        environment=outcome.environment,
+        protocol=outcome.protocol,
+        interrupted=outcome.interrupted,
+    )
+
+
+def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
+    total, width = model.total, DTYPE_BYTES.get(workload.inputs[0].dtype, 8)
+    elements = total.params + total.params_norm + sum(_product(shape) for shape in model.input_shapes)
+    timed = [row.layer for row in model.layers[1:]] if workload.mode == "forward" else []
+    return Subject(
+        key=key,
+        label=model.model,
+        workload=workload,
+        resident_bytes=elements * width,
+        predicted_bytes=total.peak_bytes_predicted or 0,
+        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * model.batch,
+        layers=tuple(timed),
+    )
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    product = 1
+    for size in shape:
+        product *= size
+    return product
+
+
+def measured_model(model: ModelProfile, measurement: Measurement | None) -> ModelProfile:
+    """The model with what was measured of it."""
+    if measurement is None:
+        return model
+    inside = measurement.layers or {}
+    shares, peaks = time_shares(model.layers, inside.get("seconds", {})), inside.get("peak_bytes", {})
+    rows = [
+        replace(
+            row,
+            peak_bytes_measured=measurement.peak_bytes if not row.layer else _whole_number(peaks.get(row.layer)),
+            latency_share=shares.get(row.layer),
+        )
+        for row in model.layers
+    ]
+    return replace(
+        model,
+        layers=tuple(rows),
+        status=measurement.status,
+        detail=measurement.detail,
+        latency=latency_of(measurement),
+        peak_bytes_reserved=measurement.reserved_bytes,
+    )
+
+
+def time_shares(rows: Sequence[LayerRow], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Each layer's share of the time of all leaves; of a layer that holds others, their sum. Empty without seconds."""
+    own = {row.layer: seconds.get(row.layer.removesuffix(OWN).removesuffix("."), 0.0) for row in rows if row.leaf}
+    whole = sum(own.values())
+    if not whole:
+        return {}
+    return {
+        row.layer: sum(own[leaf] for leaf in own if leaf == row.layer or leaf.startswith(_prefix(row.layer))) / whole
+        for row in rows
+    }
+
+
+def _prefix(layer: str) -> str:
+    return f"{layer}." if layer else ""
+
+
+def _whole_number(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -1,0 +1,120 @@
+"""The cells of a profile's tables, shared by console, Markdown and LaTeX; and which layers are worth a line."""
+
+from dataclasses import dataclass
+
+from kaoprof.layer_findings import ModelStanding, fullest_layer, layer_disagreements, macs_of, peak_of, slowest_layer
+from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.report.cells import UNKNOWN
+from kaoprof.units import format_bytes, format_count, format_interval, format_ratio, format_seconds, three_digits
+
+MAX_LINES = 40  # a tree of more layers is folded until it fits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCells:
+    """One layer as text. `name` is its path without what is around it; `depth` says how far to indent it."""
+
+    depth: int
+    name: str
+    type: str
+    shape: str
+    params: str
+    macs: str
+    agreement: str
+    flops: str
+    peak: str
+    predicted: str
+    share: str
+
+
+def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
+    """The layers down to `depth`; without one, as deep as `MAX_LINES` allows, the outermost in any case."""
+    inside = model.layers[1:]
+    if depth is None:
+        deepest = max((row.depth for row in inside), default=1)
+        fitting = [level for level in range(1, deepest + 1) if sum(row.depth <= level for row in inside) <= MAX_LINES]
+        depth = max(fitting, default=1)
+    return [row for row in inside if row.depth <= depth]
+
+
+def layer_cells(row: LayerRow, outer: str) -> LayerCells:
+    """The texts of one layer inside the layer called `outer`."""
+    macs, peak = macs_of(row), peak_of(row)
+    counted = row.macs_counted is not None
+    return LayerCells(
+        depth=row.depth,
+        name=row.layer.removeprefix(outer).removeprefix(".") or "total",
+        type=row.type,
+        shape="x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
+        params=format_count(row.params + row.params_norm),
+        macs=UNKNOWN if macs is None else format_count(macs),
+        agreement="!" if layer_disagreements(row) else "=" if counted else "",
+        flops=UNKNOWN if row.flops_all is None else format_count(row.flops_all),
+        peak=UNKNOWN if peak is None else format_bytes(peak),
+        predicted=UNKNOWN if row.peak_bytes_predicted is None else format_bytes(row.peak_bytes_predicted),
+        share=UNKNOWN if row.latency_share is None else f"{row.latency_share:.1%}",
+    )
+
+
+def tree_cells(rows: list[LayerRow]) -> list[LayerCells]:
+    """The texts of layers in order, each named within the nearest shown layer around it."""
+    around: list[str] = []
+    cells = []
+    for row in rows:
+        while around and not row.layer.startswith(f"{around[-1]}."):
+            around.pop()
+        cells.append(layer_cells(row, around[-1] if around else ""))
+        around.append(row.layer)
+    return cells
+
+
+MODEL_HEADERS = (
+    "model", "MACs", "weights", "peak", "latency", "95 % interval", "MACs ratio", "memory ratio", "speedup",
+)  # fmt: skip
+
+
+def model_cells(standing: ModelStanding) -> tuple[str, ...]:
+    """One model as texts under `MODEL_HEADERS`."""
+    model, total = standing.model, standing.model.total
+    macs, peak, latency, speed = macs_of(total), peak_of(total), standing.latency, standing.speedup
+    known = latency is not None and latency.low is not None and latency.high is not None
+    return (
+        model.model,
+        UNKNOWN if macs is None else format_count(macs),
+        format_count(total.params + total.params_norm),
+        UNKNOWN if peak is None else format_bytes(peak),
+        (UNKNOWN if model.status == "ok" else model.status) if latency is None else format_seconds(latency.median),
+        format_interval(latency.low, latency.high) if known and latency else "",  # type: ignore[arg-type]
+        UNKNOWN if standing.macs_ratio is None else format_ratio(standing.macs_ratio),
+        UNKNOWN if standing.memory_ratio is None else format_ratio(standing.memory_ratio),
+        UNKNOWN if speed is None else f"{format_ratio(speed.median)}{_within(speed.low, speed.high)}",
+    )
+
+
+def _within(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" ({three_digits(low)}-{three_digits(high)})"
+
+
+def profile_title(record: ProfileRecord, model: ModelProfile) -> str:
+    """What was profiled: model, input, dtype, mode, device."""
+    shapes = ", ".join(" x ".join(map(str, shape)) for shape in model.input_shapes) or "as its code says"
+    device = f", {record.device}" if record.device else ""
+    return f"{model.model}: input {shapes}, {record.dtype}, {record.mode}{device}"
+
+
+def where_it_goes(model: ModelProfile) -> str | None:
+    """Which layers hold the time and the memory, in a sentence."""
+    slowest, fullest = slowest_layer(model), fullest_layer(model)
+    parts = []
+    if slowest is not None and slowest.latency_share is not None:
+        parts.append(f"{slowest.latency_share:.0%} of the time goes to {slowest.layer} ({slowest.type})")
+    if fullest is not None:
+        parts.append(f"memory peaks at {format_bytes(peak_of(fullest) or 0)} in {fullest.layer} ({fullest.type})")
+    return f"{'; '.join(parts)}." if parts else None
+
+
+def protocol_note(model: ModelProfile) -> str | None:
+    """How the shares were obtained."""
+    if model.total.latency_share is None:
+        return None
+    return "Shares of time: timers around layers, in runs of their own; the total was measured without them."

@@ -1,0 +1,92 @@
+"""The columns of a profile's CSV, once. Appended to, never renamed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from kaoprof.layer_findings import layer_disagreements
+from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.report.columns import Value
+from kaoprof.stats import estimate
+
+TOTAL = "TOTAL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerView:
+    """One layer with everything that its columns need."""
+
+    record: ProfileRecord
+    model: ModelProfile
+    row: LayerRow
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is the whole model."""
+        return self.row is self.model.total
+
+
+def layer_views(record: ProfileRecord) -> Iterator[LayerView]:
+    """Every layer of every model; the whole of a model comes last."""
+    for model in record.models:
+        for row in (*model.layers[1:], model.total):
+            yield LayerView(record=record, model=model, row=row)
+
+
+def _of_row(name: str) -> Callable[[LayerView], Value]:
+    return lambda view: getattr(view.row, name)
+
+
+def _shape(view: LayerView) -> Value:
+    return None if view.row.output_shape is None else "x".join(map(str, view.row.output_shape))
+
+
+def _latency(name: str) -> Callable[[LayerView], Value]:
+    """The model's own figure for the whole; for a layer its share of the median."""
+
+    def value(view: LayerView) -> Value:
+        if view.model.latency is None:
+            return None
+        found = estimate(view.model.latency.samples_s)
+        if view.whole:
+            return getattr(found, name)  # type: ignore[no-any-return]
+        share = view.row.latency_share
+        return share * found.median if name == "median" and share is not None else None
+
+    return value
+
+
+def _detail(view: LayerView) -> Value:
+    status = view.model.detail if view.whole else ""
+    return "; ".join(filter(None, (status, *layer_disagreements(view.row))))
+
+
+LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
+    "schema": lambda view: view.record.schema,
+    "model": lambda view: view.model.model,
+    "layer": lambda view: TOTAL if view.whole else view.row.layer,
+    "type": _of_row("type"),
+    "depth": _of_row("depth"),
+    "output_shape": _shape,
+    "params": _of_row("params"),
+    "macs_analytic": _of_row("macs_analytic"),
+    "macs_counted": _of_row("macs_counted"),
+    "macs_fvcore": _of_row("macs_fvcore"),
+    "flops_all": _of_row("flops_all"),
+    "peak_bytes_predicted": _of_row("peak_bytes_predicted"),
+    "peak_bytes_measured": _of_row("peak_bytes_measured"),
+    "latency_s": _latency("median"),
+    "latency_low_s": _latency("low"),
+    "latency_high_s": _latency("high"),
+    "latency_samples": _latency("samples"),
+    "latency_share": _of_row("latency_share"),
+    "leaf": lambda view: int(view.row.leaf),
+    "params_norm": _of_row("params_norm"),
+    "uncounted": lambda view: None if view.row.macs_counted is None else " ".join(sorted(view.row.uncounted)),
+    "batch": lambda view: view.model.batch,
+    "mode": lambda view: view.record.mode,
+    "dtype": lambda view: view.record.dtype,
+    "device": lambda view: view.record.device,
+    "status": lambda view: view.model.status,
+    "detail": _detail,
+    "env": lambda view: str(view.record.environment) if view.record.environment else None,
+}

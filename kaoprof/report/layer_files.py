@@ -1,0 +1,98 @@
+"""A profile as CSV, Markdown and LaTeX."""
+
+import csv
+import io
+
+from kaoprof.layer_findings import model_standings
+from kaoprof.layer_records import ModelProfile, ProfileRecord
+from kaoprof.report.delimited import cell_text
+from kaoprof.report.latex import escape as escape_latex
+from kaoprof.report.layer_cells import (
+    MODEL_HEADERS,
+    LayerCells,
+    layer_cells,
+    model_cells,
+    profile_title,
+    protocol_note,
+    shown_layers,
+    tree_cells,
+    where_it_goes,
+)  # fmt: skip
+from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
+from kaoprof.report.markdown import escape as escape_markdown
+from kaoprof.report.markdown import table_line
+from kaoprof.report.sentences import protocol_of
+
+HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time")
+
+
+def profile_to_csv(record: ProfileRecord) -> str:
+    """Every layer of every model, the whole of each last."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(LAYER_COLUMNS)
+    writer.writerows([cell_text(column(view)) for column in LAYER_COLUMNS.values()] for view in layer_views(record))
+    return text.getvalue()
+
+
+def _texts(cells: LayerCells) -> tuple[str, ...]:
+    macs = f"{cells.macs} {cells.agreement}".strip()
+    return (cells.name, cells.type, cells.shape, cells.params, macs, cells.flops, cells.peak, cells.share)
+
+
+def _rows(model: ModelProfile) -> list[LayerCells]:
+    return [*tree_cells(shown_layers(model, None)), layer_cells(model.total, model.total.layer)]
+
+
+def profile_to_markdown(record: ProfileRecord) -> str:
+    """The models side by side, and each with its outer layers."""
+    lines = [table_line(MODEL_HEADERS), table_line(["---", *["---:"] * (len(MODEL_HEADERS) - 1)])]
+    lines += [table_line(map(escape_markdown, model_cells(standing))) for standing in model_standings(record)]
+    for model in record.models:
+        lines += ["", f"**{escape_markdown(profile_title(record, model))}**", ""]
+        lines += [table_line(HEADERS), table_line(["---", "---", *["---:"] * (len(HEADERS) - 2)])]
+        for cells in _rows(model):
+            name, *others = _texts(cells)
+            indented = "&nbsp;&nbsp;" * max(cells.depth - 1, 0) + escape_markdown(name)
+            lines.append(table_line([indented, *map(escape_markdown, others)]))
+        notes = filter(None, (model.detail, where_it_goes(model), protocol_note(model)))
+        lines += ["", *(f"- {escape_markdown(note)}" for note in notes)]
+    lines += ["", *(escape_markdown(sentence) for sentence in ("1 MAC = 2 FLOPs.", *protocol_of(record)))]
+    return "\n".join(lines) + "\n"
+
+
+def profile_to_latex(record: ProfileRecord) -> str:
+    """A booktabs table of the models, and one per model with its outer layers."""
+    caption = escape_latex(f"Models, {record.dtype}, {record.mode}. 1 MAC = 2 FLOPs. {' '.join(protocol_of(record))}")
+    models = [" & ".join(map(escape_latex, model_cells(standing))) + r" \\" for standing in model_standings(record)]
+    tables = [_table(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models)]
+    for model in record.models:
+        rows = []
+        for cells in _rows(model):
+            name, *others = map(escape_latex, _texts(cells))
+            rows.append(" & ".join([rf"\hspace*{{{max(cells.depth - 1, 0)}em}}{name}", *others]) + r" \\")
+        rows.insert(-1, r"\midrule")
+        notes = " ".join(filter(None, (where_it_goes(model), protocol_note(model), model.detail)))
+        caption = escape_latex(f"{profile_title(record, model)}. {notes}")
+        tables.append(_table(caption, "ll" + "r" * (len(HEADERS) - 2), HEADERS, rows))
+    return "\n".join(tables)
+
+
+def _table(caption: str, columns: str, headers: tuple[str, ...], rows: list[str]) -> str:
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering\small",
+            rf"\caption{{{caption}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            " & ".join(map(escape_latex, headers)) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
