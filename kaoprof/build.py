@@ -153,7 +153,9 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
         for tensor in inputs:
             tensor.grad = None
         output = module(*inputs)
-        output.backward(torch.ones_like(output))
+        outputs = [output] if isinstance(output, torch.Tensor) else list(output)
+        ends = [tensor for tensor in outputs if tensor.requires_grad]
+        torch.autograd.backward(ends, [torch.ones_like(tensor) for tensor in ends])
         return output
 
     return train if workload.mode == "train" else forward

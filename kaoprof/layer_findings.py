@@ -70,8 +70,8 @@ def slowest_layer(model: ModelProfile) -> LayerRow | None:
 
 def fullest_layer(model: ModelProfile) -> LayerRow | None:
     """The innermost layer that is running when the most memory is allocated; None if that is not known."""
-    leaves = [row for row in model.layers if row.leaf and row.layer and peak_of(row) is not None]
-    return max(leaves, key=lambda row: peak_of(row) or 0, default=None)
+    known = [row for row in model.layers if row.layer and peak_of(row) is not None]
+    return max(known, key=lambda row: (peak_of(row) or 0, row.depth), default=None)
 
 
 def profile_warnings(record: ProfileRecord) -> list[str]:

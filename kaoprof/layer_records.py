@@ -48,10 +48,14 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProfile:
-    """One model. `layers` begins with the whole; `latency` is measured without timers around layers."""
+    """One model. `layers` begins with the whole; `latency` is measured without timers around layers.
+
+    `inside` is where the layers' paths begin in the module that ran: somebody's code is called through a wrapper.
+    """
 
     model: str
     source: str
+    inside: str = ""
     batch: int
     input_shapes: tuple[tuple[int, ...], ...]
     layers: tuple[LayerRow, ...]
@@ -59,6 +63,10 @@ class ModelProfile:
     detail: str = ""
     latency: Latency | None = None
     peak_bytes_reserved: int | None = None
+
+    def module_name(self, layer: str) -> str:
+        """The name of a layer's module in the module that ran."""
+        return ".".join(filter(None, (self.inside, layer)))
 
     @property
     def total(self) -> LayerRow:

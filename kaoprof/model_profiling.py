@@ -11,7 +11,7 @@ from kaoprof.build import Workload
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.costs.layer_tree import LayerCost
 from kaoprof.dims import DTYPE_BYTES, MODES, one_of
-from kaoprof.errors import KaoprofError, SpecError, UsageError
+from kaoprof.errors import SpecError, UsageError
 from kaoprof.layer_records import OWN, LayerRow, ModelProfile, ProfileRecord
 from kaoprof.measure.session import Measurement, Progress, Subject
 from kaoprof.measuring import ProgressCallback, latency_of, run_session
@@ -23,7 +23,7 @@ from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
 
 if TYPE_CHECKING:
-    from kaoprof.count.model_census import ModelCensus
+    from kaoprof.count.model_census import LayerCensus, ModelCensus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,9 @@ def analytic_profile(document: Document, model: ModelOptions) -> ModelProfile:
     spec = document.spec
     if isinstance(spec, CodeSpec):
         whole = LayerRow(layer="", type="code", depth=0, leaf=False)
-        return ModelProfile(model=spec.name, source=spec.source, batch=1, input_shapes=(), layers=(whole,))
+        return ModelProfile(
+            model=spec.name, source=spec.source, inside="module", batch=1, input_shapes=(), layers=(whole,)
+        )
     cost = network_cost(document)
     given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input
     factor = TRAIN_FACTOR if model.mode == "train" else 1
@@ -183,38 +185,46 @@ def count_models(
 
 
 def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
-    """The model with its counts, per sample.
-
-    Raises:
-        KaoprofError: the counts are not proportional to the batch.
-    """
+    """The model with its counts, per sample. What does not depend on the batch is shared out, to the nearest whole."""
     batch = workload.inputs[0].shape[0]
-    known = {row.layer: row for row in model.layers}
+    known = {row.layer: row for row in model.layers} if not model.inside else {}
     rows = []
     for layer in census.layers:
-        figures = (layer.macs, layer.flops_all, layer.macs_fvcore or 0)
-        if any(figure % batch for figure in figures):
-            raise KaoprofError(f"counts of {layer.layer or 'the model'} are not proportional to the batch of {batch}")
-        analytic = known.get(layer.layer)
-        rows.append(
-            LayerRow(
-                layer=layer.layer,
-                type=analytic.type if analytic and analytic.type != "code" else layer.type,
-                depth=layer.depth,
-                leaf=layer.leaf,
-                output_shape=layer.output_shape or _batched(analytic, batch),
-                params=layer.params,
-                params_norm=layer.params_norm,
-                macs_analytic=analytic.macs_analytic if analytic else None,
-                macs_counted=layer.macs // batch,
-                macs_fvcore=None if layer.macs_fvcore is None else layer.macs_fvcore // batch,
-                flops_all=layer.flops_all // batch,
-                uncounted=layer.uncounted,
-                peak_bytes_predicted=layer.peak_bytes,
-            )
-        )
+        if model.inside and not layer.layer:
+            continue  # the wrapper
+        path = layer.layer.removeprefix(model.inside).removeprefix(".")
+        rows.append(_counted_row(path, layer, known.get(path), batch, depth=layer.depth - bool(model.inside)))
+    rows = [row if row.leaf else _summed(row, rows) for row in rows]
     shapes = tuple(spec.shape for spec in workload.inputs)
     return replace(model, batch=batch, input_shapes=shapes, layers=tuple(rows))
+
+
+def _counted_row(path: str, layer: "LayerCensus", analytic: LayerRow | None, batch: int, *, depth: int) -> LayerRow:
+    return LayerRow(
+        layer=path,
+        type=analytic.type if analytic else layer.type,
+        depth=depth,
+        leaf=layer.leaf,
+        output_shape=layer.output_shape or _batched(analytic, batch),
+        params=layer.params,
+        params_norm=layer.params_norm,
+        macs_analytic=analytic.macs_analytic if analytic else None,
+        macs_counted=round(layer.macs / batch),
+        macs_fvcore=None if layer.macs_fvcore is None else round(layer.macs_fvcore / batch),
+        flops_all=round(layer.flops_all / batch),
+        uncounted=layer.uncounted,
+        peak_bytes_predicted=layer.peak_bytes,
+    )
+
+
+def _summed(row: LayerRow, rows: Sequence[LayerRow]) -> LayerRow:
+    """A layer that holds others: the sum of the leaves inside."""
+    leaves = [leaf for leaf in rows if leaf.leaf and leaf.layer.startswith(_prefix(row.layer))]
+    return replace(
+        row,
+        macs_counted=sum(leaf.macs_counted or 0 for leaf in leaves),
+        flops_all=sum(leaf.flops_all or 0 for leaf in leaves),
+    )
 
 
 def _batched(analytic: LayerRow | None, batch: int) -> tuple[int, ...] | None:
@@ -244,7 +254,7 @@ def measure_models(
 def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
     total, width = model.total, DTYPE_BYTES.get(workload.inputs[0].dtype, 8)
     elements = total.params + total.params_norm + sum(_product(shape) for shape in model.input_shapes)
-    timed = [row.layer for row in model.layers[1:]] if workload.mode == "forward" else []
+    timed = [model.module_name(row.layer) for row in model.layers] if workload.mode == "forward" else []
     return Subject(
         key=key,
         label=model.model,
@@ -252,7 +262,7 @@ def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
         resident_bytes=elements * width,
         predicted_bytes=total.peak_bytes_predicted or 0,
         floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * model.batch,
-        layers=tuple(timed),
+        layers=tuple(name for name in timed if name),
     )
 
 
@@ -268,11 +278,13 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
     if measurement is None:
         return model
     inside = measurement.layers or {}
-    shares, peaks = time_shares(model.layers, inside.get("seconds", {})), inside.get("peak_bytes", {})
+    shares, peaks = time_shares(model, inside.get("seconds", {})), inside.get("peak_bytes", {})
     rows = [
         replace(
             row,
-            peak_bytes_measured=measurement.peak_bytes if not row.layer else _whole_number(peaks.get(row.layer)),
+            peak_bytes_measured=measurement.peak_bytes
+            if not row.layer
+            else _whole_number(peaks.get(model.module_name(row.layer))),
             latency_share=shares.get(row.layer),
         )
         for row in model.layers
@@ -287,9 +299,11 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
     )
 
 
-def time_shares(rows: Sequence[LayerRow], seconds: Mapping[str, float]) -> dict[str, float]:
+def time_shares(model: ModelProfile, seconds: Mapping[str, float]) -> dict[str, float]:
     """Each layer's share of the time of all leaves; of a layer that holds others, their sum. Empty without seconds."""
-    own = {row.layer: seconds.get(row.layer.removesuffix(OWN).removesuffix("."), 0.0) for row in rows if row.leaf}
+    rows = model.layers
+    holders = {row.layer: row.layer.removesuffix(OWN).removesuffix(".") for row in rows if row.leaf}
+    own = {leaf: seconds.get(model.module_name(holder), 0.0) for leaf, holder in holders.items()}
     whole = sum(own.values())
     if not whole:
         return {}

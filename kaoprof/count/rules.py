@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, NORMALISE_FLOPS, SOFTMAX_FLOPS, interpolation_flops
+from kaoprof.count.movement import MOVES_DATA, only_looks
 from kaoprof.dims import Size
 
 aten = torch.ops.aten
 Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs) -> count
 
 SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
+MASK_FLOPS = 1  # per coefficient: a mask is added
 STATISTICS_FLOPS = 4  # per element of a normalisation in training: mean 1, variance 3
+GLU_FLOPS = 2  # per output: sigmoid, product
 NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums over it 3, the input's gradient 4
 
 
@@ -99,9 +102,12 @@ def attention_backward_macs(
     return 2 * attention_macs(query, key, value)
 
 
-def attention_flops(query: Tensor, key: Tensor, *_: object, **__: object) -> Size:
-    """Scaling and softmax of every coefficient."""
-    return math.prod(query.shape[:-1]) * key.shape[-2] * (SOFTMAX_FLOPS + FUSED_SCALE_FLOPS)
+def attention_flops(query: Tensor, key: Tensor, _: Tensor, *args: object, **kwargs: object) -> Size:
+    """Scaling and softmax of every coefficient; and adding a mask, if there is one."""
+    kwargs.pop("out")
+    masked = any(isinstance(value, Tensor) for value in (*args, *kwargs.values()))
+    coefficients = math.prod(query.shape[:-1]) * key.shape[-2]
+    return coefficients * (SOFTMAX_FLOPS + FUSED_SCALE_FLOPS + (MASK_FLOPS if masked else 0))
 
 
 def per_output(flops: int) -> Rule:
@@ -143,6 +149,12 @@ def pool_backward_rule(grad_out: Tensor, x: Tensor, kernel_size: list[int], *_: 
     return pool_rule(x, kernel_size, out=grad_out)
 
 
+def added_rule(x: Tensor, dim: int, index: Tensor, source: Tensor, *_: object, **__: object) -> Size:
+    """Each element of the source is added to one of `x`."""
+    del x, dim, index
+    return source.numel()
+
+
 def first_tensor(value: Any) -> Tensor:
     """The tensor itself, or the first one of a list or tuple."""
     return value if isinstance(value, Tensor) else first_tensor(value[0])
@@ -161,6 +173,11 @@ FUSED_ATTENTION_BACKWARD = (
     aten._scaled_dot_product_efficient_attention_backward,  # noqa: SLF001
     aten._scaled_dot_product_cudnn_attention_backward,  # noqa: SLF001
 )
+
+DRAWN = (
+    aten.bernoulli, aten.bernoulli_, aten.rand, aten.rand_like, aten.randn, aten.randn_like, aten.randint,
+    aten.normal_, aten.uniform_,
+)  # fmt: skip
 
 MACS: dict[Any, Rule] = {
     aten.mm: matmul_macs,
@@ -203,10 +220,19 @@ FLOPS: dict[Any, Rule] = {
             aten.softplus_backward,
             aten.elu_backward,
             aten.leaky_relu_backward,
-            aten.bernoulli_,
+            aten.log_sigmoid_forward,
+            aten.log_sigmoid_backward,
+            aten._adaptive_avg_pool2d_backward,  # noqa: SLF001
+            aten._adaptive_avg_pool3d_backward,  # noqa: SLF001
+            aten.masked_fill_,
+            aten.cumprod,
         ),
         per_output(1),
     ),
+    **dict.fromkeys(DRAWN, per_output(1)),
+    aten.glu: per_output(GLU_FLOPS),
+    **dict.fromkeys((aten.scatter_add, aten.scatter_add_, aten.index_add, aten.index_add_), added_rule),
+    **dict.fromkeys((aten.col2im, aten.unfold_backward, aten.embedding_dense_backward), per_input(1)),
     **dict.fromkeys(
         (
             aten.upsample_linear1d_backward,
@@ -243,20 +269,6 @@ FLOPS: dict[Any, Rule] = {
     aten.cumsum: per_input(1),
 }
 
-MOVES_DATA = frozenset(
-    {
-        aten.cat, aten.stack, aten.clone, aten.copy_, aten._to_copy, aten.contiguous,  # noqa: SLF001
-        aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.new_empty_strided,
-        aten.zeros, aten.zeros_like, aten.new_zeros, aten.ones, aten.ones_like, aten.new_ones,
-        aten.full, aten.full_like, aten.new_full, aten.fill, aten.fill_, aten.zero_, aten.scalar_tensor,
-        aten.arange, aten.lift_fresh, aten.constant_pad_nd, aten.index, aten.index_select, aten.gather,
-        aten.index_put, aten.index_put_, aten.embedding, aten.roll, aten.flip, aten.repeat, aten.select_backward,
-        aten.slice_backward, aten._unsafe_view, aten._reshape_copy, aten.native_dropout,  # noqa: SLF001
-        aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
-        aten.split_with_sizes_copy, aten.unsafe_split, aten.resize_, aten.set_, aten.is_same_size,
-    }
-)  # fmt: skip
-
 
 def has_rule(operation: torch._ops.OpOverload) -> bool:
     """Whether the operation counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
@@ -275,7 +287,7 @@ def flops_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any)
     packet = operation.overloadpacket
     if packet in FLOPS:
         return FLOPS[packet](*args, **kwargs, out=out)
-    if packet in MACS or packet in MOVES_DATA or operation.is_view or operation.namespace == "prim":
+    if packet in MACS or packet in MOVES_DATA or only_looks(operation):
         return 0
     if torch.Tag.reduction in operation.tags:
         return first_tensor(args).numel()

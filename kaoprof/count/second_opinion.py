@@ -21,11 +21,12 @@ with warnings.catch_warnings():
     from fvcore.nn import FlopCountAnalysis
 
 WITHOUT_MACS = (
-    "add", "add_", "sub", "mul", "mul_", "div", "neg", "exp", "rsqrt", "mean", "sum", "softmax", "max_pool1d",
+    "add", "add_", "sub", "rsub", "mul", "mul_", "div", "neg", "exp", "rsqrt", "mean", "sum", "softmax", "max_pool1d",
     "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand", "reshape", "view",
     "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
+    "pad", "roll", "index", "masked_fill", "ne", "min",
     "relu", "relu_", "hardtanh", "hardtanh_", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
-    "leaky_relu", "elu", "softplus", "mish", "dropout", "batch_norm", "layer_norm", "group_norm",
+    "leaky_relu", "elu", "softplus", "mish", "dropout", "dropout_", "batch_norm", "layer_norm", "group_norm",
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
     "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d",

@@ -1,6 +1,7 @@
-"""A module of any signature, called with a flat row of tensors and answering with one."""
+"""A module of any signature, called with a flat row of tensors and answering with tensors alone."""
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -9,7 +10,9 @@ from kaoprof.errors import UsageError
 
 
 class CalledModule(nn.Module):
-    """Arranges its tensors as the module wants them, and returns the first floating-point tensor of what it answers.
+    """Arranges its tensors as the module wants them, and returns the floating-point tensors of what it answers.
+
+    All of them, for a backward pass must reach every part of the module, and nothing may be taken for unused.
 
     Args:
         module: what is called.
@@ -24,10 +27,11 @@ class CalledModule(nn.Module):
         self.module = module
         self.inputs = inputs
 
-    def forward(self, *tensors: Tensor) -> Tensor:
+    def forward(self, *tensors: Tensor) -> Tensor | tuple[Tensor, ...]:
         arguments = _arranged(self.inputs, iter(tensors))
         answer = self.module(**arguments) if isinstance(arguments, dict) else self.module(*arguments)
-        return first_float(answer)
+        found = float_tensors(answer)
+        return found if len(found) > 1 else found[0]
 
 
 def _arranged(pattern: Any, tensors: Iterator[Tensor]) -> Any:
@@ -38,18 +42,17 @@ def _arranged(pattern: Any, tensors: Iterator[Tensor]) -> Any:
     return [_arranged(inner, tensors) for inner in pattern] if isinstance(pattern, list) else pattern
 
 
-def first_float(answer: Any) -> Tensor:
-    """The first floating-point tensor in an answer: a tensor, or lists and mappings of them.
+def float_tensors(answer: Any) -> tuple[Tensor, ...]:
+    """The floating-point tensors in an answer, each once: a tensor, or lists, mappings and dataclasses of them.
 
     Raises:
         UsageError: there is none.
     """
-    for leaf in _leaves(answer):
-        if leaf.is_floating_point():
-            return leaf
-    raise UsageError(
-        f"the module answers with {type(answer).__name__}, without a floating-point tensor", where="module"
-    )
+    found = {id(leaf): leaf for leaf in _leaves(answer) if leaf.is_floating_point()}
+    if not found:
+        name = type(answer).__name__
+        raise UsageError(f"the module answers with {name}, without a floating-point tensor", where="module")
+    return tuple(found.values())
 
 
 def _leaves(answer: Any) -> Iterator[Tensor]:
@@ -61,3 +64,6 @@ def _leaves(answer: Any) -> Iterator[Tensor]:
     elif isinstance(answer, list | tuple):
         for inner in answer:
             yield from _leaves(inner)
+    elif is_dataclass(answer):
+        for field in fields(answer):
+            yield from _leaves(getattr(answer, field.name))

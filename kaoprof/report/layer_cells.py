@@ -108,8 +108,11 @@ def where_it_goes(model: ModelProfile) -> str | None:
     parts = []
     if slowest is not None and slowest.latency_share is not None:
         parts.append(f"{slowest.latency_share:.0%} of the time goes to {slowest.layer} ({slowest.type})")
-    if fullest is not None:
-        parts.append(f"memory peaks at {format_bytes(peak_of(fullest) or 0)} in {fullest.layer} ({fullest.type})")
+    peak, fullest_peak = peak_of(model.total), peak_of(fullest) if fullest else None
+    if fullest is not None and peak is not None and fullest_peak is not None:
+        place = f"{fullest.layer} ({fullest.type})"
+        backward = f"in the backward pass; forward it reaches {format_bytes(fullest_peak)} in {place}"
+        parts.append(f"memory peaks at {format_bytes(peak)} {backward if peak > fullest_peak else f'in {place}'}")
     return f"{'; '.join(parts)}." if parts else None
 
 

@@ -34,7 +34,7 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"{format_bytes(environment.memory_bytes)}; Python {environment.python}, torch {environment.torch}, "
         f"{' '.join(environment.backends)}."
     )
-    return [how, where]
+    return [how, where] if most else [where]
 
 
 def ratios_of(record: Record, standings: list[Standing]) -> str | None:
