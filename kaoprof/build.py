@@ -4,7 +4,7 @@ A `Workload` is torch-free and goes through JSON, so that the same one is counte
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -153,9 +153,21 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
         for tensor in inputs:
             tensor.grad = None
         output = module(*inputs)
-        outputs = [output] if isinstance(output, torch.Tensor) else list(output)
-        ends = [tensor for tensor in outputs if tensor.requires_grad]
-        torch.autograd.backward(ends, [torch.ones_like(tensor) for tensor in ends])
+        ends = _ends(output)
+        if not ends:
+            raise UsageError("nothing to train: no answer depends on a parameter", where="module", hint="mode: forward")
+        torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
         return output
 
     return train if workload.mode == "train" else forward
+
+
+def _ends(output: object) -> "list[Tensor]":
+    """Where the backward pass starts: every tensor with gradients in the output, each once, however it is nested."""
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        return [output] if output.requires_grad else []
+    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, list | tuple) else ()
+    found = {id(end): end for part in parts for end in _ends(part)}
+    return list(found.values())
