@@ -5,7 +5,8 @@ from collections.abc import Collection
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from kaoprof.build import Workload, build_inputs, build_module, step_of
+from kaoprof.build import Workload, build_inputs, step_of
+from kaoprof.count.dry_module import build_dry_module
 from kaoprof.count.live_bytes import LiveBytesMode, without_fused_encoders
 from kaoprof.watching import watched
 
@@ -41,7 +42,7 @@ def predict_layer_bytes(
     """The predicted peak of the whole, and of each named layer while it runs (forward); see `predict_peak_bytes`."""
     on = "cpu" if device == "cpu" else "meta"
     with FakeTensorMode(), without_fused_encoders():
-        module, inputs = build_module(workload, device=on), build_inputs(workload, device=on)
+        module, inputs = build_dry_module(workload, device=on), build_inputs(workload, device=on)
         step = step_of(workload, module, inputs)
         live = LayerBytesMode([*inputs, *module.parameters(), *module.buffers()], device=device, threads=threads)
         chosen = {name: part for name, part in module.named_modules() if name in names}

@@ -11,7 +11,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from kaoprof.build import Workload, build_inputs, build_module, step_of
+from kaoprof.build import Workload, build_inputs, step_of
+from kaoprof.count.dry_module import build_dry_module
 from kaoprof.count.scratch import scratch_bytes
 
 
@@ -86,7 +87,7 @@ def predict_peak_bytes(workload: Workload, *, device: str, threads: int) -> int:
         threads: how many threads the CPU kernels would use; some keep a buffer for each.
     """
     with FakeTensorMode(), without_fused_encoders():
-        module = build_module(workload, device="cpu" if device == "cpu" else "meta")
+        module = build_dry_module(workload, device="cpu" if device == "cpu" else "meta")
         inputs = build_inputs(workload, device="cpu" if device == "cpu" else "meta")
         step = step_of(workload, module, inputs)
         resident = [*inputs, *module.parameters(), *module.buffers()]

@@ -8,10 +8,12 @@ for what it does not know or knows otherwise, and a refusal instead of a crash.
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from kaoprof.build import Workload, build_inputs, build_module
 from kaoprof.count.traced_convolution import CONVOLUTION_HANDLERS, TracedConvolutions
@@ -57,8 +59,25 @@ HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
 }
 
 
+@contextmanager
+def hooks_restored(module: nn.Module) -> Iterator[None]:
+    """Takes away what fvcore's hooks leave on `module` when its forward pass fails: whoever made it may keep it."""
+    before = [(hooks, hooks.copy()) for part in module.modules() for hooks in (
+        part._forward_pre_hooks, part._forward_hooks  # noqa: SLF001 - torch has no public way to list them
+    )]  # fmt: skip
+    try:
+        yield
+    finally:
+        for hooks, kept in before:
+            hooks.clear()
+            hooks.update(kept)
+
+
 def count_with_fvcore(workload: Workload) -> int | None:
-    """MACs of one forward pass by fvcore; None where it has no opinion: training, or an operation it cannot see."""
+    """MACs of one forward pass by fvcore; None where it has no opinion.
+
+    It has none on training, on operations that it cannot see, and on modules that its tracer gives up on.
+    """
     modules = count_modules_with_fvcore(workload)
     return None if modules is None else modules[""]
 
@@ -75,7 +94,10 @@ def count_modules_with_fvcore(workload: Workload) -> dict[str, int] | None:
     logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
     analysis = FlopCountAnalysis(module, inputs).set_op_handle(**HANDLERS)
     analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
-    with warnings.catch_warnings(), torch.no_grad(), TracedConvolutions():
+    with warnings.catch_warnings(), torch.no_grad(), hooks_restored(module), TracedConvolutions():
         warnings.simplefilter("ignore")  # the tracer warns of every shape that becomes a constant: that is its purpose
-        counted = {name: round(macs) for name, macs in analysis.by_module().items()}
+        try:
+            counted = {name: round(macs) for name, macs in analysis.by_module().items()}
+        except Exception:  # noqa: BLE001 - whatever stops the tracer, torch itself ran the module: no opinion
+            return None
         return None if analysis.unsupported_ops() else counted

@@ -56,3 +56,33 @@ def test_elementwise_reduction_and_copy_have_their_rules():
 def test_a_pooling_window_counts_all_that_it_covers():
     # ceil mode: 3 x 5 -> 2 x 3 windows of 4
     assert counted(nn.MaxPool2d(2, ceil_mode=True), torch.empty(1, 7, 3, 5)).flops_all == 7 * 2 * 3 * 4
+
+
+def test_adding_a_mask_costs_one_flop_for_each_coefficient_in_either_spelling():
+    q, k, v = (torch.empty(2, 3, length, 7, device="meta") for length in (5, 11, 11))
+    mask = torch.empty(5, 11, device="meta")
+    coefficients = 2 * 3 * 5 * 11
+    counts = {}
+    for name, masks in {"plain": {}, "masked": {"attn_mask": mask}}.items():
+        with torch.inference_mode(), CountingMode() as counting:
+            nn.functional.scaled_dot_product_attention(q, k, v, **masks)
+        counts[name] = counting.elementwise
+        assert counting.macs == coefficients * (7 + 7)
+    with torch.inference_mode(), CountingMode() as explicit:
+        ((q @ k.mT) * 7**-0.5 + mask).softmax(-1) @ v
+    assert counts == {"plain": coefficients * 6, "masked": coefficients * 7}
+    assert explicit.elementwise == counts["masked"]
+
+
+def test_what_is_drawn_added_gated_or_only_moved_has_its_rule():
+    x, index = torch.empty(2, 4, 6, 10, device="meta"), torch.empty(3, dtype=torch.int64, device="meta")
+    with torch.inference_mode(), CountingMode() as counting:
+        nn.functional.glu(x, dim=1)  # half the channels: sigmoid and product
+        x.index_add(0, index, torch.empty(3, 4, 6, 10, device="meta"))  # 3 x 240 additions
+        torch.rand(13, device="meta")  # drawn
+        x.clone().masked_fill_(x > 0, 1.0)  # 480 comparisons, 480 choices
+        nn.functional.pixel_shuffle(x, 2)  # moved, as all that follows
+        nn.functional.pad(x, (1, 1), mode="reflect").tril()
+        x.clone().unsqueeze_(0)
+    assert counting.flops_all == 2 * 240 + 3 * 240 + 13 + 480 + 480
+    assert not counting.uncounted

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from kaoprof.models import AttnModule, AttnSkipModule, BaseModule, BaseSkipModule
-from kaoprof.models.called import CalledModule, first_float
+from kaoprof.models.called import CalledModule, float_tensors
 from kaoprof.models.layers import ACTIVATIONS, ConvNorm, GlobalAvgPool, Sum, resize
 from kaoprof.models.network import Add, Chain, Concat, Network, Residual, Reuse, Upsample
 from kaoprof.operators import KroneckerAttentionQKV
@@ -166,4 +166,4 @@ def test_what_is_no_module_or_no_tensor_is_refused():
     with pytest.raises(UsageError, match="made a int"):
         CalledModule(5, [{"shape": [1]}])
     with pytest.raises(UsageError, match="without a floating-point tensor"):
-        first_float({"a": [torch.zeros(1, dtype=torch.int64)]})
+        float_tensors({"a": [torch.zeros(1, dtype=torch.int64)]})

@@ -1,0 +1,34 @@
+"""Builds a module whose tensors have shapes but no values, also where its weights are drawn until they please."""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from kaoprof.build import Workload, build_module
+
+
+class NothingOutOfBounds(TorchFunctionMode):
+    """While active, "is any of these true?" is answered with no where there are no values to look at.
+
+    torch's `trunc_normal_`, which begins most vision transformers, draws again as long as any value is out of bounds.
+    Whatever else a constructor asks of values stays the error that it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: object = None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.__bool__ and args[0] is self.asked:
+            return False
+        out = func(*args, **(kwargs or {}))
+        if func is Tensor.any:
+            self.asked = out
+        return out
+
+
+def build_dry_module(workload: Workload, *, device: str) -> nn.Module:
+    """The workload's module under an active fake tensor mode, as if on `device`."""
+    with NothingOutOfBounds():
+        return build_module(workload, device=device)
