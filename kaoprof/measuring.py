@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measure.child import Child
-from kaoprof.measure.session import Measurement, Plan, Progress, Session, Subject, measure
+from kaoprof.measure.child import Child, ChildLost, SubjectFailed
+from kaoprof.measure.messages import Request
+from kaoprof.measure.session import START_LIMIT_S, Measurement, Plan, Progress, Session, Subject, measure
 from kaoprof.records import Environment, Latency, Protocol
 from kaoprof.requests import Options
 
@@ -82,3 +84,45 @@ def latency_of(measurement: Measurement) -> Latency | None:
     if not measurement.samples_s:
         return None
     return Latency(rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls)
+
+
+def describe_environment(options: Options) -> dict[str, Any]:
+    """The environment as the measuring process sees it, with free memory and the speed of a large product.
+
+    Raises:
+        MeasurementError: the device is not there, or the process cannot work.
+    """
+    child = Child()
+    try:
+        request = Request(do="prepare", device=find_device(options.device), threads=options.threads)
+        found: dict[str, Any] = child.ask(request, timeout_s=START_LIMIT_S)
+        found["free_bytes"] = child.ask(Request(do="free"), timeout_s=START_LIMIT_S)
+        found["throughput_flops"] = child.ask(Request(do="throughput", dtype="fp32"), timeout_s=START_LIMIT_S)
+    except (ChildLost, SubjectFailed) as failure:
+        raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
+    finally:
+        child.kill()
+    return found
+
+
+def find_device(name: str) -> str:
+    """The device that `auto`, `cpu` or `cuda[:i]` means here.
+
+    Raises:
+        MeasurementError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda"):
+        index = int(name.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            seen = torch.cuda.device_count()
+            raise MeasurementError(
+                f"there is no {name}: torch {torch.__version__} sees {seen} CUDA devices",
+                where="device",
+                hint="use --device cpu",
+            )
+        return f"cuda:{index}"
+    return name

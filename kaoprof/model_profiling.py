@@ -14,9 +14,8 @@ from kaoprof.dims import DTYPE_BYTES, MODES, one_of
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.layer_records import OWN, LayerRow, ModelProfile, ProfileRecord
 from kaoprof.measure.session import Measurement, Progress, Subject
-from kaoprof.measuring import ProgressCallback, latency_of, run_session
+from kaoprof.measuring import ProgressCallback, find_device, latency_of, run_session
 from kaoprof.networks import code_workload, network_cost, network_workload, override
-from kaoprof.profiling import find_device
 from kaoprof.requests import Options
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec

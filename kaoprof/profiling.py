@@ -10,7 +10,7 @@ from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measure.session import Measurement, Progress, Subject
-from kaoprof.measuring import ProgressCallback, latency_of, run_session
+from kaoprof.measuring import ProgressCallback, find_device, latency_of, run_session
 from kaoprof.records import Analytic, Case, Counted, Record, Row, element_bytes
 from kaoprof.requests import Options, Sizes, cases_of, spatial_grid
 from kaoprof.version import __version__
@@ -104,29 +104,6 @@ def analytic(case: Case) -> Analytic:
 def workload_of(case: Case, seed: int) -> Workload:
     """What runs for a case."""
     return operator_workload(case.operator, case.dims, case.options, dtype=case.dtype, mode=case.mode, seed=seed)
-
-
-def find_device(name: str) -> str:
-    """The device that `auto`, `cpu` or `cuda[:i]` means here.
-
-    Raises:
-        MeasurementError: it is not there.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda"):
-        index = int(name.partition(":")[2] or 0)
-        if index >= torch.cuda.device_count():
-            seen = torch.cuda.device_count()
-            raise MeasurementError(
-                f"there is no {name}: torch {torch.__version__} sees {seen} CUDA devices",
-                where="device",
-                hint="use --device cpu",
-            )
-        return f"cuda:{index}"
-    return name
 
 
 def count_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:

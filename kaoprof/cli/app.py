@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from kaoprof.cli.check import check
 from kaoprof.cli.compare import compare
 from kaoprof.cli.complaints import complain
+from kaoprof.cli.env import env
 from kaoprof.cli.init import init
 from kaoprof.cli.listing import list_
 from kaoprof.cli.profile import profile
@@ -34,6 +35,7 @@ app.command(epilog="Example: kaoprof check my-model.yaml kanet-qkv")(check)
 app.command("list", epilog="Example: kaoprof list --format json")(list_)
 app.command(epilog="Example: kaoprof schema > kaoprof.schema.json")(schema)
 app.command(epilog="Example: kaoprof init my-model.yaml")(init)
+app.command(epilog="Example: kaoprof env --format json")(env)
 
 
 @app.callback(invoke_without_command=True)

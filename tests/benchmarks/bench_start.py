@@ -1,5 +1,6 @@
-"""How long the light commands take as whole processes, above the interpreter itself. Run: python tests/benchmarks/bench_start.py.
+"""How long the light commands take as whole processes, above the interpreter itself.
 
+Run: python tests/benchmarks/bench_start.py
 Rounds are interleaved, as kaoprof does it for operators: a busy machine slows all alike.
 """
 
