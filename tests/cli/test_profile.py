@@ -1,0 +1,57 @@
+"""`kaoprof profile` as a user meets it."""
+
+import csv
+import io
+
+from kaoprof.cli.app import run
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_last_row_is_the_total_and_equals_the_sum_of_the_leaves(capsys):
+    assert run(["profile", "kanet-qkv", "--analytic", "--format", "csv"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert rows[-1]["layer"] == "TOTAL"
+    leaves = [row for row in rows[:-1] if row["leaf"] == "1"]
+    for column in ("macs_analytic", "params", "params_norm", "flops_all"):
+        assert int(rows[-1][column]) == sum(int(row[column]) for row in leaves)
+    assert int(rows[-1]["macs_analytic"]) == 281_119_392
+    assert int(rows[-1]["params"]) == 3_449_448
+    assert rows[-1]["macs_counted"] == rows[-1]["latency_s"] == ""
+
+
+def test_the_tree_is_folded_and_unfolded(capsys):
+    assert run(["profile", "kanet-qkv", "--analytic"]) == 0
+    folded = capsys.readouterr().out
+    assert run(["profile", "kanet-qkv", "--analytic", "--depth", "3"]) == 0
+    unfolded = capsys.readouterr().out
+    assert "layers inside these are folded" in folded
+    assert len(unfolded.splitlines()) > 2 * len(folded.splitlines())
+
+
+def test_swapping_the_operator_changes_the_count(capsys):
+    assert run(["profile", "kanet-qkv", "--analytic", "--attention", "kao_kv", "--format", "csv"]) == 0
+    assert int(rows_of(capsys.readouterr().out)[-1]["macs_analytic"]) == 288_413_728
+
+
+def test_every_format_is_written(tmp_path, capsys):
+    paths = [tmp_path / f"run.{suffix}" for suffix in ("csv", "json", "md", "tex")]
+    outputs = [argument for path in paths for argument in ("-o", str(path))]
+    arguments = ["profile", "kao-qkv-56", "kao-kv-56", "--size", "14", "--samples", "2", "--threads", "1", *outputs]
+    assert run(arguments) == 0
+    assert "kao-kv-56" in capsys.readouterr().out
+    rows = rows_of(paths[0].read_text())
+    assert [row["layer"] for row in rows].count("TOTAL") == 2
+    for row in rows:
+        assert row["macs_analytic"] == row["macs_counted"] == row["macs_fvcore"]
+    assert r"\toprule" in paths[3].read_text()
+
+
+def test_counting_without_measuring_runs_nothing(capsys):
+    assert run(["profile", "kanet-qkv", "--no-measure", "--format", "csv"]) == 0
+    total = rows_of(capsys.readouterr().out)[-1]
+    assert total["macs_counted"] == total["macs_fvcore"] == "281119392"
+    assert int(total["peak_bytes_predicted"]) > 0
+    assert total["peak_bytes_measured"] == total["latency_s"] == ""

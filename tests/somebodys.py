@@ -1,0 +1,22 @@
+"""Modules of somebody's own, as a user would bring them."""
+
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    """A module of somebody's own: arithmetic between its parts, a part that is never called, batch norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.unused = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return torch.relu(self.norm(self.conv(x))) @ x[:, :1].mT
+
+
+class Broken(nn.Module):
+    def forward(self, x):
+        raise ValueError("this part is broken\nin two lines")

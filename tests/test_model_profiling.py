@@ -1,0 +1,159 @@
+"""Whole models from specs: totals, agreement layer by layer, memory, and that nothing is left behind."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from somebodys import Block
+from torch import nn
+
+from kaoprof.cli.app import run
+from kaoprof.errors import UsageError
+from kaoprof.layer_findings import fullest_layer, layer_disagreements, model_standings, profile_warnings
+from kaoprof.layer_records import OWN
+from kaoprof.model_profiling import ModelOptions, code_document, profile
+from kaoprof.requests import Options
+
+TOTALS = {  # arXiv:2007.08442: MACs, weights without batch norm, batch norm's
+    "mobilenetv2": (300_774_272, 3_470_760, 34_112),
+    "attnnet": (365_374_304, 3_449_448, 29_824),
+    "attnnet-pool": (300_248_480, 3_449_448, 29_824),
+    "kanet-kv": (288_413_728, 3_449_448, 29_824),
+    "kanet-qkv": (281_119_392, 3_449_448, 29_824),
+}
+QUICK = Options(budget_s=0.1, samples=2, threads=2)
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent)  # where a user would be
+
+
+@pytest.mark.parametrize("name", TOTALS)
+def test_the_papers_totals_come_out_to_the_digit(name):
+    total = profile([name], options=Options(analytic=True)).models[0].total
+    assert (total.macs_analytic, total.params, total.params_norm) == TOTALS[name]
+    assert total.macs_counted is None
+
+
+@pytest.mark.parametrize("name", ["kanet-qkv", "kanet-audio", "kao-qkv-video"])
+@pytest.mark.parametrize("mode", ["forward", "train"])
+def test_every_layer_agrees_and_the_leaves_add_up(name, mode):
+    model = profile([name], model=ModelOptions(measured=False, mode=mode)).models[0]
+    assert model.status == "ok"
+    for row in model.layers:
+        assert row.macs_analytic == row.macs_counted, row.layer
+        assert layer_disagreements(row) == ()
+        assert not row.uncounted
+    leaves = [row for row in model.layers if row.leaf]
+    assert sum(row.macs_counted for row in leaves) == model.total.macs_counted
+    assert sum(row.flops_all for row in leaves) == model.total.flops_all
+    assert sum(row.params + row.params_norm for row in leaves) == model.total.params + model.total.params_norm
+    assert max(row.peak_bytes_predicted for row in model.layers) == model.total.peak_bytes_predicted
+
+
+def test_a_model_is_measured_and_its_layers_share_the_time_and_hold_the_peak():
+    model = profile(["kanet-qkv"], model=ModelOptions(size=(64,)), options=QUICK).models[0]
+    assert model.status == "ok"
+    assert model.input_shapes == ((1, 3, 64, 64),)
+    assert model.total.peak_bytes_measured == pytest.approx(model.total.peak_bytes_predicted, rel=0.02)
+    assert sum(row.latency_share for row in model.layers if row.leaf) == pytest.approx(1)
+    fullest = fullest_layer(model)
+    assert fullest.peak_bytes_measured == pytest.approx(model.total.peak_bytes_measured, rel=0.01)
+    assert len(model.latency.samples_s) == 2
+
+
+@pytest.mark.parametrize("mode", ["forward", "train"])
+def test_the_peak_of_a_kanet_is_predicted_within_two_percent(mode):
+    model = profile(["kanet-qkv"], model=ModelOptions(mode=mode), options=QUICK).models[0]
+    assert model.total.peak_bytes_predicted == pytest.approx(model.total.peak_bytes_measured, rel=0.02)
+
+
+def test_models_side_by_side_are_measured_in_the_same_rounds():
+    record = profile(["kao-qkv-56", "nonlocal-56"], model=ModelOptions(size=(28,)), options=QUICK)
+    first, second = record.models
+    assert first.latency.rounds == second.latency.rounds
+    itself, other = model_standings(record)
+    assert itself.speedup.median == itself.macs_ratio == itself.memory_ratio == 1
+    assert other.macs_ratio < 1
+
+
+def test_somebodys_own_module_is_told_apart(importable):
+    document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
+    model = profile([document], model=ModelOptions(allow_import=True), options=QUICK).models[0]
+    assert model.status == "ok", model.detail
+    rows = {row.layer: row for row in model.layers}
+    assert set(rows) == {"", "conv", "norm", OWN}
+    assert rows["conv"].macs_counted == 8 * 8 * 8 * 3 * 9
+    assert rows[OWN].macs_counted == 8 * 8 * 8 * 8  # the product in its own forward
+    assert rows[""].macs_counted == rows["conv"].macs_counted + rows[OWN].macs_counted
+    assert rows["norm"].params_norm == 16
+    assert rows["conv"].output_shape == (2, 8, 8, 8)
+    assert rows["conv"].macs_analytic is None
+
+
+def test_a_module_that_fails_is_a_row(importable):
+    document = code_document("somebodys:Broken", [(2, 3)], "fp32")
+    model = profile([document], model=ModelOptions(allow_import=True), options=QUICK).models[0]
+    assert model.status == "error"
+    assert model.detail == "cannot be counted: ValueError: this part is broken"
+
+
+def test_profiling_leaves_torch_and_the_users_class_alone(importable):
+    before = {
+        name: dict(vars(kind)) for name, kind in (("module", nn.Module), ("tensor", torch.Tensor), ("own", Block))
+    }
+    document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
+    broken = code_document("somebodys:Broken", [(2, 3)], "fp32")
+    first = profile([document, broken], model=ModelOptions(allow_import=True, measured=False))
+    second = profile([document, broken], model=ModelOptions(allow_import=True, measured=False))
+    assert first.models == second.models
+    assert torch.is_grad_enabled()
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.backends.mha.get_fastpath_enabled()
+    assert nn.modules.module._global_forward_hooks == {}
+    after = {name: dict(vars(kind)) for name, kind in (("module", nn.Module), ("tensor", torch.Tensor), ("own", Block))}
+    assert after == before
+
+
+def test_code_is_not_imported_without_permission(importable):
+    document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
+    with pytest.raises(UsageError, match="--allow-import"):
+        profile([document])
+
+
+def test_code_needs_a_shape():
+    with pytest.raises(UsageError, match="needs the shape of its input"):
+        code_document("somebodys:Block", [], "fp32")
+
+
+def test_a_wrong_prediction_is_named():
+    from dataclasses import replace
+
+    record = profile(["kao-qkv-56"], model=ModelOptions(size=(14,)), options=QUICK)
+    model = record.models[0]
+    wrong = replace(model.total, peak_bytes_measured=model.total.peak_bytes_predicted * 2)
+    record = replace(record, models=(replace(model, layers=(wrong, *model.layers[1:])),), environment=None)
+    assert any("predicted peak is off by -50.0%" in warning for warning in profile_warnings(record))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["no-such-model"], 2, "neither a file nor the name of a shipped spec"),
+        (["kanet-qvk"], 2, "did you mean"),
+        (["kanet-qkv", "--attention", "kao_qv"], 2, "did you mean 'kao_qkv'?"),
+        (["kanet-qkv", "--batch", "0"], 2, "batch: must be between 1 and"),
+        (["kanet-qkv", "--size", "1,2,3"], 2, "3 sizes for 2 spatial axes"),
+        (["kanet-qkv", "--mode", "trian"], 2, "did you mean 'train'?"),
+        (["paper-grid"], 2, "grid spec has no layers"),
+        (["os:system", "--input", "1,3"], 2, "--allow-import"),
+        (["os:system"], 2, "needs the shape of its input"),
+    ],
+)
+def test_bad_requests_are_one_clear_line(arguments, code, message, capsys):
+    assert run(["profile", *arguments]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
