@@ -4,11 +4,9 @@ A `Workload` is torch-free and goes through JSON, so that the same one is counte
 """
 
 import importlib
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaoprof.catalog import find_operator
@@ -73,7 +71,7 @@ def operator_workload(
 
 
 def resolve(factory: str) -> Callable[..., "nn.Module"]:
-    """The object that `package.module:Name` names, also in the current folder. Imports the module: its code runs.
+    """The object that `package.module:Name` names. Imports the module, which runs its code.
 
     Raises:
         UsageError: the text has no colon, or the module or the name does not exist.
@@ -81,8 +79,6 @@ def resolve(factory: str) -> Callable[..., "nn.Module"]:
     module_name, colon, name = factory.partition(":")
     if not colon or not module_name or not name:
         raise UsageError(f"{factory!r} does not name code", hint="write package.module:Class")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
     try:
         found: Any = importlib.import_module(module_name)
         for part in name.split("."):

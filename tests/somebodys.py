@@ -18,5 +18,5 @@ class Block(nn.Module):
 
 
 class Broken(nn.Module):
-    def forward(self, x):
+    def forward(self, _x):
         raise ValueError("this part is broken\nin two lines")

@@ -43,6 +43,7 @@ def profile(
     Several specs are measured side by side, and compared with the first.
     """
     from kaoprof.cli.finish import finish
+    from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.cli.renderings import profile_rendering
@@ -64,6 +65,6 @@ def profile(
     )  # fmt: skip
     shapes = [parse_sizes("input", text) or () for text in input_ or []]
     targets = [code_document(spec, shapes, dtype) if ":" in spec else spec for spec in specs]
-    with shown_progress() as progress:
+    with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
     return finish(record, rendering, paths, format_name=format_, strict=strict)
