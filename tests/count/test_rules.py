@@ -82,7 +82,7 @@ def test_what_is_drawn_added_gated_or_only_moved_has_its_rule():
         torch.rand(13, device="meta")  # drawn
         x.clone().masked_fill_(x > 0, 1.0)  # 480 comparisons, 480 choices
         nn.functional.pixel_shuffle(x, 2)  # moved, as all that follows
-        nn.functional.pad(x, (1, 1), mode="reflect").tril()
+        nn.functional.pad(x, (1, 1, 1, 1), mode="reflect").tril()
         x.clone().unsqueeze_(0)
     assert counting.flops_all == 2 * 240 + 3 * 240 + 13 + 480 + 480
     assert not counting.uncounted
