@@ -8,7 +8,8 @@ from typing import Any
 from kaoprof.errors import MeasurementError
 from kaoprof.measure.child import Child, ChildLost, SubjectFailed
 from kaoprof.measure.messages import Request
-from kaoprof.measure.session import START_LIMIT_S, Measurement, Plan, Progress, Session, Subject, measure
+from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
+from kaoprof.measure.session import START_LIMIT_S, Session, measure
 from kaoprof.records import Environment, Latency, Protocol
 from kaoprof.requests import Options
 

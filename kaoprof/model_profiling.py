@@ -2,27 +2,23 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from kaoprof.build import Workload
-from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
-from kaoprof.costs.layer_tree import LayerCost
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import DTYPE_BYTES, MODES, one_of
 from kaoprof.errors import SpecError, UsageError
-from kaoprof.layer_records import OWN, LayerRow, ModelProfile, ProfileRecord
-from kaoprof.measure.session import Measurement, Progress, Subject
-from kaoprof.measuring import ProgressCallback, find_device, latency_of, run_session
-from kaoprof.networks import code_workload, network_cost, network_workload, override
+from kaoprof.layer_records import ModelProfile, ProfileRecord
+from kaoprof.measure.plan import Progress, Subject
+from kaoprof.measuring import ProgressCallback, find_device, run_session
+from kaoprof.model_rows import analytic_profile, counted_model, measured_model
+from kaoprof.networks import code_workload, network_workload, override
 from kaoprof.requests import Options
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
-
-if TYPE_CHECKING:
-    from kaoprof.count.model_census import LayerCensus, ModelCensus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +79,7 @@ def profile(
         mode=model.mode,
         dtype=model.dtype,
         device=None,
-        models=tuple(analytic_profile(document, model) for document in documents),
+        models=tuple(analytic_profile(document, model.mode) for document in documents),
     )
     if options.analytic:
         return record
@@ -124,40 +120,6 @@ def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
     return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed)
 
 
-def analytic_profile(document: Document, model: ModelOptions) -> ModelProfile:
-    """A model with the closed form of every layer; code has none, only its place."""
-    spec = document.spec
-    if isinstance(spec, CodeSpec):
-        whole = LayerRow(layer="", type="code", depth=0, leaf=False)
-        return ModelProfile(
-            model=spec.name, source=spec.source, inside="module", batch=1, input_shapes=(), layers=(whole,)
-        )
-    cost = network_cost(document)
-    given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input
-    factor = TRAIN_FACTOR if model.mode == "train" else 1
-    return ModelProfile(
-        model=spec.name,
-        source=spec.source,
-        batch=given.batch,
-        input_shapes=((given.batch, given.channels, *given.size),),
-        layers=tuple(_analytic_row(path, depth, layer, factor) for path, depth, layer in cost.walk()),
-    )
-
-
-def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> LayerRow:
-    return LayerRow(
-        layer=path,
-        type=layer.type,
-        depth=depth,
-        leaf=not layer.children,
-        output_shape=layer.output_shape,
-        params=layer.params,
-        params_norm=layer.params_norm,
-        macs_analytic=layer.macs * factor,
-        flops_all=layer.flops_all if factor == 1 else None,
-    )
-
-
 def count_models(
     record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
 ) -> ProfileRecord:
@@ -181,54 +143,6 @@ def count_models(
             detail = f"cannot be counted: {type(error).__name__}: {lines[0]}"
             models.append(replace(one, status="error", detail=detail))
     return replace(record, models=tuple(models))
-
-
-def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
-    """The model with its counts, per sample. What does not depend on the batch is shared out, to the nearest whole."""
-    batch = workload.inputs[0].shape[0]
-    known = {row.layer: row for row in model.layers} if not model.inside else {}
-    rows = []
-    for layer in census.layers:
-        if model.inside and not layer.layer:
-            continue  # the wrapper
-        path = layer.layer.removeprefix(model.inside).removeprefix(".")
-        rows.append(_counted_row(path, layer, known.get(path), batch, depth=layer.depth - bool(model.inside)))
-    rows = [row if row.leaf else _summed(row, rows) for row in rows]
-    shapes = tuple(spec.shape for spec in workload.inputs)
-    return replace(model, batch=batch, input_shapes=shapes, layers=tuple(rows))
-
-
-def _counted_row(path: str, layer: "LayerCensus", analytic: LayerRow | None, batch: int, *, depth: int) -> LayerRow:
-    return LayerRow(
-        layer=path,
-        type=analytic.type if analytic else layer.type,
-        depth=depth,
-        leaf=layer.leaf,
-        output_shape=layer.output_shape or _batched(analytic, batch),
-        params=layer.params,
-        params_norm=layer.params_norm,
-        macs_analytic=analytic.macs_analytic if analytic else None,
-        macs_counted=round(layer.macs / batch),
-        macs_fvcore=None if layer.macs_fvcore is None else round(layer.macs_fvcore / batch),
-        flops_all=round(layer.flops_all / batch),
-        uncounted=layer.uncounted,
-        peak_bytes_predicted=layer.peak_bytes,
-    )
-
-
-def _summed(row: LayerRow, rows: Sequence[LayerRow]) -> LayerRow:
-    """A layer that holds others: the sum of the leaves inside."""
-    leaves = [leaf for leaf in rows if leaf.leaf and leaf.layer.startswith(_prefix(row.layer))]
-    return replace(
-        row,
-        macs_counted=sum(leaf.macs_counted or 0 for leaf in leaves),
-        flops_all=sum(leaf.flops_all or 0 for leaf in leaves),
-    )
-
-
-def _batched(analytic: LayerRow | None, batch: int) -> tuple[int, ...] | None:
-    """The shape that the closed form of a layer without a module of its own says, with the batch."""
-    return (batch, *analytic.output_shape) if analytic and analytic.output_shape else None
 
 
 def measure_models(
@@ -270,51 +184,3 @@ def _product(shape: tuple[int, ...]) -> int:
     for size in shape:
         product *= size
     return product
-
-
-def measured_model(model: ModelProfile, measurement: Measurement | None) -> ModelProfile:
-    """The model with what was measured of it."""
-    if measurement is None:
-        return model
-    inside = measurement.layers or {}
-    shares, peaks = time_shares(model, inside.get("seconds", {})), inside.get("peak_bytes", {})
-    rows = [
-        replace(
-            row,
-            peak_bytes_measured=measurement.peak_bytes
-            if not row.layer
-            else _whole_number(peaks.get(model.module_name(row.layer))),
-            latency_share=shares.get(row.layer),
-        )
-        for row in model.layers
-    ]
-    return replace(
-        model,
-        layers=tuple(rows),
-        status=measurement.status,
-        detail=measurement.detail,
-        latency=latency_of(measurement),
-        peak_bytes_reserved=measurement.reserved_bytes,
-    )
-
-
-def time_shares(model: ModelProfile, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Each layer's share of the time of all leaves; of a layer that holds others, their sum. Empty without seconds."""
-    rows = model.layers
-    holders = {row.layer: row.layer.removesuffix(OWN).removesuffix(".") for row in rows if row.leaf}
-    own = {leaf: seconds.get(model.module_name(holder), 0.0) for leaf, holder in holders.items()}
-    whole = sum(own.values())
-    if not whole:
-        return {}
-    return {
-        row.layer: sum(own[leaf] for leaf in own if leaf == row.layer or leaf.startswith(_prefix(row.layer))) / whole
-        for row in rows
-    }
-
-
-def _prefix(layer: str) -> str:
-    return f"{layer}." if layer else ""
-
-
-def _whole_number(value: float | None) -> int | None:
-    return None if value is None else round(value)

@@ -9,7 +9,7 @@ from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
-from kaoprof.measure.session import Measurement, Progress, Subject
+from kaoprof.measure.plan import Measurement, Progress, Subject
 from kaoprof.measuring import ProgressCallback, find_device, latency_of, run_session
 from kaoprof.records import Analytic, Case, Counted, Record, Row, element_bytes
 from kaoprof.requests import Options, Sizes, cases_of, spatial_grid

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Watcher(Protocol):
@@ -18,7 +19,7 @@ class Watcher(Protocol):
 
 
 @contextmanager
-def watched(modules: dict[str, nn.Module], watcher: Watcher) -> Iterator[None]:
+def watched(modules: "dict[str, nn.Module]", watcher: Watcher) -> Iterator[None]:
     """While active, `watcher` is told of every module; the hooks are gone afterwards, also after an exception."""
 
     def entering(name: str) -> Callable[..., None]:

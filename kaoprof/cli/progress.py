@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kaoprof.measure.session import Progress
+from kaoprof.measure.plan import Progress
 from kaoprof.measuring import ProgressCallback
 from kaoprof.units import format_seconds
 

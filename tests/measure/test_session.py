@@ -5,7 +5,8 @@ import pytest
 from kaoprof.build import TensorSpec, Workload
 from kaoprof.errors import MeasurementError
 from kaoprof.measure.child import ChildLost, SubjectFailed
-from kaoprof.measure.session import MIN_ROUNDS, MIN_SAMPLE_S, SLOW_ROUNDS, Plan, Session, Subject, measure
+from kaoprof.measure.plan import Plan, Subject
+from kaoprof.measure.session import MIN_ROUNDS, MIN_SAMPLE_S, SLOW_ROUNDS, Session, measure
 
 GIB = 2**30
 

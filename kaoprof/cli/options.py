@@ -1,0 +1,29 @@
+"""The options that several commands share, once: a name means the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Dtype = Annotated[str, typer.Option(help="fp64, fp32, bf16 or fp16.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:0.")]
+Mode = Annotated[str, typer.Option(help="forward, or train: forward and backward.")]
+Heads = Annotated[int, typer.Option(help="Attention heads.")]
+Projection = Annotated[str, typer.Option(help="none, value (the paper's count), qkv or qkvo.")]
+Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).")]
+Analytic = Annotated[bool, typer.Option("--analytic", help="Closed forms only: at once, without torch.")]
+AllowImport = Annotated[bool, typer.Option("--allow-import", help="Import the code that is named, which runs it.")]
+
+Budget = Annotated[str, typer.Option(metavar="TIME", help="Time for measuring, in all.")]
+Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]
+Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")]
+Seed = Annotated[int, typer.Option(help="Of weights, inputs and the order of measuring.")]
+ForceRun = Annotated[bool, typer.Option("--force-run", help="Run also what is predicted not to fit.")]
+
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or counts disagree.")]
+Format = Annotated[str, typer.Option("--format", help="On stdout: table, csv, json, md or tex.")]
+Output = Annotated[
+    list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex; repeatable.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite output files.")]

@@ -1,0 +1,63 @@
+"""What a session is told, and what it finds out: subjects, the plan, progress, measurements."""
+
+import math
+from dataclasses import dataclass, field
+
+from kaoprof.build import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Something to measure. `floor_flops` is arithmetic that it cannot avoid, for the whole batch.
+
+    `layers` are the names of a model's layers that are to be told apart.
+    """
+
+    key: int
+    label: str
+    workload: Workload
+    resident_bytes: int
+    predicted_bytes: int
+    floor_flops: int
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to measure; times in seconds. `samples` fixes the number of rounds; else the budget decides."""
+
+    device: str
+    threads: int | None
+    budget_s: float
+    samples: int | None
+    timeout_s: float
+    memory_fraction: float
+    force_run: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a session stands: what is being measured, how far it is, and the estimate so far."""
+
+    label: str
+    step: str
+    done: int
+    total: int
+    estimate_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Measurement:
+    """What is known of one subject so far."""
+
+    status: str = "ok"
+    detail: str = ""
+    peak_bytes: int | None = None
+    reserved_bytes: int | None = None
+    denormal_fraction: float | None = None
+    layers: dict[str, dict[str, float]] | None = None
+    call_s: float = math.inf
+    calls: int = 1
+    rounds: list[int] = field(default_factory=list)
+    samples_s: list[float] = field(default_factory=list)
