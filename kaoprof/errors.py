@@ -49,7 +49,10 @@ class MeasurementError(KaoprofError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt `word`: the nearest known name, else all of them."""
+    """A hint for a misspelt `word`: the nearest known name, whatever the case, or one inside it; else all of them."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(known)}"
+    plain = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), plain, n=1, cutoff=0.5)
+    close += [part for part in word.lower().split("_") if part in plain]
+    nearest = next((plain[name] for name in close), None)
+    return f"did you mean {nearest!r}?" if nearest else f"one of: {', '.join(known)}"

@@ -38,6 +38,9 @@ class Input(Part, frozen=True, kw_only=True):
     batch: Annotated[Count, Meta(description="samples at once")] = 1
 
 
+Given = Annotated[Input, Meta(description="what goes in, such as {channels: 3, size: [224, 224]}")]
+
+
 class AttentionDefaults(Part, frozen=True, kw_only=True):
     """An attention operator and its options."""
 
@@ -55,9 +58,10 @@ class ModelSpec(Part, frozen=True, kw_only=True):
     name: Name
     source: Source = ""
     description: Description = ""
-    input: Input
+    input: Given
     attention: Annotated[
-        AttentionDefaults | None, Meta(description="the operator of attention layers that name none themselves")
+        AttentionDefaults | None,
+        Meta(description="the operator of attention layers that name none, such as {type: kao_qkv}"),
     ] = None
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, description="the layers, from input to output")]
 
@@ -69,7 +73,7 @@ class OperatorSpec(Part, frozen=True, kw_only=True):
     name: Name
     source: Source = ""
     description: Description = ""
-    input: Input
+    input: Given
     operator: Annotated[AttentionDefaults, Meta(description="the operator, such as {type: kao_qkv}")]
 
 

@@ -61,6 +61,10 @@ def explain(error: msgspec.ValidationError, value: Any, kind: type, places: Plac
 def _unknown_key(found: Finding) -> Report:
     key = found.match[1][:LONG_TEXT]
     known = [field.name for struct in _structs(found.types) for field in struct.fields]
+    if ":" in key:
+        return Report(
+            f"unknown key {key!r}", key_path(found.path, key), "write a space after the colon, as in stride: 2"
+        )
     return Report(f"unknown key {key!r}", key_path(found.path, found.match[1]), did_you_mean(key, known))
 
 
@@ -92,7 +96,16 @@ def _unknown_word(found: Finding) -> Report:
 def _wrong_type(found: Finding) -> Report:
     wanted = " or ".join(WORDS.get(word, word) for word in found.match[1].split(" | ") if word != "null")
     given = _shown(found.culprit, WORDS.get(found.match[2], found.match[2]))
-    return Report(f"must be {wanted}, not {given}", found.path, found.description or f"write {wanted}")
+    hint = found.description or _whole_layer(found) or f"write {wanted}"
+    return Report(f"must be {wanted}, not {given}", found.path, hint)
+
+
+def _whole_layer(found: Finding) -> str:
+    """How to write the layer of which only a word was written; empty if no layer belongs there."""
+    tags = [str(struct.tag) for struct in _structs(found.types) if struct.tag is not None]
+    if found.culprit in tags:
+        return f"write {{type: {found.culprit}}}, with the keys that it needs"
+    return "write a layer, such as {type: conv, out: 32, kernel: 3}" if tags else ""
 
 
 def _out_of_range(found: Finding) -> Report:

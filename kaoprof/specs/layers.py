@@ -17,14 +17,16 @@ Offset = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
 PerAxis: TypeAlias = Count | Annotated[tuple[Count, ...], Meta(min_length=1, max_length=3)]
 PaddingPerAxis: TypeAlias = Offset | Annotated[tuple[Offset, ...], Meta(min_length=1, max_length=3)]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
-Name = Annotated[str, Meta(pattern=NAME_PATTERN, description="letters, digits and . _ -")]
+Name = Annotated[
+    str, Meta(pattern=NAME_PATTERN, description="letters, digits and . _ - without spaces, such as my-model")
+]
 
 Out = Annotated[Count, Meta(description="output channels, such as 32")]
-Kernel = Annotated[PerAxis, Meta(description="window size: one number, or one for each spatial axis")]
+Kernel = Annotated[PerAxis, Meta(description="window size: one number, or one for each spatial axis, such as [3, 3]")]
 Stride = Annotated[PerAxis, Meta(description="step of the window: one number, or one for each spatial axis")]
 Dilation = Annotated[PerAxis, Meta(description="spacing of the window's elements")]
 Padding = Annotated[
-    PaddingPerAxis | None, Meta(description="zeros on both sides; default dilation * (kernel - 1) // 2")
+    PaddingPerAxis | None, Meta(description="zeros on both sides, such as 1; default: dilation * (kernel - 1) // 2")
 ]
 Norm = Annotated[Literal["batch_norm", "none"], Meta(description="normalisation after the convolution")]
 ActivationName: TypeAlias = Literal[

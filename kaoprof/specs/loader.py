@@ -3,6 +3,7 @@
 What depends on shapes or on the table of operators is checked by `kaoprof.networks`.
 """
 
+import difflib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,10 @@ def _convert(value: Value, places: Places) -> Spec:
     if not isinstance(value, dict):
         raise places.error("a spec is a mapping of keys", "", hint="start with `schema: 1`")
     named = [key for key in KINDS if key in value]
+    if not named:
+        for key in value:
+            if close := difflib.get_close_matches(key.lower(), KINDS, n=1, cutoff=0.7):
+                raise places.error(f"unknown key {key!r}", key, hint=f"did you mean {close[0]!r}?")
     if len(named) != 1:
         hint = "a model has layers, a comparison has grid, one operator has operator, code has module"
         found = f"has {' and '.join(named)}: which is it?" if named else "does not say what it describes"

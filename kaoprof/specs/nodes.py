@@ -31,6 +31,17 @@ NOT_FINITE = re.compile(r"[-+]?\.?(inf|infinity|nan)", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
+LOOK_AROUND = "check indentation, quotes and brackets around this line"
+IN_WORDS = {  # what the parser says -> in words, and what to do
+    "mapping values are not allowed in this context": (
+        "a `key: value` stands where none can",
+        "write {key: value, key: value}, or one on each line, indented alike",
+    ),
+    "did not find expected ',' or '}'": ("a , or } is missing, here or in the line before", LOOK_AROUND),
+    "did not find expected ',' or ']'": ("a , or ] is missing, here or in the line before", LOOK_AROUND),
+    "found character that cannot start any token": ("nothing can begin with the character here", LOOK_AROUND),
+}
+
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same rules; the first is written in C
 
 
@@ -52,8 +63,10 @@ def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> SpecError:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
     line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0) or 0) + 1
     tab = "\t" in text.split("\n")[min(line, text.count("\n") + 1) - 1]
-    hint = "indent with spaces, not tabs" if tab else "check indentation, quotes and brackets around this line"
-    return SpecError(f"not valid YAML: {CONTROL.sub('?', str(problem))}", where=f"{file}:{line}", hint=hint)
+    words, hint = IN_WORDS.get(problem, (CONTROL.sub("?", str(problem)), LOOK_AROUND))
+    if tab:
+        hint = "indent with spaces, not tabs"
+    return SpecError(f"not valid YAML: {words}", where=f"{file}:{line}", hint=hint)
 
 
 class _Reader:

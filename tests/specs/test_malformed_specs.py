@@ -70,7 +70,7 @@ MALFORMED = {  # text, line, part of the message, part of the hint
     "null for a number": (edited("out: 8", "out: null"), 6, "must be a whole number, not null", "output channels"),
     "list for a number": (edited("out: 8", "out: [8]"), 6, "must be a whole number, not a list", "output channels"),
     "mapping for a list": (edited("branches:\n      - []", "branches: {a: 1}\n    x:"), 13, "must be a list", "lists"),
-    "number for a layer": (edited("{type: linear, out: 10}", "5"), 17, "must be a mapping, not 5", "mapping"),
+    "number for a layer": (edited("{type: linear, out: 10}", "5"), 17, "must be a mapping, not 5", "write a layer"),
     "number for a name": (edited("name: small", "name: 5"), 2, "must be text, not 5", "letters"),
     "name with blanks": (edited("name: small", "name: a b"), 2, "text 'a b' is not a name", "letters"),
     "negative size": (edited("[32, 24]", "[32, -24]"), 3, "must be at least 1, not -24", "1"),
