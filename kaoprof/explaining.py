@@ -54,6 +54,8 @@ class ExplainRequest:
         one_of("device", self.device, ("cpu", "cuda"))
         if self.ndim not in SPATIAL_AXES:
             raise UsageError(f"must be 1, 2 or 3, not {self.ndim}", where="ndim")
+        if self.threads < 1:
+            raise UsageError(f"must be at least 1, not {self.threads}", where="threads")
 
 
 def explain(request: ExplainRequest) -> Explanation:

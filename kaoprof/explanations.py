@@ -20,6 +20,9 @@ class Formula:
         divisors: by what sizes are divided with rounding (strides, pools).
         order: growth with the image: `O(h^2 c)`, all spatial sizes together, per sample.
         degrees: growth in each size alone.
+        candidates: of how many expressions it is the greatest; 1 if it is a single one.
+        here: the expression that it is at the sizes asked for: the greatest candidate, without idle rounding.
+        here_latex: the same, for LaTeX's math mode.
         value: at the sizes asked for.
     """
 
@@ -31,17 +34,24 @@ class Formula:
     divisors: dict[str, int]
     order: str
     degrees: dict[str, int]
+    candidates: int
+    here: str
+    here_latex: str
     value: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """One part of the cost: an operation such as `1st bmm`, or a submodule without those inside; shares are 0 to 1."""
+    """One part of the cost: an operation such as `1st bmm`, a submodule without those inside, or a whole block.
+
+    Shares of the totals are 0 to 1.
+    """
 
     name: str
     module: str
     backward: bool
     macs: str
+    macs_latex: str
     flops_all: str
     order: str
     macs_share: float
@@ -69,6 +79,7 @@ class Explanation:
         counted: the quantities counted, and the peak predicted, at `sizes`: by a concrete dry run.
         operations: in the order of execution; empty after an interpolation.
         submodules: likewise.
+        blocks: submodules, each with all those inside, at a depth where there are few.
         domain: the sizes for which the formulas hold.
         specialisations: sizes that the module fixed, and where; the formulas hold for these values only.
         proof: against the catalog's closed forms; empty where there are none.
@@ -89,6 +100,7 @@ class Explanation:
     counted: dict[str, int]
     operations: tuple[Share, ...]
     submodules: tuple[Share, ...]
+    blocks: tuple[Share, ...]
     domain: tuple[str, ...]
     specialisations: tuple[str, ...]
     proof: tuple[ProofLine, ...]
@@ -102,6 +114,11 @@ class Explanation:
         if not self.proof:
             return None
         return PROVEN if all(line.proven for line in self.proof) else DIFFERENT
+
+    @property
+    def interrupted(self) -> bool:
+        """Nothing is measured, so there is no half of an explanation."""
+        return False
 
     def formula(self, quantity: str) -> Formula | None:
         """The formula of one quantity, if it is known."""

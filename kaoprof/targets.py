@@ -21,7 +21,9 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
 }
 
-Argument = int | str
+WORDS: dict[str, bool | None] = {"true": True, "false": False, "none": None}
+
+Argument = bool | int | float | str | tuple[Any, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,29 @@ def parse_sizes(text: str) -> dict[str, int]:
             raise UsageError(f"{item!r} is not a named size", where="at", hint="write for example b=2,c=8,h=14,w=15")
         sizes[name] = int(value)
     return sizes
+
+
+def parse_argument(text: str) -> Argument:
+    """A constructor's argument: a number, `true`, `none`, `(3, 3)`, else the text, so that `4*c` stays a size."""
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    return tuple(value) if isinstance(value, list) else value if isinstance(value, bool | int | float | tuple) else text
+
+
+def parse_keyword(text: str) -> tuple[str, Argument]:
+    """The name and the value of `name=value`.
+
+    Raises:
+        UsageError: it is not written like that.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not name.isidentifier():
+        raise UsageError(f"{text!r} is no keyword argument", where="kwarg", hint="write name=value")
+    return name, parse_argument(value)
 
 
 def is_size(text: str, names: Mapping[str, object]) -> bool:

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,19 @@ from kaoprof.errors import OutputError, UsageError, did_you_mean
 from kaoprof.records import dumps
 from kaoprof.report.formats import FORMATS, format_of
 
-STDOUT_FORMATS = ("table", *FORMATS)
 
-
-def check_format(name: str) -> None:
+def check_format(name: str, formats: Iterable[str] = FORMATS) -> None:
     """Refuses an unknown format for stdout.
 
     Raises:
         UsageError: it is not known.
     """
-    if name not in STDOUT_FORMATS:
-        raise UsageError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, STDOUT_FORMATS))
+    known = ("table", *formats)
+    if name not in known:
+        raise UsageError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, known))
 
 
-def check_targets(paths: Sequence[Path], *, force: bool) -> None:
+def check_targets(paths: Sequence[Path], *, force: bool, formats: Collection[str] = FORMATS) -> None:
     """Refuses, before anything is measured, a file that could not be written afterwards.
 
     Raises:
@@ -33,7 +32,7 @@ def check_targets(paths: Sequence[Path], *, force: bool) -> None:
         OutputError: the folder is missing or not writable.
     """
     for path in paths:
-        format_of(path)
+        format_of(path, formats)
         check_target(path, force=force)
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="-o")

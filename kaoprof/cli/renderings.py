@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kaoprof.explanations import DIFFERENT
 from kaoprof.findings import sound, warnings_of
 from kaoprof.layer_findings import profile_warnings, sound_profile
-from kaoprof.report.formats import FORMATS, PROFILE_FORMATS
+from kaoprof.report.explain_cells import warnings_of as explain_warnings
+from kaoprof.report.formats import EXPLAIN_FORMATS, FORMATS, PROFILE_FORMATS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -77,3 +79,26 @@ def _after_profile(record: Any) -> str:
     if len(record.models) == 1:
         return "kaoprof profile mobilenetv2 kanet-kv kanet-qkv    (models side by side)"
     return f"kaoprof profile {names} --mode train -o run.json -o table.tex"
+
+
+def explain_rendering(*, full: bool) -> Rendering:
+    """For an explanation, its tables in full length if `full`."""
+
+    def console(record: Any, _width: int) -> "RenderableType":
+        from kaoprof.report.explain_console import explain_to_console
+
+        return explain_to_console(record, full=full)
+
+    return Rendering(
+        console=console,
+        files=EXPLAIN_FORMATS,
+        warnings=explain_warnings,
+        sound=lambda record: record.proof_status != DIFFERENT,
+        next_command=_after_explain,
+    )
+
+
+def _after_explain(record: Any) -> str:
+    if record.proof_status is None:
+        return "the same with -o cost.tex -o cost.json    (a table for a paper, and everything)"
+    return f"kaoprof fit --memory 24GiB --operators {record.name} --mode {record.mode}    (the largest image that fits)"

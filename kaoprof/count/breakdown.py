@@ -9,6 +9,8 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.count.expressions import value_at
 from kaoprof.count.itemised import Item
 
+MOST_BLOCKS = 16  # rows that are still read as a table
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -41,6 +43,26 @@ def by_operation(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part,
 def by_submodule(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
     """Each submodule with what it does itself, without its own submodules; so the parts add up to the whole."""
     return _parts(items, sizes, lambda item: (item.module, item.module, item.backward))
+
+
+def by_block(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
+    """Each submodule with all that is inside it, at the greatest depth where there are at most `MOST_BLOCKS`."""
+    items = tuple(items)
+    depth = max((_depth(item.module) for item in items), default=0)
+    names = {level: {_block(item.module, level) for item in items} for level in range(1, depth + 1)}
+    few = [level for level, blocks in names.items() if len(blocks) <= MOST_BLOCKS]
+    level = max(few, default=1)
+    if depth > level and len(names[level]) == 1:
+        level += 1  # a single block says nothing
+    return _parts(items, sizes, lambda item: (_block(item.module, level), _block(item.module, level), item.backward))
+
+
+def _depth(module: str) -> int:
+    return module.count(".") + 1
+
+
+def _block(module: str, level: int) -> str:
+    return ".".join(module.split(".")[:level])
 
 
 def _parts(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import sympy
 
-from kaoprof.count.expressions import proven, size_symbol
+from kaoprof.count.expressions import as_text, proven, size_symbol, with_ceilings
 
 LEAST_SIZE = 2  # torch treats 0 and 1 as special (broadcasting, layouts); a symbol stands for 2 units and more
+SIGNS = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Le: "<=", sympy.Lt: "<", sympy.Ge: ">=", sympy.Gt: ">"}
 MOST_LEAST_SIZE = 4096  # a bound such as `h > 700` is looked for up to here
 
 
@@ -68,9 +69,15 @@ class Domain:
 
 
 def _as_text(condition: sympy.Basic) -> str:
-    if isinstance(condition, (sympy.Eq, sympy.Ne)):
-        return f"{condition.lhs} {'=' if isinstance(condition, sympy.Eq) else '!='} {condition.rhs}"
-    return sympy.sstr(condition)  # type: ignore[no-any-return]
+    """What is positive on the left, what is negative on the right: `h w >= 3`, with ceilings."""
+    sign = SIGNS.get(type(condition))
+    if sign is None:
+        return as_text(condition)
+    left, right = (with_ceilings(side) for side in condition.args)
+    terms = sympy.Add.make_args(sympy.expand(left - right))
+    negative = [term for term in terms if term.as_coeff_Mul()[0] < 0]
+    sides = sympy.Add(*(term for term in terms if term not in negative)), -sympy.Add(*negative)
+    return f"{as_text(sides[0])} {sign} {as_text(sides[1])}"
 
 
 def settle(decided: tuple[sympy.Basic, ...], symbols: tuple[sympy.Symbol, ...], units: Mapping[str, int]) -> Domain:

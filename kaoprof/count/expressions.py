@@ -175,6 +175,19 @@ def expanded(expression: sympy.Expr) -> sympy.Expr:
     return sympy.Max(*terms, evaluate=False) if len(terms) > 1 else terms[0]
 
 
+def settled(expression: sympy.Expr, sizes: Mapping[str, int]) -> sympy.Expr:
+    """What the expression is at these sizes: no choice is left, and no rounding where the sizes need none."""
+    if isinstance(expression, sympy.Piecewise):
+        return settled(next(value for value, condition in expression.args if _holds(condition, sizes)), sizes)
+    if isinstance(expression, (sympy.Max, sympy.Min)):
+        best = max if isinstance(expression, sympy.Max) else min
+        return settled(best(expression.args, key=lambda candidate: value_at(candidate, sizes)), sizes)
+    if isinstance(expression, sympy.Add | sympy.Mul | sympy.Pow) and expression.has(sympy.Max, sympy.Min):
+        return expression.func(*(settled(arg, sizes) for arg in expression.args))
+    simple, divisors = on_multiples(expression)
+    return simple if all(sizes[name] % divisor == 0 for name, divisor in divisors.items()) else expression
+
+
 def candidates_of(expression: sympy.Expr) -> tuple[sympy.Expr, ...]:
     """The arguments of a maximum, else the expression itself. Sympy compares them anew whenever it builds a maximum."""
     return expression.args if isinstance(expression, sympy.Max) else (expression,)
@@ -183,6 +196,11 @@ def candidates_of(expression: sympy.Expr) -> tuple[sympy.Expr, ...]:
 def as_text(expression: sympy.Expr) -> str:
     """As papers write it in plain text: `2 b c (h + w)^2`."""
     return str(sympy.sstr(expression)).replace("**", "^").replace("*", " ")
+
+
+def as_latex(expression: sympy.Expr) -> str:
+    r"""For LaTeX's math mode, in one line: `\frac{1}{4} b \left(c + h w\right)`, not a tall fraction."""
+    return str(sympy.latex(expression, fold_short_frac=True, long_frac_ratio=2))
 
 
 def with_ceilings(expression: sympy.Expr) -> sympy.Expr:

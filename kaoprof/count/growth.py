@@ -27,7 +27,7 @@ def order(expression: sympy.Expr, names: Sequence[str]) -> str:
 
 def degrees(expression: sympy.Expr, names: Sequence[str]) -> dict[str, int]:
     """The degree in each size while the others stay: `{"b": 1, "c": 1, "h": 2, "w": 2}`."""
-    terms = _terms(_smooth(expression))
+    terms = [term for term in _terms(_smooth(expression)) if term != 0]  # sympy's degree of nothing is minus infinity
     return {name: max((int(sympy.degree(term, size_symbol(name))) for term in terms), default=0) for name in names}
 
 

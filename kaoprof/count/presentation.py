@@ -3,8 +3,17 @@
 import sympy
 
 from kaoprof.count.analysis import analyse
-from kaoprof.count.breakdown import Part, by_operation, by_submodule
-from kaoprof.count.expressions import as_text, expanded, on_multiples, readable, value_at
+from kaoprof.count.breakdown import Part, by_block, by_operation, by_submodule
+from kaoprof.count.expressions import (
+    as_latex,
+    as_text,
+    candidates_of,
+    expanded,
+    on_multiples,
+    readable,
+    settled,
+    value_at,
+)
 from kaoprof.count.growth import degrees, order
 from kaoprof.count.proof import Comparison, compare_with_formula
 from kaoprof.count.verification import Device
@@ -38,6 +47,7 @@ def explained(
         counted=dict(analysis.counted),
         operations=tuple(_share(part, target) for part in by_operation(analysis.items, target.sizes)),
         submodules=tuple(_share(part, target) for part in by_submodule(analysis.items, target.sizes)),
+        blocks=tuple(_share(part, target) for part in by_block(analysis.items, target.sizes)),
         domain=analysis.domain.lines(),
         specialisations=tuple(map(str, analysis.specialisations)),
         proof=tuple(map(_proof_line, proof)),
@@ -51,26 +61,32 @@ def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
     names = tuple(target.sizes)
     shown = readable(expression)
     simple, divisors = on_multiples(expression)
+    here = readable(settled(expression, target.sizes))
     return Formula(
         quantity=quantity,
         text=as_text(shown),
-        latex=sympy.latex(shown),
+        latex=as_latex(shown),
         expanded=as_text(expanded(expression)),
         on_multiples=as_text(readable(simple)) if divisors else None,
         divisors=divisors,
         order=order(expression, names),
         degrees=degrees(expression, names),
+        candidates=len(candidates_of(expression)),
+        here=as_text(here),
+        here_latex=as_latex(here),
         value=int(value_at(expression, target.sizes)),
     )
 
 
 def _share(part: Part, target: Target) -> Share:
     names = tuple(target.sizes)
+    macs = readable(part.macs)
     return Share(
         name=part.name,
         module=part.module,
         backward=part.backward,
-        macs=as_text(readable(part.macs)),
+        macs=as_text(macs),
+        macs_latex=as_latex(macs),
         flops_all=as_text(readable(part.flops_all)),
         order=order(part.flops_all, names),
         macs_share=part.macs_share,

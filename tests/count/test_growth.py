@@ -35,3 +35,7 @@ def test_without_a_spatial_name_all_but_batch_and_channels_grow():
 
 def test_degrees_are_of_one_size_while_the_others_stay():
     assert degrees(2 * B * C * H**2 * W**2 + B * C**2 * H, IMAGE) == {"b": 1, "c": 2, "h": 2, "w": 2}
+
+
+def test_nothing_does_not_grow():
+    assert degrees(sympy.Integer(0), ("b", "c")) == {"b": 0, "c": 0}

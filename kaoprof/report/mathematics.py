@@ -1,0 +1,41 @@
+"""Expressions as they are read: plain text with signs for rounding, and LaTeX that may break over lines."""
+
+import re
+
+SIGNS = {"ceiling": ("⌈", "⌉"), "floor": ("⌊", "⌋"), "Max": ("max(", ")"), "Min": ("min(", ")")}
+CALL = re.compile(r"\b(" + "|".join(SIGNS) + r")\(")
+
+
+def pretty(text: str) -> str:
+    """`b Max(c, ceiling(h/2))` as `b max(c, ⌈h/2⌉)`."""
+    match = CALL.search(text)
+    if match is None:
+        return text
+    end = closing(text, match.end())
+    opened, closed = SIGNS[match[1]]
+    return f"{text[: match.start()]}{opened}{pretty(text[match.end() : end])}{closed}{pretty(text[end + 1 :])}"
+
+
+def closing(text: str, start: int) -> int:
+    """Where the bracket that was opened just before `start` is closed.
+
+    Raises:
+        ValueError: nowhere.
+    """
+    depth = 1
+    for index, sign in enumerate(text[start:], start):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if depth == 0:
+            return index
+    raise ValueError(f"a bracket stays open in {text!r}")
+
+
+def breakable(latex: str) -> str:
+    r"""LaTeX that can be broken into lines: `\left( ... \right)` cannot, and a list not without a hint."""
+    return latex.replace(r"\left", "").replace(r"\right", "").replace(", ", r",\allowbreak ")
+
+
+def order_latex(order: str) -> str:
+    """`O(h^4 c)` for LaTeX's math mode."""
+    mathematics = re.sub(r"\^(\d+)", r"^{\1}", order)
+    return f"${mathematics}$"
