@@ -3,10 +3,10 @@
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, UntypedStorage
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -14,6 +14,9 @@ from torch.utils._pytree import tree_leaves
 from kaoprof.build import Workload, build_inputs, step_of
 from kaoprof.count.dry_module import build_dry_module
 from kaoprof.count.scratch import scratch_bytes
+
+if TYPE_CHECKING:
+    from kaoprof.dims import Size
 
 
 class LiveBytesMode(TorchDispatchMode):
@@ -26,10 +29,13 @@ class LiveBytesMode(TorchDispatchMode):
         self.live_bytes = 0
         self.peak_bytes = 0
         self.followed: set[int] = {tensor.untyped_storage()._cdata for tensor in resident}  # noqa: SLF001
+        self.gradients: dict[int, tuple[weakref.finalize[..., UntypedStorage], Size]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
+        if func is torch.ops.aten.add.Tensor and _in_backward():
+            self.absorb(args[0])
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
                 self.follow(tensor)
@@ -50,10 +56,27 @@ class LiveBytesMode(TorchDispatchMode):
         size = storage.nbytes()
         self.followed.add(identity)
         self.grow(size)
-        weakref.finalize(storage, self._died, identity, size).atexit = False
+        ending = weakref.finalize(storage, self._died, identity, size)
+        ending.atexit = False
+        if _in_backward():
+            self.gradients[identity] = (ending, size)
+
+    def absorb(self, gradient: Tensor) -> None:
+        """The engine adds up gradients in the first one's storage, except under a mode like this one: so undo that.
+
+        A sum in a backward pass whose first term was born in it counts as such.
+        """
+        identity = gradient.untyped_storage()._cdata  # noqa: SLF001 - see `follow`
+        if identity not in self.gradients:
+            return
+        ending, size = self.gradients.pop(identity)
+        ending.detach()
+        self.shrink(size)
+        weakref.finalize(gradient.untyped_storage(), self.followed.discard, identity).atexit = False
 
     def _died(self, identity: int, size: int) -> None:
         self.followed.discard(identity)
+        self.gradients.pop(identity, None)
         self.shrink(size)
 
     def grow(self, size: int) -> None:
@@ -63,6 +86,11 @@ class LiveBytesMode(TorchDispatchMode):
     def shrink(self, size: int) -> None:
         """A storage of `size` bytes has died."""
         self.live_bytes -= size
+
+
+def _in_backward() -> bool:
+    """Whether the autograd engine is at work."""
+    return bool(torch._C._current_graph_task_id() != -1)  # noqa: SLF001
 
 
 @contextmanager

@@ -13,7 +13,14 @@ from kaoprof.build import build_module, step_of
 from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import greatest
 from kaoprof.count.live_bytes import LiveBytesMode, without_fused_encoders
-from kaoprof.count.scratch import FLASH_KEY_BLOCK, FLASH_QUERY_BLOCKS, flash_bytes_per_thread, scratch_bytes
+from kaoprof.count.scratch import (
+    FLASH_KEY_BLOCK,
+    FLASH_QUERY_BLOCKS,
+    flash_backward_bytes_per_thread,
+    flash_bytes_per_thread,
+    laid_out_bytes,
+    scratch_bytes,
+)
 from kaoprof.count.sizes import NamedSizes, Specialisation, fake_tensors
 from kaoprof.count.symbolic import symbolic_inputs, with_units
 from kaoprof.targets import Target
@@ -115,11 +122,18 @@ def symbolic_scratch_bytes(
     operation: Any, args: Any, kwargs: Any, sizes: NamedSizes, *, device: str, threads: int
 ) -> sympy.Expr:
     """`scratch_bytes` as an expression: where a kernel chooses its block by the sizes, piecewise."""
-    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001 - the operation's real name
-    if device != "cpu" or operation.overloadpacket is not flash:
+    flash, flash_backward = (
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu,  # noqa: SLF001 - the operations' real names
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward,  # noqa: SLF001
+    )
+    if device != "cpu" or operation.overloadpacket not in (flash, flash_backward):
         return sizes.expression(scratch_bytes(operation, args, kwargs, device=device, threads=threads))
-    query, _, value = args[:3]
+    backward = operation.overloadpacket is flash_backward
+    query, _, value = args[1:4] if backward else args[:3]
     n_queries, n_keys, head = (sizes.expression(size) for size in (query.shape[-2], value.shape[-2], query.shape[-1]))
     block = sympy.Piecewise(*((block, n_queries >= least) for least, block in FLASH_QUERY_BLOCKS))
     rows, columns = sympy.Min(n_queries, block), sympy.Min(n_keys, FLASH_KEY_BLOCK)
-    return threads * flash_bytes_per_thread(query, rows=rows, columns=columns, head=head)
+    if not backward:
+        return threads * flash_bytes_per_thread(query, rows=rows, columns=columns, head=head)
+    per_thread = flash_backward_bytes_per_thread(query, rows=rows, columns=columns)
+    return sizes.expression(laid_out_bytes(args[0])) + threads * per_thread

@@ -25,13 +25,14 @@ def cpu_flash_forward(query: Tensor, key: Tensor, value: Tensor, *_: object, thr
     keys and values that half precision takes on processors with matrix units; they do not come from torch's allocator.
     """
     del key
-    n_queries = query.shape[-2]
-    return threads * flash_bytes_per_thread(
-        query,
-        rows=min(n_queries, next(block for least, block in FLASH_QUERY_BLOCKS if n_queries >= least)),
-        columns=min(value.shape[-2], FLASH_KEY_BLOCK),
-        head=query.shape[-1],
-    )
+    rows, columns = flash_block(query.shape[-2], value.shape[-2])
+    return threads * flash_bytes_per_thread(query, rows=rows, columns=columns, head=query.shape[-1])
+
+
+def flash_block(n_queries: Size, n_keys: Size) -> tuple[Size, Size]:
+    """How many queries and keys the CPU flash kernel takes at a time."""
+    rows = next(block for least, block in FLASH_QUERY_BLOCKS if n_queries >= least)
+    return min(n_queries, rows), min(n_keys, FLASH_KEY_BLOCK)
 
 
 def flash_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size, head: Size) -> Size:
@@ -39,6 +40,30 @@ def flash_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size, head: Si
     reduced = query.dtype in (torch.float16, torch.bfloat16)
     accumulated = (rows * columns + 2 * rows + rows * head) * (4 if reduced else query.element_size())
     return accumulated + (rows * columns * query.element_size() if reduced else 0)
+
+
+def cpu_flash_backward(
+    grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, threads: int, **__: object
+) -> Size:
+    """The buffers of each thread, and a copy of gradients that do not lie as the kernel wants them.
+
+    Source: as above, `cpu_flash_attention_backward`.
+    """
+    del key
+    rows, columns = flash_block(query.shape[-2], value.shape[-2])
+    return laid_out_bytes(grad_out) + threads * flash_backward_bytes_per_thread(query, rows=rows, columns=columns)
+
+
+def flash_backward_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size) -> Size:
+    """A block of coefficients, one of their gradients, and row sums; the blocks are `rows` x `columns`."""
+    reduced = query.dtype in (torch.float16, torch.bfloat16)
+    accumulated = (2 * rows * columns + rows) * (4 if reduced else query.element_size())
+    return accumulated + (2 * rows * columns * query.element_size() if reduced else 0)
+
+
+def laid_out_bytes(gradient: Tensor) -> Size:
+    """What a copy takes whose last axis is contiguous; nothing if it is so already."""
+    return 0 if gradient.stride(-1) == 1 else gradient.numel() * gradient.element_size()
 
 
 def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> int:
@@ -49,6 +74,7 @@ def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> 
 CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
     aten.convolution: convolution_scratch,
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: cpu_flash_backward,  # noqa: SLF001
     aten._softmax_backward_data: softmax_backward,  # noqa: SLF001
 }
 

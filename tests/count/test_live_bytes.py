@@ -39,9 +39,13 @@ def test_the_prediction_holds_at_awkward_sizes(name, implementation, heads, spat
     assert abs(predicted - measured) <= SCALAR_BYTES
 
 
-def test_explicit_attention_in_training_includes_the_buffer_of_its_softmax():
-    predicted, measured = peaks("nonlocal", Dims(b=2, c=8, spatial=(24, 24)), AttentionOptions(), mode="train")
-    assert predicted == pytest.approx(measured, rel=0.02)
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(("c", "spatial"), [(32, (28, 28)), (8, (30, 7)), (16, (4, 9, 10)), (8, (300,))])
+def test_training_is_predicted_with_its_kernels_buffers_and_gradients_added_in_place(name, implementation, c, spatial):
+    options = AttentionOptions(implementation=implementation)
+    predicted, measured = peaks(name, Dims(b=2, c=c, spatial=spatial), options, mode="train")
+    assert predicted == pytest.approx(measured, rel=0.01)
 
 
 def test_the_prediction_leaves_no_mode_behind_and_repeats_itself():
