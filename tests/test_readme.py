@@ -1,0 +1,47 @@
+"""Every command of the README is run, and its own examples hold."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from kaoprof.cli.app import run
+from kaoprof.networks import network_cost
+from kaoprof.specs import parse_spec
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [
+    line.partition(" #")[0].strip()
+    for language, block in BLOCKS
+    if language == "sh"
+    for line in block.splitlines()
+    if line.startswith("kaoprof ")
+]
+AT_ONCE = {"compare": ["--analytic"], "profile": ["--analytic"]}  # what only measures longer runs in other tests
+
+
+def test_the_first_screen_holds_the_two_commands():
+    first_screen = "\n".join(README.splitlines()[:20])
+    assert "-c constraints.txt . && .venv/bin/kaoprof compare --h 56 --c 64" in first_screen
+    assert "-c constraints.txt -e '.[test]' && .venv/bin/pytest" in first_screen
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_works_as_written(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(command)[1:]
+    more = [] if "--analytic" in arguments else AT_ONCE.get(arguments[0], [])
+    assert run([*arguments, *more]) == 0, capsys.readouterr().err
+
+
+def test_the_spec_of_the_readme_is_valid():
+    specs = [block for language, block in BLOCKS if language == "yaml"]
+    assert specs
+    for text in specs:
+        assert network_cost(parse_spec(text, file="README.md")).macs > 0
+
+
+def test_nothing_is_left_to_fill_in():
+    assert "@@" not in README
