@@ -1,6 +1,7 @@
 """LaTeX: a booktabs table per grid cell that stands in a paper as it is; needs only the package booktabs."""
 
 import re
+from collections.abc import Sequence
 
 from kaoprof.findings import Standing, standings
 from kaoprof.records import Record
@@ -12,7 +13,7 @@ ESCAPES = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "µ": r"\textmu{}",
 }  # fmt: skip
-HEADERS = r"Operator & Order & MACs & Map & Peak & Latency & Fewer MACs & Less memory & Speedup \\"
+HEADERS = ("Operator", "Order", "MACs", "Map", "Peak", "Latency", "MACs ratio", "Memory ratio", "Speedup")
 
 
 def escape(text: str) -> str:
@@ -39,20 +40,32 @@ def _table(record: Record, cell: list[Standing]) -> str:
         )
         if sentence
     )
+    return booktabs(caption, "llrrrrrrr", HEADERS, rows)
+
+
+def booktabs(caption: str, columns: str, headers: Sequence[str], rows: Sequence[str]) -> str:
+    """A table across both columns of a paper: caption and rows are LaTeX already, headers are text.
+
+    The last word of a header of several stands in a second line, so that figures and not words set the width.
+    """
+    lines = [header.rsplit(" ", 1) for header in headers]
+    first = " & ".join(escape(line[0]) for line in lines)
+    second = " & ".join(escape("".join(line[1:])) for line in lines)
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering\small",
+            r"\begin{table*}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
             rf"\caption{{{caption}}}",
-            r"\begin{tabular}{llrrrrrrr}",
+            rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            HEADERS,
+            rf"{first} \\",
+            *([rf"{second} \\"] if second.replace("&", "").strip() else []),
             r"\midrule",
             *rows,
             r"\bottomrule",
             r"\end{tabular}",
-            r"\end{table}",
+            r"\end{table*}",
             "",
         ]
     )

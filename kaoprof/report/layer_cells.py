@@ -102,7 +102,7 @@ def profile_title(record: ProfileRecord, model: ModelProfile) -> str:
     return f"{model.model}: input {shapes}, {record.dtype}, {record.mode}{device}"
 
 
-def where_it_goes(model: ModelProfile) -> str | None:
+def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
     """Which layers hold the time and the memory, in a sentence."""
     slowest, fullest = slowest_layer(model), fullest_layer(model)
     parts = []
@@ -111,8 +111,9 @@ def where_it_goes(model: ModelProfile) -> str | None:
     peak, fullest_peak = peak_of(model.total), peak_of(fullest) if fullest else None
     if fullest is not None and peak is not None and fullest_peak is not None:
         place = f"{fullest.layer} ({fullest.type})"
-        backward = f"in the backward pass; forward it reaches {format_bytes(fullest_peak)} in {place}"
-        parts.append(f"memory peaks at {format_bytes(peak)} {backward if peak > fullest_peak else f'in {place}'}")
+        beyond = "in the backward pass, before it" if record.mode == "train" else "between its layers,"
+        elsewhere = f"{beyond} at {format_bytes(fullest_peak)} in {place}"
+        parts.append(f"memory peaks at {format_bytes(peak)} {elsewhere if peak > fullest_peak else f'in {place}'}")
     return f"{'; '.join(parts)}." if parts else None
 
 

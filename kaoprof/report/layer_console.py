@@ -62,7 +62,7 @@ def _model(record: ProfileRecord, model: ModelProfile, width: int, depth: int | 
     table.add_row(*_row(layer_cells(model.total, model.total.layer), wide), style="bold")
     hidden = len(model.layers) - 1 - len(shown)
     notes = [f"{hidden} layers inside these are folded; --depth shows them"] if hidden else []
-    notes += [text for text in (model.detail, _latency(record, model), where_it_goes(model)) if text]
+    notes += [text for text in (model.detail, _latency(record, model), where_it_goes(record, model)) if text]
     notes += [text for text in (protocol_note(model),) if text]
     return [Text(profile_title(record, model), style="bold"), table, *map(Text, notes), Text()]
 

@@ -6,6 +6,7 @@ import io
 from kaoprof.layer_findings import model_standings
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.report.delimited import cell_text
+from kaoprof.report.latex import booktabs
 from kaoprof.report.latex import escape as escape_latex
 from kaoprof.report.layer_cells import (
     MODEL_HEADERS,
@@ -55,7 +56,7 @@ def profile_to_markdown(record: ProfileRecord) -> str:
             name, *others = _texts(cells)
             indented = "&nbsp;&nbsp;" * max(cells.depth - 1, 0) + escape_markdown(name)
             lines.append(table_line([indented, *map(escape_markdown, others)]))
-        notes = filter(None, (model.detail, where_it_goes(model), protocol_note(model)))
+        notes = filter(None, (model.detail, where_it_goes(record, model), protocol_note(model)))
         lines += ["", *(f"- {escape_markdown(note)}" for note in notes)]
     lines += ["", *(escape_markdown(sentence) for sentence in ("1 MAC = 2 FLOPs.", *protocol_of(record)))]
     return "\n".join(lines) + "\n"
@@ -65,34 +66,14 @@ def profile_to_latex(record: ProfileRecord) -> str:
     """A booktabs table of the models, and one per model with its outer layers."""
     caption = escape_latex(f"Models, {record.dtype}, {record.mode}. 1 MAC = 2 FLOPs. {' '.join(protocol_of(record))}")
     models = [" & ".join(map(escape_latex, model_cells(standing))) + r" \\" for standing in model_standings(record)]
-    tables = [_table(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models)]
+    tables = [booktabs(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models)]
     for model in record.models:
         rows = []
         for cells in _rows(model):
             name, *others = map(escape_latex, _texts(cells))
             rows.append(" & ".join([rf"\hspace*{{{max(cells.depth - 1, 0)}em}}{name}", *others]) + r" \\")
         rows.insert(-1, r"\midrule")
-        notes = " ".join(filter(None, (where_it_goes(model), protocol_note(model), model.detail)))
+        notes = " ".join(filter(None, (where_it_goes(record, model), protocol_note(model), model.detail)))
         caption = escape_latex(f"{profile_title(record, model)}. {notes}")
-        tables.append(_table(caption, "ll" + "r" * (len(HEADERS) - 2), HEADERS, rows))
+        tables.append(booktabs(caption, "ll" + "r" * (len(HEADERS) - 2), HEADERS, rows))
     return "\n".join(tables)
-
-
-def _table(caption: str, columns: str, headers: tuple[str, ...], rows: list[str]) -> str:
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering\small",
-            rf"\caption{{{caption}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            " & ".join(map(escape_latex, headers)) + r" \\",
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )

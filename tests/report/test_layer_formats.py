@@ -27,7 +27,9 @@ def layer(path, kind, depth, macs, share, *, leaf=True):
 
 def model(name, factor):
     layers = (
-        layer("", "model", 0, 300, 1.0, leaf=False),
+        replace(
+            layer("", "model", 0, 300, 1.0, leaf=False), peak_bytes_measured=200 * KIB, peak_bytes_predicted=200 * KIB
+        ),
         layer("stem", "conv", 1, 100, 0.25),
         layer("body", "block", 1, 200, 0.75, leaf=False),
         layer("body.attention", "kao_qkv", 2, 200, 0.75),
