@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from kaoprof.specs.documents import CodeSpec, TensorInput
-from kaoprof.specs.explain import explain
 from kaoprof.specs.places import Places, key_path
 
 FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
@@ -55,6 +54,8 @@ def check_code(spec: CodeSpec, places: Places) -> None:
         try:
             msgspec.convert(value, TensorInput)
         except msgspec.ValidationError as error:
+            from kaoprof.specs.explain import explain
+
             raise explain(error, value, TensorInput, places, at=path) from None
         return True
 

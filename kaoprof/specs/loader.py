@@ -13,7 +13,6 @@ import msgspec
 from kaoprof.errors import SpecError, did_you_mean
 from kaoprof.specs.code import check_code
 from kaoprof.specs.documents import KIND_NAMES, KINDS, CodeSpec, GridSpec, Input, ModelSpec, OperatorSpec, Spec
-from kaoprof.specs.explain import explain
 from kaoprof.specs.grid import check_grid
 from kaoprof.specs.layers import Block, Layer, Reuse, Upsample
 from kaoprof.specs.nodes import Value, read_yaml
@@ -114,6 +113,8 @@ def _convert(value: Value, places: Places) -> Spec:
     try:
         spec = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
+        from kaoprof.specs.explain import explain  # opened late: a right spec needs no explanation
+
         raise explain(error, value, kind, places) from None
     _check(spec, places)
     return spec

@@ -2,13 +2,15 @@
 
 Run: python tests/benchmarks/bench_profile_start.py [ROUNDS]
 Each of the others gets the same network, ready-made, in the shortest script that its documentation suggests; what it
-imports of kaoprof are the layers alone. All read compiled bytecode, as installed packages do. Rounds are interleaved
-and their order turns: a busy machine slows all alike. The goal: 10 times faster than the fastest of the others.
+imports of kaoprof are the layers alone. All read compiled bytecode, as installed packages do. Each has one
+thread: on a busy machine several would wait for each other. Rounds are interleaved and their order turns. The goal: 10
+times faster than the fastest of the others.
 """
 
 import importlib.util
 import os
 import pickle
+import re
 import statistics
 import subprocess
 import sys
@@ -42,7 +44,7 @@ FLOORS = {"python -c pass": ["-c", "pass"], "python -c 'import torch'": ["-c", "
 
 def commands(file):
     """What to run: kaoprof, the others that are installed, and what no tool, and none on torch, can be faster than."""
-    found = {KAOPROF: ["-m", "kaoprof", "profile", NETWORK, "--analytic", "--format", "csv"]}
+    found = {KAOPROF: ["-m", "kaoprof", "profile", NETWORK, "--analytic"]}
     for name, code in OTHERS.items():
         if importlib.util.find_spec(name) is None:
             print(f"{name}: not installed, left out (pip install {name})")
@@ -52,12 +54,10 @@ def commands(file):
 
 
 def macs_of(name, text):
-    """The figure that a tool printed; None for the floors."""
-    lines = text.strip().splitlines()
-    if name != KAOPROF:
-        return int(float(lines[-1])) if lines else None
-    column = lines[0].split(",").index("macs_analytic")
-    return int(next(line for line in lines if ",TOTAL," in line).split(",")[column])
+    """The figure that a tool printed, in millions; None for the floors."""
+    if name == KAOPROF:
+        return float(re.search(r"^total .* (\d+\.\d+) M\b", text, re.MULTILINE)[1])
+    return float(text.split()[-1]) / 1e6 if text else None
 
 
 def timed(chosen, rounds, environment):
@@ -81,14 +81,14 @@ def main():
     with tempfile.TemporaryDirectory(prefix="kaoprof-bench-") as folder:
         file = Path(folder) / "network.pickle"
         file.write_bytes(pickle.dumps(build_network(load_spec(NETWORK)).eval()))
-        environment = os.environ | {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
+        environment = os.environ | {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode"), "OMP_NUM_THREADS": "1"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         chosen = commands(str(file))
         samples, macs = timed(chosen, rounds, environment)
     print(f"{NETWORK}, whole processes: medians of {rounds} interleaved rounds, and of the rounds' own ratios")
     ratios = {name: statistics.median(map(float.__truediv__, samples[name], samples[KAOPROF])) for name in chosen}
     for name, seconds in samples.items():
-        counted = "" if macs[name] is None else f"{macs[name]:14,} MACs"
+        counted = "" if macs[name] is None else f"{macs[name]:10.2f} M"
         print(f"{name:28}{statistics.median(seconds) * 1e3:8,.0f} ms{ratios[name]:8.2f}x{counted}")
     others = [name for name in OTHERS if name in chosen]
     if not others:
