@@ -46,7 +46,7 @@ class Crossing:
 
 
 def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -> Crossing:
-    """Compares two operators at every size of `axis`.
+    """Compares two operators at every size of `axis`; a name may say its implementation, `nonlocal:sdpa`.
 
     Memory is the predicted peak above input and parameters, which both have in common.
 
@@ -89,8 +89,15 @@ class Race:
         )
 
 
+def _told(name: str, setting: Setting) -> tuple[str, Setting]:
+    """The operator that a name means, and the setting with its implementation."""
+    operator, _, implementation = name.partition(":")
+    return operator, setting.told(implementation or None)
+
+
 def _macs_race(first: str, second: str, axis: str, setting: Setting) -> "Race":
-    def steps(operator: str) -> Need:
+    def steps(name: str) -> Need:
+        operator, _ = _told(name, setting)
         need = needed_macs(operator, axis, setting)
         return lambda count: need(count * setting.step(axis))
 
@@ -100,9 +107,10 @@ def _macs_race(first: str, second: str, axis: str, setting: Setting) -> "Race":
 def _memory_race(first: str, second: str, axis: str, setting: Setting) -> "Race":
     from kaoprof.count.peak_crossing import peak_curve, stays_ordered
 
-    def curve(operator: str) -> "PeakCurve":
+    def curve(name: str) -> "PeakCurve":
+        operator, told = _told(name, setting)
         return peak_curve(
-            lambda dims: setting.target(operator, dims),
+            lambda dims: told.target(operator, dims),
             lambda count: setting.dims(axis, count * setting.step(axis)),
             device=setting.device,
             threads=setting.threads,

@@ -4,7 +4,7 @@ Torch-free for MACs, which have closed forms; memory is predicted by dry runs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator
@@ -75,6 +75,12 @@ class Setting:
                 hint="give c and n, or c, h, or c, t, h",
             )
         return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[name] for name in spatial))
+
+    def told(self, implementation: str | None) -> "Setting":
+        """The same with this implementation; as it is for None."""
+        if implementation is None:
+            return self
+        return replace(self, options=replace(self.options, implementation=implementation))
 
     def step(self, axis: str) -> int:
         """The distance between sizes that are possible: heads must divide the channels."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 
 from kaoprof.errors import UsageError
 
@@ -38,6 +39,14 @@ def format_bytes(count: int) -> str:
         if count >= factor:
             return f"{three_digits(count / factor)} {prefix}"
     return f"{count} B"
+
+
+def format_beside(amount: int, limit: float, prefixes: tuple[tuple[int, str], ...]) -> str:
+    """`amount` in the unit of `limit`, so closely that one can see on which side it is: `23.9929 GiB` of 24 GiB."""
+    for factor, prefix in prefixes:
+        if limit >= factor:
+            return f"{amount / factor:.4f} {prefix}"
+    return str(amount)
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
@@ -81,7 +90,7 @@ def parse_seconds(text: str, *, where: str | None = None) -> float:
     return seconds
 
 
-def parse_bytes(text: str) -> int:
+def parse_bytes(text: str, *, where: str | None = None) -> int:
     """`24GiB`, `512 MB` or a bare number of bytes.
 
     Raises:
@@ -90,8 +99,24 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(NUMBER + r"\s*(?P<unit>[A-Za-z]*)", text.strip())
     unit = (match["unit"].upper() or "B") if match else ""
     if match is None or unit not in BYTE_UNITS:
-        raise UsageError(f"{text!r} is not an amount of memory", hint="write for example 24GiB or 512MB")
+        raise UsageError(f"{text!r} is not an amount of memory", where=where, hint="write for example 24GiB or 512MB")
     count = int(float(match["number"]) * BYTE_UNITS[unit])
     if count < 1:
-        raise UsageError(f"{text!r} must be more than zero", hint="write for example 24GiB")
+        raise UsageError(f"{text!r} must be more than zero", where=where, hint="write for example 24GiB")
+    return count
+
+
+def parse_count(text: str, *, where: str | None = None) -> int:
+    """`1G`, `157.5 M`, `2e9` or a bare number: decimal prefixes k, M, G, T, P.
+
+    Raises:
+        UsageError: it is not a positive count; `m` is none, since it could mean millions or thousandths.
+    """
+    match = re.fullmatch(NUMBER + r"(?P<power>[eE]\+?\d{1,2})?\s*(?P<prefix>[kKMGTP]?)", text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is not a count", where=where, hint="write for example 1G, 300M or 2e9")
+    factor = {prefix: factor for factor, prefix in COUNT_PREFIXES}.get(match["prefix"].replace("K", "k"), 1)
+    count = int(Decimal(match["number"] + (match["power"] or "")) * factor)  # decimal: 157.3 M is exact
+    if count < 1:
+        raise UsageError(f"{text!r} must be more than zero", where=where, hint="write for example 1G")
     return count

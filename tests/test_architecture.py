@@ -47,7 +47,13 @@ ARROWS["model_rows"] = set(ARROWS) - {"report"}
 ARROWS["model_profiling"] = set(ARROWS) - {"report"}
 ARROWS["explaining"] = set(ARROWS) - {"report"}
 ARROWS["fitting"] = set(ARROWS) - {"report"}
+ARROWS["power_law"] = set()
+ARROWS["fit_records"] = {"records"}
+ARROWS["stopwatch"] = ARROWS["fitting"] | {"fitting"}
+ARROWS["timing"] = ARROWS["stopwatch"] | {"fit_records", "power_law", "stats", "stopwatch"}
+ARROWS["report"] |= {"fit_records"}
 ARROWS["crossing"] = ARROWS["fitting"] | {"fitting"}
+ARROWS["fit_runs"] = ARROWS["timing"] | {"timing", "crossing"}
 
 
 def modules():
@@ -115,6 +121,9 @@ def test_only_the_command_line_prints_or_exits(path):
         ["list", "--format", "json"],
         ["schema"],
         ["init", "--help"],
+        ["explain", "--help"],
+        ["fit", "--help"],
+        ["fit", "--macs", "1G", "--c", "8"],
     ],
     ids=" ".join,
 )

@@ -10,6 +10,7 @@ from kaoprof.units import (
     format_ratio,
     format_seconds,
     parse_bytes,
+    parse_count,
     parse_seconds,
 )
 
@@ -90,3 +91,25 @@ def test_no_length_of_time_breaks_the_formatter(seconds):
     number, unit = format_seconds(seconds).split(" ")
     assert float(number) > 0
     assert unit in {"ns", "µs", "ms", "s", "min", "h"}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1G", 10**9),
+        ("157.55 M", 157_550_000),
+        ("3k", 3000),
+        ("3K", 3000),
+        ("2e9", 2 * 10**9),
+        ("7", 7),
+        (".5M", 500_000),
+    ],
+)
+def test_counts_are_read_exactly(text, count):
+    assert parse_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1G", "1m", "1 GiB", "0", "0.4", "1e-3", "1e999", "inf", "nan"])
+def test_what_is_no_count_is_refused(text):
+    with pytest.raises(UsageError, match=r"--macs: .* (is not a count|must be more than zero)"):
+        parse_count(text, where="--macs")

@@ -12,6 +12,7 @@ from kaoprof.cli.compare import compare
 from kaoprof.cli.complaints import complain
 from kaoprof.cli.env import env
 from kaoprof.cli.explain import explain
+from kaoprof.cli.fit import fit
 from kaoprof.cli.init import init
 from kaoprof.cli.listing import list_
 from kaoprof.cli.profile import profile
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command(epilog="Example: kaoprof compare --h 14,28,56 --c 8 --batch 8 -o run.json -o table.tex")(compare)
 app.command(epilog="Example: kaoprof profile mobilenetv2 kanet-kv kanet-qkv")(profile)
 app.command(epilog="Example: kaoprof explain kao_qkv --at b=8,c=8,h=56,w=56 -o cost.tex")(explain)
+app.command(epilog="Example: kaoprof fit --memory 24GiB --c 64 --dtype fp16 --mode train")(fit)
 app.command(epilog="Example: kaoprof check my-model.yaml kanet-qkv")(check)
 app.command("list", epilog="Example: kaoprof list --format json")(list_)
 app.command(epilog="Example: kaoprof schema > kaoprof.schema.json")(schema)

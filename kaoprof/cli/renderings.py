@@ -8,7 +8,9 @@ from kaoprof.explanations import DIFFERENT
 from kaoprof.findings import sound, warnings_of
 from kaoprof.layer_findings import profile_warnings, sound_profile
 from kaoprof.report.explain_cells import warnings_of as explain_warnings
-from kaoprof.report.formats import EXPLAIN_FORMATS, FORMATS, PROFILE_FORMATS
+from kaoprof.report.fit_cells import sound as answered
+from kaoprof.report.fit_cells import warnings_of as fit_warnings
+from kaoprof.report.formats import EXPLAIN_FORMATS, FIT_FORMATS, FORMATS, PROFILE_FORMATS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -102,3 +104,33 @@ def _after_explain(record: Any) -> str:
     if record.proof_status is None:
         return "the same with -o cost.tex -o cost.json    (a table for a paper, and everything)"
     return f"kaoprof fit --memory 24GiB --operators {record.name} --mode {record.mode}    (the largest image that fits)"
+
+
+def fit_rendering() -> Rendering:
+    """For a record of `fit`, with a budget or of two operators."""
+
+    def console(record: Any, _width: int) -> "RenderableType":
+        from kaoprof.report.fit_console import fit_to_console
+
+        return fit_to_console(record)
+
+    return Rendering(
+        console=console,
+        files=FIT_FORMATS,
+        warnings=fit_warnings,
+        sound=lambda record: answered(record.rows),
+        next_command=_after_fit,
+    )
+
+
+def _after_fit(record: Any) -> str:
+    conditions = record.conditions
+    sizes = {"h": None, **conditions.sizes} if "h" in {*conditions.sizes, conditions.axis} else dict(conditions.sizes)
+    found = [row for row in record.rows if record.kind == "fit" and row.largest is not None]
+    if record.kind == "cross" or not found:
+        return "kaoprof explain nonlocal    (what it costs as formulas, and why)"
+    best = found[-1]
+    sizes[conditions.axis] = best.largest
+    flags = " ".join(f"--{'batch' if name == 'b' else name} {size}" for name, size in sizes.items())
+    told = f"--dtype {conditions.dtype} --mode {conditions.mode}"
+    return f"kaoprof compare {flags} --operators {best.name} {told}    (measures the largest)"

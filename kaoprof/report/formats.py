@@ -5,10 +5,12 @@ from pathlib import Path
 
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.explanations import Explanation
+from kaoprof.fit_records import CrossRecord, FitRecord
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Record, dumps
 from kaoprof.report.delimited import to_csv
 from kaoprof.report.explain_files import explain_to_json, explain_to_latex, explain_to_markdown
+from kaoprof.report.fit_files import fit_to_csv, fit_to_latex, fit_to_markdown
 from kaoprof.report.latex import to_latex
 from kaoprof.report.layer_files import profile_to_csv, profile_to_latex, profile_to_markdown
 from kaoprof.report.markdown import to_markdown
@@ -24,6 +26,12 @@ EXPLAIN_FORMATS: dict[str, Callable[[Explanation], str]] = {
     "json": explain_to_json,
     "md": explain_to_markdown,
     "tex": explain_to_latex,
+}
+FIT_FORMATS: dict[str, Callable[[FitRecord | CrossRecord], str]] = {
+    "csv": fit_to_csv,
+    "json": dumps,
+    "md": fit_to_markdown,
+    "tex": fit_to_latex,
 }
 
 
