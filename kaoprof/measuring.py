@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measure.child import Child, ChildLost, SubjectFailed
-from kaoprof.measure.messages import Request
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
-from kaoprof.measure.session import START_LIMIT_S, Session, measure
 from kaoprof.records import Environment, Latency, Protocol
 from kaoprof.requests import Options
+
+if TYPE_CHECKING:
+    from kaoprof.measure.session import Session
 
 ProgressCallback = Callable[[Progress], None]
 
@@ -28,6 +28,9 @@ class Outcome:
 
 def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Options, notify: ProgressCallback) -> Outcome:
     """Measures cell after cell. Ctrl-C and a machine on which nothing can be measured end it early, not badly."""
+    from kaoprof.measure.child import Child
+    from kaoprof.measure.session import Session, measure
+
     plan = Plan(
         device=device,
         threads=options.threads,
@@ -66,7 +69,7 @@ def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Option
     )
 
 
-def _completed(session: Session, cells: Sequence[Sequence[Subject]], failure: str | None) -> dict[int, Measurement]:
+def _completed(session: "Session", cells: Sequence[Sequence[Subject]], failure: str | None) -> dict[int, Measurement]:
     """A measurement for every subject: what was not reached says so, or names the failure that ended the session."""
     unreached = Measurement(status="skipped", detail="not reached before the run ended")
     found = {subject.key: session.measurements.get(subject.key, unreached) for cell in cells for subject in cell}
@@ -93,6 +96,10 @@ def describe_environment(options: Options) -> dict[str, Any]:
     Raises:
         MeasurementError: the device is not there, or the process cannot work.
     """
+    from kaoprof.measure.child import Child, ChildLost, SubjectFailed
+    from kaoprof.measure.messages import Request
+    from kaoprof.measure.session import START_LIMIT_S
+
     child = Child()
     try:
         request = Request(do="prepare", device=find_device(options.device), threads=options.threads)

@@ -4,12 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kaoprof.explanations import DIFFERENT
-from kaoprof.findings import sound, warnings_of
-from kaoprof.layer_findings import profile_warnings, sound_profile
-from kaoprof.report.explain_cells import warnings_of as explain_warnings
-from kaoprof.report.fit_cells import sound as answered
-from kaoprof.report.fit_cells import warnings_of as fit_warnings
 from kaoprof.report.formats import EXPLAIN_FORMATS, FIT_FORMATS, FORMATS, PROFILE_FORMATS
 
 if TYPE_CHECKING:
@@ -37,6 +31,7 @@ class Rendering:
 
 def compare_rendering() -> Rendering:
     """For the record of `compare`."""
+    from kaoprof.findings import sound, warnings_of
 
     def console(record: Any, width: int) -> "RenderableType":
         from kaoprof.report.console import to_console
@@ -59,6 +54,7 @@ def _after_compare(record: Any) -> str:
 
 def profile_rendering(depth: int | None) -> Rendering:
     """For the record of `profile`, its trees shown down to `depth`."""
+    from kaoprof.layer_findings import profile_warnings, sound_profile
 
     def console(record: Any, width: int) -> "RenderableType":
         from kaoprof.report.layer_console import profile_to_console
@@ -85,6 +81,8 @@ def _after_profile(record: Any) -> str:
 
 def explain_rendering(*, full: bool) -> Rendering:
     """For an explanation, its tables in full length if `full`."""
+    from kaoprof.explanations import DIFFERENT
+    from kaoprof.report.explain_cells import warnings_of
 
     def console(record: Any, _width: int) -> "RenderableType":
         from kaoprof.report.explain_console import explain_to_console
@@ -94,7 +92,7 @@ def explain_rendering(*, full: bool) -> Rendering:
     return Rendering(
         console=console,
         files=EXPLAIN_FORMATS,
-        warnings=explain_warnings,
+        warnings=warnings_of,
         sound=lambda record: record.proof_status != DIFFERENT,
         next_command=_after_explain,
     )
@@ -108,6 +106,7 @@ def _after_explain(record: Any) -> str:
 
 def fit_rendering() -> Rendering:
     """For a record of `fit`, with a budget or of two operators."""
+    from kaoprof.report.fit_cells import sound, warnings_of
 
     def console(record: Any, _width: int) -> "RenderableType":
         from kaoprof.report.fit_console import fit_to_console
@@ -117,8 +116,8 @@ def fit_rendering() -> Rendering:
     return Rendering(
         console=console,
         files=FIT_FORMATS,
-        warnings=fit_warnings,
-        sound=lambda record: answered(record.rows),
+        warnings=warnings_of,
+        sound=lambda record: sound(record.rows),
         next_command=_after_fit,
     )
 

@@ -1,37 +1,48 @@
-"""Which formats there are, and which function writes each."""
+"""Which formats there are, and which function writes each; it is imported only when it writes."""
 
-from collections.abc import Callable, Collection
+import importlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from kaoprof.errors import UsageError, did_you_mean
-from kaoprof.explanations import Explanation
-from kaoprof.fit_records import CrossRecord, FitRecord
-from kaoprof.layer_records import ProfileRecord
-from kaoprof.records import Record, dumps
-from kaoprof.report.delimited import to_csv
-from kaoprof.report.explain_files import explain_to_json, explain_to_latex, explain_to_markdown
-from kaoprof.report.fit_files import fit_to_csv, fit_to_latex, fit_to_markdown
-from kaoprof.report.latex import to_latex
-from kaoprof.report.layer_files import profile_to_csv, profile_to_latex, profile_to_markdown
-from kaoprof.report.markdown import to_markdown
 
-FORMATS: dict[str, Callable[[Record], str]] = {"csv": to_csv, "json": dumps, "md": to_markdown, "tex": to_latex}
-PROFILE_FORMATS: dict[str, Callable[[ProfileRecord], str]] = {
-    "csv": profile_to_csv,
-    "json": dumps,
-    "md": profile_to_markdown,
-    "tex": profile_to_latex,
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A function from a record to text, by its name: `package.module:function`."""
+
+    name: str
+
+    def __call__(self, record: object) -> str:
+        """The record as text."""
+        module, _, function = self.name.partition(":")
+        return str(getattr(importlib.import_module(module), function)(record))
+
+
+JSON = Writer("kaoprof.records:dumps")
+FORMATS = {
+    "csv": Writer("kaoprof.report.delimited:to_csv"),
+    "json": JSON,
+    "md": Writer("kaoprof.report.markdown:to_markdown"),
+    "tex": Writer("kaoprof.report.latex:to_latex"),
 }
-EXPLAIN_FORMATS: dict[str, Callable[[Explanation], str]] = {
-    "json": explain_to_json,
-    "md": explain_to_markdown,
-    "tex": explain_to_latex,
+PROFILE_FORMATS = {
+    "csv": Writer("kaoprof.report.layer_files:profile_to_csv"),
+    "json": JSON,
+    "md": Writer("kaoprof.report.layer_files:profile_to_markdown"),
+    "tex": Writer("kaoprof.report.layer_files:profile_to_latex"),
 }
-FIT_FORMATS: dict[str, Callable[[FitRecord | CrossRecord], str]] = {
-    "csv": fit_to_csv,
-    "json": dumps,
-    "md": fit_to_markdown,
-    "tex": fit_to_latex,
+EXPLAIN_FORMATS = {
+    "json": Writer("kaoprof.report.explain_files:explain_to_json"),
+    "md": Writer("kaoprof.report.explain_files:explain_to_markdown"),
+    "tex": Writer("kaoprof.report.explain_files:explain_to_latex"),
+}
+FIT_FORMATS = {
+    "csv": Writer("kaoprof.report.fit_files:fit_to_csv"),
+    "json": JSON,
+    "md": Writer("kaoprof.report.fit_files:fit_to_markdown"),
+    "tex": Writer("kaoprof.report.fit_files:fit_to_latex"),
 }
 
 

@@ -35,10 +35,10 @@ def main():
         ("peak", lambda target: derive_peak(target, device="cpu", threads=2)),
     ):
         samples = [seconds_of(lambda target=target, action=action: action(target)) for target in targets]
-        print(f"{title}: median {statistics.median(samples):.2f} s, at most {max(samples):.2f} s")  # noqa: T201
+        print(f"{title}: median {statistics.median(samples):.2f} s, at most {max(samples):.2f} s")
     kanet = workload_target(network_workload(load_spec("kanet-qkv")))
-    print(f"KANet, derivation: {seconds_of(lambda: derive(kanet)):.1f} s")  # noqa: T201
-    print(f"KANet, explain: {seconds_of(lambda: explain(ExplainRequest(target='kanet-qkv'))):.1f} s")  # noqa: T201
+    print(f"KANet, derivation: {seconds_of(lambda: derive(kanet)):.1f} s")
+    print(f"KANet, explain: {seconds_of(lambda: explain(ExplainRequest(target='kanet-qkv'))):.1f} s")
 
 
 if __name__ == "__main__":
