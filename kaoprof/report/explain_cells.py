@@ -1,5 +1,6 @@
 """What every rendering of an explanation shares: rows, folded to what can be read, and sentences."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ MOST_ROWS = 12  # operations or blocks that are named; the others are summed up
 DOMINANT = 0.25  # of all MACs: what does more is worth naming as an operation, else as a block
 NEARLY, MOST_NAMED = 0.9, 3  # of the largest share, what is named beside it; and of how many in all
 LEAST_PERCENT = 0.0005  # a smaller share would round to 0.0 %
+LEAST = re.compile(r"\w+ >= \d+")  # a line of a domain that only names a size's least value
 CONVENTION = (
     "1 MAC = 2 FLOPs; FLOPs: all arithmetic. Everything is of the whole batch. Largest tensor: elements of what one "
     "operation makes. Order: as all spatial sizes grow together, per sample; below it, the power of each size alone."
@@ -197,9 +199,16 @@ def foundations(explanation: Explanation) -> list[str]:
         *verification_lines(explanation),
         f"holds where {', '.join(map(pretty, explanation.domain))}." if explanation.domain else "holds for all sizes.",
         *(f"fixed by the module: {text}." for text in explanation.specialisations),
-        *(f"note: {text}." for text in explanation.notes),
+        *(f"note: {pretty(text)}." for text in explanation.notes),
         *uncounted_lines(explanation),
     ]
+
+
+def conditions_of(explanation: Explanation) -> list[str]:
+    """What must hold beyond least sizes: divisibility, relations; and what the notes say."""
+    special = [line for line in explanation.domain if not LEAST.fullmatch(line)]
+    held = [f"holds where {', '.join(special)}"] if special else []
+    return [*held, *explanation.notes]
 
 
 def proof_lines(explanation: Explanation) -> list[str]:

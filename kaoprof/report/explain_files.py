@@ -6,6 +6,7 @@ from kaoprof.explanations import PROVEN, Explanation, Formula, Share
 from kaoprof.report.explain_cells import (
     CONVENTION,
     LABELS,
+    conditions_of,
     dominating,
     formula_rows,
     foundations,
@@ -102,6 +103,7 @@ def _caption(explanation: Explanation) -> str:
         f"{how}{proof}{checked}. Values at {sizes}. 1 MAC = 2 FLOPs.",
         f"{here}: at these sizes{f', and where {multiples}' if multiples else ''}." if here else "",
         *uncounted_lines(explanation),
+        *(f"{text[0].upper()}{text[1:]}." for text in conditions_of(explanation)),
         *(f"Holds for fixed sizes only: {text}." for text in explanation.specialisations),
         peak_note(explanation) if explanation.formula("peak_bytes") else "",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kaoprof.fit_records import Conditions, CrossRecord, CrossRow, FitRecord, FitRow
+from kaoprof.fit_records import Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
 from kaoprof.records import Environment
 from kaoprof.units import (
     BINARY_PREFIXES,
@@ -22,6 +22,7 @@ EXACT = (
     "MACs and memory: exact, and certain for all sizes. Memory: the predicted peak above input and parameters. "
     "1 MAC = 2 FLOPs."
 )
+RACED = "Time: each by its fastest implementation; how many times as fast, from paired rounds, 95 %."
 BASES = {
     "memory": "Memory: input, parameters, and the predicted peak above them; predicted at both sizes by dry runs.",
     "macs": "MACs of the whole batch, by the closed form; 1 MAC = 2 FLOPs.",
@@ -144,7 +145,7 @@ def cross_sheet(record: CrossRecord) -> Sheet:
     notes = (
         *(sentence for row in record.rows for sentence in _verdict(row, axis)), *reasons, *tied(record.conditions),
         EXACT,
-        *(("Time: each by its fastest implementation, ratios from paired rounds, 95 %.",) if measured else ()),
+        *((RACED,) if measured else ()),
         *where(record.environment),
     )  # fmt: skip
     headers = ("quantity", "between", axis, "cheaper")
@@ -162,8 +163,7 @@ def _cross_cells(row: CrossRow) -> list[tuple[str, ...]]:
     quantity = QUANTITIES[row.quantity]
     if row.quantity == "time":
         return [
-            (quantity, f"{ratio.first}, {ratio.second}", str(ratio.size), _faster(ratio.ratio, ratio.low, ratio.high))
-            for ratio in row.ratios
+            (quantity, f"{ratio.first}, {ratio.second}", str(ratio.size), _faster(row, ratio)) for ratio in row.ratios
         ] or [(quantity, pair, UNKNOWN, row.status)]
     if not row.stretches:
         return [(quantity, pair, UNKNOWN, row.status)]
@@ -176,9 +176,17 @@ def _stretch(start: int, end: int | None) -> str:
     return str(start) if start == end else f"{start}-{end}"
 
 
-def _faster(ratio: float, low: float | None, high: float | None) -> str:
-    interval = f" ({format_ratio(low)}-{format_ratio(high)})" if low is not None and high is not None else ""
-    return f"2nd {format_ratio(ratio)} as fast{interval}"
+def _faster(row: CrossRow, ratio: TimedRatio) -> str:
+    """Who is how much faster at one size."""
+    name = row.second if ratio.ratio >= 1 else row.first
+    if ratio.low is None or ratio.high is None:
+        return f"{name}: {format_ratio(max(ratio.ratio, 1 / ratio.ratio))}, no interval"
+    if ratio.low <= 1 <= ratio.high:
+        return f"not told apart ({format_ratio(ratio.low)}-{format_ratio(ratio.high)})"
+    times, low, high = (ratio.ratio, ratio.low, ratio.high)
+    if times < 1:
+        times, low, high = 1 / times, 1 / high, 1 / low
+    return f"{name}: {format_ratio(times)} ({format_ratio(low)}-{format_ratio(high)})"
 
 
 def _verdict(row: CrossRow, axis: str) -> list[str]:

@@ -54,12 +54,18 @@ def fit_to_csv(record: FitRecord | CrossRecord) -> str:
 
 def _cross_lines(row: dict[str, Any]) -> list[dict[str, Any]]:
     if row["ratios"]:
-        return [
-            {**row, "start": one["size"], "end": one["size"], "ratio": one["ratio"], "ratio_low": one["low"],
-             "ratio_high": one["high"], "first": one["first"], "second": one["second"]}
-            for one in row["ratios"]
-        ]  # fmt: skip
+        return [{**row, **_timed_line(one)} for one in row["ratios"]]
     return [{**row, **part} for part in row["stretches"]] or [row]
+
+
+def _timed_line(ratio: dict[str, Any]) -> dict[str, Any]:
+    """One size that was measured; `cheaper` only where that is certain."""
+    low, high = ratio["low"], ratio["high"]
+    cheaper = ratio["second"] if low and low > 1 else ratio["first"] if high and high < 1 else None
+    return {
+        "first": ratio["first"], "second": ratio["second"], "start": ratio["size"], "end": ratio["size"],
+        "cheaper": cheaper, "ratio": ratio["ratio"], "ratio_low": low, "ratio_high": high,
+    }  # fmt: skip
 
 
 def fit_to_markdown(record: FitRecord | CrossRecord) -> str:
