@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from kaoprof.build import Workload
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import DTYPE_BYTES, MODES, one_of
-from kaoprof.errors import SpecError, UsageError
+from kaoprof.errors import UsageError
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.measure.plan import Progress, Subject
 from kaoprof.measuring import ProgressCallback, find_device, run_session
@@ -129,19 +129,23 @@ def count_models(
     from kaoprof.count.model_census import take_census
 
     threads = options.threads or torch.get_num_threads()
-    models = []
+    models: list[ModelProfile] = []
+    failures: list[Exception] = []
     for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
         notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
         try:
             names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
-            census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
+            with torch.random.fork_rng(
+                devices=[]
+            ):  # building draws weights: the caller's random numbers stay as they are
+                census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
             models.append(counted_model(one, census, workload))
-        except (SpecError, UsageError):
-            raise
         except Exception as error:  # noqa: BLE001 - whatever somebody's module does wrong becomes a row
+            failures.append(error)
             lines = str(error).strip().splitlines() or ["no message"]
-            detail = f"cannot be counted: {type(error).__name__}: {lines[0]}"
-            models.append(replace(one, status="error", detail=detail))
+            models.append(replace(one, status="error", detail=f"cannot be counted: {type(error).__name__}: {lines[0]}"))
+    if len(failures) == len(models) and isinstance(failures[0], UsageError):
+        raise failures[0]  # there is nothing to show, and the request was wrong
     return replace(record, models=tuple(models))
 
 

@@ -118,7 +118,8 @@ def count_rows(record: Record, device: str, options: Options, notify: ProgressCa
         case = replace(row.case, device=device)
         notify(Progress(label=f"{case.name} {case.dims}", step="counting", done=done, total=len(record.rows)))
         try:
-            census = count(workload_of(case, options.seed), device=device.partition(":")[0], threads=threads)
+            with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+                census = count(workload_of(case, options.seed), device=device.partition(":")[0], threads=threads)
             rows.append(replace(row, case=case, counted=counted(census, case)))
         except (KaoprofError, RuntimeError, NotImplementedError) as error:
             rows.append(replace(row, case=case, status="error", detail=f"cannot be counted: {error}"))

@@ -124,9 +124,13 @@ def fit_row(contender: Contender, limit_s: float, watch: Stopwatch) -> FitRow:
     if high > MOST_UNSURE * low:
         scatter = f"the points scatter: by them it is anything from {watch.axis}={low} to {high}"
         return row(status="refused", detail=scatter)
+    support = _support(law, largest, watch.axis)
+    if largest != max(step, math.floor(law.size(limit_s) / step) * step):  # the neighbours know better than the law
+        support = f"held between its measured neighbours, against the law: {support}"
+        return row(detail=support, largest=largest, low=low, high=high, next_size=largest + step)
     return row(
-        detail=_support(law, largest, watch.axis), largest=largest, needed=law.seconds(largest), low=low, high=high,
-        next_size=largest + step, next_needed=law.seconds(largest + step),
+        detail=support, largest=largest, needed=law.seconds(largest), low=low, high=high, next_size=largest + step,
+        next_needed=law.seconds(largest + step),
     )  # fmt: skip
 
 

@@ -104,12 +104,14 @@ def test_a_module_that_fails_is_a_row():
 @pytest.mark.usefixtures("importable")
 def test_profiling_leaves_torch_and_the_users_class_alone():
     kinds = (nn.Module, torch.Tensor, Block)
+    state = torch.random.get_rng_state()
     before = [dict(vars(kind)) for kind in kinds]
     document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
     broken = code_document("somebodys:Broken", [(2, 3)], "fp32")
     first = profile([document, broken], model=ModelOptions(allow_import=True, measured=False))
     second = profile([document, broken], model=ModelOptions(allow_import=True, measured=False))
     assert first.models == second.models
+    assert torch.equal(torch.random.get_rng_state(), state)
     assert torch.is_grad_enabled()
     assert torch.get_default_dtype() == torch.float32
     assert torch.backends.mha.get_fastpath_enabled()

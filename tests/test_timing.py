@@ -87,6 +87,7 @@ def test_a_jump_between_two_sizes_is_not_smoothed_over():
     within = [one.size for one in row.timed if one.high_s <= 0.01]
     beyond = [one.size for one in row.timed if one.low_s > 0.01]
     assert max(within) <= row.low <= row.largest <= row.high < min(beyond)
+    assert row.next_needed is None or row.next_needed > 0.01  # where the law and its neighbours differ, it is silent
 
 
 def test_a_race_finds_where_the_faster_one_changes():
