@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from kaoprof.catalog import find_operator
 from kaoprof.crossing import cross
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
-from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.errors import KaoprofError, MeasurementError, UsageError
 from kaoprof.fit_records import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.fitting import Budget, Setting, fit
 from kaoprof.measure.plan import Progress
@@ -236,12 +236,16 @@ def _with_race(
         for name in names
     ]
     watch = _stopwatch(request, device, request.options.timeout_s, notify)
-    interrupted = False
+    interrupted, failure = False, None
     try:
         race(teams[0], teams[1], watch, request.options.budget_s)
     except KeyboardInterrupt:
         interrupted = True
+    except MeasurementError as error:  # what is exact is known already
+        failure = str(error)
     finally:
         watch.close()
     row = race_row(*names, request.axis, timed_ratios(teams[0], teams[1], watch))
+    if failure is not None and not row.ratios:
+        row = replace(row, status="error", detail=failure)
     return replace(record, rows=(*record.rows, row), environment=watch.environment, interrupted=interrupted)

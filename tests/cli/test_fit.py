@@ -8,6 +8,7 @@ import pytest
 
 from kaoprof import Options, compare
 from kaoprof.cli.app import run
+from kaoprof.errors import MeasurementError
 from kaoprof.units import parse_bytes
 
 MIB = 2**20
@@ -121,6 +122,28 @@ def test_a_time_is_answered_with_an_interval_or_refused_with_the_reason(capsys):
     else:
         assert row["status"] == "refused"
         assert row["largest"] is None
+
+
+def test_an_interrupt_keeps_what_was_measured(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kaoprof.fit_runs.time_fits", interrupt)
+    assert run(["fit", "--time", "1ms", "--device", "cpu"]) == 130
+    captured = capsys.readouterr()
+    assert "refused" in captured.out
+    assert "interrupted: what was measured until then is shown above" in captured.err
+
+
+def test_a_race_that_cannot_start_leaves_what_is_exact(monkeypatch, capsys):
+    def fail(*_):
+        raise MeasurementError("the measuring process cannot work")
+
+    monkeypatch.setattr("kaoprof.fit_runs.race", fail)
+    arguments = ["--cross", "kao_kv:matmul,kao_qkv:matmul", "--c", "8", "--device", "cpu", "--measured"]
+    code, record = fitted([*arguments, "--strict"], capsys)
+    assert code == 1
+    assert [row["status"] for row in record["rows"]] == ["ok", "ok", "error"]
 
 
 def test_every_output_is_written(tmp_path, capsys):
