@@ -116,7 +116,7 @@ def fit_row(contender: Contender, limit_s: float, watch: Stopwatch) -> FitRow:
     if law is None or against is not None:
         because = f"; {watch.axis}={wall[0]} could not be measured: {wall[1]}" if wall else ""
         return row(status="refused", detail=f"{against}{because}")
-    floor, ceiling = _bracket(timed, limit_s)
+    floor, ceiling = bracket(timed, limit_s)
     low, largest, high = (
         min(max(math.floor(size / step) * step, floor, step), ceiling)
         for size in (law.interval(limit_s)[0], law.size(limit_s), law.interval(limit_s)[1])
@@ -134,7 +134,7 @@ def fit_row(contender: Contender, limit_s: float, watch: Stopwatch) -> FitRow:
     )  # fmt: skip
 
 
-def _bracket(timed: Sequence[TimedSize], limit_s: float) -> tuple[int, int]:
+def bracket(timed: Sequence[TimedSize], limit_s: float) -> tuple[int, int]:
     """The largest size certainly within the limit, and the last one before the smallest that is certainly beyond it."""
     within = [one.size for one in timed if one.high_s is not None and one.high_s <= limit_s]
     beyond = [one.size for one in timed if one.low_s is not None and one.low_s > limit_s]

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kaoprof.fit_records import TimedRatio
+from kaoprof.fit_records import TimedRatio, TimedSize
 from kaoprof.fitting import Setting
 from kaoprof.measure.plan import Measurement
 from kaoprof.stopwatch import Contender, Stopwatch
-from kaoprof.timing import fit_row, race, race_row, time_fits, timed_ratios
+from kaoprof.timing import bracket, fit_row, race, race_row, time_fits, timed_ratios
 
 KAO = Contender(operator="kao_qkv", implementation="matmul")
 FULL = Contender(operator="nonlocal", implementation="matmul")
@@ -118,3 +118,10 @@ def test_one_that_is_always_faster_has_no_crossing():
 def test_without_intervals_nothing_is_said():
     ratios = [TimedRatio(size=4, first="a", second="b", ratio=3.0, low=None, high=None, samples=3)]
     assert "raise --budget" in race_row("a", "b", "h", ratios).detail
+
+
+def test_a_size_within_the_limit_beyond_one_that_is_not_proves_nothing():
+    def timed(size, seconds):
+        return TimedSize(size=size, seconds=seconds, low_s=0.99 * seconds, high_s=1.01 * seconds, samples=9)
+
+    assert bracket([timed(10, 1.0), timed(20, 3.0), timed(30, 1.5)], 2.0) == (10, 19)  # 30 was lucky
