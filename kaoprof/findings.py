@@ -1,5 +1,6 @@
 """What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kaoprof.records import Record, Row
@@ -102,8 +103,10 @@ def disagreements(row: Row) -> tuple[str, ...]:
 
 
 def sound(record: Record) -> bool:
-    """Whether no row failed and no count disagrees."""
-    return not any(row.status in FAILURES or disagreements(row) for row in record.rows)
+    """Whether no row failed, no count disagrees and none is incomplete."""
+    return not any(
+        row.status in FAILURES or disagreements(row) or (row.counted and row.counted.uncounted) for row in record.rows
+    )
 
 
 def warnings_of(record: Record) -> list[str]:
@@ -112,24 +115,23 @@ def warnings_of(record: Record) -> list[str]:
     for rows in record.cells().values():
         where = f"at {rows[0].case.dims}" if len(record.cells()) > 1 else ""
         found += [" ".join(filter(None, (where, text))) for text in _cell_warnings(rows)]
+    if not any(row.case.operator == record.baseline for row in record.rows):
+        found.append(f"no ratios: the baseline {record.baseline} is not among the operators")
     return found + _environment_warnings(record)
 
 
 def _cell_warnings(rows: list[Row]) -> list[str]:
-    sentences = (
-        ("counts disagree", _disagreeing),
-        ("no rule counts some operations, flops_all is a lower bound", _uncounted),
-        ("the predicted peak is off", _mispredicted),
-        ("too few samples for a 95 % interval, raise --budget or --samples", _undersampled),
-        ("noisy, half of the samples spread over this much of the median", _noisy),
-        ("coefficients that would be denormal, flushed to zero while measuring", _denormal),
-    )
     found = []
-    for sentence, look in sentences:
+    for sentence, look in LOOKS.items():
         named = [f"{row.case.name} {text}" for row in rows if (text := look(row))]
         if named:
             found.append(f"{sentence}: {', '.join(named)}")
     return found
+
+
+def notes_of(row: Row) -> list[str]:
+    """The warnings that concern one row."""
+    return [f"{sentence}: {text}" for sentence, look in LOOKS.items() if (text := look(row))]
 
 
 def _disagreeing(row: Row) -> str:
@@ -174,3 +176,13 @@ def _environment_warnings(record: Record) -> list[str]:
         return []
     load = f"load {environment.load_before:.1f} on {environment.cores} cores"
     return [f"other programs were running before the measurement ({load}): expect noise"]
+
+
+LOOKS: dict[str, Callable[[Row], str]] = {
+    "counts disagree": _disagreeing,
+    "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
+    "the predicted peak is off": _mispredicted,
+    "too few samples for a 95 % interval, raise --budget or --samples": _undersampled,
+    "noisy: interquartile range over median": _noisy,
+    "coefficients that would be denormal, flushed to zero while measuring": _denormal,
+}

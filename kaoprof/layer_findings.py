@@ -90,20 +90,20 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     found = [f"{row.layer or 'TOTAL'}: {text}" for row in model.layers for text in layer_disagreements(row)]
     if model.total.uncounted:
         calls = ", ".join(f"{name} ({times}x)" for name, times in model.total.uncounted.items())
-        found.append(f"no rule counts {calls}; flops_all is a lower bound")
+        found.append(f"no rule counts {calls}; MACs and FLOPs are lower bounds")
     predicted, measured = model.total.peak_bytes_predicted, model.total.peak_bytes_measured
     if predicted is not None and measured and abs(predicted / measured - 1) > MEMORY_TOLERANCE:
         found.append(f"the predicted peak is off by {predicted / measured - 1:+.1%}")
     if model.latency and estimate(model.latency.samples_s).low is None:
         found.append(f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget")
     elif model.latency and spread(model.latency.samples_s) > NOISY_SPREAD:
-        found.append(f"noisy, half of the samples spread over {spread(model.latency.samples_s):.0%} of the median")
+        found.append(f"noisy: interquartile range {spread(model.latency.samples_s):.0%} of the median")
     return found
 
 
 def sound_profile(record: ProfileRecord) -> bool:
-    """Whether no model failed and no count disagrees."""
+    """Whether no model failed, no count disagrees and none is incomplete."""
     return all(
-        model.status in ("ok", "skipped") and not any(layer_disagreements(row) for row in model.layers)
+        model.status in ("ok", "skipped") and not any(layer_disagreements(row) or row.uncounted for row in model.layers)
         for model in record.models
     )

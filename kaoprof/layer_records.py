@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from kaoprof.records import SCHEMA, Environment, Latency, Protocol
 
+TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
 
 
@@ -26,7 +27,8 @@ class LayerRow:
         uncounted: operations without a rule, with their calls.
         peak_bytes_predicted: the most that is alive while the layer runs, above what was resident before the model ran.
         peak_bytes_measured: the same, from the allocator.
-        latency_share: of the model's time, from timers around the layers in runs of their own.
+        timed_s: seconds of one forward pass, from timers around the layers in runs of their own.
+        latency_share: of what the timers of all leaves add up to.
     """
 
     layer: str
@@ -43,6 +45,7 @@ class LayerRow:
     uncounted: dict[str, int] = field(default_factory=dict)
     peak_bytes_predicted: int | None = None
     peak_bytes_measured: int | None = None
+    timed_s: float | None = None
     latency_share: float | None = None
 
 

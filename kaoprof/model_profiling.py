@@ -79,7 +79,7 @@ def profile(
         mode=model.mode,
         dtype=model.dtype,
         device=None,
-        models=tuple(analytic_profile(document, model.mode) for document in documents),
+        models=tuple(analytic_profile(document, model.mode, attention=model.attention) for document in documents),
     )
     if options.analytic:
         return record

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from kaoprof.count.model_census import LayerCensus, ModelCensus
 
 
-def analytic_profile(document: Document, mode: str) -> ModelProfile:
-    """A model with the closed form of every layer; code has none, only its place."""
+def analytic_profile(document: Document, mode: str, *, attention: str | None = None) -> ModelProfile:
+    """A model with the closed form of every layer; code has none, only its place.
+
+    One whose attention was swapped says so in its name: its figures are not those of the model it is called after.
+    """
     spec = document.spec
     if isinstance(spec, CodeSpec):
         whole = LayerRow(layer="", type="code", depth=0, leaf=False)
@@ -30,7 +33,7 @@ def analytic_profile(document: Document, mode: str) -> ModelProfile:
     given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input
     factor = TRAIN_FACTOR if mode == "train" else 1
     return ModelProfile(
-        model=spec.name,
+        model=f"{spec.name} ({attention})" if attention else spec.name,
         source=spec.source,
         batch=given.batch,
         input_shapes=((given.batch, given.channels, *given.size),),
@@ -105,14 +108,16 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
     if measurement is None:
         return model
     inside = measurement.layers or {}
-    shares, peaks = time_shares(model, inside.get("seconds", {})), inside.get("peak_bytes", {})
+    seconds, peaks = layer_seconds(model, inside.get("seconds", {})), inside.get("peak_bytes", {})
+    whole = seconds.get("", 0.0)
     rows = [
         replace(
             row,
             peak_bytes_measured=measurement.peak_bytes
             if not row.layer
             else _whole_number(peaks.get(model.module_name(row.layer))),
-            latency_share=shares.get(row.layer),
+            timed_s=seconds.get(row.layer),
+            latency_share=seconds[row.layer] / whole if whole else None,
         )
         for row in model.layers
     ]
@@ -126,17 +131,15 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
     )
 
 
-def time_shares(model: ModelProfile, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Each layer's share of the time of all leaves; of a layer that holds others, their sum. Empty without seconds."""
-    rows = model.layers
-    holders = {row.layer: row.layer.removesuffix(OWN).removesuffix(".") for row in rows if row.leaf}
-    own = {leaf: seconds.get(model.module_name(holder), 0.0) for leaf, holder in holders.items()}
-    whole = sum(own.values())
-    if not whole:
+def layer_seconds(model: ModelProfile, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Each leaf's own seconds, and of a layer that holds others their sum. Empty if nothing was timed."""
+    if not seconds:
         return {}
+    holders = {row.layer: row.layer.removesuffix(OWN).removesuffix(".") for row in model.layers if row.leaf}
+    own = {leaf: seconds.get(model.module_name(holder), 0.0) for leaf, holder in holders.items()}
     return {
-        row.layer: sum(own[leaf] for leaf in own if leaf == row.layer or leaf.startswith(_prefix(row.layer))) / whole
-        for row in rows
+        row.layer: sum(own[leaf] for leaf in own if leaf == row.layer or leaf.startswith(_prefix(row.layer)))
+        for row in model.layers
     }
 
 

@@ -14,6 +14,7 @@ NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)"
 COUNT_PREFIXES = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 BINARY_PREFIXES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+FROM_THOUSANDS = 10_000  # from here on a factor is written with separators
 FROM_MINUTES_S, FROM_HOURS_S = 100.0, 6000.0  # below 100 of a unit its smaller neighbour still reads well
 
 
@@ -71,7 +72,9 @@ def format_interval(low: float, high: float) -> str:
 
 
 def format_ratio(ratio: float) -> str:
-    """A factor: `306x`, `1.53x`, `0.84x`."""
+    """A factor: `306x`, `1.53x`, `0.840x`, `258,119x`."""
+    if ratio >= FROM_THOUSANDS:
+        return f"{ratio:,.0f}x"
     return f"{three_digits(ratio)}x"
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from samples import CALL_S, PEAK_BYTES, measured_record
 
-from kaoprof.findings import disagreements, find_baseline, standings, warnings_of
+from kaoprof.findings import disagreements, find_baseline, sound, standings, warnings_of
 from kaoprof.records import Latency
 
 
@@ -92,3 +92,14 @@ def test_a_busy_machine_is_named():
     record = measured_record()
     (found,) = warnings_of(replace(record, environment=replace(record.environment, load_before=1.7)))
     assert "load 1.7 on 2 cores" in found
+
+
+def test_a_baseline_that_is_not_there_is_said():
+    record = replace(measured_record(), baseline="nonlocal_pool")
+    assert warnings_of(record) == ["no ratios: the baseline nonlocal_pool is not among the operators"]
+
+
+def test_incomplete_counts_are_not_sound():
+    record = measured_record()
+    assert not sound(replace_row(record, "kao_kv:matmul", counted=replace(record.rows[2].counted, uncounted={"x": 1})))
+    assert sound(record)

@@ -14,14 +14,14 @@ Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).")
 Analytic = Annotated[bool, typer.Option("--analytic", help="Closed forms only: at once, without torch.")]
 AllowImport = Annotated[bool, typer.Option("--allow-import", help="Import the code that is named, which runs it.")]
 
-Budget = Annotated[str, typer.Option(metavar="TIME", help="Time for measuring, in all.")]
+Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at for measuring; 10 rounds are taken anyway.")]
 Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")]
 Seed = Annotated[int, typer.Option(help="Of weights, inputs and the order of measuring.")]
 ForceRun = Annotated[bool, typer.Option("--force-run", help="Run also what is predicted not to fit.")]
 
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or counts disagree.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or its counts are not sure.")]
 Format = Annotated[str, typer.Option("--format", help="On stdout: table, csv, json, md or tex.")]
 Output = Annotated[
     list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex; repeatable.")

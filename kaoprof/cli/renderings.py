@@ -41,15 +41,15 @@ def compare_rendering() -> Rendering:
     return Rendering(console=console, files=FORMATS, warnings=warnings_of, sound=sound, next_command=_after_compare)
 
 
+MEASURED = "the same without --analytic    (counts, predicts and measures)"
+
+
 def _after_compare(record: Any) -> str:
-    case = record.rows[0].case
-    sizes = " ".join(f"--{axis} {size}" for axis, size in zip(case.dims.axes, case.dims.spatial, strict=True))
-    again = f"kaoprof compare {sizes} --c {case.c} --batch {case.b}"
     if record.protocol is None:
-        return f"{again}    (counts, predicts and measures)"
-    if case.mode == "forward":
-        return f"{again} --mode train -o run.json -o table.tex"
-    return f"{again} -o run.json -o table.tex"
+        return MEASURED
+    if record.rows[0].case.mode == "forward":
+        return "the same with --mode train, or with -o run.json -o table.tex"
+    return "the same with -o run.json -o table.tex"
 
 
 def profile_rendering(depth: int | None) -> Rendering:
@@ -71,12 +71,11 @@ def profile_rendering(depth: int | None) -> Rendering:
 
 
 def _after_profile(record: Any) -> str:
-    names = " ".join(model.model for model in record.models)
-    if record.protocol is None and record.device is None:
-        return f"kaoprof profile {names}    (counts, predicts and measures)"
+    if record.device is None:
+        return MEASURED
     if len(record.models) == 1:
-        return "kaoprof profile mobilenetv2 kanet-kv kanet-qkv    (models side by side)"
-    return f"kaoprof profile {names} --mode train -o run.json -o table.tex"
+        return "the same with a second model beside it, or with --depth 9, or with -o run.json"
+    return "the same with --mode train, or with -o run.json -o table.tex"
 
 
 def explain_rendering(*, full: bool) -> Rendering:

@@ -18,6 +18,7 @@ from kaoprof.dims import Size
 aten = torch.ops.aten
 Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs) -> count
 
+COMPLEX_FACTOR = 4  # real products in a complex one
 SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
 MASK_FLOPS = 1  # per coefficient: a mask is added
 STATISTICS_FLOPS = 4  # per element of a normalisation in training: mean 1, variance 3
@@ -277,9 +278,11 @@ def has_rule(operation: torch._ops.OpOverload) -> bool:
 
 
 def macs_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size:
-    """MACs of one call; 0 for what is no contraction."""
+    """MACs of one call; 0 for what is no contraction. A complex multiply-add is four real ones."""
     rule = MACS.get(operation.overloadpacket)
-    return rule(*args, **kwargs, out=out) if rule else 0
+    if rule is None:
+        return 0
+    return rule(*args, **kwargs, out=out) * (COMPLEX_FACTOR if first_tensor(args).is_complex() else 1)
 
 
 def flops_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:

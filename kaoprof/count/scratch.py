@@ -3,6 +3,7 @@
 Each model was read off the kernel and is checked against the allocator's own events by a test.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from kaoprof.dims import Size
 
 aten = torch.ops.aten
 
+SINGLE_BYTES = 4
 FLASH_KEY_BLOCK = 512  # keys that the CPU flash kernel takes at a time
 FLASH_QUERY_BLOCKS = ((768, 256), (192, 64), (0, 32))  # (from so many queries on, queries at a time)
 
@@ -66,6 +68,14 @@ def laid_out_bytes(gradient: Tensor) -> Size:
     return 0 if gradient.stride(-1) == 1 else gradient.numel() * gradient.element_size()
 
 
+def half_precision_mean(x: Tensor, axes: list[int] | None = None, *_: object, **__: object) -> Size:
+    """A mean in half precision is taken in single precision: of a copy, into a result of its own."""
+    if x.dtype not in (torch.float16, torch.bfloat16):
+        return 0
+    averaged = math.prod(x.shape[axis] for axis in axes) if axes else x.numel()
+    return SINGLE_BYTES * (x.numel() + x.numel() // averaged)
+
+
 def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> int:
     """The kernel works on contiguous tensors and copies those that are not, as after a transposed product."""
     return sum(tensor.numel() * tensor.element_size() for tensor in (grad, output) if not tensor.is_contiguous())
@@ -74,6 +84,7 @@ def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> 
 CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
     aten.convolution: convolution_scratch,
+    aten.mean: half_precision_mean,
     aten._scaled_dot_product_flash_attention_for_cpu_backward: cpu_flash_backward,  # noqa: SLF001
     aten._softmax_backward_data: softmax_backward,  # noqa: SLF001
 }

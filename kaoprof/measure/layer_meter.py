@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from kaoprof.layer_records import TIMED_RUNS
 from kaoprof.measure.meters import MEMORY_EVENT
 from kaoprof.watching import watched
 
-RUNS = 5  # the median of each layer counts
 PREFIX = "kaoprof layer "
 
 
@@ -71,7 +71,8 @@ def layer_seconds(
     """Median seconds that each named layer spends itself in a forward pass."""
     modules = {name: part for name, part in module.named_modules() if name in names}
     samples: dict[str, list[float]] = {name: [] for name in modules}
-    for _ in range(RUNS):
+    step()  # the caches are warm, as in the runs without timers
+    for _ in range(TIMED_RUNS):
         watch = Stopwatch(device)
         with watched(modules, watch):
             step()

@@ -7,11 +7,12 @@ from kaoprof.records import Record, Row
 from kaoprof.units import format_bytes, format_count, format_interval, format_ratio, format_seconds, three_digits
 
 UNKNOWN = "-"
+PREDICTED = "*"  # behind a figure that was not measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """One row as text. `agreement` is `=` where formula, count and fvcore agree, `!` where they do not, else empty."""
+    """One row as text. For `agreement` see `agreement_mark`."""
 
     operator: str
     implementation: str
@@ -60,10 +61,21 @@ def cells_of(standing: Standing) -> Cells:
 
 
 def agreement(standing: Standing) -> str:
-    """Whether formula, dispatcher and fvcore agree."""
-    if standing.disagreements:
+    """Whether what counts the MACs agrees: see `agreement_mark`."""
+    row = standing.row
+    if row.analytic is None or row.counted is None:
+        return ""
+    figures = (row.analytic.macs, row.counted.macs, row.counted.macs_fvcore)
+    return agreement_mark(figures, disagree=bool(standing.disagreements), incomplete=bool(row.counted.uncounted))
+
+
+def agreement_mark(figures: tuple[int | None, ...], *, disagree: bool, incomplete: bool) -> str:
+    """`!` where figures differ, `>` where some operations have no rule, `=` where two or more figures are equal."""
+    if disagree:
         return "!"
-    return "=" if standing.row.counted else ""
+    if incomplete:
+        return ">"
+    return "=" if sum(figure is not None for figure in figures) > 1 else ""
 
 
 def title_of(record: Record, row: Row) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kaoprof.findings import Standing, standings
+from kaoprof.findings import Standing, notes_of, standings
 from kaoprof.records import Record
 
 Value = int | float | str | None
@@ -108,6 +108,7 @@ COLUMNS: dict[str, Column] = {
     "memory_ratio": lambda view: view.standing.memory_ratio,
     "flops_per_byte": _flops_per_byte,
     "env": lambda view: str(view.record.environment) if view.record.environment else None,
+    "notes": lambda view: "; ".join(notes_of(view.standing.row)) or None,
 }
 
 

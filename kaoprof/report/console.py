@@ -50,7 +50,7 @@ WIDE_HEADERS = (
     "operator", "order", "MACs", "", "map", "peak\npredicted", "peak\nmeasured", "latency", "95 % interval",
     "MACs\nratio", "memory\nratio", "speedup", "95 % interval",
 )  # fmt: skip
-NARROW_HEADERS = ("operator", "MACs\norder", "peak\npredicted", "latency\n95 % interval", "MACs\nratio",
+NARROW_HEADERS = ("operator", "MACs\norder", "peak seen\npredicted", "latency\n95 % interval", "MACs\nratio",
                   "memory\nratio", "speedup\n95 %")  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from kaoprof.findings import Standing, standings
+from kaoprof.findings import Standing, standings, warnings_of
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
 from kaoprof.report.sentences import protocol_of, ratios_of
@@ -35,6 +35,7 @@ def _table(record: Record, cell: list[Standing]) -> str:
             f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs.",
             ratios_of(record, cell) or "",
             *protocol_of(record),
+            *(f"Warning: {warning}." for warning in warnings_of(record)),
             *skipped,
             "* predicted." if any(standing.row.peak_bytes_measured is None for standing in cell) else "",
         )
@@ -77,8 +78,13 @@ def _row(cells: Cells) -> str:
     if cells.speedup_interval:
         speedup += f" ({cells.speedup_interval.replace('-', '--')})"
     texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _peak(cells),
-             escape(cells.latency), _times(cells.macs_ratio), _times(cells.memory_ratio), speedup)  # fmt: skip
+             _latency(cells), _times(cells.macs_ratio), _times(cells.memory_ratio), speedup)  # fmt: skip
     return " & ".join(text.replace(" ", "~") if text is not name else text for text in texts) + r" \\"
+
+
+def _latency(cells: Cells) -> str:
+    interval = cells.interval.rpartition(" ")[0].replace("-", "--")
+    return escape(cells.latency) + (f" ({interval})" if interval else "")
 
 
 def _peak(cells: Cells) -> str:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from kaoprof.layer_findings import ModelStanding, fullest_layer, layer_disagreements, macs_of, peak_of, slowest_layer
-from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.report.cells import UNKNOWN
+from kaoprof.layer_records import TIMED_RUNS, LayerRow, ModelProfile, ProfileRecord
+from kaoprof.report.cells import PREDICTED, UNKNOWN, agreement_mark
 from kaoprof.units import format_bytes, format_count, format_interval, format_ratio, format_seconds, three_digits
 
+LAYER_CONVENTION = (
+    "1 MAC = 2 FLOPs, counted for one sample; bytes for the whole batch; weights with batch norm; *: predicted."
+)
 MAX_LINES = 40  # a tree of more layers is folded until it fits
 
 
@@ -39,8 +42,8 @@ def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
 
 def layer_cells(row: LayerRow, outer: str) -> LayerCells:
     """The texts of one layer inside the layer called `outer`."""
-    macs, peak = macs_of(row), peak_of(row)
-    counted = row.macs_counted is not None
+    macs, peak, measured = macs_of(row), peak_of(row), row.peak_bytes_measured is not None
+    figures = (row.macs_analytic, row.macs_counted, row.macs_fvcore)
     return LayerCells(
         depth=row.depth,
         name=row.layer.removeprefix(outer).removeprefix(".") or "total",
@@ -48,9 +51,9 @@ def layer_cells(row: LayerRow, outer: str) -> LayerCells:
         shape="x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
         params=format_count(row.params + row.params_norm),
         macs=UNKNOWN if macs is None else format_count(macs),
-        agreement="!" if layer_disagreements(row) else "=" if counted else "",
+        agreement=agreement_mark(figures, disagree=bool(layer_disagreements(row)), incomplete=bool(row.uncounted)),
         flops=UNKNOWN if row.flops_all is None else format_count(row.flops_all),
-        peak=UNKNOWN if peak is None else format_bytes(peak),
+        peak=UNKNOWN if peak is None else format_bytes(peak) + ("" if measured else PREDICTED),
         predicted=UNKNOWN if row.peak_bytes_predicted is None else format_bytes(row.peak_bytes_predicted),
         share=UNKNOWN if row.latency_share is None else f"{row.latency_share:.1%}",
     )
@@ -73,6 +76,9 @@ MODEL_HEADERS = (
 )  # fmt: skip
 
 
+FOLDED_HEADERS = ("model", "MACs\nratio", "peak\nratio", "latency\n95 % interval", "speedup\n95 %", "weights")
+
+
 def model_cells(standing: ModelStanding) -> tuple[str, ...]:
     """One model as texts under `MODEL_HEADERS`."""
     model, total = standing.model, standing.model.total
@@ -82,13 +88,21 @@ def model_cells(standing: ModelStanding) -> tuple[str, ...]:
         model.model,
         UNKNOWN if macs is None else format_count(macs),
         format_count(total.params + total.params_norm),
-        UNKNOWN if peak is None else format_bytes(peak),
+        UNKNOWN if peak is None else format_bytes(peak) + ("" if total.peak_bytes_measured is not None else PREDICTED),
         (UNKNOWN if model.status == "ok" else model.status) if latency is None else format_seconds(latency.median),
         format_interval(latency.low, latency.high) if known and latency else "",  # type: ignore[arg-type]
         UNKNOWN if standing.macs_ratio is None else format_ratio(standing.macs_ratio),
         UNKNOWN if standing.memory_ratio is None else format_ratio(standing.memory_ratio),
         UNKNOWN if speed is None else f"{format_ratio(speed.median)}{_within(speed.low, speed.high)}",
     )
+
+
+def folded_cells(standing: ModelStanding) -> tuple[str, ...]:
+    """The same in two lines a model, for a narrow terminal; under `FOLDED_HEADERS`."""
+    name, macs, weights, peak, latency, interval, macs_ratio, memory_ratio, speedup = model_cells(standing)
+    factor, _, within = speedup.partition(" ")
+    lines = ((name, ""), (macs, macs_ratio), (peak, memory_ratio), (latency, interval), (factor, within), (weights, ""))
+    return tuple(f"{first}\n{second}" for first, second in lines)
 
 
 def _within(low: float | None, high: float | None) -> str:
@@ -121,4 +135,6 @@ def protocol_note(model: ModelProfile) -> str | None:
     """How the shares were obtained."""
     if model.total.latency_share is None:
         return None
-    return "Shares of time: timers around layers, in runs of their own; the total was measured without them."
+    return (
+        f"Shares of time: medians of {TIMED_RUNS} runs with timers around layers; the total was measured without them."
+    )

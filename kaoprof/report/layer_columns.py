@@ -41,16 +41,12 @@ def _shape(view: LayerView) -> Value:
 
 
 def _latency(name: str) -> Callable[[LayerView], Value]:
-    """The model's own figure for the whole; for a layer its share of the median."""
+    """The model's own figure for the whole; of a layer the median of its timers, which has no interval."""
 
     def value(view: LayerView) -> Value:
-        if view.model.latency is None:
-            return None
-        found = estimate(view.model.latency.samples_s)
-        if view.whole:
-            return getattr(found, name)  # type: ignore[no-any-return]
-        share = view.row.latency_share
-        return share * found.median if name == "median" and share is not None else None
+        if not view.whole:
+            return view.row.timed_s if name == "median" else None
+        return getattr(estimate(view.model.latency.samples_s), name) if view.model.latency else None
 
     return value
 

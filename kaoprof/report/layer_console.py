@@ -9,8 +9,11 @@ from kaoprof.layer_findings import model_standings
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.report.console import BAD, GOOD, QUIET
 from kaoprof.report.layer_cells import (
+    FOLDED_HEADERS,
+    LAYER_CONVENTION,
     MODEL_HEADERS,
     LayerCells,
+    folded_cells,
     layer_cells,
     model_cells,
     profile_title,
@@ -19,11 +22,9 @@ from kaoprof.report.layer_cells import (
     tree_cells,
     where_it_goes,
 )  # fmt: skip
-from kaoprof.report.sentences import protocol_of
+from kaoprof.report.sentences import AGREE, protocol_of
 
 WIDE = 120
-CONVENTION = "1 MAC = 2 FLOPs, counted for one sample; bytes for the whole batch; weights with batch norm."
-AGREE = "'=': the closed form (where there is one), torch's dispatcher and fvcore (where it can) count the same MACs."
 
 
 def profile_to_console(record: ProfileRecord, width: int, *, depth: int | None = None) -> RenderableType:
@@ -31,7 +32,10 @@ def profile_to_console(record: ProfileRecord, width: int, *, depth: int | None =
     parts: list[RenderableType] = []
     several = len(record.models) > 1
     if several:
-        parts += [_summary(record), Text(f"Ratios: {record.models[0].model} over each; above 1 the other is better.")]
+        parts += [
+            _summary(record, width),
+            Text(f"Ratios: {record.models[0].model} over each; above 1 the other is better."),
+        ]
         parts.append(Text())
     for model in record.models:
         if not several or depth is not None:
@@ -39,14 +43,16 @@ def profile_to_console(record: ProfileRecord, width: int, *, depth: int | None =
         elif model.detail:
             parts.append(Text(f"{model.model}: {model.detail}", style=BAD))
     counted = any(model.total.macs_counted is not None for model in record.models)
-    legend = [CONVENTION, *([AGREE] if counted else []), *protocol_of(record)]
+    legend = [LAYER_CONVENTION, *([AGREE] if counted else []), *protocol_of(record)]
     return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
 
 
-def _summary(record: ProfileRecord) -> Table:
-    table = _empty_table(tuple(header.replace(" ratio", "\nratio") for header in MODEL_HEADERS))
-    for standing in model_standings(record):
-        table.add_row(*(Text(text) for text in model_cells(standing)))
+def _summary(record: ProfileRecord, width: int) -> Table:
+    standings = model_standings(record)
+    wide = width >= WIDE
+    table = _empty_table(MODEL_HEADERS if wide else FOLDED_HEADERS)
+    for standing in standings:
+        table.add_row(*(Text(text) for text in (model_cells if wide else folded_cells)(standing)))
     return table
 
 

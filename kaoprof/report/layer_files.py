@@ -3,12 +3,13 @@
 import csv
 import io
 
-from kaoprof.layer_findings import model_standings
+from kaoprof.layer_findings import model_standings, profile_warnings
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.report.delimited import cell_text
 from kaoprof.report.latex import booktabs
 from kaoprof.report.latex import escape as escape_latex
 from kaoprof.report.layer_cells import (
+    LAYER_CONVENTION,
     MODEL_HEADERS,
     LayerCells,
     layer_cells,
@@ -22,7 +23,7 @@ from kaoprof.report.layer_cells import (
 from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
 from kaoprof.report.markdown import escape as escape_markdown
 from kaoprof.report.markdown import table_line
-from kaoprof.report.sentences import protocol_of
+from kaoprof.report.sentences import AGREE, protocol_of
 
 HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time")
 
@@ -58,13 +59,27 @@ def profile_to_markdown(record: ProfileRecord) -> str:
             lines.append(table_line([indented, *map(escape_markdown, others)]))
         notes = filter(None, (model.detail, where_it_goes(record, model), protocol_note(model)))
         lines += ["", *(f"- {escape_markdown(note)}" for note in notes)]
-    lines += ["", *(escape_markdown(sentence) for sentence in ("1 MAC = 2 FLOPs.", *protocol_of(record)))]
+    lines += ["", *(escape_markdown(sentence) for sentence in _notes(record))]
     return "\n".join(lines) + "\n"
+
+
+def _notes(record: ProfileRecord) -> list[str]:
+    """What must be read with any of the tables."""
+    ratios = f"Ratios: {record.models[0].model} over each; above 1 the other is better."
+    return [
+        LAYER_CONVENTION,
+        AGREE,
+        *([ratios] if len(record.models) > 1 else []),
+        *protocol_of(record),
+        *(f"Warning: {warning}." for warning in profile_warnings(record)),
+    ]
 
 
 def profile_to_latex(record: ProfileRecord) -> str:
     """A booktabs table of the models, and one per model with its outer layers."""
-    caption = escape_latex(f"Models, {record.dtype}, {record.mode}. 1 MAC = 2 FLOPs. {' '.join(protocol_of(record))}")
+    caption = escape_latex(
+        " ".join((f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}.", *_notes(record)))
+    )
     models = [" & ".join(map(escape_latex, model_cells(standing))) + r" \\" for standing in model_standings(record)]
     tables = [booktabs(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models)]
     for model in record.models:

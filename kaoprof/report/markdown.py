@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from kaoprof.findings import standings
+from kaoprof.findings import standings, warnings_of
 from kaoprof.records import Record
 from kaoprof.report.cells import cells_of, title_of
-from kaoprof.report.sentences import CONVENTION, meaning_of, protocol_of, ratios_of
+from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of, ratios_of
 
 HEADERS = ("operator", "order", "MACs", "map", "peak predicted", "peak measured", "latency", "95 % interval",
            "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
@@ -39,7 +39,8 @@ def to_markdown(record: Record) -> str:
         notes = [f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail]
         notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell)))
         lines += ["", *(f"- {escape(note)}" for note in notes), ""]
-    lines += [escape(sentence) for sentence in (CONVENTION, *protocol_of(record))]
+    warnings = (f"Warning: {warning}." for warning in warnings_of(record))
+    lines += [escape(sentence) for sentence in (CONVENTION, AGREE, *protocol_of(record), *warnings)]
     return "\n".join(lines) + "\n"
 
 

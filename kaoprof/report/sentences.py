@@ -1,18 +1,24 @@
 """What stands under a table, in words: the convention, the protocol, what the numbers mean."""
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import Standing, find_baseline
+from kaoprof.findings import Baseline, Standing, find_baseline
 from kaoprof.layer_records import ProfileRecord
-from kaoprof.records import Record
+from kaoprof.records import Record, Row
 from kaoprof.stats import Estimate
 from kaoprof.units import format_bytes, format_ratio, format_seconds, three_digits
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
+UNSURE = 2.0  # an interval whose ends differ by more than this factor is no answer
+FEWEST_FOR_INTERVAL = 6  # samples that a 95 % interval of the median takes
 CONVENTION = (
     "1 MAC = 2 FLOPs. MACs: contractions of one sample; bytes and seconds: the whole batch. "
-    "Peak: allocated during the call, output included, input and parameters not."
+    "Peak: allocated during the call, output included, input and parameters not. Map: all coefficients, which fused "
+    "kernels never hold at once."
 )
-AGREE = "'=': the closed form, torch's dispatcher and fvcore count the same MACs, and the same FLOPs of all arithmetic."
+AGREE = (
+    "'=': closed form and torch's dispatcher count the same MACs and FLOPs, and fvcore so many MACs where it can (it "
+    "was taught what fused attention costs). '!': they do not. '>': some operations have no rule, so it is more."
+)
 
 
 def protocol_of(record: Record | ProfileRecord) -> list[str]:
@@ -25,8 +31,9 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
     fewest, most = min(samples, default=0), max(samples, default=0)
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
+    interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
     how = (
-        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, 95 % interval; "
+        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, {interval}; "
         f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
     )
     where = (
@@ -53,12 +60,16 @@ def ratios_of(record: Record, standings: list[Standing]) -> str | None:
 
 
 def meaning_of(record: Record, standings: list[Standing]) -> str | None:
-    """What a cell says in a sentence or two: the rival that gains most, by how much, and what limits it."""
+    """What a cell says in a sentence or two: the rival that surely gains most, by how much, and what limits it."""
+    baseline = find_baseline([standing.row for standing in standings], record.baseline)
     rivals = [standing for standing in standings if standing.row.case.operator != record.baseline]
-    timed = [standing for standing in rivals if standing.speedup]
+    same = [standing for standing in rivals if _same_work(standing.row, baseline)]
+    if rivals and len(same) == len(rivals):
+        return f"With one spatial axis these are the same operator as {record.baseline}: differences in time are noise."
+    timed = [standing for standing in rivals if standing.speedup and standing not in same]
     if timed:
-        best = max(timed, key=lambda standing: standing.speedup.median if standing.speedup else 0.0)
-        return " ".join(filter(None, (_gain(record, best, best.speedup, standings), _limit(record, best))))
+        best = max(timed, key=_sure_speedup)
+        return " ".join(filter(None, (_gain(record, best, best.speedup, baseline), _limit(record, best))))
     counted = [standing for standing in rivals if standing.macs_ratio]
     if not counted:
         return None
@@ -67,42 +78,53 @@ def meaning_of(record: Record, standings: list[Standing]) -> str | None:
     return f"{macs} and needs {_times(best.memory_ratio, 'less', 'more')} memory." if best.memory_ratio else f"{macs}."
 
 
-def _gain(record: Record, best: Standing, speed: Estimate | None, standings: list[Standing]) -> str | None:
+def _same_work(row: Row, baseline: Baseline) -> bool:
+    """Whether a row computes what the baseline computes: both Kronecker operators do, on one spatial axis."""
+    return len(row.case.spatial) == 1 and row.analytic is not None and row.analytic.macs == baseline.macs
+
+
+def _sure_speedup(standing: Standing) -> float:
+    """The lower end of the interval, so that luck does not choose the row; else the median."""
+    speed = standing.speedup
+    if speed is None:
+        return 0.0
+    return speed.low if speed.low is not None else speed.median
+
+
+def _gain(record: Record, best: Standing, speed: Estimate | None, baseline: Baseline) -> str | None:
     if speed is None:
         return None
-    baseline = find_baseline([standing.row for standing in standings], record.baseline)
     against = baseline.fastest.case.name if baseline.fastest else record.baseline
     memory = f", needs {_times(best.memory_ratio, 'less', 'more')} memory" if best.memory_ratio else ""
-    pace = f"{format_ratio(speed.median)} as fast as {against}"
-    return (
-        f"{best.row.case.name} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}{memory} and "
-        f"is {pace}{_interval(speed)}."
-    )
-
-
-def _interval(speed: Estimate) -> str:
+    macs = f"{best.row.case.name} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}{memory}"
     if speed.low is None or speed.high is None:
-        return f" (no interval from {speed.samples} rounds)"
+        few = f"(no interval from {speed.samples} rounds)"
+        return f"{macs} and is {format_ratio(speed.median)} as fast as {against} {few}."
+    interval = f"{three_digits(speed.low)}-{three_digits(speed.high)}"
+    if speed.high / speed.low > UNSURE:
+        return f"{macs}; how much faster it is than {against} this run cannot tell (95 %: {interval} times)."
     doubt = "" if speed.low > 1 or speed.high < 1 else ": not distinguishable from equal"
-    return f" (95 %: {three_digits(speed.low)}-{three_digits(speed.high)}{doubt})"
+    return f"{macs} and is {format_ratio(speed.median)} as fast as {against} (95 %: {interval}{doubt})."
 
 
 def _limit(record: Record, best: Standing) -> str | None:
-    """Whether arithmetic explains the row's time, judged by what a large product reaches on this device."""
-    row = best.row
+    """How much of the row's time its products explain, at the rate that a large product reaches on this device."""
+    row, latency = best.row, best.latency
     throughput = record.protocol.throughput_flops if record.protocol else None
-    if not throughput or not row.analytic or not best.latency:
+    if not throughput or not row.analytic or not latency or latency.low is None or latency.high is None:
         return None
-    share = FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput / best.latency.median
-    if share >= ARITHMETIC_BOUND:
+    share = FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput / latency.median
+    if share >= ARITHMETIC_BOUND or latency.high / latency.low > UNSURE:
         return None
     return (
-        f"Its MACs explain {share:.1%} of its time: memory traffic and call overhead set the rest, so its speedup does "
-        "not follow its MACs."
+        f"At the {throughput / 1e9:.0f} GFLOP/s of a large product its MACs would take {share:.1%} of its time; the "
+        "rest goes elsewhere: to memory, elementwise arithmetic and the overhead of calls."
     )
 
 
 def _times(ratio: float | None, above: str, below: str) -> str:
     if ratio is None:
         return "unknown"
-    return f"{format_ratio(ratio)} {above}" if ratio >= 1 else f"{format_ratio(1 / ratio)} {below}"
+    if format_ratio(ratio) == format_ratio(1.0):
+        return "as many" if above == "fewer" else "as much"
+    return f"{format_ratio(ratio)} {above}" if ratio > 1 else f"{format_ratio(1 / ratio)} {below}"

@@ -48,6 +48,13 @@ def test_training_is_predicted_with_its_kernels_buffers_and_gradients_added_in_p
     assert predicted == pytest.approx(measured, rel=0.01)
 
 
+@pytest.mark.parametrize("name", ["kao_kv", "kao_qkv"])
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_averages_in_half_precision_take_a_copy_in_single_precision(name, dtype):
+    predicted, measured = peaks(name, Dims(b=2, c=32, spatial=(28, 20)), AttentionOptions(), dtype=dtype)
+    assert predicted == pytest.approx(measured, rel=0.05)
+
+
 def test_the_prediction_leaves_no_mode_behind_and_repeats_itself():
     dims = Dims(b=2, c=8, spatial=(6, 6))
     work = operator_workload("kao_kv", dims, AttentionOptions(), dtype="fp32", mode="forward", seed=0)

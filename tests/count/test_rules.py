@@ -86,3 +86,10 @@ def test_what_is_drawn_added_gated_or_only_moved_has_its_rule():
         x.clone().unsqueeze_(0)
     assert counting.flops_all == 2 * 240 + 3 * 240 + 13 + 480 + 480
     assert not counting.uncounted
+
+
+def test_a_complex_product_is_four_real_ones():
+    x = torch.empty(3, 5, dtype=torch.complex64, device="meta")
+    with torch.inference_mode(), CountingMode() as counting:
+        x @ x.mT
+    assert counting.macs == 4 * 3 * 5 * 3

@@ -54,8 +54,8 @@ def test_each_file_format(golden, name):
     golden(f"compare.{name}", FORMATS[name](measured_record()))
 
 
-def test_the_columns_are_those_of_schema_1_in_order():
-    assert ",".join(COLUMNS) == SCHEMA_1
+def test_the_columns_are_those_of_schema_1_in_order_and_then_what_was_appended():
+    assert ",".join(COLUMNS) == f"{SCHEMA_1},notes"
 
 
 def test_csv_holds_raw_values_and_leaves_the_unknown_empty():
