@@ -44,8 +44,23 @@ class RecordError(KaoprofError):
     """A file is not a record that this version can read."""
 
 
+class InterruptedRun(KaoprofError):  # noqa: N818 - what a user asked for is no error
+    """Ctrl-C came in the middle; the message says what was kept, and where."""
+
+    exit_code = 130
+
+
 class MeasurementError(KaoprofError):
     """The measuring process could not be started or broke its protocol."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, also of an error that cannot tell its own."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 - somebody's own exception may fail at this too
+        lines = []
+    return lines[0] if lines else "no message"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

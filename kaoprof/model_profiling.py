@@ -2,14 +2,16 @@
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from kaoprof.build import Workload
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import DTYPE_BYTES, MODES, one_of
-from kaoprof.errors import UsageError
+from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.measure.plan import Progress, Subject
 from kaoprof.measuring import ProgressCallback, find_device, run_session
@@ -19,6 +21,9 @@ from kaoprof.requests import Options
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
+
+if TYPE_CHECKING:
+    from kaoprof.count.model_census import ModelCensus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,20 +138,45 @@ def count_models(
     failures: list[Exception] = []
     for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
         notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
+        names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
         try:
-            names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
-            with torch.random.fork_rng(
-                devices=[]
-            ):  # building draws weights: the caller's random numbers stay as they are
-                census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
+            if one.inside:
+                census = census_in_child(workload, device, options)
+            else:
+                with torch.random.fork_rng(devices=[]):  # building draws weights: the caller's random numbers stay
+                    census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
             models.append(counted_model(one, census, workload))
-        except Exception as error:  # noqa: BLE001 - whatever somebody's module does wrong becomes a row
+        except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
             failures.append(error)
-            lines = str(error).strip().splitlines() or ["no message"]
-            models.append(replace(one, status="error", detail=f"cannot be counted: {type(error).__name__}: {lines[0]}"))
+            kind = "" if isinstance(error, KaoprofError) else f"{type(error).__name__}: "
+            models.append(replace(one, status="error", detail=f"cannot be counted: {kind}{first_line(error)}"))
     if len(failures) == len(models) and isinstance(failures[0], UsageError):
         raise failures[0]  # there is nothing to show, and the request was wrong
     return replace(record, models=tuple(models))
+
+
+def census_in_child(workload: Workload, device: str, options: Options) -> "ModelCensus":
+    """The census of somebody's code, taken where it may exit, crash, print or hang without harm.
+
+    Raises:
+        KaoprofError: it did one of these, or failed; the text says which.
+    """
+    import msgspec
+
+    from kaoprof.count.model_census import ModelCensus
+    from kaoprof.measure.child import Child
+    from kaoprof.measure.messages import Request
+    from kaoprof.measure.session import FIRST_CALL_GRACE_S, START_LIMIT_S
+
+    child = Child()
+    try:
+        paths = tuple(filter(None, sys.path))
+        prepare = Request(do="prepare", device=device, threads=options.threads, paths=paths)
+        child.ask(prepare, timeout_s=START_LIMIT_S)
+        counted = child.ask(Request(do="census", workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
+    finally:
+        child.kill()
+    return msgspec.convert(counted, ModelCensus)
 
 
 def measure_models(

@@ -12,6 +12,8 @@ from kaoprof.errors import UsageError
 from kaoprof.records import Case
 
 LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine, so it is taken for a slip of the hand
+MOST_ROWS = 20_000  # of one run: beyond it a grid is a slip of the hand
+MOST = {"samples": 1_000_000, "threads": 1024}
 Sizes = int | Sequence[int] | None
 
 
@@ -50,12 +52,11 @@ class Options:
                 raise UsageError(f"must be more than zero, not {value}", where=name.removesuffix("_s"))
         for name in ("samples", "threads"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"must be at least 1, not {value}", where=name)
+            if value is not None and not 1 <= value <= MOST[name]:
+                raise UsageError(f"must be between 1 and {MOST[name]}, not {value}", where=name)
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"must be between 0 and 2^63, not {self.seed}", where="seed")
-        kind, _, index = self.device.partition(":")
-        if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
+        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", self.device, re.ASCII):
             raise UsageError(f"unknown device {self.device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
 
 
@@ -94,14 +95,16 @@ def parse_sizes(name: str, text: str | None) -> tuple[int, ...] | None:
 
 
 def _parse_part(name: str, part: str) -> list[int]:
-    if re.fullmatch(r"[+-]?\d+", part):
+    if re.fullmatch(r"[+-]?\d{1,18}", part, re.ASCII):
         return [int(part)]
-    match = re.fullmatch(r"(\d+):(\d+):(x?)(\d+)", part)
+    match = re.fullmatch(r"(\d{1,18}):(\d{1,18}):(x?)(\d{1,18})", part, re.ASCII)
     if match is None:
-        raise UsageError(f"{part!r} is not a size", where=name, hint="write 56, or 14,28,56, or 16:256:x2")
+        raise UsageError(f"{part[:40]!r} is not a size", where=name, hint="write 56, or 14,28,56, or 16:256:x2")
     size, last, step = int(match[1]), int(match[2]), int(match[4])
     if step < (2 if match[3] else 1) or size < 1 or size > last or last > LARGEST_SIZE:
         raise UsageError(f"{part!r} is not a range that ends", where=name, hint="write first:last:xfactor")
+    if not match[3] and (last - size) // step >= MOST_ROWS:
+        raise UsageError(f"{part!r} names more than {MOST_ROWS:,} sizes", where=name, hint="take larger steps")
     sizes = []
     while size <= last:
         sizes.append(size)
@@ -171,7 +174,11 @@ def cases_of(
     one_of("mode", mode, MODES)
     AttentionOptions(heads=heads, projection=projection, scale=scale)
     pairs = chosen_operators(operators)
-    grid = itertools.product(as_sizes("batch", batch), as_sizes("c", c), spatial)
+    spatial, batches, widths = list(spatial), as_sizes("batch", batch), as_sizes("c", c)
+    rows = len(spatial) * len(batches) * len(widths) * len(pairs)
+    if rows > MOST_ROWS:
+        raise UsageError(f"{rows:,} rows are too many", where="sizes", hint=f"at most {MOST_ROWS:,}")
+    grid = itertools.product(batches, widths, spatial)
     cases = []
     for b, channels, sizes in grid:
         head_size(channels, heads)

@@ -14,6 +14,7 @@ NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)"
 COUNT_PREFIXES = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 BINARY_PREFIXES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+LONGEST_S = 30 * 24 * 3600.0
 FROM_THOUSANDS = 10_000  # from here on a factor is written with separators
 FROM_MINUTES_S, FROM_HOURS_S = 100.0, 6000.0  # below 100 of a unit its smaller neighbour still reads well
 
@@ -88,7 +89,9 @@ def parse_seconds(text: str, *, where: str | None = None) -> float:
     if match is None or match["unit"] not in SECOND_UNITS:
         raise UsageError(f"{text!r} is not a length of time", where=where, hint="write for example 10s, 500ms or 2min")
     seconds = float(match["number"]) * SECOND_UNITS[match["unit"]]
-    if not 0 < seconds < math.inf:
+    if seconds > LONGEST_S:
+        raise UsageError(f"{text!r} is more than 30 days", where=where, hint="write for example 10s")
+    if not seconds > 0:
         raise UsageError(f"{text!r} must be more than zero", where=where, hint="write for example 10s")
     return seconds
 

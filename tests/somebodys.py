@@ -1,5 +1,9 @@
 """Modules of somebody's own, as a user would bring them."""
 
+import os
+import sys
+import time
+
 import torch
 from torch import nn
 
@@ -20,3 +24,33 @@ class Block(nn.Module):
 class Broken(nn.Module):
     def forward(self, _x):
         raise ValueError("this part is broken\nin two lines")
+
+
+class Exits(nn.Module):
+    def forward(self, _x):
+        os._exit(3)
+
+
+class ExitsPolitely(nn.Module):
+    def forward(self, _x):
+        sys.exit("enough")
+
+
+class Hangs(nn.Module):
+    def forward(self, _x):
+        time.sleep(1000)
+
+
+class Prints(nn.Module):
+    def forward(self, x):
+        print("a module that talks")  # noqa: T201 - as users do
+        return x * 2
+
+
+class Unspeakable(nn.Module):
+    def forward(self, _x):
+        class SilentError(Exception):
+            def __str__(self):
+                raise RuntimeError("not even this")
+
+        raise SilentError

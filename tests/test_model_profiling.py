@@ -1,5 +1,6 @@
 """Whole models from specs: totals, agreement layer by layer, memory, and that nothing is left behind."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,41 @@ def test_a_module_that_fails_is_a_row():
     model = profile([document], model=ModelOptions(allow_import=True), options=QUICK).models[0]
     assert model.status == "error"
     assert model.detail == "cannot be counted: ValueError: this part is broken"
+
+
+@pytest.mark.usefixtures("importable")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Exits", "ended with code 3"),
+        ("ExitsPolitely", "SystemExit: enough"),
+        ("Unspeakable", "SilentError: no message"),
+    ],
+)
+def test_whatever_code_does_to_its_process_is_a_row(name, why):
+    document = code_document(f"somebodys:{name}", [(2, 3)], "fp32")
+    options = Options(budget_s=1.0, samples=1, threads=1)
+    record = profile([document, "kao-qkv-56"], model=ModelOptions(allow_import=True, measured=False), options=options)
+    broken, whole = record.models
+    assert broken.status == "error"
+    assert why in broken.detail
+    assert whole.status == "ok"
+
+
+@pytest.mark.usefixtures("importable")
+def test_code_that_hangs_is_stopped(monkeypatch):
+    monkeypatch.setattr("kaoprof.measure.session.FIRST_CALL_GRACE_S", 3.0)
+    document = code_document("somebodys:Hangs", [(2, 3)], "fp32")
+    options = Options(timeout_s=1.0, threads=1)
+    (model,) = profile([document], model=ModelOptions(allow_import=True, measured=False), options=options).models
+    assert "no answer within 4.00 s" in model.detail
+
+
+@pytest.mark.usefixtures("importable")
+def test_code_that_prints_leaves_the_output_alone(capfd):
+    arguments = ["profile", "somebodys:Prints", "--input", "2,3", "--allow-import", "--samples", "1", "--threads", "1"]
+    assert run([*arguments, "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out)["models"][0]["status"] == "ok"
 
 
 @pytest.mark.usefixtures("importable")

@@ -1,6 +1,6 @@
 """The command `kaoprof`: its subcommands, and the one place where an error becomes a line and an exit code."""
 
-import os
+import signal
 import sys
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from kaoprof.cli.init import init
 from kaoprof.cli.listing import list_
 from kaoprof.cli.profile import profile
 from kaoprof.cli.schema import schema
+from kaoprof.cli.streams import let_go, steady_streams
 from kaoprof.errors import KaoprofError
 from kaoprof.version import __version__
 
@@ -57,13 +58,17 @@ def kaoprof_command(
 
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 a known failure, 2 wrong usage, 130 interrupted."""
+    steady_streams()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: what was measured is kept
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Runs the command line on `arguments` and returns the exit code. Known errors become one line on stderr."""
     try:
-        return app(args=arguments, prog_name="kaoprof", standalone_mode=False) or 0
+        code = app(args=arguments, prog_name="kaoprof", standalone_mode=False) or 0
+        sys.stdout.flush()
     except KaoprofError as error:
         return fail(str(error), error.exit_code)
     except TyperException as error:
@@ -71,8 +76,12 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe went away: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go(sys.stdout.fileno())
         return 1
+    except OSError as error:
+        let_go(sys.stdout.fileno())
+        return fail(f"output cannot be written: {error.strerror}", 1)
+    return fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
 
 
 def fail(message: str, code: int) -> int:

@@ -1,9 +1,8 @@
 """How a known failure is told: one line on stderr."""
 
-import typer
+from kaoprof.cli.streams import say
 
 
 def complain(message: str) -> None:
     """Says what went wrong, in one line."""
-    one_line = " ".join(message.split())
-    typer.echo(f"kaoprof: {one_line}", err=True)
+    say(f"kaoprof: {' '.join(message.split())}")

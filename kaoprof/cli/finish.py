@@ -7,33 +7,35 @@ from typing import Any
 
 from kaoprof.cli.output import print_record, write_all
 from kaoprof.cli.renderings import Rendering
+from kaoprof.cli.streams import say
+from kaoprof.errors import InterruptedRun, OutputError
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 def finish(record: Any, rendering: Rendering, paths: Sequence[Path], *, format_name: str, strict: bool) -> int:
-    """Shows and writes a record; returns the exit code.
+    """Writes and shows a record; returns the exit code.
+
+    Files come first: a terminal that has gone away must not cost what was measured.
 
     Raises:
-        OutputError: a file could not be written. The record was printed before, and a copy is kept.
+        OutputError: a file could not be written. The record was shown, and a copy is kept.
+        InterruptedRun: it was interrupted; the rest was done.
     """
+    try:
+        write_all(record, rendering.files, paths)
+    except OutputError as failure:
+        print_record(record, rendering, format_name)
+        raise failure from None
     print_record(record, rendering, format_name)
     sys.stdout.flush()
-    write_all(record, rendering.files, paths)
     for warning in rendering.warnings(record):
         say(f"warning: {warning}")
     for path in paths:
         say(f"wrote {path}")
     if record.interrupted:
         saved = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
-        say(f"interrupted: what was measured until then is {saved}")
-        return INTERRUPTED
+        raise InterruptedRun(f"interrupted: what was measured until then is {saved}")
     if format_name == "table" and not paths:
         say(f"next: {rendering.next_command(record)}")
-    return FAILED if strict and not rendering.sound(record) else 0
-
-
-def say(text: str) -> None:
-    """One line for the human, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    return FAILED if rendering.failed(record) or (strict and not rendering.sound(record)) else 0

@@ -18,8 +18,8 @@ def init(
     """
     import shlex
 
-    from kaoprof.cli.finish import say
     from kaoprof.cli.output import check_target, write_whole
+    from kaoprof.cli.streams import say
     from kaoprof.errors import OutputError, UsageError
     from kaoprof.specs import starter_spec
     from kaoprof.specs.shelf import SUFFIXES

@@ -9,7 +9,7 @@ from pathlib import Path
 @contextmanager
 def importable(*, allowed: bool) -> Iterator[None]:
     """While active, `mine:Net` finds `mine.py` in the current folder, if that is allowed."""
-    here = str(Path.cwd())
+    here = str(Path.cwd()) if allowed else ""
     if not allowed or here in sys.path or "" in sys.path:
         yield
         return

@@ -12,6 +12,8 @@ from kaoprof.errors import OutputError, UsageError, did_you_mean
 from kaoprof.records import dumps
 from kaoprof.report.formats import FORMATS, format_of
 
+SHOWN_CHARACTERS = 100  # of a name that is too long to be one
+
 
 def check_format(name: str, formats: Iterable[str] = FORMATS) -> None:
     """Refuses an unknown format for stdout.
@@ -34,7 +36,7 @@ def check_targets(paths: Sequence[Path], *, force: bool, formats: Collection[str
     for path in paths:
         format_of(path, formats)
         check_target(path, force=force)
-    if len({path.resolve() for path in paths}) < len(paths):
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="-o")
 
 
@@ -45,14 +47,18 @@ def check_target(path: Path, *, force: bool) -> None:
         UsageError: it exists (without `force`).
         OutputError: it is a folder, or its folder is missing or not writable.
     """
-    if path.is_dir():
-        raise OutputError("is a folder", where=str(path), hint="name a file in it")
-    if path.exists() and not force:
-        raise UsageError("exists already", where=str(path), hint="--force overwrites it")
-    if not path.parent.is_dir():
-        raise OutputError(f"there is no folder {path.parent}", where=str(path), hint="create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
+    try:
+        if path.is_dir():
+            raise OutputError("is a folder", where=str(path), hint="name a file in it")
+        if path.exists() and not force:
+            raise UsageError("exists already", where=str(path), hint="--force overwrites it")
+        if not path.parent.is_dir():
+            raise OutputError(f"there is no folder {path.parent}", where=str(path), hint="create it first")
+        if not os.access(path.parent, os.W_OK):
+            raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, a loop of links
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"cannot be written: {reason}", where=str(path)[:SHOWN_CHARACTERS]) from None
 
 
 def write_all(record: object, files: Mapping[str, Callable[[Any], str]], paths: Sequence[Path]) -> None:
@@ -87,7 +93,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: the folder is full, gone or read-only. Nothing is left behind.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    path = Path(os.path.realpath(path))  # a link stays a link: what it points to is written
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".kaoprof-")
     half = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -43,6 +43,7 @@ def profile(
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.cli.renderings import profile_rendering
+    from kaoprof.errors import UsageError
     from kaoprof.model_profiling import ModelOptions, code_document
     from kaoprof.model_profiling import profile as take
     from kaoprof.requests import Options, parse_sizes
@@ -58,6 +59,10 @@ def profile(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
     )  # fmt: skip
+    if input_ and not any(":" in spec for spec in specs):
+        raise UsageError("is for code, and none is named", where="--input", hint="name package.mod:factory")
+    if depth is not None and depth < 1:
+        raise UsageError(f"must be at least 1, not {depth}", where="--depth")
     shapes = [parse_sizes("input", text) or () for text in input_ or []]
     targets = [code_document(spec, shapes, dtype) if ":" in spec else spec for spec in specs]
     with importable(allowed=allow_import), shown_progress() as progress:

@@ -14,7 +14,7 @@ CLEAR_LINE = "\r\x1b[2K"
 @contextmanager
 def shown_progress() -> Iterator[ProgressCallback]:
     """A callback that shows what is being done, on a terminal; the line is gone when the block ends."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     import shutil

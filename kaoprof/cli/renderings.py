@@ -20,6 +20,7 @@ class Rendering:
         warnings: what a careful reader must know.
         sound: whether nothing failed and no count disagrees.
         next_command: what a user is likely to want next.
+        failed: whether nothing at all came of it, which no exit code of 0 should hide.
     """
 
     console: "Callable[[Any, int], RenderableType]"
@@ -27,6 +28,7 @@ class Rendering:
     warnings: Callable[[Any], list[str]]
     sound: Callable[[Any], bool]
     next_command: Callable[[Any], str]
+    failed: Callable[[Any], bool] = lambda _: False
 
 
 def compare_rendering() -> Rendering:
@@ -38,7 +40,14 @@ def compare_rendering() -> Rendering:
 
         return to_console(record, width)
 
-    return Rendering(console=console, files=FORMATS, warnings=warnings_of, sound=sound, next_command=_after_compare)
+    return Rendering(
+        console=console,
+        files=FORMATS,
+        warnings=warnings_of,
+        sound=sound,
+        next_command=_after_compare,
+        failed=lambda record: all(row.status == "error" for row in record.rows),
+    )
 
 
 MEASURED = "the same without --analytic    (counts, predicts and measures)"
@@ -67,6 +76,7 @@ def profile_rendering(depth: int | None) -> Rendering:
         warnings=profile_warnings,
         sound=sound_profile,
         next_command=_after_profile,
+        failed=lambda record: all(model.status == "error" for model in record.models),
     )
 
 

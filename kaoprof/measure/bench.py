@@ -1,6 +1,7 @@
 """The child's workbench: holds the subjects, runs them, and reads the allocator and the clock."""
 
 import gc
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,6 +33,7 @@ class Bench:
     def prepare(self, request: Request) -> dict[str, Any]:
         """Chooses device and threads, flushes denormals, and describes the environment."""
         self.device = request.device or "cpu"
+        sys.path.extend(path for path in request.paths if path not in sys.path)
         if request.threads:
             torch.set_num_threads(request.threads)
         flushed = torch.set_flush_denormal(True)  # before the first parallel region: its threads inherit the mode
@@ -78,6 +80,14 @@ class Bench:
         workload, module, _ = self.subjects[_wanted(request.subject)]
         return denormal_fraction(workload, module, device=self.device)
 
+    def census(self, request: Request) -> Any:
+        """Counts a model here, whose code may do anything: its names are `layers`, or all modules without any."""
+        from kaoprof.count.model_census import take_census
+
+        names = list(request.layers) or None
+        kind = self.device.partition(":")[0]
+        return take_census(_wanted(request.workload), names, device=kind, threads=torch.get_num_threads())
+
     def throughput(self, request: Request) -> float:
         """FLOP/s that a large product reaches on this device."""
         return product_throughput(self.meters, self.device, torch_dtype(_wanted(request.dtype)))
@@ -99,7 +109,7 @@ class Bench:
             for tensor in tensors:
                 tensor.grad = None
 
-    def status_of(self, error: Exception) -> str:
+    def status_of(self, error: BaseException) -> str:
         """The record's status for an exception."""
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
             self.meters.give_back()

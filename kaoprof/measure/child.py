@@ -7,15 +7,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from typing import IO, Any
 
 import msgspec
 
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measure.messages import Request, decode_reply, encode
+from kaoprof.units import format_seconds
 
 READ_BYTES = 65536
-LAST_WORDS_BYTES = 400  # of a dead child's stderr that are worth repeating
+PROFILER_NOISE = "USDT:"
+LAST_WORDS_BYTES = 2000  # of a dead child's stderr that are worth repeating
 
 
 class SubjectFailed(KaoprofError):  # noqa: N818 - it is an outcome with a status, not a fault of kaoprof
@@ -38,13 +41,14 @@ class Child:
     """A running measuring process, until `kill`."""
 
     def __init__(self) -> None:
-        self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         try:
+            self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kaoprof.measure.worker"],
+                [sys.executable, "-P", "-m", "kaoprof.measure.worker"],  # -P: nothing in this folder shadows a library
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.last_words,
+                start_new_session=True,  # what a module starts ends with it
             )
         except OSError as error:
             raise MeasurementError(f"the measuring process could not be started: {error.strerror}") from error
@@ -92,7 +96,9 @@ class Child:
             ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 self.kill()
-                raise ChildLost("timeout", f"no answer within {timeout_s:.0f} s; the measuring process was stopped")
+                raise ChildLost(
+                    "timeout", f"no answer within {format_seconds(timeout_s)}; the measuring process was stopped"
+                )
             received = os.read(pipe.fileno(), READ_BYTES)
             if not received:
                 raise self._died()
@@ -106,15 +112,17 @@ class Child:
             name = signal.Signals(-code).name
             why = f"the measuring process was killed by {name}"
             if name == "SIGKILL":
-                why += " (the system does this when memory runs out)"
+                why += " (as the system does when memory runs out)"
             return ChildLost("error", why)
         self.last_words.seek(0)
-        words = self.last_words.read()[-LAST_WORDS_BYTES:].decode(errors="replace").strip().splitlines()
+        text = self.last_words.read()[-LAST_WORDS_BYTES:].decode(errors="replace")
+        words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
         return ChildLost("error", f"the measuring process ended with code {code}: {words[-1] if words else 'no words'}")
 
     def kill(self) -> None:
         """Ends the process, whatever it is doing, and frees what belongs to it."""
-        self.process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None and not pipe.closed:

@@ -12,9 +12,9 @@ from kaoprof.build import Workload
 class Request:
     """`do` names what the child does; the other fields are what that needs.
 
-    `prepare` sets device and threads up and answers with the environment; `load` builds a subject; `peak` and `time`
-    run it; `layers` times and weighs its layers; `denormals` inspects its coefficients; `throughput` and `free` ask
-    about the device; `clear` forgets all.
+    `prepare` sets device, threads and import paths up and answers with the environment; `load` builds a subject;
+    `peak` and `time` run it; `layers` times and weighs its layers; `denormals` inspects its coefficients; `census`
+    counts a model; `throughput` and `free` ask about the device; `clear` forgets all.
     """
 
     do: str
@@ -26,6 +26,7 @@ class Request:
     warm_calls: int = 0
     dtype: str | None = None
     layers: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ every subject takes one sample, in random order, so that the machine's drift hit
 
 import math
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
 MAX_ROUNDS = 200
 SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
+SLOW_CALL_S = 1.0
+FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
 GIGA = 1e9
 SINGLE_THREAD_SLOWDOWN = 4  # a guess, generous, for a call on one thread with denormals
@@ -66,9 +69,9 @@ class Session:
         """A child that is prepared and holds every surviving subject of the current cell, warmed up."""
         if self.child is None:
             self.child = self.open_child()
-            self.environment = self.child.ask(
-                Request(do="prepare", device=self.plan.device, threads=self.plan.threads), timeout_s=START_LIMIT_S
-            )
+            paths = tuple(filter(None, sys.path))
+            request = Request(do="prepare", device=self.plan.device, threads=self.plan.threads, paths=paths)
+            self.environment = self.child.ask(request, timeout_s=START_LIMIT_S)
             for subject in list(self.loaded.values()):
                 self.ask(subject, "load", timeout_s=START_LIMIT_S)
                 if subject.key in self.loaded:
@@ -160,11 +163,16 @@ class Session:
         self.ask(subject, "load", timeout_s=START_LIMIT_S)
         if subject.key not in self.loaded:
             return
-        peak = self.ask(subject, "peak", timeout_s=self.plan.timeout_s + START_LIMIT_S)
+        first_s = self.ask(subject, "time", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
+        if first_s is None:
+            return
+        measurement.call_s = first_s
+        peak = self.ask(subject, "peak", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
         if peak is None:
             return
         measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
-        self.calibrate(subject)
+        if first_s < SLOW_CALL_S:  # a first call as slow as this is hardly slower than the next
+            self.calibrate(subject)
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
         self.look_inside(subject, share_s)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from kaoprof.errors import first_line
 from kaoprof.measure.messages import Reply, Request, decode_request, encode
 
 PR_SET_PDEATHSIG = 1
@@ -48,14 +49,8 @@ def answer(bench: Any, request: Request) -> Reply:
     """What the bench says to a request; its exceptions become a status and a detail."""
     try:
         return Reply(status="ok", value=getattr(bench, request.do)(request))
-    except Exception as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
+    except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
         return Reply(status=bench.status_of(error), detail=f"{type(error).__name__}: {first_line(error)}")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"
 
 
 if __name__ == "__main__":

@@ -79,6 +79,8 @@ def _read_text(path: Path, shown: str) -> str:
     try:
         if path.is_dir():
             raise SpecError("is a directory, not a spec", where=shown, hint="name one .yaml file in it")
+        if path.exists() and not path.is_file():
+            raise SpecError("is no ordinary file", where=shown, hint="name a .yaml file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:

@@ -1,0 +1,27 @@
+"""Standard output and error that cannot end a run: closed, full, or without a sign for µ."""
+
+import os
+import sys
+from contextlib import suppress
+
+
+def steady_streams() -> None:
+    """Gives a closed stream somewhere to go, and lets no sign that the terminal lacks raise an error."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole run
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def let_go(stream_number: int) -> None:
+    """Points a stream that can no longer be written to nowhere, so that leaving does not fail on it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream_number)
+
+
+def say(text: str) -> None:
+    """One line for the human, on stderr; if that is gone, there is nobody to tell."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
