@@ -24,6 +24,8 @@ MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
 MAX_ROUNDS = 200
 SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
+LAUNCHES = 3  # processes that share the rounds of a cell, where there is time for them
+WORTH_A_LAUNCH_S = 3.0  # of a cell's budget; a launch itself takes about as long
 SLOW_CALL_S = 1.0
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
@@ -125,7 +127,7 @@ class Session:
         for done, subject in enumerate(fitting):
             self.notify(Progress(label=subject.label, step="memory", done=done, total=len(fitting)))
             self.warm_up(subject, share_s)
-        self.run_rounds(share_s, deadline)
+        self.run_rounds(share_s, deadline, self.launches(budget_s))
         self.loaded.clear()
         self.ask_device("clear")
 
@@ -202,20 +204,43 @@ class Session:
                 return
             measurement.calls = enough
 
-    def run_rounds(self, share_s: float, deadline: float) -> None:
-        """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows."""
+    def run_rounds(self, share_s: float, deadline: float, launches: int) -> None:
+        """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows, spread over the launches."""
         wanted = self.plan.samples
-        number = 0
-        while self.loaded and number < (wanted or MAX_ROUNDS):
-            if wanted is None and number >= MIN_ROUNDS and self.clock() >= deadline:
-                return
-            order = [subject for subject in self.loaded.values() if wanted or self.takes_part(subject, number, share_s)]
-            if not order:
-                return
-            self.random.shuffle(order)
-            for subject in order:
-                self.sample(subject, number, total=wanted or self.expected_rounds(deadline, number))
-            number += 1
+        started, number = self.clock(), 0
+        for launch in range(1, launches + 1):
+            fewest = math.ceil((wanted or MIN_ROUNDS) * launch / launches)
+            until = started + (deadline - started) * launch / launches
+            while number < (wanted or MAX_ROUNDS) and (number < fewest or (wanted is None and self.clock() < until)):
+                if not self.run_round(number, share_s, deadline):
+                    return
+                number += 1
+            if launch < launches:
+                self.relaunch(number, share_s)
+
+    def launches(self, budget_s: float) -> int:
+        """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
+        enough = (self.plan.samples or MIN_ROUNDS) >= MIN_ROUNDS and budget_s >= LAUNCHES * WORTH_A_LAUNCH_S
+        return LAUNCHES if enough else 1
+
+    def relaunch(self, number: int, share_s: float) -> None:
+        """Goes on in a new process, with those subjects that still take part."""
+        staying = self.loaded.items() if self.plan.samples else (
+            (key, one) for key, one in self.loaded.items() if self.takes_part(one, number, share_s)
+        )  # fmt: skip
+        self.loaded = dict(staying)
+        self.close()
+        if self.loaded:
+            self.start()
+
+    def run_round(self, number: int, share_s: float, deadline: float) -> bool:
+        """One sample of everybody who takes part, in random order; False if nobody does."""
+        wanted = self.plan.samples
+        order = [subject for subject in self.loaded.values() if wanted or self.takes_part(subject, number, share_s)]
+        self.random.shuffle(order)
+        for subject in order:
+            self.sample(subject, number, total=wanted or self.expected_rounds(deadline, number))
+        return bool(order)
 
     def takes_part(self, subject: Subject, number: int, share_s: float) -> bool:
         """A subject whose single call exceeds its share leaves after a few rounds; the others go on."""

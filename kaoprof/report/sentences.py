@@ -33,7 +33,8 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
     interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
     how = (
-        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, {interval}; "
+        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up (in several processes "
+        f"where the budget allows), {interval}; "
         f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
     )
     where = (

@@ -6,7 +6,7 @@ from kaoprof.build import TensorSpec, Workload
 from kaoprof.errors import MeasurementError
 from kaoprof.measure.child import ChildLost, SubjectFailed
 from kaoprof.measure.plan import Plan, Subject
-from kaoprof.measure.session import MIN_ROUNDS, MIN_SAMPLE_S, SLOW_ROUNDS, Session, measure
+from kaoprof.measure.session import LAUNCHES, MIN_ROUNDS, MIN_SAMPLE_S, SLOW_ROUNDS, Session, measure
 
 GIB = 2**30
 
@@ -69,7 +69,7 @@ def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, **p
 
 def test_every_round_holds_every_subject_in_an_order_that_changes():
     children = []
-    session = run([subject(key) for key in range(3)], {0: 0.1, 1: 0.1, 2: 0.1}, children=children)
+    session = run([subject(key) for key in range(3)], {0: 0.1, 1: 0.1, 2: 0.1}, children=children, budget_s=5.0)
     rounds = [measurement.rounds for measurement in session.measurements.values()]
     assert rounds[0] == rounds[1] == rounds[2] == list(range(len(rounds[0])))
     samples = [request.subject for request in children[0].asked if request.do == "time"][
@@ -146,7 +146,8 @@ def test_a_dead_child_is_one_row_and_the_others_are_measured_by_a_new_child(when
         if request.do == when and request.subject == 1:
             raise ChildLost("error", "the measuring process was killed by SIGKILL")
 
-    session = run([subject(key) for key in range(3)], dict.fromkeys(range(3), 0.1), script=script, children=children)
+    calls = dict.fromkeys(range(3), 0.1)
+    session = run([subject(key) for key in range(3)], calls, script=script, children=children, budget_s=5.0)
     assert session.measurements[1].status == "error"
     assert f"killed by SIGKILL during '{when}'" in session.measurements[1].detail
     for key in (0, 2):
@@ -180,10 +181,29 @@ def test_out_of_memory_is_a_status_and_the_child_lives_on():
         if request.do == "peak" and request.subject == 0:
             raise SubjectFailed("oom", "cannot allocate")
 
-    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script, children=children)
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script, children=children, budget_s=5.0)
     assert (session.measurements[0].status, session.measurements[0].detail) == ("oom", "cannot allocate")
     assert session.measurements[1].status == "ok"
     assert len(children) == 1
+
+
+def test_the_rounds_are_shared_by_several_processes_where_there_is_time():
+    children = []
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children)
+    assert len(children) == LAUNCHES
+    assert all(child.killed for child in children)
+    timed = [sum(request.do == "time" for request in child.asked) for child in children]
+    assert min(timed) > 0.5 * max(timed)
+    rounds = session.measurements[0].rounds
+    assert rounds == session.measurements[1].rounds == list(range(len(rounds)))
+    assert 12.0 <= session.clock.now < 13.0
+
+
+def test_a_new_process_does_not_load_what_has_left():
+    children = []
+    run([subject(key) for key in range(3)], {0: 9.0, 1: 0.01, 2: 0.01}, budget_s=25.0, children=children)
+    loaded = [{request.subject for request in child.asked if request.do == "load"} for child in children]
+    assert loaded == [{0, 1, 2}, {1, 2}, {1, 2}]
 
 
 def test_a_timeout_is_a_status():
