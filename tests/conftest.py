@@ -28,13 +28,13 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
-def golden(request):
+def check_golden(request):
     """Compares a text with a golden file, or rewrites the file under `--update-golden`."""
 
-    def check_golden(name, text):
+    def check(name, text):
         path = GOLDEN / name
         if request.config.getoption("--update-golden"):
             path.write_text(text, encoding="utf-8")
         assert text == path.read_text(encoding="utf-8"), f"{name} differs; pytest --update-golden rewrites it"
 
-    return check_golden
+    return check

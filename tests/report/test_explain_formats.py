@@ -23,16 +23,16 @@ def on_screen(explained, width, **how):
 
 
 @pytest.mark.parametrize(("width", "full"), [(80, False), (120, False), (80, True)])
-def test_an_explanation_on_a_terminal(golden, width, full):
+def test_an_explanation_on_a_terminal(check_golden, width, full):
     text = on_screen(explanation(), width, full=full)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    golden(f"explain-{width}{'-full' if full else ''}.txt", text)
+    check_golden(f"explain-{width}{'-full' if full else ''}.txt", text)
 
 
 @pytest.mark.parametrize("name", EXPLAIN_FORMATS)
-def test_each_file_format(golden, name):
-    golden(f"explain.{name}", EXPLAIN_FORMATS[name](explanation()))
+def test_each_file_format(check_golden, name):
+    check_golden(f"explain.{name}", EXPLAIN_FORMATS[name](explanation()))
 
 
 def test_json_says_what_it_is():

@@ -70,19 +70,19 @@ RECORDS = {"memory": memory, "time": time, "crossing": crossing}
 
 @pytest.mark.parametrize("width", [80, 130])
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_fit_on_a_terminal(golden, name, width):
+def test_a_fit_on_a_terminal(check_golden, name, width):
     console = Console(width=width, file=io.StringIO(), highlight=False)
     console.print(fit_to_console(RECORDS[name]()))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    golden(f"fit-{name}-{width}.txt", text)
+    check_golden(f"fit-{name}-{width}.txt", text)
 
 
 @pytest.mark.parametrize("suffix", FIT_FORMATS)
 @pytest.mark.parametrize("name", RECORDS)
-def test_each_file_format(golden, name, suffix):
-    golden(f"fit-{name}.{suffix}", FIT_FORMATS[suffix](RECORDS[name]()))
+def test_each_file_format(check_golden, name, suffix):
+    check_golden(f"fit-{name}.{suffix}", FIT_FORMATS[suffix](RECORDS[name]()))
 
 
 def test_what_has_no_answer_is_warned_of():

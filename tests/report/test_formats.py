@@ -36,22 +36,22 @@ def on_screen(record, width):
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_the_table_on_a_terminal(golden, width):
+def test_the_table_on_a_terminal(check_golden, width):
     text = on_screen(measured_record(), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    golden(f"compare-{width}.txt", text)
+    check_golden(f"compare-{width}.txt", text)
 
 
-def test_the_analytic_table_on_a_terminal(golden):
+def test_the_analytic_table_on_a_terminal(check_golden):
     text = on_screen(analytic_record(), 80)
     assert "…" not in text
-    golden("analytic-80.txt", text)
+    check_golden("analytic-80.txt", text)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_file_format(golden, name):
-    golden(f"compare.{name}", FORMATS[name](measured_record()))
+def test_each_file_format(check_golden, name):
+    check_golden(f"compare.{name}", FORMATS[name](measured_record()))
 
 
 def test_the_columns_are_those_of_schema_1_in_order_and_then_what_was_appended():

@@ -55,22 +55,22 @@ def on_screen(shown, width):
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_one_model_on_a_terminal(golden, width):
+def test_one_model_on_a_terminal(check_golden, width):
     text = on_screen(record(model("small", 0.01)), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    golden(f"profile-{width}.txt", text)
+    check_golden(f"profile-{width}.txt", text)
 
 
-def test_models_side_by_side_on_a_terminal(golden):
+def test_models_side_by_side_on_a_terminal(check_golden):
     text = on_screen(record(model("small", 0.01), model("fast", 0.005)), 80)
     assert max(map(len, text.splitlines())) <= 80
-    golden("profile-several-80.txt", text)
+    check_golden("profile-several-80.txt", text)
 
 
 @pytest.mark.parametrize("name", ["csv", "md", "tex"])
-def test_each_file_format(golden, name):
-    golden(f"profile.{name}", PROFILE_FORMATS[name](record(model("small", 0.01), model("fast", 0.005))))
+def test_each_file_format(check_golden, name):
+    check_golden(f"profile.{name}", PROFILE_FORMATS[name](record(model("small", 0.01), model("fast", 0.005))))
 
 
 def test_the_columns_begin_as_the_schema_says():
