@@ -25,6 +25,8 @@ from kaoprof.version import __version__
 if TYPE_CHECKING:
     from kaoprof.count.model_census import ModelCensus
 
+WRONG_USAGE = "UsageError: "  # how a child begins to tell of a request that makes no sense
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
@@ -164,7 +166,7 @@ def census_in_child(workload: Workload, device: str, options: Options) -> "Model
     import msgspec
 
     from kaoprof.count.model_census import ModelCensus
-    from kaoprof.measure.child import Child
+    from kaoprof.measure.child import Child, SubjectFailed
     from kaoprof.measure.messages import Request
     from kaoprof.measure.session import FIRST_CALL_GRACE_S, START_LIMIT_S
 
@@ -174,6 +176,9 @@ def census_in_child(workload: Workload, device: str, options: Options) -> "Model
         prepare = Request(do="prepare", device=device, threads=options.threads, paths=paths)
         child.ask(prepare, timeout_s=START_LIMIT_S)
         counted = child.ask(Request(do="census", workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
+    except SubjectFailed as failure:
+        wrong = failure.message.removeprefix(WRONG_USAGE)
+        raise UsageError(wrong) if wrong != failure.message else failure from None
     finally:
         child.kill()
     return msgspec.convert(counted, ModelCensus)
