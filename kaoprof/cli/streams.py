@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 
 
 def steady_streams() -> None:
@@ -22,6 +21,8 @@ def let_go(stream_number: int) -> None:
 
 def say(text: str) -> None:
     """One line for the human, on stderr; if that is gone, there is nobody to tell."""
-    with suppress(OSError):
+    try:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+    except OSError:
+        let_go(sys.stderr.fileno())
