@@ -1,6 +1,7 @@
 """From specs to a profile record: every layer's closed form, counts and prediction, then the models side by side."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -205,7 +206,7 @@ def measure_models(
 
 def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
     total, width = model.total, DTYPE_BYTES.get(workload.inputs[0].dtype, 8)
-    elements = total.params + total.params_norm + sum(_product(shape) for shape in model.input_shapes)
+    elements = total.params + total.params_norm + sum(math.prod(shape) for shape in model.input_shapes)
     timed = [model.module_name(row.layer) for row in model.layers] if workload.mode == "forward" else []
     return Subject(
         key=key,
@@ -216,10 +217,3 @@ def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
         floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * model.batch,
         layers=tuple(name for name in timed if name),
     )
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator
-from kaoprof.costs.arithmetic import TRAIN_FACTOR
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measure.plan import Measurement, Progress, Subject
 from kaoprof.measuring import ProgressCallback, find_device, latency_of, run_session
@@ -173,7 +173,7 @@ def subject_of(row: Row, key: int, seed: int) -> Subject:
         workload=workload_of(case, seed),
         resident_bytes=input_bytes + row.analytic.params * element_bytes(case),
         predicted_bytes=row.counted.peak_bytes_predicted,
-        floor_flops=2 * row.analytic.macs * case.b,
+        floor_flops=FLOPS_PER_MAC * row.analytic.macs * case.b,
     )
 
 

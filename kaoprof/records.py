@@ -12,7 +12,6 @@ from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.errors import RecordError
 
 SCHEMA = 1
-STATUSES = ("ok", "oom", "skipped", "timeout", "unsupported", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How a command ends: print, write, warn, suggest the next step, and choose the exit code."""
+"""How a command ends: write, print, warn, suggest the next step, and choose the exit code."""
 
 import sys
 from collections.abc import Sequence

@@ -26,7 +26,7 @@ SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
 LAUNCHES = 3  # processes that share the rounds of a cell, where there is time for them
 WORTH_A_LAUNCH_S = 3.0  # of a cell's budget; a launch itself takes about as long
-SLOW_CALL_S = 1.0
+SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
 GIGA = 1e9
@@ -173,7 +173,7 @@ class Session:
         if peak is None:
             return
         measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
-        if first_s < SLOW_CALL_S:  # a first call as slow as this is hardly slower than the next
+        if first_s < SLOW_CALL_S:
             self.calibrate(subject)
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
