@@ -6,12 +6,16 @@ Torch-free until something is explained.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.explanations import Explanation
-from kaoprof.targets import Argument, Target, operator_target, parse_pattern, workload_target
+from kaoprof.targets import Argument, Target, evaluate, operator_target, parse_pattern, workload_target
+
+if TYPE_CHECKING:
+    from kaoprof.specs import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,7 @@ class ExplainRequest:
         target: an operator's name, a spec (a path or a shipped name), or code: `package.module:Class`.
         options: of an operator.
         ndim: spatial axes of an operator's input, 1 to 3.
-        inputs: of code, one pattern for each input: `"b,c,h,w"`; a number stays fixed.
+        inputs: of code and of specs that name code, one pattern for each input: `"b,c,h,w"`; a number stays fixed.
         sizes: the sizes at which things are counted and shares are given; they are also the names of code's sizes.
         args: positional arguments of code; a text of size names, such as `c` or `4*c`, is a size.
         kwargs: keyword arguments of code, likewise.
@@ -142,7 +146,6 @@ def _spec_target(request: ExplainRequest) -> Target:
     from kaoprof.networks import network_workload
     from kaoprof.specs import load_spec, shipped_specs
 
-    _refuse_inputs(request)
     names = [*OPERATORS, *(shipped.name for shipped in shipped_specs())]
     if request.target not in names and not Path(request.target).is_file():
         raise UsageError(
@@ -150,7 +153,11 @@ def _spec_target(request: ExplainRequest) -> Target:
             where="target",
             hint=f"{did_you_mean(request.target, names)}; code is written package.module:Class",
         )
-    workload = network_workload(load_spec(request.target), dtype=request.dtype, mode=request.mode)
+    document = load_spec(request.target)
+    if document.kind == "code":
+        return _code_spec_target(request, document)
+    _refuse_inputs(request)
+    workload = network_workload(document, dtype=request.dtype, mode=request.mode)
     target = workload_target(workload)
     sizes = target.sizes | dict(_known_sizes(request, tuple(target.sizes)))
     return Target(
@@ -161,3 +168,45 @@ def _spec_target(request: ExplainRequest) -> Target:
         mode=request.mode,
         dtype=request.dtype,
     )
+
+
+def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
+    """A spec that names code: shapes and dtypes are the spec's, the names of its axes are the user's."""
+    from kaoprof.networks import code_workload
+
+    workload = code_workload(document, allow_import=request.allow_import, mode=request.mode)
+    shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in workload.inputs)
+    patterns = tuple(map(parse_pattern, request.inputs))
+    if [len(pattern) for pattern in patterns] != [len(tensor.shape) for tensor in workload.inputs]:
+        raise UsageError(
+            f"the axes of its inputs ({shapes}) need names, one --input for each",
+            where=request.target,
+            hint='for example --input "b,n,64": a name for each size that may vary, a number for what stays',
+        )
+    sizes = _sizes_of(request, patterns, [tensor.shape for tensor in workload.inputs])
+    dtypes = tuple(tensor.dtype for tensor in workload.inputs)
+    return Target(
+        factory=workload.factory,
+        kwargs=dict(workload.kwargs),
+        inputs=patterns,
+        sizes=sizes | dict(request.sizes),
+        mode=request.mode,
+        dtype=next((dtype for dtype in dtypes if dtype in DTYPE_BYTES), "fp32"),
+        dtypes=dtypes,
+    )
+
+
+def _sizes_of(
+    request: ExplainRequest, patterns: Sequence[tuple[str, ...]], shapes: Sequence[tuple[int, ...]]
+) -> dict[str, int]:
+    """The size of each name, as the spec has it."""
+    pairs = [pair for pattern, shape in zip(patterns, shapes, strict=True) for pair in zip(pattern, shape, strict=True)]
+    sizes = {axis: size for axis, size in pairs if axis.isidentifier()}
+    for axis, size in pairs:
+        if evaluate(axis, sizes) != size:
+            raise UsageError(
+                f"axis {axis!r} is {size} in the spec, but {evaluate(axis, sizes)} by --input",
+                where=request.target,
+                hint="give different sizes different names",
+            )
+    return sizes

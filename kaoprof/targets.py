@@ -38,6 +38,7 @@ class Target:
         sizes: every name with the size at which it is looked at first (the hint).
         mode: `forward`, or `train` for forward and backward.
         dtype: of inputs and parameters.
+        dtypes: of each input, where they differ: `("int64", "fp32")`.
     """
 
     factory: str
@@ -47,6 +48,7 @@ class Target:
     sizes: dict[str, int]
     mode: str = "forward"
     dtype: str = "fp32"
+    dtypes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, size in self.sizes.items():
@@ -70,8 +72,8 @@ class Target:
             args=tuple(self._argument(value, sizes) for value in self.args),
             kwargs={key: self._argument(value, sizes) for key, value in self.kwargs.items()},
             inputs=tuple(
-                TensorSpec(shape=tuple(evaluate(axis, sizes) for axis in shape), dtype=self.dtype)
-                for shape in self.inputs
+                TensorSpec(shape=tuple(evaluate(axis, sizes) for axis in shape), dtype=dtype)
+                for shape, dtype in zip(self.inputs, self.dtypes or (self.dtype,) * len(self.inputs), strict=True)
             ),
             mode=self.mode,
         )

@@ -109,3 +109,48 @@ def test_unknown_words_are_refused(wrong):
 def test_torch_stays_away_until_something_is_explained():
     code = "import sys, kaoprof.explaining; sys.exit(any(name in sys.modules for name in ('torch', 'sympy')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+CODE_SPEC = """
+schema: 1
+name: attend
+module: "torch.nn:MultiheadAttention"
+kwargs: {embed_dim: 16, num_heads: 2, batch_first: true}
+inputs: [{shape: [2, 9, 16]}, {shape: [2, 7, 16]}, {shape: [2, 7, 16]}]
+"""
+
+
+def test_a_spec_that_names_code_is_explained_in_the_names_that_the_user_gives_its_axes(tmp_path):
+    spec = tmp_path / "attend.yaml"
+    spec.write_text(CODE_SPEC)
+    names = ("b,q,16", "b,k,16", "b,k,16")
+    explanation = explain(ExplainRequest(target=str(spec), inputs=names, allow_import=True))
+    macs = explanation.formula("macs")
+    assert macs.value == 2 * (2 * 9 + 2 * 7) * 16 * 16 + 2 * 2 * 9 * 7 * 16  # four projections, two products
+    assert macs.degrees == {"b": 1, "k": 1, "q": 1}
+
+
+def test_a_spec_with_whole_numbers_for_input_can_be_trained(tmp_path):
+    spec = tmp_path / "embed.yaml"
+    spec.write_text("schema: 1\nname: embed\nmodule: 'torch.nn:Embedding'\nargs: [50, 16]\n"
+                    "inputs: [{shape: [2, 9], dtype: int64, high: 50}]\n")  # fmt: skip
+    explanation = explain(ExplainRequest(target=str(spec), inputs=("b,n",), allow_import=True, mode="train"))
+    assert explanation.formula("macs").value == 0
+    assert explanation.formula("params").value == 50 * 16
+
+
+@pytest.mark.parametrize(
+    ("inputs", "allowed", "said"),
+    [
+        ((), False, "not imported"),
+        ((), True, "need names"),
+        (("b,q,16", "b,k,16"), True, "need names"),
+        (("b,q,16", "b,q,16", "b,k,16"), True, "'q' is 9 in the spec, but 7 by --input"),
+        (("b,q,8", "b,k,16", "b,k,16"), True, "'8' is 16 in the spec, but 8 by --input"),
+    ],
+)
+def test_a_spec_that_names_code_says_what_is_missing(tmp_path, inputs, allowed, said):
+    spec = tmp_path / "attend.yaml"
+    spec.write_text(CODE_SPEC)
+    with pytest.raises(UsageError, match=said):
+        explain(ExplainRequest(target=str(spec), inputs=inputs, allow_import=allowed))

@@ -11,7 +11,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from kaoprof.build import Workload, build_module, step_of, torch_dtype
+from kaoprof.build import FLOAT_DTYPES, Workload, build_module, step_of, torch_dtype
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.count.domain import LEAST_SIZE, Domain
 from kaoprof.count.expressions import greatest
@@ -86,9 +86,15 @@ def distinct(hints: Mapping[str, int], units: Mapping[str, int]) -> dict[str, in
 
 
 def symbolic_inputs(workload: Workload, *, device: str) -> tuple[Tensor, ...]:
-    """Empty inputs, since drawn ones cannot have symbolic sizes; in `train` mode they require gradients."""
+    """Empty inputs, since drawn ones cannot have symbolic sizes; in `train` mode floats require gradients."""
+    training = workload.mode == "train"
     return tuple(
-        torch.empty(spec.shape, device=device, dtype=torch_dtype(spec.dtype), requires_grad=workload.mode == "train")
+        torch.empty(
+            spec.shape,
+            device=device,
+            dtype=torch_dtype(spec.dtype),
+            requires_grad=training and spec.dtype in FLOAT_DTYPES,
+        )
         for spec in workload.inputs
     )
 
