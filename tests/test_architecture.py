@@ -54,6 +54,10 @@ ARROWS["timing"] = ARROWS["stopwatch"] | {"fit_records", "power_law", "stats", "
 ARROWS["report"] |= {"fit_records"}
 ARROWS["crossing"] = ARROWS["fitting"] | {"fitting"}
 ARROWS["fit_runs"] = ARROWS["timing"] | {"timing", "crossing"}
+ARROWS["sweep_plan"] = ARROWS["requests"] | {"requests"}
+ARROWS["journal"] = {"sweep_plan", "records", "errors"}
+ARROWS["journal_file"] = {"journal", "errors"}
+ARROWS["runs"] = {"journal", "records", "layer_records", "fit_records", "errors"}
 
 
 def modules():
