@@ -1,6 +1,7 @@
 """The one table of operators: what each is called, what it costs, which module runs it, and where it comes from."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from kaoprof.costs.cost import Cost, CostFunction, order
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
@@ -32,15 +33,21 @@ class Operator:
 
     def orders(self, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
         """How MACs and coefficients grow when all spatial sizes grow together: `("O(h^4 c)", "O(h^4)")`."""
-        size_name = "h" if "h" in axes else axes[0]
+        return _orders(self.cost, axes, options)
 
-        def cost(size: int, channels: int) -> Cost:
-            return self.cost(Dims(b=1, c=channels, spatial=(size,) * len(axes)), options)
 
-        return (
-            order(lambda size, channels: int(cost(size, channels).macs), size_name),
-            order(lambda size, channels: int(cost(size, channels).map_entries), size_name),
-        )
+@cache
+def _orders(cost: CostFunction, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
+    """They do not depend on the sizes, and a sweep asks for them in every row."""
+    size_name = "h" if "h" in axes else axes[0]
+
+    def at(size: int, channels: int) -> Cost:
+        return cost(Dims(b=1, c=channels, spatial=(size,) * len(axes)), options)
+
+    return (
+        order(lambda size, channels: int(at(size, channels).macs), size_name),
+        order(lambda size, channels: int(at(size, channels).map_entries), size_name),
+    )
 
 
 OPERATORS = {

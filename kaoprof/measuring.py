@@ -28,8 +28,30 @@ class Outcome:
 
 def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Options, notify: ProgressCallback) -> Outcome:
     """Measures cell after cell. Ctrl-C and a machine on which nothing can be measured end it early, not badly."""
+    from kaoprof.measure.session import measure
+
+    session = open_session(device, options, notify)
+    load = load_average()
+    started = session.clock()
+    interrupted, failure = False, None
+    try:
+        measure(session, cells)
+    except KeyboardInterrupt:
+        interrupted = True
+    except MeasurementError as error:
+        failure = str(error)
+    return Outcome(
+        measurements=_completed(session, cells, failure),
+        environment=environment_of(session, load),
+        protocol=protocol_of(session, options, spent_s=session.clock() - started),
+        interrupted=interrupted,
+    )
+
+
+def open_session(device: str, options: Options, notify: ProgressCallback) -> "Session":
+    """A session for a device, with no process yet; whoever asks for it closes it."""
     from kaoprof.measure.child import Child
-    from kaoprof.measure.session import Session, measure
+    from kaoprof.measure.session import Session
 
     plan = Plan(
         device=device,
@@ -41,31 +63,31 @@ def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Option
         force_run=options.force_run,
         seed=options.seed,
     )
-    session = Session(plan, Child, notify)
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    started = session.clock()
-    interrupted, failure = False, None
-    try:
-        measure(session, cells)
-    except KeyboardInterrupt:
-        interrupted = True
-    except MeasurementError as error:
-        failure = str(error)
-    return Outcome(
-        measurements=_completed(session, cells, failure),
-        environment=Environment(**session.environment, load_before=load) if session.environment else None,
-        protocol=Protocol(
-            budget_s=options.budget_s,
-            samples=options.samples,
-            timeout_s=options.timeout_s,
-            seed=options.seed,
-            memory_fraction=options.memory_fraction,
-            force_run=options.force_run,
-            spent_s=session.clock() - started,
-            free_bytes=session.free_bytes,
-            throughput_flops=session.throughput_flops,
-        ),
-        interrupted=interrupted,
+    return Session(plan, Child, notify)
+
+
+def load_average() -> float | None:
+    """How many processes wanted a core during the last minute; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def environment_of(session: "Session", load_before: float | None) -> Environment | None:
+    """Where the session measures; None before its process has said so."""
+    return Environment(**session.environment, load_before=load_before) if session.environment else None
+
+
+def protocol_of(session: "Session", options: Options, *, spent_s: float) -> Protocol:
+    """How the session measures, and what it learnt about the device."""
+    return Protocol(
+        budget_s=options.budget_s,
+        samples=options.samples,
+        timeout_s=options.timeout_s,
+        seed=options.seed,
+        memory_fraction=options.memory_fraction,
+        force_run=options.force_run,
+        spent_s=spent_s,
+        free_bytes=session.free_bytes,
+        throughput_flops=session.throughput_flops,
     )
 
 
