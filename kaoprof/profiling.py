@@ -88,8 +88,8 @@ def analytic(case: Case) -> Analytic:
     cost = operator.cost(case.dims, case.options)
     order_time, order_memory = operator.orders(case.dims.axes, case.options)
     width = element_bytes(case)
-    elements = 2 * case.b * case.c * case.dims.positions + cost.params
     training = case.mode == "train"
+    elements = (2 * case.b * case.c * case.dims.positions + cost.params) * (2 if training else 1)  # and their gradients
     return Analytic(
         order_time=order_time,
         order_memory=order_memory,

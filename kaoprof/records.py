@@ -12,6 +12,7 @@ from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.errors import RecordError
 
 SCHEMA = 1
+VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,16 @@ class Case:
     def options(self) -> AttentionOptions:
         """What the operator was told."""
         return AttentionOptions(
-            heads=self.heads, projection=self.projection, scale=self.scale, implementation=self.implementation
+            heads=self.heads,
+            projection=self.projection,
+            scale=self.scale,
+            implementation=self.implementation.partition(VARIANT)[0],
         )
+
+    @property
+    def variant(self) -> str:
+        """How it is run: `eager`, or what `matmul+compile` and `matmul+graph` say."""
+        return self.implementation.partition(VARIANT)[2] or "eager"
 
     @property
     def name(self) -> str:
@@ -66,7 +75,7 @@ class Analytic:
     macs: int
     flops_all: int | None
     map_bytes: int
-    compulsory_bytes: int  # input, output and parameters, each moved once: what no implementation can avoid
+    compulsory_bytes: int  # input, output and parameters (trained: and their gradients), each moved once: unavoidable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +99,36 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What one call really did on the device: operations launched, and bytes that these read plus wrote.
+
+    Views launch nothing. What a kernel does inside, without a tensor to show for it, is not in the bytes.
+    """
+
+    operations: int
+    moved_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """How far an output is from the same computation in fp64, relative to the reference; None where it is not finite.
+
+    `largest` is the largest absolute difference over the largest absolute value, `rms` the same of root mean squares;
+    `not_finite` is the fraction of the output that is infinite or not a number.
+    """
+
+    largest: float | None
+    rms: float | None
+    not_finite: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One operator in one grid cell. `detail` explains any status that is not `ok`."""
+    """One operator in one grid cell. `detail` explains any status that is not `ok`.
+
+    `backend` is the fused attention that really ran: flash, efficient, cudnn or math, None where there is none.
+    `compile_s` is the time that compilation took, which no sample holds; `energy_j` is of one call.
+    """
 
     case: Case
     status: str = "ok"
@@ -102,11 +139,28 @@ class Row:
     peak_bytes_reserved: int | None = None
     latency: Latency | None = None
     denormal_fraction: float | None = None
+    traffic: Traffic | None = None
+    backend: str | None = None
+    deviation: Deviation | None = None
+    compile_s: float | None = None
+    energy_j: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """The device at one moment; None is not told. `throttled` counts how often, or ns how long, it slowed itself."""
+
+    clock_hz: float | None = None
+    temperature_c: float | None = None
+    throttled: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages."""
+    """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
+
+    `affinity` are the cores that the process may use; `before` and `after` frame what was measured.
+    """
 
     device_name: str
     cores: int
@@ -119,14 +173,54 @@ class Environment:
     denormals_flushed: bool
     load_before: float | None = None
     cuda: str | None = None
+    affinity: tuple[int, ...] | None = None
+    before: Conditions | None = None
+    after: Conditions | None = None
 
     def __str__(self) -> str:
         return f"{self.device_name}, {self.threads} threads, torch {self.torch}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """The fastest copy of one size. `moved_bytes` is what it reads plus what it writes."""
+
+    moved_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceilings:
+    """The most that a device was seen to do, with the run's threads: what floors follow from.
+
+    Args:
+        created: when it was measured.
+        load: of the machine at that time, a 1-minute average: a busy machine has lower ceilings.
+        copies: by size, smallest first, from and to memory that was just used.
+        cold_copies: the same after the caches were flushed; empty where nobody asked.
+        products: FLOP/s of the fastest large matrix product, by dtype.
+        launch_s: seconds that the smallest operation takes.
+    """
+
+    created: str
+    load: float | None = None
+    copies: tuple[Copy, ...]
+    cold_copies: tuple[Copy, ...] = ()
+    products: dict[str, float]
+    launch_s: float
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Bandwidth of main memory: of the largest copy, which no cache holds."""
+        return self.copies[-1].moved_bytes / self.copies[-1].seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """How it was measured; times in seconds."""
+    """How it was measured; times in seconds.
+
+    `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
+    """
 
     budget_s: float
     samples: int | None
@@ -137,6 +231,9 @@ class Protocol:
     spent_s: float
     free_bytes: int | None = None
     throughput_flops: float | None = None  # FLOP/s of a large product on this device, from which floors follow
+    ceilings: Ceilings | None = None
+    cache: str | None = None
+    sdpa: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import analytic_record, measured_record
+from samples import CALL_S, analytic_record, measured_record
 
 from kaoprof.errors import RecordError
 from kaoprof.records import Case, Latency, Record, Row, dumps, load, loads
@@ -76,3 +77,16 @@ def test_rows_of_one_cell_share_everything_but_the_operator():
     other = replace(record.rows[0], case=replace(record.rows[0].case, c=16))
     cells = replace(record, rows=(*record.rows, other)).cells()
     assert [len(rows) for rows in cells.values()] == [4, 1]
+
+
+def test_a_record_from_before_a_field_was_added_is_still_read():
+    record = load(Path(__file__).parent / "golden" / "record-of-old.json")
+    assert record.rows[3].latency.samples_s[0] == CALL_S["kao_qkv:matmul"]
+    assert (record.rows[3].traffic, record.rows[3].backend, record.rows[3].energy_j) == (None, None, None)
+    assert (record.protocol.ceilings, record.protocol.cache, record.environment.affinity) == (None, None, None)
+
+
+def test_how_a_row_was_run_is_told_by_its_implementation():
+    compiled = Case(operator="nonlocal", implementation="sdpa+compile", b=1, c=2, spatial=(3, 5))
+    assert (compiled.variant, compiled.options.implementation) == ("compile", "sdpa")
+    assert replace(compiled, implementation="sdpa").variant == "eager"
