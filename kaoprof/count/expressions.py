@@ -12,7 +12,7 @@ from typing import Any
 import sympy
 from torch.utils._sympy import functions as torch_sympy
 
-from kaoprof.count.residues import Least, at_least, equal, periods_of
+from kaoprof.count.residues import Least, at_least, differ, equal, periods_of
 
 MOST_FACTORED_TERMS = 40  # a longer sum is left as it is: factoring it takes long and rarely shortens it
 
@@ -73,11 +73,11 @@ def proven(condition: sympy.Basic, *, least: Least) -> bool:
     """Whether a relation is certain at all sizes from `least` on."""
     if not isinstance(condition, sympy.core.relational.Relational):
         return bool(condition == sympy.true)
-    left, right = _without_power(*(_without_idle_parts(side, least) for side in condition.args))
+    left, right = _without_power(*condition.args)
     if isinstance(condition, sympy.Eq):
-        return equal(left, right)
+        return equal(left, right, least=least)
     if isinstance(condition, sympy.Ne):
-        return at_least(left, right, least=least, margin=1) or at_least(right, left, least=least, margin=1)
+        return differ(left, right, least=least)
     if isinstance(condition, (sympy.StrictLessThan, sympy.LessThan)):
         left, right = right, left
     strict = isinstance(condition, (sympy.StrictLessThan, sympy.StrictGreaterThan))
@@ -88,17 +88,6 @@ def _without_power(left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, sym
     """`x ** -0.5 = 1` is `x = 1`: how a scale is compared with one."""
     power = right.is_number and float(right) == 1 and isinstance(left, sympy.Pow) and left.exp.is_number
     return (left.base, sympy.Integer(1)) if power else (left, right)
-
-
-def _without_idle_parts(expression: sympy.Expr, least: Least) -> sympy.Expr:
-    """`x mod y` is x where x < y, and `Max(1, x)` is x where x >= 1."""
-    idle = {
-        atom: atom.args[0]
-        for atom in expression.atoms(sympy.Mod)
-        if at_least(atom.args[1], atom.args[0], least=least, margin=1)
-    }
-    idle |= {atom: greatest(atom.args, least=least) for atom in expression.atoms(sympy.Max)}
-    return expression.xreplace(idle)
 
 
 def greatest(candidates: Iterable[sympy.Expr], *, least: Least) -> sympy.Expr:

@@ -17,6 +17,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.modules import normalization
 from torch.utils._sympy.functions import FloorDiv, Mod
+from torch.utils._sympy.numbers import int_oo
+from torch.utils._sympy.value_ranges import ValueRanges
 
 from kaoprof.count.domain import Domain, settle
 from kaoprof.count.expressions import plain, size_symbol
@@ -68,6 +70,11 @@ class NamedSizes(ShapeEnv):
         self.units = dict(units)
         self.decided_at: dict[Any, str] = {}
         self.names: dict[Any, sympy.Symbol] = {}
+        self.rounded: dict[Any, Any] = {}  # symbol -> the quotient that it stands for
+        self.meanings: dict[Any, sympy.Expr] = {}  # of these symbols, and of those behind the names
+        self._own_sizes: dict[Any, Any] = {}
+        self._replaced: dict[Any, Any] = {}
+        self._replacements_version_counter = 1  # from 1 on torch asks `replace` for what a size has become
         self.constructing = True  # until the module is built: initialisers run only then
         self.sizes = {name: self._new(name, hint) for name, hint in hints.items()}
 
@@ -75,8 +82,38 @@ class NamedSizes(ShapeEnv):
         source = ConstantSource(name)
         unit = self.units.get(name, 1)
         symbol = self.create_symbol(hint // unit, source=source, dynamic_dim=DimDynamic.DYNAMIC)
-        self.names[symbol] = size_symbol(name)
+        self.names[symbol] = self.meanings[symbol] = size_symbol(name)
         return self.create_symintnode(symbol, hint=hint // unit, source=source) * unit
+
+    def replace(self, expr: Any) -> Any:  # type: ignore[override]  # torch's own is wrapped in a cache
+        """As torch does; moreover what is rounded, such as `(h - 1) // 2 + 1`, becomes a size of its own.
+
+        So what comes after a pooling or a stride is a polynomial again, and torch decides about it far more quickly.
+        """
+        known = super().replace(expr)
+        if known not in self._replaced:
+            found = {atom: own for atom in known.atoms(FloorDiv) if (own := self._own_size(atom)) is not None}
+            self._replaced[known] = self.replace(known.xreplace(found)) if found else known
+        return self._replaced[known]
+
+    def _own_size(self, quotient: Any) -> Any:
+        """A rounded quotient as `symbol - offset`, the symbol being 1 or more; None for what is not one of sizes."""
+        if quotient in self._own_sizes:
+            return self._own_sizes[quotient]
+        least = self.bound_sympy(quotient).lower
+        if not quotient.args[1].is_Integer or quotient.args[0].has(FloorDiv) or not least.is_Integer:
+            return None
+        symbol = self.create_symbol(
+            int(quotient.xreplace(self.backed_var_to_val) + 1 - least),
+            source=ConstantSource(f"rounded_{len(self.rounded)}"),
+            dynamic_dim=DimDynamic.DYNAMIC,
+            do_not_specialize_zero_one=True,
+        )
+        self.var_to_range[symbol] = ValueRanges(1, int_oo)
+        self.rounded[symbol] = quotient + 1 - least
+        self.meanings[symbol] = plain(self.rounded[symbol], self.meanings)
+        self._own_sizes[quotient] = symbol - 1 + least
+        return self._own_sizes[quotient]
 
     def evaluate_expr(self, orig_expr: Any, hint: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Decides as torch does, but leaves alone what only computes a value."""
@@ -88,7 +125,7 @@ class NamedSizes(ShapeEnv):
         decision = super().evaluate_expr(orig_expr, hint, *args, **kwargs)
         if number or len(self.guards) > guards_before:
             self.decided_at.setdefault(orig_expr, _calling_line())
-        self._ask_for_a_better_unit(orig_expr, bool(decision))
+        self._ask_for_a_better_unit(orig_expr.xreplace(self.rounded), bool(decision))
         return decision
 
     def _is_indifferent(self) -> bool:
@@ -116,7 +153,7 @@ class NamedSizes(ShapeEnv):
     def expression(self, size: Any) -> sympy.Expr:
         """A symbolic (or plain) int, in the named sizes."""
         if isinstance(size, torch.SymInt):
-            return self.in_sizes(plain(self.simplify(size.node.expr), self.names))
+            return self.in_sizes(plain(self.simplify(size.node.expr), self.meanings))
         return sympy.Integer(int(size))
 
     def in_sizes(self, expression: sympy.Expr) -> sympy.Expr:
@@ -138,10 +175,10 @@ class NamedSizes(ShapeEnv):
 
     def domain(self) -> Domain:
         """The sizes for which the decisions taken on the way are the same, and so the formulas hold."""
-        decided = [plain(guard.expr, self.names) for guard in self.guards]
+        decided = [plain(guard.expr, self.meanings) for guard in self.guards]
         for symbol, target in self.replacements.items():
-            if symbol in self.names and not target.is_number:
-                decided.append(sympy.Eq(self.names[symbol], plain(target, self.names), evaluate=False))
+            if symbol in self.rounded or (symbol in self.names and not target.is_number):
+                decided.append(sympy.Eq(self.meanings[symbol], plain(target, self.meanings), evaluate=False))
         return settle(tuple(dict.fromkeys(decided)), tuple(self.names.values()), self.units)
 
 

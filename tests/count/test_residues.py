@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaoprof.count.expressions import greatest, on_multiples, plain, size_symbol, value_at, with_ceilings
-from kaoprof.count.residues import at_least, equal
+from kaoprof.count.residues import at_least, differ, equal
 
 H, W = size_symbol("h"), size_symbol("w")
 
@@ -40,6 +40,21 @@ def test_a_product_reaches_a_sum_from_two_on_but_not_from_one_on():
 def test_half_of_a_size_never_exceeds_it():
     assert at_least(H, sympy.ceiling(H / 2))
     assert not at_least(sympy.ceiling(H / 2), H)
+
+
+def test_a_remainder_of_what_is_smaller_is_that_itself():
+    rows, columns = sympy.ceiling(H / 2), sympy.ceiling(W / 2)
+    area = sympy.expand(rows * columns)
+    smaller = sympy.Mod(rows * columns / area, 3 * rows * columns / area, evaluate=False)  # 1 mod 3, not simplified
+    assert equal(smaller, sympy.Integer(1))
+    assert differ(area * smaller, sympy.Integer(0))
+    assert not equal(sympy.Mod(2, rows, evaluate=False), sympy.Integer(2))  # rows may be 1 or 2
+    assert equal(sympy.Mod(2, rows, evaluate=False), sympy.Integer(2), least=5)  # from h = 5 on it is 3 or more
+
+
+def test_sizes_that_meet_somewhere_do_not_differ():
+    assert differ(sympy.floor(H / 2), H)
+    assert not differ(sympy.floor(H / 2), H - 1)  # both are 1 at h = 2
 
 
 def test_the_greatest_keeps_only_candidates_that_can_win():

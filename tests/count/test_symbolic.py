@@ -42,3 +42,9 @@ def test_a_whole_network_is_derived_with_its_printed_count():
     at_224 = {"b": 1, "h": 224, "w": 224}
     assert value_at(derivation.macs, at_224) == 281_119_392  # arXiv:2007.08442 prints 281m
     assert order(derivation.macs, tuple(target.sizes)) == "O(h^2)"
+
+
+def test_the_pooled_form_asks_for_no_more_than_sizes_of_three():
+    """At h = 2 the pooled map has one row, which torch treats apart; that is all that a reader must know."""
+    derivation = derive(operator_target("nonlocal_pool", AttentionOptions(implementation="sdpa"), ndim=3))
+    assert derivation.domain.lines() == ("b >= 2", "c >= 2", "t >= 3", "h >= 3", "w >= 3")
