@@ -12,9 +12,10 @@ from kaoprof.fit_records import CheaperStretch, Conditions, CrossRecord, CrossRo
 from kaoprof.fitting import Budget, Setting, fit
 from kaoprof.measure.plan import Progress
 from kaoprof.measuring import ProgressCallback, find_device
+from kaoprof.race_verdict import race_row
 from kaoprof.requests import Options, chosen_operators
 from kaoprof.stopwatch import Contender, Stopwatch, open_stopwatch
-from kaoprof.timing import fit_row, race, race_row, time_fits, timed_ratios
+from kaoprof.timing import fit_row, race, time_fits, timed_ratios
 from kaoprof.units import format_bytes, format_count
 from kaoprof.version import __version__
 

@@ -1,28 +1,29 @@
-"""Time as a power of a size, fitted to measured points near a limit: which size takes how long, and how sure that is.
+"""A quantity as a power of a size, by regression on logarithms; and which size takes how long, and how sure that is.
 
-Pure. A power law holds only locally, so only points near the limit are used, and it is trusted only a little beyond.
+Pure. A power law holds only locally, so `fitted` uses only points near a limit, and trusts it only a little beyond.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from kaoprof.student import quantile
 
 MIN_POINTS = 3  # a line through two has no residual, so no interval
 SPAN = 40.0  # points from limit / SPAN to limit * SPAN in time count as near
 MOST_POINTS = 5  # of these, the nearest to the limit
 REACH = 2.0  # the largest factor in size beyond the measured sizes that an answer may lie
 LEAST_EXPONENT = 0.3  # below it, time hardly depends on the size: a call's overhead
-T_95 = (12.71, 4.303, 3.182)  # Student's t, two-sided 95 %, for 1, 2, ... degrees of freedom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerLaw:
-    """`log(seconds) = intercept + exponent * log(size)`, with what its 95 % band needs.
+    """`log(seconds) = intercept + exponent * log(size)`, with what its 95 % band needs; or of another quantity.
 
     Args:
-        spread: of the residuals, times Student's t.
-        center: mean of the logarithms of the sizes.
-        width: sum of their squared distances from it.
+        spread: of the residuals, times Student's t; infinite through two points, which leave none.
+        center: mean of the logarithms of the sizes, weighted as the points are.
+        width: sum of their squared distances from it, likewise.
         points: how many there are.
         smallest: measured size; `largest` likewise.
     """
@@ -35,6 +36,11 @@ class PowerLaw:
     points: int
     smallest: int
     largest: int
+
+    @property
+    def margin(self) -> float:
+        """Half the exponent's 95 % interval."""
+        return self.spread / math.sqrt(self.width)
 
     def seconds(self, size: float) -> float:
         """How long a call takes, by the fit."""
@@ -58,24 +64,52 @@ def fitted(seconds: Mapping[int, float], limit_s: float) -> PowerLaw | None:
     near = sorted(sorted(near, key=lambda size: abs(math.log(seconds[size] / limit_s)))[:MOST_POINTS])
     if len(near) < MIN_POINTS:
         return None
-    x = [math.log(size) for size in near]
-    y = [math.log(seconds[size]) for size in near]
-    center, level = sum(x) / len(x), sum(y) / len(y)
-    width = sum((value - center) ** 2 for value in x)
-    exponent = sum((left - center) * (right - level) for left, right in zip(x, y, strict=True)) / width
+    return law_through({size: seconds[size] for size in near})
+
+
+def law_through(values: Mapping[int, float], weights: Mapping[int, float] | None = None) -> PowerLaw:
+    """The power law through points at two or more sizes: weighted least squares on logarithms.
+
+    Args:
+        values: size -> what was measured there, above 0.
+        weights: size -> the inverse of the relative variance, up to a common factor; None: all alike.
+    """
+    sizes = sorted(values)
+    x = [math.log(size) for size in sizes]
+    y = [math.log(values[size]) for size in sizes]
+    w = relative_weights(sizes, weights)
+    center, level = _mean(w, x), _mean(w, y)
+    width = sum(weight * (value - center) ** 2 for weight, value in zip(w, x, strict=True))
+    exponent = (
+        sum(weight * (left - center) * (right - level) for weight, left, right in zip(w, x, y, strict=True)) / width
+    )
     intercept = level - exponent * center
     freedom = len(x) - 2
-    residual = sum((right - intercept - exponent * left) ** 2 for left, right in zip(x, y, strict=True))
+    residual = sum(
+        weight * (right - intercept - exponent * left) ** 2 for weight, left, right in zip(w, x, y, strict=True)
+    )
     return PowerLaw(
         intercept=intercept,
         exponent=exponent,
-        spread=T_95[freedom - 1] * math.sqrt(residual / freedom),
+        spread=quantile(freedom) * math.sqrt(residual / freedom) if freedom else math.inf,
         center=center,
         width=width,
         points=len(x),
-        smallest=near[0],
-        largest=near[-1],
+        smallest=sizes[0],
+        largest=sizes[-1],
     )
+
+
+def _mean(weights: Sequence[float], values: Sequence[float]) -> float:
+    return sum(weight * value for weight, value in zip(weights, values, strict=True)) / len(values)
+
+
+def relative_weights(sizes: Sequence[int], weights: Mapping[int, float] | None) -> list[float]:
+    """The weight of each size, 1 on average."""
+    if weights is None:
+        return [1.0] * len(sizes)
+    mean = sum(weights[size] for size in sizes) / len(sizes)
+    return [weights[size] / mean for size in sizes]
 
 
 def objection(law: PowerLaw | None, limit_s: float, axis: str) -> str | None:

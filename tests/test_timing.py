@@ -7,8 +7,9 @@ import pytest
 from kaoprof.fit_records import TimedRatio, TimedSize
 from kaoprof.fitting import Setting
 from kaoprof.measure.plan import Measurement
+from kaoprof.race_verdict import race_row
 from kaoprof.stopwatch import Contender, Stopwatch
-from kaoprof.timing import bracket, fit_row, race, race_row, time_fits, timed_ratios
+from kaoprof.timing import bracket, fit_row, race, time_fits, timed_ratios
 
 KAO = Contender(operator="kao_qkv", implementation="matmul")
 FULL = Contender(operator="nonlocal", implementation="matmul")

@@ -77,15 +77,16 @@ def order(macs: Callable[[int, int], int], size_name: str) -> str:
 
     All spatial sizes grow together (h = w = t) and the channels stay: the term with the highest power of the size wins.
     """
-    size_degree = _degree(lambda size: macs(size, 1))
-    channel_degree = _degree(lambda channels: macs(HUGE**4, channels))
-    factors = [(size_name, size_degree), ("c", channel_degree)]
-    return f"O({' '.join(_power(name, degree) for name, degree in factors if degree) or '1'})"
+    size_power = degree(lambda size: macs(size, 1))
+    channel_power = degree(lambda channels: macs(HUGE**4, channels))
+    factors = [(size_name, size_power), ("c", channel_power)]
+    return f"O({' '.join(_power(name, power) for name, power in factors if power) or '1'})"
 
 
-def _degree(polynomial: Callable[[int], int]) -> int:
+def degree(polynomial: Callable[[int], int]) -> int:
+    """The highest power of a polynomial with positive coefficients."""
     return round(math.log2(polynomial(2 * HUGE) / polynomial(HUGE)))
 
 
-def _power(name: str, degree: int) -> str:
-    return name if degree == 1 else f"{name}^{degree}"
+def _power(name: str, power: int) -> str:
+    return name if power == 1 else f"{name}^{power}"

@@ -1,10 +1,10 @@
 """What every rendering of a `fit` shares: a title, a table of texts, and sentences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kaoprof.fit_records import Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
 from kaoprof.records import Environment
+from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.units import (
     BINARY_PREFIXES,
     COUNT_PREFIXES,
@@ -15,7 +15,6 @@ from kaoprof.units import (
     format_seconds,
 )
 
-UNKNOWN = "-"
 WITHIN = {"memory": "memory within", "macs": "MACs within", "time": "time per call within"}
 AXES = {"b": "batch", "c": "channels"}
 EXACT = (
@@ -31,17 +30,6 @@ BASES = {
         "crosses the limit."
     ),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
-    """A table as text: its title, headers, rows, and the sentences below; the first `names` columns are names."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-    names: int = 1
 
 
 def sheet_of(record: FitRecord | CrossRecord) -> Sheet:

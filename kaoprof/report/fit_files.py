@@ -8,9 +8,7 @@ from typing import Any
 from kaoprof.fit_records import CrossRecord, FitRecord
 from kaoprof.report.delimited import cell_text
 from kaoprof.report.fit_cells import sheet_of
-from kaoprof.report.latex import escape as escape_latex
-from kaoprof.report.markdown import escape as escape_markdown
-from kaoprof.report.markdown import table_line
+from kaoprof.report.sheets import sheet_to_latex, sheet_to_markdown
 
 FIT_COLUMNS = ("operator", "implementation", "status", "detail", "largest", "low", "high", "needed", "next_size",
                "next_needed")  # fmt: skip
@@ -69,33 +67,10 @@ def _timed_line(ratio: dict[str, Any]) -> dict[str, Any]:
 
 
 def fit_to_markdown(record: FitRecord | CrossRecord) -> str:
-    """The table and its sentences, for a README or a pull request."""
-    sheet = sheet_of(record)
-    marks = ["---"] * sheet.names + ["---:"] * (len(sheet.headers) - sheet.names)
-    lines = [f"**{escape_markdown(sheet.title)}**", "", table_line(sheet.headers), table_line(marks)]
-    lines += [table_line(map(escape_markdown, row)) for row in sheet.rows]
-    return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in sheet.notes)]) + "\n"
+    """The table and its sentences."""
+    return sheet_to_markdown(sheet_of(record))
 
 
 def fit_to_latex(record: FitRecord | CrossRecord) -> str:
-    """A booktabs table that stands in a paper as it is; needs only the package booktabs."""
-    sheet = sheet_of(record)
-    columns = "l" * sheet.names + "r" * (len(sheet.headers) - sheet.names)
-    caption = " ".join(escape_latex(sentence) for sentence in (f"{sheet.title}.", *sheet.notes))
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering\small",
-            rf"\caption{{{caption[0].upper()}{caption[1:]}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            " & ".join(map(escape_latex, sheet.headers)) + r" \\",
-            r"\midrule",
-            *(" & ".join(map(escape_latex, row)) + r" \\" for row in sheet.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+    """The table, with its sentences as caption."""
+    return sheet_to_latex(sheet_of(record))
