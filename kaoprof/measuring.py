@@ -109,7 +109,10 @@ def latency_of(measurement: Measurement) -> Latency | None:
     """Its samples as a record keeps them; None if there are none."""
     if not measurement.samples_s:
         return None
-    return Latency(rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls)
+    return Latency(
+        rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls,
+        launches=tuple(measurement.launches),
+    )  # fmt: skip
 
 
 def describe_environment(options: Options) -> dict[str, Any]:

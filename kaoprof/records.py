@@ -91,11 +91,15 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row."""
+    """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row.
+
+    `launches[i]` is the number of the process that took it; empty where that is not known.
+    """
 
     rounds: tuple[int, ...]
     samples_s: tuple[float, ...]
     calls: int
+    launches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

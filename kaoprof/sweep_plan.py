@@ -1,6 +1,7 @@
 """What `sweep` is asked for: a grid of sizes, dtypes and modes, and how its cells are measured; kept in the journal."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
@@ -9,7 +10,7 @@ from kaoprof.catalog import find_operator
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records import Case
-from kaoprof.requests import Options, as_sizes, chosen_operators
+from kaoprof.requests import Options, Sizes, as_sizes, chosen_operators
 
 MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
 MAY_DIFFER = {
@@ -42,10 +43,7 @@ class SweepPlan:
     def __len__(self) -> int:
         """How many cells there are."""
         sizes = (self.dtypes, self.modes, self.heads, self.batch, self.c, self.spatial)
-        product = 1
-        for values in sizes:
-            product *= len(values)
-        return product
+        return math.prod(map(len, sizes))
 
     def cells(self) -> Iterator[tuple[Case, ...]]:
         """The rows of each cell, in grid order: spatial sizes vary fastest, so that a law in them shows early."""
@@ -74,15 +72,15 @@ class SweepPlan:
 
 def sweep_plan(
     *,
-    spatial: list[tuple[int, ...]],
-    c: int | tuple[int, ...] | None,
-    batch: int | tuple[int, ...] | None = 1,
-    heads: int | tuple[int, ...] | None = 1,
-    operators: list[str] | None = None,
+    spatial: Iterable[tuple[int, ...]],
+    c: Sizes,
+    batch: Sizes = 1,
+    heads: Sizes = 1,
+    operators: Iterable[str] | None = None,
     projection: str = "value",
     scale: str = "sqrt",
-    dtypes: tuple[str, ...] = ("fp32",),
-    modes: tuple[str, ...] = ("forward",),
+    dtypes: Iterable[str] = ("fp32",),
+    modes: Iterable[str] = ("forward",),
     options: Options | None = None,
     name: str = "",
 ) -> SweepPlan:
@@ -115,7 +113,8 @@ def sweep_plan(
     return plan
 
 
-def _words(what: str, words: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+def _words(what: str, words: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    words = tuple(words)
     if not words:
         raise UsageError("none is named", where=what, hint=f"one or more of: {', '.join(known)}")
     return tuple(one_of(what, word, known) for word in words)

@@ -61,3 +61,4 @@ class Measurement:
     calls: int = 1
     rounds: list[int] = field(default_factory=list)
     samples_s: list[float] = field(default_factory=list)
+    launches: list[int] = field(default_factory=list)

@@ -57,6 +57,7 @@ class Session:
     throughput_flops: float | None = None
     child: Asks | None = None
     loaded: dict[int, Subject] = field(default_factory=dict)
+    born: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)  # noqa: S311 - an order of measuring, not a secret
@@ -71,6 +72,7 @@ class Session:
         """A child that is prepared and holds every surviving subject of the current cell, warmed up."""
         if self.child is None:
             self.child = self.open_child()
+            self.born += 1
             paths = tuple(filter(None, sys.path))
             request = Request(do="prepare", device=self.plan.device, threads=self.plan.threads, paths=paths)
             self.environment = self.child.ask(request, timeout_s=START_LIMIT_S)
@@ -177,6 +179,7 @@ class Session:
             self.calibrate(subject)
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
+            measurement.launches = [self.born]
         self.look_inside(subject, share_s)
 
     def look_inside(self, subject: Subject, share_s: float) -> None:
@@ -269,6 +272,7 @@ class Session:
         if seconds is not None:
             measurement.rounds.append(number)
             measurement.samples_s.append(seconds)
+            measurement.launches.append(self.born)
             measurement.call_s = min(measurement.call_s, seconds)  # a first call that was disturbed must not decide
 
 

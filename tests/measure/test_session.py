@@ -240,3 +240,11 @@ def test_a_child_that_never_works_is_an_error_that_says_so():
 
     with pytest.raises(MeasurementError, match="the measuring process cannot work: no torch"):
         run([subject(0)], {0: 0.1}, script=script)
+
+
+def test_every_sample_says_which_process_took_it():
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, budget_s=12.0)
+    for measurement in session.measurements.values():
+        assert len(measurement.launches) == len(measurement.samples_s)
+        assert sorted(measurement.launches) == measurement.launches
+        assert set(measurement.launches) == set(range(1, LAUNCHES + 1))

@@ -1,0 +1,123 @@
+"""A sweep in a few tables: per operator how its cost grows along an axis, and where it stands at its largest size."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from kaoprof.findings import Standing, standings
+from kaoprof.records import Case, Record, Row
+from kaoprof.report.cells import PREDICTED, cells_of
+from kaoprof.report.sheets import UNKNOWN, Sheet
+from kaoprof.scaling import Growth, Line, growths, lines_of
+
+MOST_TABLES = 8  # beyond it nobody reads them on a terminal
+MEASURED = ("operator", "products", "memory", "time", "95 %", "largest", "latency", "peak", "speedup")
+CLOSED = ("operator", "products", "map", "largest", "MACs", "map size", "MACs ratio")
+GROWTH = (
+    "h^2.00: grows with that power of h, as fitted to these sizes (of time: to those where less than half is a call's "
+    "overhead; -: too few, or too scattered). Products: MACs without the c x c transformations."
+)
+LARGEST = "Latency, peak and speedup: at the largest size of the operator that ran, against the baseline's best there; *: predicted."
+CLOSED_LARGEST = "MACs of one sample, map and ratio: at the largest size."
+
+
+def sheets_of(record: Record) -> list[Sheet]:
+    """One table per group of rows that differ in one axis only; none where fewer than three sizes do."""
+    groups = _groups(record.rows)
+    if not groups:
+        return []
+    shown = groups[:MOST_TABLES]
+    sheets = [_sheet(record, lines) for lines in shown]
+    hidden = len(record.rows) - sum(len(line.rows) for lines in shown for line in lines)
+    notes = _notes(record, hidden)
+    return [*sheets[:-1], replace(sheets[-1], notes=notes)]
+
+
+def _groups(rows: Iterable[Row]) -> list[list[Line]]:
+    """The lines along one axis, h with w if there are any, by what they have in common."""
+    lines = lines_of(rows)
+    best = next((line for line in lines if line.tied), lines[0] if lines else None)
+    groups: dict[tuple[object, ...], list[Line]] = {}
+    for line in lines:
+        if best is not None and (line.axis, line.tied) == (best.axis, best.tied):
+            groups.setdefault(line.group, []).append(line)
+    return list(groups.values())
+
+
+def _sheet(record: Record, lines: Sequence[Line]) -> Sheet:
+    rows = [row for line in lines for row in line.rows.values()]
+    standing = {one.row.case: one for cell in standings(replace(record, rows=tuple(rows))).values() for one in cell}
+    grown = {growth.line.case.name: growth for growth in growths(rows) if growth.line.axis == lines[0].axis}
+    analytic = record.protocol is None
+    make = _closed_row if analytic else _measured_row
+    return Sheet(
+        title=_title(lines),
+        headers=CLOSED if analytic else MEASURED,
+        rows=tuple(make(line, grown[line.case.name], standing) for line in lines),
+        notes=(),
+    )
+
+
+def _title(lines: Sequence[Line]) -> str:
+    line, case = lines[0], lines[0].case
+    sizes = sorted({size for one in lines for size in one.rows})
+    axis = " = ".join((line.axis, *line.tied))
+    stays = " ".join(f"{name}={size}" for name, size in line.stays.items())
+    told = f"{case.dtype}, {case.mode}{f', {case.device}' if case.device else ''}, heads {case.heads}"
+    return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes); {stays}, {told}"
+
+
+def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
+    largest, one = _largest(line, standing)
+    cells = cells_of(one)
+    predicted = (
+        "" if one.row.peak_bytes_measured is not None or not one.row.counted else f"{cells.predicted}{PREDICTED}"
+    )
+    return (
+        line.case.name,
+        _power(growth, "products"),
+        _power(growth, "memory"),
+        _power(growth, "latency"),
+        _interval(growth, "latency"),
+        str(largest),
+        cells.latency,
+        predicted or cells.peak,
+        cells.speedup,
+    )
+
+
+def _closed_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
+    largest, one = _largest(line, standing)
+    cells = cells_of(one)
+    powers = (_power(growth, "products"), _power(growth, "map"))
+    return (line.case.name, *powers, str(largest), cells.macs, cells.map, cells.macs_ratio)
+
+
+def _largest(line: Line, standing: dict[Case, Standing]) -> tuple[int, Standing]:
+    """The largest size that ran; of an operator that never did, the largest."""
+    ran = [size for size, row in line.rows.items() if row.status == "ok"]
+    size = max(ran or line.rows)
+    return size, standing[line.rows[size].case]
+
+
+def _power(growth: Growth, quantity: str) -> str:
+    law = growth.laws.get(quantity)
+    if law is None or law.exponent is None:
+        return UNKNOWN
+    return f"{growth.line.axis}^{law.exponent:.2f}"
+
+
+def _interval(growth: Growth, quantity: str) -> str:
+    law = growth.laws.get(quantity)
+    if law is None or law.exponent is None or law.low is None or law.high is None:
+        return ""
+    return f"{law.low:.2f}-{law.high:.2f}"
+
+
+def _notes(record: Record, hidden: int) -> tuple[str, ...]:
+    failed = Counter(row.status for row in record.rows if row.status != "ok")
+    told = ", ".join(f"{times} {status}" for status, times in failed.items())
+    notes = [GROWTH, CLOSED_LARGEST if record.protocol is None else LARGEST]
+    notes += [f"Rows that did not run: {told}."] if told else []
+    notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
+    return tuple(notes)

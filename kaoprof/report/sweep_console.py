@@ -1,0 +1,20 @@
+"""A sweep on a terminal: its tables, or those of `compare` where there are too few sizes for a law."""
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from kaoprof.records import Record
+from kaoprof.report.console import QUIET, to_console
+from kaoprof.report.sentences import CONVENTION, protocol_of
+from kaoprof.report.sheets import sheet_to_console
+from kaoprof.report.sweep_cells import sheets_of
+
+
+def sweep_to_console(record: Record, width: int) -> RenderableType:
+    """The record as rich renderables for a terminal of `width` columns."""
+    sheets = sheets_of(record)
+    if not sheets:
+        return to_console(record, width)
+    legend = [CONVENTION, *protocol_of(record)]
+    tables = [sheet_to_console(sheet, {}) for sheet in sheets]
+    return Group(*tables, *(Text(sentence, style=QUIET) for sentence in legend))
