@@ -117,7 +117,7 @@ def warnings_of(record: Record) -> list[str]:
         found += [" ".join(filter(None, (where, text))) for text in _cell_warnings(rows)]
     if not any(row.case.operator == record.baseline for row in record.rows):
         found.append(f"no ratios: the baseline {record.baseline} is not among the operators")
-    return found + _environment_warnings(record)
+    return found + environment_warnings(record)
 
 
 def _cell_warnings(rows: list[Row]) -> list[str]:
@@ -168,7 +168,8 @@ def _denormal(row: Row) -> str:
     return f"{fraction:.1%}" if fraction > DENORMALS_WORTH_NAMING else ""
 
 
-def _environment_warnings(record: Record) -> list[str]:
+def environment_warnings(record: Record) -> list[str]:
+    """That other programs were running."""
     environment = record.environment
     if environment is None or environment.load_before is None:
         return []

@@ -150,7 +150,7 @@ def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:
     protocols = [launch.protocol for launch in launches if launch.protocol]
     if not protocols:
         return None
-    rates = {protocol.throughput_flops for protocol in protocols}
+    rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
     return replace(protocols[-1], spent_s=spent_s, throughput_flops=rates.pop() if len(rates) == 1 else None)
 
 

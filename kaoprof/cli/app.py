@@ -18,6 +18,7 @@ from kaoprof.cli.listing import list_
 from kaoprof.cli.profile import profile
 from kaoprof.cli.schema import schema
 from kaoprof.cli.streams import let_go, steady_streams
+from kaoprof.cli.sweep import sweep
 from kaoprof.errors import KaoprofError
 from kaoprof.version import __version__
 
@@ -36,6 +37,7 @@ app.command(epilog="Example: kaoprof compare --h 14,28,56 --c 8 --batch 8 -o run
 app.command(epilog="Example: kaoprof profile mobilenetv2 kanet-kv kanet-qkv")(profile)
 app.command(epilog="Example: kaoprof explain kao_qkv --at b=8,c=8,h=56,w=56 -o cost.tex")(explain)
 app.command(epilog="Example: kaoprof fit --memory 24GiB --c 64 --dtype fp16 --mode train")(fit)
+app.command(epilog="Example: kaoprof sweep --h 8:128:x2 --c 8,64 --budget 60s -o run.jsonl")(sweep)
 app.command(epilog="Example: kaoprof check my-model.yaml kanet-qkv")(check)
 app.command("list", epilog="Example: kaoprof list --format json")(list_)
 app.command(epilog="Example: kaoprof schema > kaoprof.schema.json")(schema)
@@ -67,7 +69,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Runs the command line on `arguments` and returns the exit code. Known errors become one line on stderr."""
     try:
-        code = app(args=arguments, prog_name="kaoprof", standalone_mode=False) or 0
+        code = app(args=arguments, prog_name="kaoprof", standalone_mode=False, obj=tuple(arguments)) or 0
         sys.stdout.flush()
     except KaoprofError as error:
         return fail(str(error), error.exit_code)

@@ -1,7 +1,9 @@
 """What a command's record looks like: which function draws it on a terminal, and which writes each file format."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaoprof.report.formats import EXPLAIN_FORMATS, FIT_FORMATS, FORMATS, PROFILE_FORMATS
@@ -59,6 +61,26 @@ def _after_compare(record: Any) -> str:
     if record.rows[0].case.mode == "forward":
         return "the same with --mode train, or with -o run.json -o table.tex"
     return "the same with -o run.json -o table.tex"
+
+
+def sweep_rendering(journal: Path) -> Rendering:
+    """For the record of `sweep`, whose journal is named in what comes next."""
+    from kaoprof.findings import sound
+    from kaoprof.sweep_findings import sweep_warnings
+
+    def console(record: Any, width: int) -> "RenderableType":
+        from kaoprof.report.sweep_console import sweep_to_console
+
+        return sweep_to_console(record, width)
+
+    return Rendering(
+        console=console,
+        files=FORMATS,
+        warnings=sweep_warnings,
+        sound=sound,
+        next_command=lambda _: f"kaoprof report {shlex.quote(str(journal))} --to sweep.html",
+        failed=lambda record: all(row.status == "error" for row in record.rows),
+    )
 
 
 def profile_rendering(depth: int | None) -> Rendering:

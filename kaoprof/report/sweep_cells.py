@@ -17,7 +17,10 @@ GROWTH = (
     "h^2.00: grows with that power of h, as fitted to these sizes (of time: to those where less than half is a call's "
     "overhead; -: too few, or too scattered). Products: MACs without the c x c transformations."
 )
-LARGEST = "Latency, peak and speedup: at the largest size of the operator that ran, against the baseline's best there; *: predicted."
+LARGEST = (
+    "Latency, peak and speedup: at the largest size of the operator that ran, against the baseline's best there; *: "
+    "predicted."
+)
 CLOSED_LARGEST = "MACs of one sample, map and ratio: at the largest size."
 
 
