@@ -1,32 +1,34 @@
 """How long the rest of a sweep will take, learnt from the cells that are done. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-SLOW_CALLS = 5  # of a slow row: the first, the peak's, and a few rounds
+SLOW = 2.0  # times the fastest cell: from here on it is the calls that take the time, not the share of the budget
+GROWTH = 0.5  # of a slow cell's time with its MACs: the slower the calls, the fewer of them
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Pace:
-    """A cell takes a basic time, and more in proportion to its MACs. Both are learnt.
+    """Small cells all take about the same, their share of the budget; of slow ones the nearest is the measure."""
 
-    Args:
-        call_limit_s: a row of which one call would take longer is skipped, and costs nothing.
-    """
-
-    call_limit_s: float
     seen: list[tuple[int, float]] = field(default_factory=list)  # MACs of a cell, seconds
 
-    def learn(self, work: Sequence[int], seconds: float) -> None:
-        """A cell is done whose rows need so many MACs."""
-        self.seen.append((sum(work), seconds))
+    def learn(self, macs: int, seconds: float) -> None:
+        """A cell is done whose rows need so many MACs together."""
+        self.seen.append((macs, seconds))
 
-    def left_s(self, works: Sequence[Sequence[int]]) -> float | None:
+    def left_s(self, cells: Sequence[int]) -> float | None:
         """Seconds for cells whose rows need so many MACs; None before anything was learnt."""
         if not self.seen:
             return None
         basic_s = min(seconds for _, seconds in self.seen)
-        macs = sum(work for work, _ in self.seen)
-        per_mac_s = sum(seconds - basic_s for _, seconds in self.seen) / macs if macs else 0.0
-        rows = [row * per_mac_s for work in works for row in work]
-        return basic_s * len(works) + sum(seconds for seconds in rows if seconds <= SLOW_CALLS * self.call_limit_s)
+        slow = [(macs, seconds) for macs, seconds in self.seen if seconds > SLOW * basic_s and macs]
+        return sum(max(basic_s, _like_nearest(slow, macs)) for macs in cells)
+
+
+def _like_nearest(slow: Sequence[tuple[int, float]], macs: int) -> float:
+    if not slow or not macs:
+        return 0.0
+    known, seconds = min(slow, key=lambda one: abs(math.log(macs / one[0])))
+    return seconds * math.pow(macs / known, GROWTH)

@@ -84,10 +84,7 @@ class Sweep:
     rows: list[Row] = field(default_factory=list)
     done: int = 0
     left_s: float | None = None
-    pace: Pace = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.pace = Pace(call_limit_s=self.plan.options.timeout_s)
+    pace: Pace = field(default_factory=Pace)
 
     def run(self) -> SweepOutcome:
         """Measures what the journal does not hold yet. Ctrl-C ends it early; what was finished is in the journal.
@@ -158,7 +155,7 @@ class Sweep:
         self.check_device(journal.contents, device)
         load = load_average()
         session = open_session(device, options, self.notify)
-        works = [work_of(cases) for cases in todo]
+        works = [macs_of(cases) for cases in todo]
         rates: dict[str, float | None] = {}  # of a large product, by dtype
         told: object = None
         try:
@@ -256,9 +253,9 @@ class Sweep:
             self.warn(f"{self.path}: the environment has changed: {'; '.join(changed)}; the new cells say so")
 
 
-def work_of(cases: Sequence[Case]) -> tuple[int, ...]:
-    """MACs of one call, of each row of a cell."""
-    return tuple(analytic(case).macs * case.b for case in cases)
+def macs_of(cases: Sequence[Case]) -> int:
+    """MACs of one call of each row of a cell."""
+    return sum(analytic(case).macs * case.b for case in cases)
 
 
 def now() -> str:

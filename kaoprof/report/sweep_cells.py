@@ -11,11 +11,11 @@ from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.scaling import Growth, Line, growths, lines_of
 
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
-MEASURED = ("operator", "products", "memory", "time", "95 %", "largest", "latency", "peak", "speedup")
-CLOSED = ("operator", "products", "map", "largest", "MACs", "map size", "MACs ratio")
+MEASURED = ("operator", "~MACs", "~peak", "~time", "95 %", "at {axis}", "latency", "peak", "speedup")
+CLOSED = ("operator", "~MACs", "~map", "at {axis}", "MACs", "map", "MACs ratio")
 GROWTH = (
-    "h^2.00: grows with that power of h, as fitted to these sizes (of time: to those where less than half is a call's "
-    "overhead; -: too few, or too scattered). Products: MACs without the c x c transformations."
+    "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes, of time to those where less "
+    "than half is a call's overhead (-: too few, or too scattered); ~MACs without c x c transformations."
 )
 LARGEST = (
     "Latency, peak and speedup: at the largest size of the operator that ran, against the baseline's best there; *: "
@@ -55,7 +55,7 @@ def _sheet(record: Record, lines: Sequence[Line]) -> Sheet:
     make = _closed_row if analytic else _measured_row
     return Sheet(
         title=_title(lines),
-        headers=CLOSED if analytic else MEASURED,
+        headers=tuple(header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)),
         rows=tuple(make(line, grown[line.case.name], standing) for line in lines),
         notes=(),
     )
@@ -107,7 +107,7 @@ def _power(growth: Growth, quantity: str) -> str:
     law = growth.laws.get(quantity)
     if law is None or law.exponent is None:
         return UNKNOWN
-    return f"{growth.line.axis}^{law.exponent:.2f}"
+    return f"{law.exponent:.2f}"
 
 
 def _interval(growth: Growth, quantity: str) -> str:
