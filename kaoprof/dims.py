@@ -9,11 +9,13 @@ from kaoprof.errors import UsageError, did_you_mean
 Size: TypeAlias = Any  # an int, or a sympy expression of ints: the closed forms are generic over both
 
 SPATIAL_AXES = {1: ("n",), 2: ("h", "w"), 3: ("t", "h", "w")}
-DTYPE_BYTES = {"fp64": 8, "fp32": 4, "bf16": 2, "fp16": 2}
+DTYPE_BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}  # tf32: stored as fp32, multiplied with 10 bits
 PROJECTIONS = ("none", "value", "qkv", "qkvo")
 SCALES = ("none", "sqrt")
 IMPLEMENTATIONS = ("matmul", "sdpa")
 MODES = ("forward", "train")
+CACHES = ("auto", "cold", "warm")
+SDPA_BACKENDS = ("auto", "flash", "efficient", "cudnn", "math")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

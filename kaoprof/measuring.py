@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kaoprof.errors import MeasurementError
+import msgspec
+
+from kaoprof.ceiling_store import CeilingStore, ceilings_folder
+from kaoprof.errors import MeasurementError, UsageError
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
-from kaoprof.records import Environment, Latency, Protocol
+from kaoprof.records import Conditions, Environment, Latency, Protocol
 from kaoprof.requests import Options
 
 if TYPE_CHECKING:
@@ -62,8 +65,17 @@ def open_session(device: str, options: Options, notify: ProgressCallback) -> "Se
         memory_fraction=options.memory_fraction,
         force_run=options.force_run,
         seed=options.seed,
+        cache=options.cache if options.cache != "auto" else default_cache(device),
+        sdpa=options.sdpa,
+        affinity=options.affinity,
     )
-    return Session(plan, Child, notify)
+    store = CeilingStore(ceilings_folder(), load=load_average())
+    return Session(plan, Child, notify, store=store)
+
+
+def default_cache(device: str) -> str:
+    """Cold on a GPU, where a flush is cheap; warm on a CPU, where it takes longer than most calls."""
+    return "cold" if device.startswith("cuda") else "warm"
 
 
 def load_average() -> float | None:
@@ -73,7 +85,9 @@ def load_average() -> float | None:
 
 def environment_of(session: "Session", load_before: float | None) -> Environment | None:
     """Where the session measures; None before its process has said so."""
-    return Environment(**session.environment, load_before=load_before) if session.environment else None
+    if not session.environment:
+        return None
+    return msgspec.convert({**session.environment, "load_before": load_before}, Environment)  # JSON has no tuples
 
 
 def protocol_of(session: "Session", options: Options, *, spent_s: float) -> Protocol:
@@ -88,6 +102,11 @@ def protocol_of(session: "Session", options: Options, *, spent_s: float) -> Prot
         spent_s=spent_s,
         free_bytes=session.free_bytes,
         throughput_flops=session.throughput_flops,
+        ceilings=session.ceilings,
+        cache=session.plan.cache,
+        sdpa=session.plan.sdpa,
+        before=Conditions(**session.before) if session.before else None,
+        after=Conditions(**session.after) if session.after else None,
     )
 
 
@@ -115,27 +134,59 @@ def latency_of(measurement: Measurement) -> Latency | None:
     )  # fmt: skip
 
 
-def describe_environment(options: Options) -> dict[str, Any]:
-    """The environment as the measuring process sees it, with free memory and the speed of a large product.
+def describe_environment(options: Options, *, refresh: bool = False) -> dict[str, Any]:
+    """The environment as the measuring process sees it, with free memory, and its ceilings under `ceilings`.
+
+    Args:
+        options: device, threads, cores, caches.
+        refresh: measure the ceilings also if they are known.
 
     Raises:
         MeasurementError: the device is not there, or the process cannot work.
     """
-    from kaoprof.measure.child import Child, ChildLost, SubjectFailed
-    from kaoprof.measure.messages import Request
-    from kaoprof.measure.session import START_LIMIT_S
+    from kaoprof.measure.learning import learn_ceilings
 
-    child = Child()
+    session = open_session(find_device(options.device), options, lambda _: None)
+    store = CeilingStore(ceilings_folder(), load=load_average(), refresh=refresh)
     try:
-        request = Request(do="prepare", device=find_device(options.device), threads=options.threads)
-        found: dict[str, Any] = child.ask(request, timeout_s=START_LIMIT_S)
-        found["free_bytes"] = child.ask(Request(do="free"), timeout_s=START_LIMIT_S)
-        found["throughput_flops"] = child.ask(Request(do="throughput", dtype="fp32"), timeout_s=START_LIMIT_S)
-    except (ChildLost, SubjectFailed) as failure:
-        raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
+        free_bytes = session.ask_device("free")
+        found = dict(session.environment or {})
+        known = store.known(found)
+        cold = session.plan.cache == "cold"
+        ceilings = learn_ceilings(session.ask_device, known, "fp32", cold=cold)
+        if ceilings != known:
+            store.keep(found, ceilings)
     finally:
-        child.kill()
-    return found
+        session.close()
+    return found | {
+        "free_bytes": free_bytes,
+        "throughput_flops": ceilings.products["fp32"],
+        "ceilings": ceilings,
+        "conditions": session.before,
+    }
+
+
+def check_wishes(device: str, dtype: str, options: Options) -> None:
+    """Refuses what this device cannot do, before anything is measured.
+
+    Raises:
+        UsageError: tf32 or CUDA graphs without CUDA, or cores that are not there.
+    """
+    wishes = {"dtype": dtype == "tf32", "graph": options.graph}
+    for where, wanted in wishes.items():
+        if wanted and not device.startswith("cuda"):
+            what = "tf32 is a mode of NVIDIA GPUs" if where == "dtype" else "graphs are a feature of CUDA"
+            raise UsageError(f"{what}, and this is {device}", where=where, hint="leave it out, or use --device cuda")
+    if options.affinity is None:
+        return
+    if not hasattr(os, "sched_getaffinity"):
+        raise UsageError("this system cannot bind a process to cores", where="affinity", hint="leave it out")
+    allowed = sorted(os.sched_getaffinity(0))
+    absent = [core for core in options.affinity if core not in allowed]
+    if absent:
+        raise UsageError(
+            f"core {absent[0]} is not there", where="affinity", hint=f"choose from {', '.join(map(str, allowed))}"
+        )
 
 
 def find_device(name: str) -> str:

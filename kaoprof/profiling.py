@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measure.plan import Measurement, Progress, Subject
-from kaoprof.measuring import ProgressCallback, find_device, latency_of, run_session
-from kaoprof.records import Analytic, Case, Counted, Record, Row, element_bytes
-from kaoprof.requests import Options, Sizes, cases_of, spatial_grid
+from kaoprof.measuring import ProgressCallback, check_wishes, find_device, latency_of, run_session
+from kaoprof.records import Analytic, Case, Counted, Deviation, Record, Row, Traffic, element_bytes
+from kaoprof.requests import Options, Sizes, cases_of, spatial_grid, with_variants
 from kaoprof.version import __version__
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def compare(
         operators: names such as `kao_qkv` or `nonlocal:sdpa`; all by default.
         projection: none, value (the paper's count), qkv or qkvo.
         scale: sqrt or none.
-        dtype: fp64, fp32, bf16 or fp16.
+        dtype: fp64, fp32, tf32 (on CUDA: fp32 multiplied with fewer bits), bf16 or fp16.
         mode: forward, or train for forward and backward.
         options: device, budget, seed, baseline and how to measure.
         progress: called with what is being done.
@@ -59,7 +61,7 @@ def compare(
         early: the record then says so and holds what was measured.
 
     Raises:
-        UsageError: sizes or words that make no sense.
+        UsageError: sizes or words that make no sense, here or on this device.
         MeasurementError: the device is not there, or no measuring process can be started.
     """
     options = options or Options()
@@ -73,11 +75,12 @@ def compare(
         version=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         baseline=options.baseline,
-        rows=tuple(Row(case=case, analytic=analytic(case)) for case in cases),
+        rows=tuple(Row(case=case, analytic=analytic(case)) for case in with_variants(cases, options.variants)),
     )
     if options.analytic:
         return record
     device = find_device(options.device)
+    check_wishes(device, dtype, options)
     record = count_rows(record, device, options, notify)
     return measure_rows(record, device, options, notify)
 
@@ -174,6 +177,7 @@ def subject_of(row: Row, key: int, seed: int) -> Subject:
         resident_bytes=input_bytes + row.analytic.params * element_bytes(case),
         predicted_bytes=row.counted.peak_bytes_predicted,
         floor_flops=FLOPS_PER_MAC * row.analytic.macs * case.b,
+        variant=case.variant,
     )
 
 
@@ -181,6 +185,7 @@ def measured(row: Row, measurement: Measurement | None) -> Row:
     """The row with what was measured of it; as it is, if it never came to that."""
     if measurement is None:
         return row
+    traced = measurement.traffic
     return replace(
         row,
         status=measurement.status,
@@ -189,4 +194,9 @@ def measured(row: Row, measurement: Measurement | None) -> Row:
         peak_bytes_reserved=measurement.reserved_bytes,
         latency=latency_of(measurement),
         denormal_fraction=measurement.denormal_fraction,
+        traffic=Traffic(operations=traced["operations"], moved_bytes=traced["moved_bytes"]) if traced else None,
+        backend=traced["backend"] if traced else None,
+        deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
+        compile_s=measurement.compile_s,
+        energy_j=measurement.energy_j,
     )

@@ -163,7 +163,7 @@ class Conditions:
 class Environment:
     """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
 
-    `affinity` are the cores that the process may use; `before` and `after` frame what was measured.
+    `affinity` are the cores that the process may use, `energy_source` is who tells of energy: NVML or RAPL.
     """
 
     device_name: str
@@ -178,8 +178,7 @@ class Environment:
     load_before: float | None = None
     cuda: str | None = None
     affinity: tuple[int, ...] | None = None
-    before: Conditions | None = None
-    after: Conditions | None = None
+    energy_source: str | None = None
 
     def __str__(self) -> str:
         return f"{self.device_name}, {self.threads} threads, torch {self.torch}"
@@ -224,6 +223,7 @@ class Protocol:
     """How it was measured; times in seconds.
 
     `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
+    `before` and `after` frame what was measured.
     """
 
     budget_s: float
@@ -238,6 +238,8 @@ class Protocol:
     ceilings: Ceilings | None = None
     cache: str | None = None
     sdpa: str | None = None
+    before: Conditions | None = None
+    after: Conditions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,16 +4,17 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kaoprof.catalog import OPERATORS, find_operator
-from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
+from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, SDPA_BACKENDS, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
-from kaoprof.records import Case
+from kaoprof.records import VARIANT, Case
 
 LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine, so it is taken for a slip of the hand
 MOST_ROWS = 20_000  # of one run: beyond it a grid is a slip of the hand
 MOST = {"samples": 1_000_000, "threads": 1024}
+MOST_CORES = 4096
 Sizes = int | Sequence[int] | None
 
 
@@ -32,6 +33,11 @@ class Options:
         seed: of weights, inputs and the order of measuring.
         baseline: the operator that ratios refer to.
         memory_fraction: of the free memory, what a row may need.
+        cache: `cold` empties the device's caches before every call, `warm` does not; `auto` is cold on a GPU.
+        sdpa: the one backend that fused attention may use: flash, efficient, cudnn or math; `auto`: torch chooses.
+        affinity: the cores to run on; None leaves the system's choice.
+        compile: for every row another one, compiled by torch.
+        graph: for every row another one, replayed as a CUDA graph.
     """
 
     device: str = "auto"
@@ -44,6 +50,11 @@ class Options:
     seed: int = 0
     baseline: str = "nonlocal"
     memory_fraction: float = 0.8
+    cache: str = "auto"
+    sdpa: str = "auto"
+    affinity: tuple[int, ...] | None = None
+    compile: bool = False
+    graph: bool = False
 
     def __post_init__(self) -> None:
         for name in ("budget_s", "timeout_s"):
@@ -56,8 +67,21 @@ class Options:
                 raise UsageError(f"must be between 1 and {MOST[name]}, not {value}", where=name)
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"must be between 0 and 2^63, not {self.seed}", where="seed")
+        one_of("cache", self.cache, CACHES)
+        one_of("sdpa", self.sdpa, SDPA_BACKENDS)
+        if self.affinity is not None and not all(0 <= core < MOST_CORES for core in self.affinity):
+            raise UsageError(f"cores are numbered from 0 to {MOST_CORES - 1}", where="affinity")
+        if re.fullmatch(r"mps(:\d{1,3})?", self.device, re.ASCII):
+            raise UsageError(
+                "MPS is not supported: its allocator tells no peak", where="device", hint="use --device cpu"
+            )
         if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", self.device, re.ASCII):
             raise UsageError(f"unknown device {self.device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """How rows are run beside eagerly."""
+        return tuple(name for name, wanted in (("compile", self.compile), ("graph", self.graph)) if wanted)
 
 
 def spatial_grid(h: Sizes, w: Sizes, t: Sizes, n: Sizes) -> list[tuple[int, ...]]:
@@ -132,6 +156,29 @@ def as_sizes(name: str, sizes: Sizes) -> tuple[int, ...]:
         if not 1 <= value <= LARGEST_SIZE:
             raise UsageError(f"must be between 1 and {LARGEST_SIZE}, not {value}", where=name)
     return values
+
+
+def parse_cores(text: str | None) -> tuple[int, ...] | None:
+    """`0,1` as numbers of cores, each once; None stays None.
+
+    Raises:
+        UsageError: something else.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"\d{1,4}", part, re.ASCII) for part in parts):
+        raise UsageError(f"{text[:40]!r} does not name cores", where="affinity", hint="write for example 0,1")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def with_variants(cases: Iterable[Case], variants: Sequence[str]) -> list[Case]:
+    """Each case, followed by itself in each of the variants: `matmul`, `matmul+compile`."""
+    return [
+        replace(case, implementation=f"{case.implementation}{VARIANT}{name}") if name else case
+        for case in cases
+        for name in ("", *variants)
+    ]
 
 
 def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def working_bytes(row: Row) -> int:
     case = row.case
     resident = (case.b * case.c * case.dims.positions + row.analytic.params) * element_bytes(case)
     predicted = row.counted.peak_bytes_predicted if row.counted else 0
-    return resident + (predicted if row.peak_bytes_measured is None else row.peak_bytes_measured)
+    return int(resident) + (predicted if row.peak_bytes_measured is None else row.peak_bytes_measured)
 
 
 def ceilings_of(record: Record) -> tuple[Ceilings, bool] | None:

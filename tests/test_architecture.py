@@ -59,7 +59,17 @@ ARROWS["fit_records"] = {"records"}
 ARROWS["stopwatch"] = ARROWS["fitting"] | {"fitting"}
 ARROWS["timing"] = ARROWS["stopwatch"] | {"fit_records", "power_law", "stats", "stopwatch"}
 ARROWS["race_verdict"] = {"fit_records"}
-ARROWS["scaling"] = {"catalog", "costs", "dims", "records", "stats", "fit_records", "power_law", "overhead", "race_verdict"}
+ARROWS["scaling"] = {
+    "catalog",
+    "costs",
+    "dims",
+    "records",
+    "stats",
+    "fit_records",
+    "power_law",
+    "overhead",
+    "race_verdict",
+}
 ARROWS["report"] |= {"fit_records", "scaling"}
 ARROWS["roofline"] = {"records", "costs"}
 ARROWS["findings"] |= {"roofline"}

@@ -30,6 +30,11 @@ def compare(
     samples: opt.Samples = None,
     timeout: opt.Timeout = "60s",
     threads: opt.Threads = None,
+    affinity: opt.Affinity = None,
+    cache: opt.Cache = "auto",
+    sdpa: opt.Sdpa = "auto",
+    compile_: opt.Compile = False,
+    graph: opt.Graph = False,
     seed: opt.Seed = 0,
     force_run: opt.ForceRun = False,
     strict: opt.Strict = False,
@@ -46,7 +51,7 @@ def compare(
     from kaoprof.cli.progress import shown_progress
     from kaoprof.cli.renderings import compare_rendering
     from kaoprof.profiling import compare as profile
-    from kaoprof.requests import Options, parse_names, parse_sizes
+    from kaoprof.requests import Options, parse_cores, parse_names, parse_sizes
     from kaoprof.units import parse_seconds
 
     check_format(format_)
@@ -54,7 +59,7 @@ def compare(
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
-        baseline=baseline,
+        baseline=baseline, affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
     )  # fmt: skip
     given = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch}
     sizes = {name: parse_sizes(name, text) for name, text in given.items()}

@@ -1,35 +1,83 @@
 """`kaoprof env`: what figures measured here would be stamped with."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kaoprof.cli import options as opt
+
+if TYPE_CHECKING:
+    from kaoprof.records import Ceilings
+
 
 def env(
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:0.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")] = None,
+    device: opt.Device = "auto",
+    threads: opt.Threads = None,
+    affinity: opt.Affinity = None,
+    cache: opt.Cache = "auto",
+    refresh: Annotated[bool, typer.Option("--refresh", help="Measure the ceilings again.")] = False,
     format_: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
-    """The machine as the measuring process sees it: device, threads, memory, torch, and how fast it multiplies."""
-    import json
+    """The machine as the measuring process sees it: device, threads, memory, torch; and the most that it can do.
 
+    These ceilings are measured once and kept in the cache folder.
+    """
     from kaoprof.dims import one_of
     from kaoprof.measuring import describe_environment
-    from kaoprof.requests import Options
-    from kaoprof.units import format_bytes
+    from kaoprof.requests import Options, parse_cores
 
     one_of("format", format_, ("table", "json"))
-    found = describe_environment(Options(device=device, threads=threads))
+    options = Options(device=device, threads=threads, affinity=parse_cores(affinity), cache=cache)
+    found = describe_environment(options, refresh=refresh)
     if format_ == "json":
-        typer.echo(json.dumps(found, indent=1))
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return 0
-    shown = found | {
+    for name, value in (_shown(found) | ceilings_shown(found["ceilings"])).items():
+        if value is not None:
+            typer.echo(f"{name:18} {value}")
+    return 0
+
+
+def _shown(found: dict[str, Any]) -> dict[str, str | None]:
+    """What the environment says of itself, formatted."""
+    from kaoprof.units import format_bytes
+
+    conditions = found["conditions"] or {}
+    clock_hz, temperature_c = conditions.get("clock_hz"), conditions.get("temperature_c")
+    plain = (
+        "device_name",
+        "cores",
+        "threads",
+        "system",
+        "python",
+        "torch",
+        "denormals_flushed",
+        "cuda",
+        "energy_source",
+    )
+    return {
+        **{name.replace("_", " "): None if found[name] is None else str(found[name]) for name in plain},
+        "affinity": ",".join(map(str, found["affinity"])) if found["affinity"] else None,
+        "backends": " ".join(found["backends"]),
         "memory": format_bytes(int(found["memory_bytes"])),
         "free memory": format_bytes(int(found["free_bytes"])),
-        "backends": " ".join(found["backends"]),
-        "fp32 product": f"{found['throughput_flops'] / 1e9:.0f} GFLOP/s",
+        "clock": f"{clock_hz / 1e9:.2f} GHz" if clock_hz else None,
+        "temperature": f"{temperature_c:.0f} C" if temperature_c else None,
     }
-    for name, value in shown.items():
-        if not name.endswith(("_bytes", "_flops")) and value is not None:
-            typer.echo(f"{name.replace('_', ' '):18} {value}")
-    return 0
+
+
+def ceilings_shown(ceilings: "Ceilings") -> dict[str, str]:
+    """The ceilings, formatted: products, launch, and copies from the largest cache down to main memory."""
+    from kaoprof.units import format_bytes, format_seconds
+
+    fastest = max(ceilings.copies, key=lambda copy: copy.moved_bytes / copy.seconds)
+    rows = {f"{dtype} product": f"{rate / 1e9:.0f} GFLOP/s" for dtype, rate in ceilings.products.items()}
+    rows["launch"] = format_seconds(ceilings.launch_s)
+    for name, copy in (("fastest copy", fastest), ("largest copy", ceilings.copies[-1])):
+        rows[name] = (
+            f"{copy.moved_bytes / copy.seconds / 1e9:.1f} GB/s, {format_bytes(copy.moved_bytes)} read and written"
+        )
+    busy = "" if ceilings.load is None else f", at a load of {ceilings.load:.1f}"
+    return rows | {"ceilings of": f"{ceilings.created}{busy}"}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-Dtype = Annotated[str, typer.Option(help="fp64, fp32, bf16 or fp16.")]
+Dtype = Annotated[str, typer.Option(help="fp64, fp32, tf32 (CUDA), bf16 or fp16.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:0.")]
 Mode = Annotated[str, typer.Option(help="forward, or train: forward and backward.")]
 Heads = Annotated[int, typer.Option(help="Attention heads.")]
@@ -18,6 +18,11 @@ Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at for me
 Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")]
+Affinity = Annotated[str | None, typer.Option(metavar="CORES", help="Run on these cores: 0,1; any by default.")]
+Cache = Annotated[str, typer.Option(help="cold: emptied before each call; warm; auto: cold on a GPU.")]
+Sdpa = Annotated[str, typer.Option(help="Fused attention's backend: auto, flash, efficient, cudnn or math.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Beside each row one through torch.compile.")]
+Graph = Annotated[bool, typer.Option("--graph", help="Beside each row one replayed as a CUDA graph.")]
 Seed = Annotated[int, typer.Option(help="Of weights, inputs and the order of measuring.")]
 ForceRun = Annotated[bool, typer.Option("--force-run", help="Run also what is predicted not to fit.")]
 

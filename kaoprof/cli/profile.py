@@ -27,6 +27,9 @@ def profile(
     samples: opt.Samples = None,
     timeout: opt.Timeout = "60s",
     threads: opt.Threads = None,
+    affinity: opt.Affinity = None,
+    cache: opt.Cache = "auto",
+    sdpa: opt.Sdpa = "auto",
     seed: opt.Seed = 0,
     force_run: opt.ForceRun = False,
     strict: opt.Strict = False,
@@ -46,7 +49,7 @@ def profile(
     from kaoprof.errors import UsageError
     from kaoprof.model_profiling import ModelOptions, code_document
     from kaoprof.model_profiling import profile as take
-    from kaoprof.requests import Options, parse_sizes
+    from kaoprof.requests import Options, parse_cores, parse_sizes
     from kaoprof.units import parse_seconds
 
     check_format(format_)
@@ -54,6 +57,7 @@ def profile(
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
+        affinity=parse_cores(affinity), cache=cache, sdpa=sdpa,
     )  # fmt: skip
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,

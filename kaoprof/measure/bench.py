@@ -1,24 +1,45 @@
 """The child's workbench: holds the subjects, runs them, and reads the allocator and the clock."""
 
 import gc
+import os
 import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from kaoprof.build import Workload, build_inputs, build_module, step_of, torch_dtype
+from kaoprof.build import Workload, build_inputs, build_module, step_of
+from kaoprof.errors import first_line
+from kaoprof.measure.caches import Flusher
+from kaoprof.measure.ceilings import copy_seconds, launch_seconds, product_throughput
+from kaoprof.measure.conditions import conditions_of
 from kaoprof.measure.denormals import denormal_fraction
+from kaoprof.measure.deviation import deviation_of
+from kaoprof.measure.energy import EnergyMeter, energy_meter, joules_per_call
 from kaoprof.measure.environment import environment_of, free_bytes
 from kaoprof.measure.layer_meter import layer_peaks, layer_seconds
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
-from kaoprof.measure.throughput import product_throughput
+from kaoprof.measure.traffic import forced_attention, is_refusal, trace
+from kaoprof.measure.variants import captured, compile_seconds, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "not enough memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A subject that is ready: its module, what is called instead of it if it is compiled, and one step of it."""
+
+    workload: Workload
+    module: nn.Module
+    called: nn.Module
+    step: "Callable[[], object]"
+    variant: str
 
 
 class Bench:
@@ -27,47 +48,77 @@ class Bench:
     def __init__(self) -> None:
         self.device = "cpu"
         self.meters: CpuMeters | CudaMeters = CpuMeters()
-        self.subjects: dict[int, tuple[Workload, nn.Module, Callable[[], object]]] = {}
+        self.energy_meter: EnergyMeter | None = None
+        self.forced = ExitStack()  # a context for as long as this process lives
+        self.sdpa = "auto"
+        self.subjects: dict[int, Loaded] = {}
         self.inputs: dict[str, tuple[Tensor, ...]] = {}
 
     def prepare(self, request: Request) -> dict[str, Any]:
-        """Chooses device and threads, flushes denormals, and describes the environment."""
-        self.device = request.device or "cpu"
+        """Chooses device, cores, threads and attention, flushes denormals, and describes the environment."""
+        self.device, self.sdpa = request.device or "cpu", request.sdpa
         sys.path.extend(path for path in request.paths if path not in sys.path)
-        if request.threads:
-            torch.set_num_threads(request.threads)
+        if request.affinity:
+            os.sched_setaffinity(0, request.affinity)  # before the first parallel region: its threads inherit the cores
+        threads = request.threads or len(request.affinity or ())
+        if threads:
+            torch.set_num_threads(threads)
         flushed = torch.set_flush_denormal(True)  # before the first parallel region: its threads inherit the mode
-        self.meters = CudaMeters(self.device) if self.device.startswith("cuda") else CpuMeters()
-        return environment_of(self.device, denormals_flushed=flushed)
+        self.forced.close()
+        self.forced.enter_context(forced_attention(self.sdpa))
+        self.meters = self._meters(request.cache)
+        self.energy_meter = energy_meter(self.device)
+        source = self.energy_meter.source if self.energy_meter else None
+        return environment_of(self.device, denormals_flushed=flushed) | {"energy_source": source}
 
-    def load(self, request: Request) -> None:
-        """Builds a subject. Subjects with equal inputs share them."""
+    def _meters(self, cache: str) -> CpuMeters | CudaMeters:
+        flush = Flusher(self.device) if cache == "cold" else None
+        return CudaMeters(self.device, flush) if self.device.startswith("cuda") else CpuMeters(flush)
+
+    def load(self, request: Request) -> float | None:
+        """Builds a subject, and says how long compiling it took, if it is to be compiled. Equal inputs are shared."""
         workload, subject = _wanted(request.workload), _wanted(request.subject)
+        self._choose_precision(workload.inputs[0].dtype)
         module = build_module(workload, device=self.device)
-        key = repr((workload.inputs, workload.mode, workload.seed))
+        key = _inputs_key(workload)
         if key not in self.inputs:
             self.inputs[key] = build_inputs(workload, device=self.device)
-        self.subjects[subject] = (workload, module, step_of(workload, module, self.inputs[key]))
+        called = compiled(module) if request.variant == "compile" else module
+        step = step_of(workload, called, self.inputs[key])
+        compile_s = compile_seconds(step, self.meters.synchronize) if request.variant == "compile" else None
+        if request.variant == "graph":
+            step = captured(step)
+        self.subjects[subject] = Loaded(workload, module, called, step, request.variant)
+        return compile_s
+
+    def _choose_precision(self, dtype: str) -> None:
+        """Lets products of fp32 numbers use tf32 for that dtype, and only for it."""
+        if self.device.startswith("cuda"):
+            torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+            torch.backends.cudnn.allow_tf32 = dtype == "tf32"
 
     def peak(self, request: Request) -> dict[str, int | None]:
         """Peak bytes of one call, above what is resident."""
-        _, module, step = self.subjects[_wanted(request.subject)]
+        subject = self._subject(request)
+        if subject.variant == "graph":  # it allocated when it was captured; replaying it allocates nothing
+            return {"allocated": None, "reserved": None}
         try:
-            return self.meters.peak(step)
+            return self.meters.peak(subject.step)
         finally:
-            self._drop_gradients(module)
+            self._drop_gradients(subject.module)
 
     def time(self, request: Request) -> float:
         """Mean seconds per call over `calls` calls in a row, after `warm_calls` that are not timed."""
-        _, module, step = self.subjects[_wanted(request.subject)]
+        subject = self._subject(request)
         try:
-            return self.meters.seconds(step, calls=request.calls, warm_calls=request.warm_calls)
+            return self.meters.seconds(subject.step, calls=request.calls, warm_calls=request.warm_calls)
         finally:
-            self._drop_gradients(module)
+            self._drop_gradients(subject.module)
 
     def layers(self, request: Request) -> dict[str, dict[str, float]]:
         """Seconds and peak bytes of each named layer; memory only where the allocator tells it over time."""
-        _, module, step = self.subjects[_wanted(request.subject)]
+        subject = self._subject(request)
+        step, module = subject.step, subject.module
         try:
             seconds = layer_seconds(step, module, request.layers, device=self.device)
             peaks = layer_peaks(step, module, request.layers) if self.device == "cpu" else {}
@@ -77,8 +128,47 @@ class Bench:
 
     def denormals(self, request: Request) -> float | None:
         """The fraction of softmax outputs that would be denormal, on the first sample of the batch."""
-        workload, module, _ = self.subjects[_wanted(request.subject)]
-        return denormal_fraction(workload, module, device=self.device)
+        subject = self._subject(request)
+        return denormal_fraction(subject.workload, subject.module, device=self.device)
+
+    def traffic(self, request: Request) -> dict[str, Any]:
+        """Operations, bytes moved and the attention backend of one call."""
+        subject = self._subject(request)
+        try:
+            return trace(subject.step)
+        finally:
+            self._drop_gradients(subject.module)
+
+    def deviation(self, request: Request) -> dict[str, float | None] | None:
+        """How far the output is from fp64; None where that cannot be computed, which is no fault of the subject."""
+        subject = self._subject(request)
+        try:
+            output = subject.step()
+            if not isinstance(output, Tensor):
+                return None
+            inputs = self.inputs[_inputs_key(subject.workload)]
+            return deviation_of(output, subject.module, inputs)
+        except (MemoryError, RuntimeError, NotImplementedError):
+            return None
+        finally:
+            self._drop_gradients(subject.module)
+            self.meters.give_back()
+
+    def energy(self, request: Request) -> float | None:
+        """Joules of a call, over `calls` in a row; None without a meter."""
+        if self.energy_meter is None:
+            return None
+        subject = self._subject(request)
+
+        def run(calls: int) -> None:
+            for _ in range(calls):
+                subject.step()
+            self.meters.synchronize()
+
+        try:
+            return joules_per_call(self.energy_meter, run, request.calls)
+        finally:
+            self._drop_gradients(subject.module)
 
     def census(self, request: Request) -> Any:
         """Counts a model here, whose code may do anything: its names are `layers`, or all modules without any."""
@@ -90,7 +180,21 @@ class Bench:
 
     def throughput(self, request: Request) -> float:
         """FLOP/s that a large product reaches on this device."""
-        return product_throughput(self.meters, self.device, torch_dtype(_wanted(request.dtype)))
+        dtype = _wanted(request.dtype)
+        self._choose_precision(dtype)
+        return product_throughput(self._meters("warm"), self.device, dtype)
+
+    def copies(self, request: Request) -> list[dict[str, float]]:
+        """The fastest copy of every size, with caches that are `warm` or `cold`."""
+        return copy_seconds(self._meters(request.cache), self.device)
+
+    def launch(self, _: Request) -> float:
+        """Seconds of the smallest operation."""
+        return launch_seconds(self._meters("warm"), self.device)
+
+    def conditions(self, _: Request) -> dict[str, float | int | None]:
+        """Clock, temperature and throttling."""
+        return conditions_of(self.device)
 
     def free(self, _: Request) -> int:
         """Bytes that can still be allocated."""
@@ -102,6 +206,9 @@ class Bench:
         self.inputs.clear()
         gc.collect()  # collections are off while measuring
         self.meters.give_back()
+
+    def _subject(self, request: Request) -> Loaded:
+        return self.subjects[_wanted(request.subject)]
 
     def _drop_gradients(self, module: nn.Module) -> None:
         module.zero_grad(set_to_none=True)
@@ -116,7 +223,18 @@ class Bench:
             return "oom"
         if isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY_TEXTS):
             return "oom"
-        return "unsupported" if isinstance(error, NotImplementedError) else "error"
+        return "unsupported" if isinstance(error, NotImplementedError) or is_refusal(error) else "error"
+
+    def explain(self, error: BaseException) -> str:
+        """The record's detail for an exception."""
+        if is_refusal(error):
+            return f"the attention backend {self.sdpa!r} cannot serve this on {self.device}: no such kernel here"
+        return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _inputs_key(workload: Workload) -> str:
+    """Workloads with the same key may share their inputs."""
+    return repr((workload.inputs, workload.mode, workload.seed))
 
 
 def _wanted(value: Any) -> Any:

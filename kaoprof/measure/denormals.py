@@ -24,7 +24,7 @@ class DenormalCounter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func.overloadpacket is torch.ops.aten._softmax:  # noqa: SLF001 - the operation's real name
+        if func.overloadpacket in (torch.ops.aten._softmax, torch.ops.aten.softmax):  # noqa: SLF001 - its real name
             tiny = torch.finfo(out.dtype).tiny
             self.denormal += int(((out > 0) & (out < tiny)).sum())
             self.seen += out.numel()

@@ -15,9 +15,11 @@ BACKENDS = ("mkl", "mkldnn", "openmp")
 def environment_of(device: str, *, denormals_flushed: bool) -> dict[str, Any]:
     """The fields of `records.Environment`, as seen from the measuring process."""
     on_cuda = device.startswith("cuda")
+    affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {
         "device_name": torch.cuda.get_device_name(device) if on_cuda else processor_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": len(affinity) if affinity else os.cpu_count() or 1,
+        "affinity": affinity,
         "threads": torch.get_num_threads(),
         "memory_bytes": torch.cuda.get_device_properties(device).total_memory
         if on_cuda

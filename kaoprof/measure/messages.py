@@ -12,9 +12,11 @@ from kaoprof.build import Workload
 class Request:
     """`do` names what the child does; the other fields are what that needs.
 
-    `prepare` sets device, threads and import paths up and answers with the environment; `load` builds a subject;
-    `peak` and `time` run it; `layers` times and weighs its layers; `denormals` inspects its coefficients; `census`
-    counts a model; `throughput` and `free` ask about the device; `clear` forgets all.
+    `prepare` sets device, cores, threads, caches and import paths up and answers with the environment; `load` builds a
+    subject, and answers with the seconds that compiling it took, if it was; `peak` and `time` run it; `layers` times
+    and weighs its layers; `traffic` traces it, `denormals` inspects its coefficients, `deviation` compares it with
+    fp64, `energy` reads the meter; `census` counts a model; `throughput`, `copies`, `launch`, `conditions` and `free`
+    ask about the device; `clear` forgets all.
     """
 
     do: str
@@ -27,6 +29,10 @@ class Request:
     dtype: str | None = None
     layers: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    variant: str = "eager"
+    cache: str = "warm"
+    sdpa: str = "auto"
+    affinity: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

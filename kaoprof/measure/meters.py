@@ -10,7 +10,15 @@ MEMORY_EVENT = "[memory]"  # what torch's profiler calls an allocation (positive
 
 
 class CpuMeters:
-    """The allocator's own event stream, which also sees buffers inside kernels; a monotonic clock."""
+    """The allocator's own event stream, which also sees buffers inside kernels; a monotonic clock.
+
+    With a `flush` the caches are emptied before every call that is timed, outside the timed region.
+    """
+
+    kind = "cpu"
+
+    def __init__(self, flush: Callable[[], None] | None = None) -> None:
+        self.flush = flush
 
     def peak(self, step: Callable[[], object]) -> dict[str, int | None]:
         """High-water mark of allocated bytes while `step` runs and its output lives, above what was there before."""
@@ -29,30 +37,49 @@ class CpuMeters:
         """Mean seconds per call."""
         for _ in range(warm_calls):
             step()
+        if self.flush is None:
+            return self._block(step, calls)
+        total = 0.0
+        for _ in range(calls):
+            self.flush()
+            total += self._block(step, 1)
+        return total / calls
+
+    def _block(self, step: Callable[[], object], calls: int) -> float:
         start = time.perf_counter_ns()
         for _ in range(calls):
             step()
         return (time.perf_counter_ns() - start) / calls / 1e9
+
+    def synchronize(self) -> None:
+        """A call on the CPU is done when it returns."""
 
     def give_back(self) -> None:
         """The CPU allocator keeps no cache to give back."""
 
 
 class CudaMeters:
-    """The caching allocator's statistics; events on the current stream. Within a sample the L2 cache is warm."""
+    """The caching allocator's statistics; events on the current stream.
 
-    def __init__(self, device: str) -> None:
+    With a `flush` the L2 cache is emptied before every call that is timed, and the device is idle when it starts, so
+    that the time holds the launches as it does in a block of calls.
+    """
+
+    kind = "cuda"
+
+    def __init__(self, device: str, flush: Callable[[], None] | None = None) -> None:
         self.device = torch.device(device)
+        self.flush = flush
         torch.cuda.set_device(self.device)
 
     def peak(self, step: Callable[[], object]) -> dict[str, int | None]:
         """High-water mark of allocated and of reserved bytes, above what was allocated before."""
-        torch.cuda.synchronize(self.device)
+        self.synchronize()
         torch.cuda.empty_cache()
         before = torch.cuda.memory_allocated(self.device)
         torch.cuda.reset_peak_memory_stats(self.device)
         output = step()
-        torch.cuda.synchronize(self.device)
+        self.synchronize()
         del output
         return {
             "allocated": torch.cuda.max_memory_allocated(self.device) - before,
@@ -60,17 +87,30 @@ class CudaMeters:
         }
 
     def seconds(self, step: Callable[[], object], *, calls: int, warm_calls: int) -> float:
-        """Mean seconds per call, between two events on the stream."""
+        """Mean seconds per call, between events on the stream."""
         for _ in range(warm_calls):
             step()
+        if self.flush is None:
+            return self._block(step, calls)
+        total = 0.0
+        for _ in range(calls):
+            self.flush()
+            total += self._block(step, 1)
+        return total / calls
+
+    def _block(self, step: Callable[[], object], calls: int) -> float:
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        torch.cuda.synchronize(self.device)
+        self.synchronize()
         start.record()
         for _ in range(calls):
             step()
         end.record()
         end.synchronize()
         return float(start.elapsed_time(end)) / calls / 1e3
+
+    def synchronize(self) -> None:
+        """Waits until the device is idle."""
+        torch.cuda.synchronize(self.device)
 
     def give_back(self) -> None:
         """Returns the allocator's cache to the device."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from kaoprof.build import Workload
 
@@ -10,7 +11,8 @@ from kaoprof.build import Workload
 class Subject:
     """Something to measure. `floor_flops` is arithmetic that it cannot avoid, for the whole batch.
 
-    `layers` are the names of a model's layers that are to be told apart.
+    `layers` are the names of a model's layers that are to be told apart; `variant` is how it is run: `eager`,
+    `compile` or `graph`.
     """
 
     key: int
@@ -20,11 +22,16 @@ class Subject:
     predicted_bytes: int
     floor_flops: int
     layers: tuple[str, ...] = ()
+    variant: str = "eager"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How to measure; times in seconds. `samples` fixes the number of rounds; else the budget decides."""
+    """How to measure; times in seconds. `samples` fixes the number of rounds; else the budget decides.
+
+    `cache` is `warm`, or `cold`: emptied before every call that is timed. `sdpa` is the one backend that fused
+    attention may use, or `auto`. `affinity` are the cores to run on; None leaves the system's choice.
+    """
 
     device: str
     threads: int | None
@@ -34,6 +41,9 @@ class Plan:
     memory_fraction: float
     force_run: bool
     seed: int
+    cache: str = "warm"
+    sdpa: str = "auto"
+    affinity: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,10 @@ class Measurement:
     reserved_bytes: int | None = None
     denormal_fraction: float | None = None
     layers: dict[str, dict[str, float]] | None = None
+    traffic: dict[str, Any] | None = None
+    deviation: dict[str, float | None] | None = None
+    compile_s: float | None = None
+    energy_j: float | None = None
     call_s: float = math.inf
     calls: int = 1
     rounds: list[int] = field(default_factory=list)

@@ -12,10 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from kaoprof.build import Workload
+from kaoprof.dims import DTYPE_BYTES
 from kaoprof.errors import MeasurementError
 from kaoprof.measure.child import ChildLost, SubjectFailed
+from kaoprof.measure.examination import examine
+from kaoprof.measure.learning import Store, learn_ceilings
 from kaoprof.measure.messages import Request
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
+from kaoprof.records import Ceilings
 from kaoprof.units import format_bytes, format_seconds
 
 MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far above the clock's and the pipe's noise
@@ -28,9 +33,12 @@ LAUNCHES = 3  # processes that share the rounds of a cell, where there is time f
 WORTH_A_LAUNCH_S = 3.0  # of a cell's budget; a launch itself takes about as long
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
-DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
+COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
+COLD_CALLS = {
+    "cpu": 1,
+    "cuda": 10,
+}  # of a sample when each is preceded by a flush: ms on a CPU, a tenth of one on a GPU
 GIGA = 1e9
-SINGLE_THREAD_SLOWDOWN = 4  # a guess, generous, for a call on one thread with denormals
 
 
 class Asks(Protocol):
@@ -55,6 +63,10 @@ class Session:
     environment: dict[str, Any] | None = None
     free_bytes: int | None = None
     throughput_flops: float | None = None
+    store: Store | None = None
+    ceilings: Ceilings | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
     child: Asks | None = None
     loaded: dict[int, Subject] = field(default_factory=dict)
     born: int = 0
@@ -73,22 +85,22 @@ class Session:
         if self.child is None:
             self.child = self.open_child()
             self.born += 1
-            paths = tuple(filter(None, sys.path))
-            request = Request(do="prepare", device=self.plan.device, threads=self.plan.threads, paths=paths)
-            self.environment = self.child.ask(request, timeout_s=START_LIMIT_S)
+            self.environment = self.child.ask(preparation(self.plan), timeout_s=START_LIMIT_S)
+            if self.before is None:
+                self.before = self.child.ask(Request(do="conditions"), timeout_s=START_LIMIT_S)
             for subject in list(self.loaded.values()):
-                self.ask(subject, "load", timeout_s=START_LIMIT_S)
+                self.load(subject)
                 if subject.key in self.loaded:
                     self.ask(subject, "time", timeout_s=self.plan.timeout_s)
         return self.child
 
-    def ask_device(self, do: str, *, dtype: str | None = None) -> Any:
+    def ask_device(self, do: str, *, dtype: str | None = None, cache: str = "warm") -> Any:
         """Asks about the device, in a new child if the last one died meanwhile.
 
         Raises:
             MeasurementError: the new one died too.
         """
-        request = Request(do=do, dtype=dtype)
+        request = Request(do=do, dtype=dtype, cache=cache)
         try:
             return self.start().ask(request, timeout_s=START_LIMIT_S)
         except ChildLost:
@@ -106,6 +118,7 @@ class Session:
             subject=subject.key,
             workload=subject.workload if do == "load" else None,
             layers=subject.layers if do == "layers" else (),
+            variant=subject.variant,
             calls=calls,
             warm_calls=warm_calls,
         )
@@ -131,6 +144,7 @@ class Session:
             self.warm_up(subject, share_s)
         self.run_rounds(share_s, deadline, self.launches(budget_s))
         self.loaded.clear()
+        self.after = self.ask_device("conditions")
         self.ask_device("clear")
 
     def refuse(self, subject: Subject) -> bool:
@@ -139,7 +153,7 @@ class Session:
             return False
         self.free_bytes = int(self.ask_device("free"))
         if self.throughput_flops is None:
-            self.throughput_flops = float(self.ask_device("throughput", dtype=subject.workload.inputs[0].dtype))
+            self.throughput_flops = self.learn_throughput(subject.workload)
         needed = subject.predicted_bytes + subject.resident_bytes
         allowed = int(self.free_bytes * self.plan.memory_fraction)
         floor_s = subject.floor_flops / self.throughput_flops
@@ -159,12 +173,33 @@ class Session:
         self.measurements[subject.key] = Measurement(status="skipped", detail=detail)
         return True
 
+    def learn_throughput(self, workload: Workload) -> float:
+        """FLOP/s of a large product in the workload's dtype; where there is a store, with all the other ceilings."""
+        dtype = next((spec.dtype for spec in workload.inputs if spec.dtype in DTYPE_BYTES), "fp32")
+        if self.store is None:
+            return float(self.ask_device("throughput", dtype=dtype))
+        self.start()
+        environment = self.environment or {}
+        known = self.ceilings or self.store.known(environment)
+        self.ceilings = learn_ceilings(self.ask_device, known, dtype, cold=self.plan.cache == "cold")
+        if self.ceilings != known:
+            self.store.keep(environment, self.ceilings)
+        return self.ceilings.products[dtype]
+
+    def load(self, subject: Subject) -> None:
+        """Builds a subject in the child; what compiling it took is noted the first time."""
+        limit_s = START_LIMIT_S + (COMPILE_LIMIT_S if subject.variant == "compile" else 0.0)
+        compile_s = self.ask(subject, "load", timeout_s=limit_s)
+        measurement = self.measurements[subject.key]
+        if measurement.compile_s is None:
+            measurement.compile_s = compile_s
+
     def warm_up(self, subject: Subject, share_s: float) -> None:
         """Loads a subject, reads its peak memory, and learns how long a call takes."""
         measurement = self.measurements[subject.key] = Measurement()
         self.start()
         self.loaded[subject.key] = subject
-        self.ask(subject, "load", timeout_s=START_LIMIT_S)
+        self.load(subject)
         if subject.key not in self.loaded:
             return
         first_s = self.ask(subject, "time", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
@@ -180,20 +215,13 @@ class Session:
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
             measurement.launches = [self.born]
-        self.look_inside(subject, share_s)
-
-    def look_inside(self, subject: Subject, share_s: float) -> None:
-        """A model's layers; an operator's denormals, where the look does not cost more than it tells."""
-        measurement = self.measurements[subject.key]
-        batch = subject.workload.inputs[0].shape[0]
-        if subject.layers and measurement.call_s < share_s:
-            measurement.layers = self.ask(subject, "layers", timeout_s=START_LIMIT_S + self.plan.timeout_s)
-        elif not subject.layers and measurement.call_s / batch * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE:
-            measurement.denormal_fraction = self.ask(subject, "denormals", timeout_s=START_LIMIT_S)
+        examine(self, subject, share_s)
 
     def calibrate(self, subject: Subject) -> None:
         """How many calls make a sample long enough: known after one call, and for fast ones after a block of them."""
         measurement = self.measurements[subject.key]
+        if self.plan.cache == "cold":
+            measurement.calls = COLD_CALLS[self.plan.device.partition(":")[0]]
         for _ in range(3):
             measured = self.ask(
                 subject, "time", calls=measurement.calls, warm_calls=1 if measurement.calls > 1 else 0,
@@ -202,6 +230,8 @@ class Session:
             if measured is None:
                 return
             measurement.call_s = measured
+            if self.plan.cache == "cold":
+                return
             enough = math.ceil(MIN_SAMPLE_S / max(measured, 1e-9))
             if enough <= measurement.calls:
                 return
@@ -274,6 +304,14 @@ class Session:
             measurement.samples_s.append(seconds)
             measurement.launches.append(self.born)
             measurement.call_s = min(measurement.call_s, seconds)  # a first call that was disturbed must not decide
+
+
+def preparation(plan: Plan) -> Request:
+    """What a new child is told first."""
+    return Request(
+        do="prepare", device=plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache,
+        sdpa=plan.sdpa, paths=tuple(filter(None, sys.path)),
+    )  # fmt: skip
 
 
 def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:

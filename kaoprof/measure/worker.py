@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from kaoprof.errors import first_line
 from kaoprof.measure.messages import Reply, Request, decode_request, encode
 
 PR_SET_PDEATHSIG = 1
@@ -50,7 +49,7 @@ def answer(bench: Any, request: Request) -> Reply:
     try:
         return Reply(status="ok", value=getattr(bench, request.do)(request))
     except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
-        return Reply(status=bench.status_of(error), detail=f"{type(error).__name__}: {first_line(error)}")
+        return Reply(status=bench.status_of(error), detail=bench.explain(error))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""The most that this device does: a copy of every size, a large product, a launch. What floors follow from."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from kaoprof.build import torch_dtype
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.measure.caches import last_level_bytes
+from kaoprof.measure.environment import free_bytes
+from kaoprof.measure.meters import CpuMeters, CudaMeters
+
+SMALLEST_COPY_BYTES = 2**17  # read plus written: below it a copy is a launch
+TIMES_THE_CACHE = 8  # the largest copy, of the last cache: mostly from main memory
+MEMORY_SHARE = 1 / 8  # of what is free, which the largest copy may take
+BLOCK_S = {"cpu": 2e-5, "cuda": 2e-3}  # calls in a row that are timed together: short ones are seldom interrupted
+ATTEMPTS = 7  # at least; the fastest counts, since a ceiling must not be lowered by noise
+SEARCH_S = 0.06  # at least, for each size
+PRODUCT_SIZES = (256, 512, 1024, 2048, 4096, 8192)  # as long as they are quick: which one is fastest differs
+LONGEST_PRODUCT_S = 0.1
+WIDER = {"bf16": "fp32", "fp16": "fp32"}  # a kernel may compute in a wider type where that is faster
+
+Meters = CpuMeters | CudaMeters
+
+
+def copy_seconds(meters: Meters, device: str) -> list[dict[str, float]]:
+    """The fastest copy of each size, doubling: `moved_bytes` read plus written, and `seconds`."""
+    most = min(TIMES_THE_CACHE * last_level_bytes(device), int(free_bytes(device) * MEMORY_SHARE))
+    found = []
+    moved = SMALLEST_COPY_BYTES
+    while moved <= max(most, SMALLEST_COPY_BYTES):
+        source, target = (torch.zeros(moved // 8, device=device) for _ in range(2))
+        seconds = _fastest_with_any_threads(meters, lambda s=source, t=target: t.copy_(s))  # type: ignore[misc]
+        found.append({"moved_bytes": moved, "seconds": seconds})
+        moved *= 2
+    return found
+
+
+def _fastest_with_any_threads(meters: Meters, step: Callable[[], object]) -> float:
+    """On a CPU one thread may beat several: on small copies, and where others compete for the cores."""
+    together = _fastest(meters, step)
+    threads = torch.get_num_threads()
+    if meters.kind != "cpu" or threads == 1:
+        return together
+    torch.set_num_threads(1)
+    try:
+        return min(together, _fastest(meters, step))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def launch_seconds(meters: Meters, device: str) -> float:
+    """Seconds of the smallest operation: one element, negated, many times in a row."""
+    one = torch.ones(1, device=device)
+    with torch.no_grad():
+        return _fastest(meters, one.neg)
+
+
+def product_throughput(meters: Meters, device: str, dtype: str) -> float:
+    """FLOP/s of the fastest square product in `dtype`, of several sizes, or in a wider type where that is faster."""
+    found = _throughput(meters, device, torch_dtype(dtype))
+    if dtype in WIDER:
+        found = max(found, _throughput(meters, device, torch_dtype(WIDER[dtype])))
+    return found
+
+
+def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:
+    found = 0.0
+    for size in PRODUCT_SIZES:
+        factor = torch.ones(size, size, device=device, dtype=dtype)
+        seconds = _fastest(meters, lambda f=factor: f @ f)  # type: ignore[misc]
+        found = max(found, FLOPS_PER_MAC * size**3 / seconds)
+        if 8 * seconds > LONGEST_PRODUCT_S:  # the next one takes eight times as long
+            break
+    return found
+
+
+def _fastest(meters: Meters, step: Callable[[], object]) -> float:
+    """Seconds of the fastest of many short blocks: on a busy machine most of them are disturbed."""
+    fastest = meters.seconds(step, calls=1, warm_calls=1)
+    block_s = BLOCK_S[meters.kind]
+    attempts, deadline = 0, time.monotonic() + SEARCH_S
+    while attempts < ATTEMPTS or time.monotonic() < deadline:
+        calls = 1 if meters.flush else max(1, int(block_s / max(fastest, 1e-9)))
+        fastest = min(fastest, meters.seconds(step, calls=calls, warm_calls=0))
+        attempts += 1
+    return fastest

@@ -1,0 +1,35 @@
+"""How far a module's output is from its own computation in fp64, with the same weights and input."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from kaoprof.measure.traffic import forced_attention
+
+
+def deviation_of(output: Tensor, module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, float | None]:
+    """The fields of `records.Deviation` for what `module` gave for `inputs`.
+
+    The reference is the module's own implementation, copied, with weights and inputs widened to fp64.
+    """
+    reference_module = copy.deepcopy(module).double()
+    with torch.no_grad(), forced_attention("auto"):
+        reference = reference_module(*(tensor.detach().double() for tensor in inputs))
+    del reference_module
+    return relative_to(output.detach(), reference)
+
+
+def relative_to(output: Tensor, reference: Tensor) -> dict[str, float | None]:
+    """Largest and root mean square difference, each over the reference's; None where the output is not finite."""
+    not_finite = float((~torch.isfinite(output)).double().mean())
+    if not_finite:
+        return {"largest": None, "rms": None, "not_finite": not_finite}
+    difference = output.double() - reference
+    largest, scale = float(difference.abs().max()), float(reference.abs().max())
+    rms, rms_scale = (float(tensor.square().mean().sqrt()) for tensor in (difference, reference))
+    return {
+        "largest": largest / scale if scale else None,
+        "rms": rms / rms_scale if rms_scale else None,
+        "not_finite": 0.0,
+    }

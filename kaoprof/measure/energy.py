@@ -1,0 +1,99 @@
+"""Joules that a device has used so far, where it tells: NVML for NVIDIA GPUs, RAPL for processors."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+POWERCAP = Path("/sys/class/powercap")
+PACKAGES = "intel-rapl:[0-9]*"  # one for each processor; their parts have a second colon
+MILLI, MICRO = 1e-3, 1e-6
+
+
+class RaplMeter:
+    """The processors' own counters. Each begins anew at its `max_energy_range_uj`."""
+
+    source = "RAPL"
+
+    def __init__(self, packages: list[Path]) -> None:
+        self.ranges = {package: _number(package / "max_energy_range_uj") for package in packages}
+
+    def read(self) -> dict[Any, float]:
+        """Joules by package."""
+        return {package: _number(package / "energy_uj") * MICRO for package in self.ranges}
+
+    def joules(self, before: dict[Any, float], after: dict[Any, float]) -> float:
+        """Between two readings; a counter that is lower than before has begun anew once."""
+        return sum(
+            after[package] - before[package] + (self.ranges[package] * MICRO if after[package] < before[package] else 0)
+            for package in before
+        )
+
+
+class NvmlMeter:
+    """The GPU's counter of its whole board since the driver was loaded."""
+
+    source = "NVML"
+
+    def __init__(self, handle: Any, nvml: Any) -> None:
+        self.handle, self.nvml = handle, nvml
+
+    def read(self) -> dict[Any, float]:
+        """Joules of the board."""
+        return {"board": self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) * MILLI}
+
+    def joules(self, before: dict[Any, float], after: dict[Any, float]) -> float:
+        """Between two readings."""
+        return after["board"] - before["board"]
+
+
+EnergyMeter = RaplMeter | NvmlMeter
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text().strip())
+
+
+def energy_meter(device: str, powercap: Path = POWERCAP) -> EnergyMeter | None:
+    """The meter of a device; None where none can be read."""
+    meter: EnergyMeter | None = None
+    with suppress(Exception):  # NVML and the kernel raise errors of many kinds, and all say: not here
+        if device.startswith("cuda"):
+            meter = nvml_meter(device)
+        else:
+            packages = [path for path in sorted(powercap.glob(PACKAGES)) if path.name.count(":") == 1]
+            meter = RaplMeter(packages) if packages else None
+        if meter is not None:
+            meter.read()
+        return meter
+    return None
+
+
+def nvml_meter(device: str) -> NvmlMeter | None:
+    """The GPU's meter, if NVML's Python module is installed."""
+    found = nvml_handle(device)
+    return NvmlMeter(*found) if found else None
+
+
+def nvml_handle(device: str) -> tuple[Any, Any] | None:
+    """NVML's handle of a CUDA device, and NVML; None without its Python module.
+
+    The device is found by its UUID: CUDA may number devices otherwise than NVML does.
+    """
+    if importlib.util.find_spec("pynvml") is None:
+        return None
+    pynvml: Any = importlib.import_module("pynvml")
+    pynvml.nvmlInit()
+    uuid = str(torch.cuda.get_device_properties(device).uuid)
+    return pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}"), pynvml
+
+
+def joules_per_call(meter: EnergyMeter, run: Callable[[int], None], calls: int) -> float:
+    """Mean joules of a call while `run` makes so many in a row; idle power is part of it."""
+    before = meter.read()
+    run(calls)
+    return meter.joules(before, meter.read()) / calls
