@@ -1,6 +1,6 @@
 """Reads runs back from whatever file holds them: the records of `compare` and `profile`, the journals of `sweep`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,17 +37,27 @@ def load_runs(paths: Iterable[Path | str]) -> tuple[Run, ...]:
     Raises:
         RecordError: a file cannot be read, is damaged, or holds something else.
     """
-    files = [Path(path) for path in paths]
     found: list[Run] = []
+    for path, name, record in load_named(paths):
+        if not isinstance(record, Record):
+            hint = "name a record of `compare` or a journal of `sweep`"
+            raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
+        found.append(Run(path=path, name=name, record=record))
+    return tuple(found)
+
+
+def load_named(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str, AnyRecord]]:
+    """Every record in some files, in order: where it was read, what to call it beside the others, and itself.
+
+    Raises:
+        RecordError: a file cannot be read, is damaged, or is no record.
+    """
+    files = [Path(path) for path in paths]
     for path in files:
         name = path.stem if sum(other.stem == path.stem for other in files) == 1 else str(path)
         records = load_records(path)
         for number, record in enumerate(records, start=1):
-            if not isinstance(record, Record):
-                hint = "name a record of `compare` or a journal of `sweep`"
-                raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
-            found.append(Run(path=path, name=f"{name} #{number}" if len(records) > 1 else name, record=record))
-    return tuple(found)
+            yield path, f"{name} #{number}" if len(records) > 1 else name, record
 
 
 def load_any(path: Path | str) -> AnyRecord:

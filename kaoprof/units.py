@@ -16,6 +16,7 @@ BINARY_PREFIXES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"
 TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 LONGEST_S = 30 * 24 * 3600.0
 FROM_THOUSANDS = 10_000  # from here on a factor is written with separators
+FROM_WHOLE_PERCENT = 9.95  # a change from here on is written without decimals
 FROM_MINUTES_S, FROM_HOURS_S = 100.0, 6000.0  # below 100 of a unit its smaller neighbour still reads well
 
 
@@ -72,6 +73,36 @@ def format_interval(low: float, high: float) -> str:
     return f"{three_digits(low / factor)}-{three_digits(high / factor)} {name}"
 
 
+def sure_digits(value: float, low: float | None, high: float | None) -> str:
+    """`value` with the digits that its interval supports, three at most: 71.3 within 70.4-75.0 is 71.
+
+    Rounded to the decimal place of half the interval's first digit; without an interval to two digits.
+    """
+    if value <= 0:
+        return "0"
+    magnitude = math.floor(math.log10(value))
+    digits = 2
+    if low is not None and high is not None:
+        half = (high - low) / 2
+        digits = magnitude - math.floor(math.log10(half)) + 1 if half > 0 else 3
+    digits = min(max(digits, 1), 3)
+    rounded = round(value, digits - 1 - magnitude)
+    return f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(rounded)))}f}"
+
+
+def format_seconds_surely(seconds: float, low: float | None, high: float | None) -> str:
+    """Seconds with the digits that their interval supports: `71 ms`."""
+    factor, name = time_unit(seconds)
+    ends = (None if low is None else low / factor, None if high is None else high / factor)
+    return f"{sure_digits(seconds / factor, *ends)} {name}"
+
+
+def format_short_count(count: int) -> str:
+    """A plain count with an SI prefix and three digits: `158 M`."""
+    factor, prefix = next((pair for pair in COUNT_PREFIXES if count >= pair[0]), (1, ""))
+    return f"{three_digits(count / factor)} {prefix}" if prefix else str(count)
+
+
 def format_ratio(ratio: float) -> str:
     """A factor: `306x`, `1.53x`, `0.840x`, `258,119x`."""
     if ratio >= FROM_THOUSANDS:
@@ -126,3 +157,30 @@ def parse_count(text: str, *, where: str | None = None) -> int:
     if count < 1:
         raise UsageError(f"{text!r} must be more than zero", where=where, hint="write for example 1G")
     return count
+
+
+def format_change(ratio: float) -> str:
+    """New over old as a change: `+20 %`, `-3.2 %`, `0.0 %`; growth from nothing is `from 0`."""
+    if math.isinf(ratio):
+        return "from 0"
+    percent = 100 * (ratio - 1)
+    if abs(percent) < FROM_WHOLE_PERCENT:
+        return "0.0 %" if round(percent, 1) == 0 else f"{percent:+.1f} %"
+    return f"{percent:+,.0f} %"
+
+
+def format_change_interval(low: float, high: float) -> str:
+    """An interval of changes: `+12 to +29 %`."""
+    return f"{format_change(low).removesuffix(' %')} to {format_change(high)}"
+
+
+def parse_percent(text: str, *, where: str | None = None) -> float:
+    """`5%` or `2.5 %` as 0.05 or 0.025.
+
+    Raises:
+        UsageError: it is not a percentage from 0 % on; a bare number is none, since 5 and 0.05 could mean the same.
+    """
+    match = re.fullmatch(NUMBER + r"\s*%", text.strip(), re.ASCII)
+    if match is None:
+        raise UsageError(f"{text!r} is not a percentage", where=where, hint="write for example 5%")
+    return float(match["number"]) / 100

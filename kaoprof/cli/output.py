@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +78,8 @@ def write_all(record: object, files: Mapping[str, Callable[[Any], str]], paths: 
 
 def rescue(record: object) -> str:
     """Tries to keep the record somewhere else, and says where."""
+    import tempfile
+
     try:
         with tempfile.NamedTemporaryFile("w", prefix="kaoprof-", suffix=".json", delete=False) as copy:
             copy.write(dumps(record))
@@ -87,18 +88,20 @@ def rescue(record: object) -> str:
     return f"the record was kept in {copy.name}"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes `text` beside `path` and moves it there, so that a reader never sees half a file.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes `content` beside `path` and moves it there, so that a reader never sees half a file.
 
     Raises:
         OSError: the folder is full, gone or read-only. Nothing is left behind.
     """
+    import tempfile  # opened late: most runs write no file
+
     path = Path(os.path.realpath(path))  # a link stays a link: what it points to is written
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".kaoprof-")
     half = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
@@ -118,5 +121,5 @@ def print_record(record: object, rendering: Rendering, format_name: str) -> None
         return
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(rendering.console(record, console.width))

@@ -1,0 +1,230 @@
+"""What `report` does for each kind of record: which files it can write, and what it shows on a terminal."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaoprof.cli.output import write_whole
+from kaoprof.cli.streams import say
+from kaoprof.errors import OutputError, UsageError, did_you_mean
+from kaoprof.layer_records import ProfileRecord
+from kaoprof.records import Record
+from kaoprof.report.formats import FIT_FORMATS, format_of
+from kaoprof.runs import AnyRecord, load_named
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from kaoprof.report.grid import Grid
+
+PLOTS = ("latency", "memory", "macs", "map")
+TEXTS = ("csv", "json", "md", "tex", "html")
+PICTURES = ("png", "svg", "pdf")
+FORMATS = (*TEXTS, *PICTURES)
+MOST_WARNINGS = 8  # on stderr
+MOST_TERMINAL_PLOTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporter:
+    """One kind of record: what is written, shown and warned of."""
+
+    subject: Any
+    files: Mapping[str, Callable[[Any], str | bytes]]
+    show: "Callable[[Console], None]"
+    warnings: Sequence[str]
+
+
+def parse_plots(text: str | None) -> tuple[str, ...] | None:
+    """`latency,macs` as names; `none` as no name at all.
+
+    Raises:
+        UsageError: one is not known.
+    """
+    if text is None or text == "none":
+        return None if text is None else ()
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in PLOTS:
+            raise UsageError(f"unknown quantity {name!r}", where="--plot", hint=did_you_mean(name, (*PLOTS, "none")))
+    return names
+
+
+def parse_only(texts: Sequence[str]) -> dict[str, frozenset[str]]:
+    """`c=8,64` as an axis and its values.
+
+    Raises:
+        UsageError: it is not written like that.
+    """
+    wanted: dict[str, frozenset[str]] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign or not name.strip() or not values.strip():
+            raise UsageError(f"{text!r} is not AXIS=VALUES", where="--only", hint="write for example --only c=8,64")
+        wanted[name.strip()] = frozenset(value.strip() for value in values.split(","))
+    return wanted
+
+
+def report_runs(
+    paths: Sequence[Path], targets: Sequence[Path], *, format_name: str, x: str | None,
+    quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]],
+) -> int:  # fmt: skip
+    """Writes or shows the runs; returns the exit code.
+
+    Raises:
+        RecordError: a file holds no run that can be read.
+        UsageError: runs of different kinds, or a format that this kind does not have.
+        OutputError: a file could not be written; the others were.
+    """
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
+        raise UsageError("the same file is named twice", where="RUN")
+    found = [(name, record) for _, name, record in load_named(paths)]
+    reporter = _reporter(found, x=x, quantities=quantities, only=only)
+    for target in targets:
+        if format_of(target, reporter.files) in PICTURES and quantities == ():
+            raise UsageError("without a plot there is no picture", where=str(target), hint="leave out --plot none")
+    if format_name != "table":
+        _print(reporter, format_name)
+    elif not targets:
+        from rich.console import Console
+
+        reporter.show(Console(highlight=False, emoji=False))
+        sys.stdout.flush()
+    _warn(reporter.warnings)
+    _write(reporter, targets)
+    return 0
+
+
+def _reporter(
+    found: Sequence[tuple[str, AnyRecord]], *, x: str | None, quantities: tuple[str, ...] | None,
+    only: Mapping[str, frozenset[str]],
+) -> Reporter:  # fmt: skip
+    kinds = {"operators" if isinstance(record, Record) else record.kind: name for name, record in found}
+    if len(kinds) > 1:
+        (first, one), (second, other), *_ = kinds.items()
+        raise UsageError(f"{one} is a record of {first}, {other} of {second}", hint="report them one by one")
+    if "operators" in kinds:
+        from kaoprof.report.grid import NamedRun
+
+        runs = [NamedRun(name=name, record=record) for name, record in found if isinstance(record, Record)]
+        return _grid_reporter(runs, x=x, quantities=quantities, only=only)
+    if x is not None or only:
+        raise UsageError("is for runs of compare and sweep", where="--x" if x is not None else "--only")
+    if "profile" in kinds:
+        return _profile_reporter([(name, record) for name, record in found if isinstance(record, ProfileRecord)])
+    return _fit_reporter(found)
+
+
+def _grid_reporter(
+    runs: Sequence[Any], *, x: str | None, quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]]
+) -> Reporter:
+    from kaoprof.report.grid import grid_of, narrowed
+    from kaoprof.report.grid_cells import summed_warnings
+    from kaoprof.report.report_files import GRID_FORMATS, Sheaf, is_grid
+
+    chosen = [narrowed(run, only) for run in runs]
+    chosen = [run for run in chosen if run.record.rows]
+    if not chosen:
+        raise UsageError(
+            "no cell is like that" if only else "these runs hold no rows", where="--only" if only else None
+        )
+    grid = grid_of(chosen, x)
+    sheaf = Sheaf(grid=grid, quantities=quantities)
+
+    def show(console: "Console") -> None:
+        if is_grid(grid):
+            from kaoprof.report.grid_console import grid_to_console
+
+            console.print(grid_to_console(grid))
+        else:
+            from kaoprof.report.console import to_console
+
+            console.print(to_console(chosen[0].record, console.width))
+        if console.is_terminal and grid.x and quantities != ():
+            for drawn in _terminal_plots(grid, quantities, console):
+                console.print(drawn)
+
+    return Reporter(subject=sheaf, files=GRID_FORMATS, show=show, warnings=summed_warnings(chosen))
+
+
+def _terminal_plots(grid: "Grid", quantities: tuple[str, ...] | None, console: "Console") -> "list[RenderableType]":
+    """The first quantity that there is, or those asked for, of the first blocks."""
+    from kaoprof.report.chart import panel_of, quantities_of
+    from kaoprof.report.terminal_plot import plot_to_console
+
+    there = quantities_of(grid)
+    names = [name for name in quantities or there[:1] if name in there]
+    unicode = console.encoding.lower().startswith("utf")
+    drawn = [
+        plot_to_console(panel_of(grid, block, name), grid.x_label, block.label, console.width, unicode=unicode)
+        for block in grid.blocks[:MOST_TERMINAL_PLOTS]
+        for name in names
+    ]
+    return [one for one in drawn if one is not None]
+
+
+def _profile_reporter(found: Sequence[tuple[str, ProfileRecord]]) -> Reporter:
+    from kaoprof.layer_findings import profile_warnings
+    from kaoprof.report.profile_files import PROFILE_FORMATS, NamedProfile
+
+    def show(console: "Console") -> None:
+        from kaoprof.report.layer_console import profile_to_console
+
+        for _, record in found:
+            console.print(profile_to_console(record, console.width, depth=None))
+
+    return Reporter(
+        subject=[NamedProfile(name=name, record=record) for name, record in found],
+        files=PROFILE_FORMATS,
+        show=show,
+        warnings=[warning for _, record in found for warning in profile_warnings(record)],
+    )
+
+
+def _fit_reporter(found: Sequence[tuple[str, Any]]) -> Reporter:
+    from kaoprof.report.fit_cells import warnings_of
+
+    if len(found) > 1:
+        raise UsageError("records of fit are reported one at a time", where=found[1][0])
+    record = found[0][1]
+
+    def show(console: "Console") -> None:
+        from kaoprof.report.fit_console import fit_to_console
+
+        console.print(fit_to_console(record))
+
+    return Reporter(subject=record, files=FIT_FORMATS, show=show, warnings=warnings_of(record))
+
+
+def _print(reporter: Reporter, format_name: str) -> None:
+    if format_name not in reporter.files:
+        raise UsageError(f"these runs have no format {format_name!r}", where="--format",
+                         hint=f"one of: {', '.join(reporter.files)}")  # fmt: skip
+    text = reporter.files[format_name](reporter.subject)
+    if isinstance(text, str):
+        sys.stdout.writelines(text.splitlines(keepends=True))
+    sys.stdout.flush()
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings[:MOST_WARNINGS]:
+        say(f"warning: {warning}")
+    if len(warnings) > MOST_WARNINGS:
+        say(f"warning: and {len(warnings) - MOST_WARNINGS} more")
+
+
+def _write(reporter: Reporter, targets: Sequence[Path]) -> None:
+    failures = []
+    for target in targets:
+        content = reporter.files[format_of(target, reporter.files)](reporter.subject)
+        try:
+            write_whole(target, content)
+        except OSError as error:
+            failures.append(f"{target}: {error.strerror}")
+        else:
+            say(f"wrote {target}")
+    if failures:
+        raise OutputError(f"not written: {'; '.join(failures)}")

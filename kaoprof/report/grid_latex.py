@@ -1,0 +1,131 @@
+"""Many grid cells as LaTeX: sizes down, operators across, so that a grid fits across a two-column paper."""
+
+from collections.abc import Iterator, Sequence
+
+from kaoprof.report.cells import PREDICTED, UNKNOWN
+from kaoprof.report.grid import Grid, Placed
+from kaoprof.report.grid_cells import Matrix, matrix_of, short_cells, summed_warnings
+from kaoprof.report.latex import escape
+from kaoprof.report.sentences import protocol_of
+
+ACROSS = 4  # operators beside each other: more do not fit across a page
+MOST_LINES = 45  # of one table: more do not fit on a page
+FUSED = r"$^\dagger$"
+MEANING = (
+    "1 MAC = 2 FLOPs, MACs of one sample; memory and latency of the whole batch. Each operator by its fastest "
+    "implementation at that size."
+)
+
+
+def grid_to_latex(grid: Grid) -> str:
+    """All sizes as booktabs tables, blocks after each other under rules; as many tables as pages ask for."""
+    matrices = [matrix_of(grid, block) for block in grid.blocks]
+    operators = tuple(dict.fromkeys(name for matrix in matrices for name in matrix.operators))
+    groups = [operators[start : start + ACROSS] for start in range(0, len(operators), ACROSS)]
+    pages = [page for group in groups for page in _pages(grid, matrices, group)]
+    return "\n".join(_table(grid, group, lines, number, len(pages)) for number, (group, lines) in enumerate(pages))
+
+
+def _pages(
+    grid: Grid, matrices: Sequence[Matrix], operators: Sequence[str]
+) -> Iterator[tuple[Sequence[str], list[str]]]:
+    """The lines of each table, no block's heading at the end of one."""
+    lines: list[str] = []
+    for matrix in matrices:
+        block = _block(grid, matrix, operators)
+        for start in range(0, len(block), MOST_LINES):
+            part = block[start : start + MOST_LINES]
+            heading = _heading(matrix.label, operators, grid, first=not lines)
+            if lines and len(lines) + len(heading) + len(part) > MOST_LINES:
+                yield operators, lines
+                lines, heading = [], _heading(matrix.label, operators, grid, first=True)
+            lines += [*heading, *part]
+    if lines:
+        yield operators, lines
+
+
+def _heading(label: str, operators: Sequence[str], grid: Grid, *, first: bool) -> list[str]:
+    columns = 1 + sum(len(_kinds(grid, name)) for name in operators)
+    rule = [] if first else [r"\midrule"]
+    return [*rule, rf"\multicolumn{{{columns}}}{{l}}{{\emph{{{escape(label)}}}}} \\"] if label else rule
+
+
+def _kinds(grid: Grid, operator: str) -> tuple[str, ...]:
+    """The columns of one operator; the baseline is not compared with itself, and what was not measured has no time."""
+    measured = any(run.record.protocol for run in grid.runs)
+    if not measured:
+        return ("MACs", "Map")
+    compared = all(run.record.baseline != operator for run in grid.runs)
+    return ("MACs", "Peak", "Latency", *(("Speedup",) if compared else ()))
+
+
+def _block(grid: Grid, matrix: Matrix, operators: Sequence[str]) -> list[str]:
+    lines = []
+    for size in matrix.sizes:
+        texts = [str(size) if grid.x else ""]
+        for operator in operators:
+            row = matrix.best.get((size, operator))
+            texts += [UNKNOWN] * len(_kinds(grid, operator)) if row is None else _texts(grid, row, operator)
+        lines.append(" & ".join(texts) + r" \\")
+    return lines
+
+
+def _texts(grid: Grid, row: Placed, operator: str) -> list[str]:
+    macs, memory, time, speedup = short_cells(row)
+    star = "$^*$" if memory.endswith(PREDICTED) else ""
+    cells = {
+        "MACs": _number(macs),
+        "Map": _number(memory),
+        "Peak": _number(memory.removesuffix(PREDICTED)) + star,
+        "Latency": _number(time) + (FUSED if row.standing.row.case.implementation == "sdpa" else ""),
+        "Speedup": speedup if speedup == UNKNOWN else rf"${speedup.removesuffix('x')}\times$",
+    }
+    return [cells[kind] for kind in _kinds(grid, operator)]
+
+
+def _number(text: str) -> str:
+    """A number and its unit, which stay together."""
+    return escape(text).replace(" ", r"\,")
+
+
+def _table(grid: Grid, operators: Sequence[str], lines: Sequence[str], number: int, of: int) -> str:
+    kinds = [(operator, _kinds(grid, operator)) for operator in operators]
+    spans, rules, column = [], [], 2
+    for operator, names in kinds:
+        spans.append(rf"\multicolumn{{{len(names)}}}{{c}}{{\texttt{{{escape(operator)}}}}}")
+        rules.append(rf"\cmidrule(lr){{{column}-{column + len(names) - 1}}}")
+        column += len(names)
+    size = rf"${escape(grid.x_label)}$" if grid.x else ""
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table*}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            rf"\caption{{{_caption(grid, lines, number, of)}}}",
+            rf"\begin{{tabular}}{{r{''.join('r' * len(names) for _, names in kinds)}}}",
+            r"\toprule",
+            rf"{size} & {' & '.join(spans)} \\",
+            " ".join(rules),
+            " & ".join(["", *(kind for _, names in kinds for kind in names)]) + r" \\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _caption(grid: Grid, lines: Sequence[str], number: int, of: int) -> str:
+    if number:
+        return escape(f"Attention operators, continued ({number + 1} of {of}).")
+    text = "".join(lines)
+    sentences = [f"Attention operators; {grid.title}.", MEANING]
+    for run in grid.runs:
+        where = f"{run.name}: " if len(grid.runs) > 1 else ""
+        sentences += [f"{where}{sentence}" for sentence in protocol_of(run.record)]
+    sentences += [f"Warning: {warning}." for warning in summed_warnings(grid.runs)]
+    marks = [rf"{FUSED} fused attention (sdpa)."] if FUSED in text or of > 1 else []
+    marks += ["$^*$ predicted."] if "$^*$" in text or of > 1 else []
+    return " ".join([*map(escape, sentences), *marks])

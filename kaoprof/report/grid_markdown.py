@@ -1,0 +1,21 @@
+"""Many grid cells as Markdown: a table per block, one line for each operator and cell."""
+
+from kaoprof.report.grid import Grid, size_of
+from kaoprof.report.grid_cells import HEADERS, block_title, line_cells, summed_notes, summed_warnings
+from kaoprof.report.markdown import escape, table_line
+
+
+def grid_to_markdown(grid: Grid) -> str:
+    """All rows as Markdown."""
+    lines: list[str] = []
+    size_headers = [escape(grid.x_label)] if grid.x else []
+    for block in grid.blocks:
+        lines += [f"**{escape(block_title(grid, block))}**", ""]
+        lines += [table_line([*size_headers, *HEADERS])]
+        lines += [table_line([*["---:"] * len(size_headers), "---", *["---:"] * (len(HEADERS) - 1)])]
+        for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
+            size = [str(size_of(row, grid.x))] if grid.x else []
+            lines.append(table_line([*size, *map(escape, line_cells(row))]))
+        lines.append("")
+    notes = (*summed_notes(grid.runs), *(f"Warning: {warning}." for warning in summed_warnings(grid.runs)))
+    return "\n".join([*lines, *(f"- {escape(note)}" for note in notes)]) + "\n"

@@ -1,0 +1,66 @@
+"""Figures as files: PNG, SVG and PDF, the same bytes for the same figure; and SVG that stands inside a page."""
+
+import io
+import logging
+import re
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from kaoprof.report.bar_plots import plot_cells
+from kaoprof.report.grid import Block, Grid
+from kaoprof.report.plot_style import INK, STYLE
+from kaoprof.report.plots import plot_grid
+
+DPI = 300
+MOST_BLOCKS = 6  # rows of panels in one figure; more cannot be read on a page
+NAMESPACES = re.compile(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"')
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a read-only home is no concern of who wants a plot
+
+
+def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:
+    """All there is to see, `MOST_BLOCKS` to a figure."""
+    starts = range(0, len(grid.blocks), MOST_BLOCKS)
+    return [figure_of(grid, grid.blocks[start : start + MOST_BLOCKS], quantities) for start in starts]
+
+
+def figure_of(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None) -> Figure:
+    """Some blocks as one figure: curves, or bars where no size varies."""
+    draw = plot_cells if grid.x is None else plot_grid
+    return draw(grid, blocks, quantities)
+
+
+def to_png(figures: Sequence[Figure]) -> bytes:
+    """The first figure as PNG."""
+    return _saved(figures[0], "png", {"Software": None})
+
+
+def to_svg(figures: Sequence[Figure]) -> bytes:
+    """The first figure as SVG, its text as text."""
+    return _saved(figures[0], "svg", {"Date": None, "Creator": "kaoprof"})
+
+
+def to_pdf(figures: Sequence[Figure]) -> bytes:
+    """Every figure as a page of a PDF, fonts embedded."""
+    file = io.BytesIO()
+    with mpl.rc_context(STYLE), PdfPages(file, metadata={"Creator": "kaoprof", "CreationDate": None}) as pages:
+        for figure in figures:
+            pages.savefig(figure)
+    return file.getvalue()
+
+
+def inline_svg(figure: Figure) -> str:
+    """The figure as an `svg` element for a page: no reference to anything outside, in the page's own ink."""
+    text = _saved(figure, "svg", {"Date": None, "Creator": None, "Format": None, "Type": None}).decode()
+    element = text[text.index("<svg") :]
+    head, end, body = element.partition(">")
+    return NAMESPACES.sub("", head) + end + body.replace(INK, "currentColor")
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
+    file = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(file, format=kind, dpi=DPI, metadata=metadata, transparent=kind == "svg")
+    return file.getvalue()

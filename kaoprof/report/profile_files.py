@@ -1,0 +1,147 @@
+"""Profiles of models as files: those that `profile` writes, one after the other; plots of their layers; a page."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from kaoprof.errors import UsageError
+from kaoprof.layer_findings import macs_of, model_standings, peak_of, profile_warnings
+from kaoprof.layer_records import ModelProfile, ProfileRecord
+from kaoprof.records import SCHEMA, dumps
+from kaoprof.report.delimited import cell_text
+from kaoprof.report.layer_cells import (
+    LAYER_CONVENTION,
+    MODEL_HEADERS,
+    layer_cells,
+    model_cells,
+    profile_title,
+    protocol_note,
+    where_it_goes,
+)  # fmt: skip
+from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
+from kaoprof.report.layer_files import profile_to_csv, profile_to_latex, profile_to_markdown
+from kaoprof.units import format_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedProfile:
+    """A record of models, and what to call it beside others."""
+
+    name: str
+    record: ProfileRecord
+
+
+Profiles = Sequence[NamedProfile]
+HEADERS = ("layer", "type", "output", "weights", "MACs", "counts", "FLOPs", "peak", "time", "of the time")
+
+
+def _csv(runs: Profiles) -> str:
+    if len(runs) == 1:
+        return profile_to_csv(runs[0].record)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*LAYER_COLUMNS, "run"])
+    for run in runs:
+        for view in layer_views(run.record):
+            writer.writerow([*(cell_text(column(view)) for column in LAYER_COLUMNS.values()), cell_text(run.name)])
+    return text.getvalue()
+
+
+def _json(runs: Profiles) -> str:
+    if len(runs) == 1:
+        return dumps(runs[0].record)
+    document = {"schema": SCHEMA, "kind": "report", "runs": [{"name": run.name, "record": run.record} for run in runs]}
+    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n"
+
+
+def _markdown(runs: Profiles) -> str:
+    return "\n".join(profile_to_markdown(run.record) for run in runs)
+
+
+def _latex(runs: Profiles) -> str:
+    return "\n".join(profile_to_latex(run.record) for run in runs)
+
+
+def _plot(writer: str) -> Callable[[Profiles], bytes]:
+    def written(runs: Profiles) -> bytes:
+        from kaoprof.report import plot_files
+        from kaoprof.report.bar_plots import plot_layers
+
+        drawn = [run for run in runs if any(len(model.layers) > 1 for model in run.record.models)]
+        if not drawn:
+            raise UsageError("these profiles hold no layers that could be plotted")
+        return bytes(getattr(plot_files, writer)([plot_layers(run.record) for run in drawn]))
+
+    return written
+
+
+def _html(runs: Profiles) -> str:
+    from kaoprof.report.html import listed, page, paragraphs
+
+    title = ", ".join(run.name for run in runs)
+    return page(f"kaoprof: {title}", [
+        paragraphs(["kaoprof profile"], "quiet"),
+        *(part for run in runs for part in _run(run)),
+        listed([LAYER_CONVENTION], "quiet"),
+    ])  # fmt: skip
+
+
+def _run(run: NamedProfile) -> Iterator[str]:
+    from kaoprof.report.bar_plots import plot_layers
+    from kaoprof.report.commands import environment_terms, profile_commands
+    from kaoprof.report.html import Cell, command_lines, escape, figure, listed, paragraphs, section, table, terms
+    from kaoprof.report.plot_files import inline_svg
+    from kaoprof.report.sentences import protocol_of
+
+    record = run.record
+    yield f"<h1>{escape(run.name)}</h1>"
+    yield listed((f"Warning: {warning}." for warning in profile_warnings(record)), "warn")
+    models = [[Cell(text, numeric=False) for text in model_cells(standing)] for standing in model_standings(record)]
+    yield section("Models", table(MODEL_HEADERS, models, caption="The models side by side.", words=1))
+    if any(len(model.layers) > 1 for model in record.models):
+        yield section(
+            "Plots", figure(inline_svg(plot_layers(record)), "MACs, time and peak memory of the outer layers")
+        )
+    for model in record.models:
+        notes = filter(None, (model.detail, where_it_goes(record, model), protocol_note(model)))
+        yield section(profile_title(record, model), paragraphs(notes), _layers(model))
+    yield section(
+        "Environment and protocol", terms(environment_terms(record)), paragraphs(protocol_of(record), "quiet")
+    )
+    yield section("To profile it again", command_lines(profile_commands(record)))
+
+
+def _layers(model: ModelProfile) -> str:
+    from kaoprof.report.html import Cell, table
+
+    rows = []
+    for row in (*model.layers[1:], model.total):
+        cells = layer_cells(row, "")
+        rows.append([
+            Cell("\u2003" * max(cells.depth - 1, 0) + cells.name, numeric=False),
+            Cell(cells.type, numeric=False),
+            Cell(cells.shape, numeric=False),
+            Cell(cells.params, row.params + row.params_norm),
+            Cell(cells.macs, macs_of(row)),
+            Cell(cells.agreement, numeric=False),
+            Cell(cells.flops, row.flops_all),
+            Cell(cells.peak, peak_of(row)),
+            Cell("" if row.timed_s is None else format_seconds(row.timed_s), row.timed_s),
+            Cell(cells.share, row.latency_share),
+        ])  # fmt: skip
+    return table(HEADERS, rows, caption="Every layer, the whole last. A heading sorts by its column.", words=3)
+
+
+PROFILE_FORMATS: dict[str, Callable[[Profiles], str | bytes]] = {
+    "csv": _csv,
+    "json": _json,
+    "md": _markdown,
+    "tex": _latex,
+    "html": _html,
+    "png": _plot("to_png"),
+    "svg": _plot("to_svg"),
+    "pdf": _plot("to_pdf"),
+}
