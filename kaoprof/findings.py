@@ -1,9 +1,10 @@
 """What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kaoprof.records import Record, Row
+from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of
 from kaoprof.stats import Estimate, estimate, paired_ratio, spread
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
@@ -32,6 +33,13 @@ class Standing:
     macs_ratio: float | None
     memory_ratio: float | None
     disagreements: tuple[str, ...]
+    floor: Shares | None = None
+    demand: Shares | None = None
+
+    @property
+    def times_floor(self) -> float | None:
+        """How many times as long as the device needs at least."""
+        return self.latency.median / self.floor.seconds if self.latency and self.floor else None
 
 
 def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
@@ -39,8 +47,18 @@ def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
     found = {}
     for cell, rows in record.cells().items():
         baseline = find_baseline(rows, record.baseline)
-        found[cell] = [_standing(row, baseline) for row in rows]
+        found[cell] = [_limited(_standing(row, baseline), record) for row in rows]
     return found
+
+
+def _limited(standing: Standing, record: Record) -> Standing:
+    """The standing with what the device's ceilings say of it."""
+    known = ceilings_of(record)
+    if known is None:
+        return standing
+    ceilings, cold = known
+    row = standing.row
+    return replace(standing, floor=floor_of(row, ceilings, cold=cold), demand=demand_of(row, ceilings, cold=cold))
 
 
 def find_baseline(rows: list[Row], name: str) -> Baseline:
@@ -117,7 +135,20 @@ def warnings_of(record: Record) -> list[str]:
         found += [" ".join(filter(None, (where, text))) for text in _cell_warnings(rows)]
     if not any(row.case.operator == record.baseline for row in record.rows):
         found.append(f"no ratios: the baseline {record.baseline} is not among the operators")
-    return found + environment_warnings(record)
+    return found + _ceiling_warnings(record) + environment_warnings(record)
+
+
+def _ceiling_warnings(record: Record) -> list[str]:
+    """Floors must hold: what is faster than its floor says that the ceilings are wrong."""
+    beaten = [
+        f"{standing.row.case.name} {standing.times_floor:.2f}x"
+        for cell in standings(record).values()
+        for standing in cell
+        if standing.times_floor is not None and standing.times_floor < 1
+    ]
+    if not beaten:
+        return []
+    return [f"faster than its floor: {', '.join(beaten)}; the ceilings are too low, kaoprof env --refresh renews them"]
 
 
 def _cell_warnings(rows: list[Row]) -> list[str]:
@@ -144,8 +175,8 @@ def _uncounted(row: Row) -> str:
 
 
 def _mispredicted(row: Row) -> str:
-    if row.peak_bytes_measured is None or row.counted is None:
-        return ""
+    if row.peak_bytes_measured is None or row.counted is None or row.case.variant != "eager":
+        return ""  # of a row that is compiled only the eager one was predicted
     error = row.counted.peak_bytes_predicted / max(row.peak_bytes_measured, 1) - 1
     return f"{error:+.1%}" if abs(error) > MEMORY_TOLERANCE else ""
 
@@ -163,13 +194,32 @@ def _noisy(row: Row) -> str:
     return f"{noise:.0%}" if noise > NOISY_SPREAD else ""
 
 
+def _not_finite(row: Row) -> str:
+    fraction = row.deviation.not_finite if row.deviation else 0.0
+    return f"{fraction:.1%} of the output" if fraction else ""
+
+
 def _denormal(row: Row) -> str:
     fraction = row.denormal_fraction or 0.0
     return f"{fraction:.1%}" if fraction > DENORMALS_WORTH_NAMING else ""
 
 
 def environment_warnings(record: Record) -> list[str]:
-    """That other programs were running."""
+    """That other programs were running, or that the device slowed itself."""
+    return _throttling(record) + _load(record)
+
+
+def _throttling(record: Record) -> list[str]:
+    protocol = record.protocol
+    if protocol is None or protocol.before is None or protocol.after is None:
+        return []
+    before, after = protocol.before.throttled, protocol.after.throttled
+    if before is None or after is None or after <= before:
+        return []
+    return ["the device slowed itself while it was measured, for heat or power: let it cool, and measure again"]
+
+
+def _load(record: Record) -> list[str]:
     environment = record.environment
     if environment is None or environment.load_before is None:
         return []
@@ -185,5 +235,6 @@ LOOKS: dict[str, Callable[[Row], str]] = {
     "the predicted peak is off": _mispredicted,
     "too few samples for a 95 % interval, raise --budget or --samples": _undersampled,
     "noisy: interquartile range over median": _noisy,
+    "not finite": _not_finite,
     "coefficients that would be denormal, flushed to zero while measuring": _denormal,
 }

@@ -58,7 +58,7 @@ def open_session(device: str, options: Options, notify: ProgressCallback) -> "Se
 
     plan = Plan(
         device=device,
-        threads=options.threads,
+        threads=options.threads_wanted,
         budget_s=options.budget_s,
         samples=options.samples,
         timeout_s=options.timeout_s,

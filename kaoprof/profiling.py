@@ -115,7 +115,7 @@ def count_rows(record: Record, device: str, options: Options, notify: ProgressCa
 
     from kaoprof.count import count
 
-    threads = options.threads or torch.get_num_threads()
+    threads = options.threads_wanted or torch.get_num_threads()
     rows = []
     for done, row in enumerate(record.rows):
         case = replace(row.case, device=device)

@@ -79,6 +79,11 @@ class Options:
             raise UsageError(f"unknown device {self.device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
 
     @property
+    def threads_wanted(self) -> int | None:
+        """The threads that were asked for: by number, or one for each core; None leaves torch's choice."""
+        return self.threads or (len(self.affinity) if self.affinity else None)
+
+    @property
     def variants(self) -> tuple[str, ...]:
         """How rows are run beside eagerly."""
         return tuple(name for name, wanted in (("compile", self.compile), ("graph", self.graph)) if wanted)

@@ -3,12 +3,36 @@
 from dataclasses import replace
 
 from kaoprof.profiling import analytic
-from kaoprof.records import Case, Counted, Environment, Latency, Protocol, Record, Row
+from kaoprof.records import (
+    Case,
+    Ceilings,
+    Copy,
+    Counted,
+    Deviation,
+    Environment,
+    Latency,
+    Protocol,
+    Record,
+    Row,
+    Traffic,
+)
 
 ROUNDS = tuple(range(10))
 CALL_S = {"nonlocal:matmul": 0.2, "nonlocal:sdpa": 0.03, "kao_kv:matmul": 0.002, "kao_qkv:matmul": 0.00015}
 PEAK_BYTES = {"nonlocal:matmul": 630_210_560, "nonlocal:sdpa": 2_775_040, "kao_kv:matmul": 23_310_336}
 PEAK_BYTES["kao_qkv:matmul"] = 1_662_976
+
+TRAFFIC = {  # operations, and bytes moved
+    "nonlocal:matmul": (5, 1_580_000_000), "nonlocal:sdpa": (4, 6_600_000), "kao_kv:matmul": (12, 60_000_000),
+    "kao_qkv:matmul": (11, 3_300_000),
+}  # fmt: skip
+CEILINGS = Ceilings(
+    created="2026-01-02T03:00:00+00:00",
+    load=0.1,
+    copies=(Copy(moved_bytes=2**20, seconds=5e-6), Copy(moved_bytes=2**28, seconds=0.010)),
+    products={"fp32": 200e9},
+    launch_s=1e-6,
+)
 
 
 def row(name):
@@ -23,6 +47,9 @@ def row(name):
                         peak_bytes_predicted=PEAK_BYTES[name]),
         peak_bytes_measured=PEAK_BYTES[name],
         latency=Latency(rounds=ROUNDS, samples_s=samples, calls=1),
+        traffic=Traffic(operations=TRAFFIC[name][0], moved_bytes=TRAFFIC[name][1]),
+        backend="flash" if implementation == "sdpa" else None,
+        deviation=Deviation(largest=4.9e-7, rms=2.3e-7),
     )  # fmt: skip
 
 
@@ -30,7 +57,7 @@ def measured_record():
     """Four operators at the paper's largest size, one of them skipped."""
     rows = [row(name) for name in CALL_S]
     rows[0] = replace(rows[0], status="skipped", detail="predicted not to fit: needs 601 MiB", latency=None,
-                      peak_bytes_measured=None)  # fmt: skip
+                      peak_bytes_measured=None, traffic=None, deviation=None)  # fmt: skip
     return Record(
         version="0.1.0",
         created="2026-01-02T03:04:05+00:00",
@@ -42,7 +69,8 @@ def measured_record():
         ),
         protocol=Protocol(
             budget_s=10.0, samples=None, timeout_s=60.0, seed=0, memory_fraction=0.8, force_run=False, spent_s=9.5,
-            free_bytes=20 * 2**30, throughput_flops=100e9,
+            free_bytes=20 * 2**30, throughput_flops=200e9,
+            ceilings=CEILINGS, cache="warm", sdpa="auto",
         ),
     )  # fmt: skip
 

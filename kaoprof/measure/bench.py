@@ -60,9 +60,8 @@ class Bench:
         sys.path.extend(path for path in request.paths if path not in sys.path)
         if request.affinity:
             os.sched_setaffinity(0, request.affinity)  # before the first parallel region: its threads inherit the cores
-        threads = request.threads or len(request.affinity or ())
-        if threads:
-            torch.set_num_threads(threads)
+        if request.threads:
+            torch.set_num_threads(request.threads)
         flushed = torch.set_flush_denormal(True)  # before the first parallel region: its threads inherit the mode
         self.forced.close()
         self.forced.enter_context(forced_attention(self.sdpa))

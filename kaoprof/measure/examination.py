@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LOOK_LIMIT_S = 120.0  # for one look: it is never longer than a few calls, and what they set up
 DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
 SINGLE_THREAD_SLOWDOWN = 4  # a guess, generous, for a call on one thread with denormals
+CHEAP_S = 0.2  # what the error may take whatever the budget
 DEVIATION_SHARE = 0.25  # likewise, of the computation in fp64
 FP64_SLOWDOWN = {"cpu": 4, "cuda": 64}  # a guess, generous: consumer GPUs have 1/64 of their rate in fp64
 FP64_COPIES = 2  # the reference and what is compared with it
@@ -62,7 +63,7 @@ def _deviation(session: "Session", subject: Subject, share_s: float) -> None:
     wider = DTYPE_BYTES["fp64"] // DTYPE_BYTES[dtype]
     needed = FP64_COPIES * wider * (subject.resident_bytes + (measurement.peak_bytes or subject.predicted_bytes))
     slowdown = FP64_SLOWDOWN[session.plan.device.partition(":")[0]]
-    affordable = measurement.call_s * slowdown < share_s * DEVIATION_SHARE
+    affordable = measurement.call_s * slowdown < max(share_s * DEVIATION_SHARE, CHEAP_S)
     fits = session.free_bytes is None or needed < session.free_bytes * session.plan.memory_fraction
     if affordable and fits:
         measurement.deviation = session.ask(subject, "deviation", timeout_s=LOOK_LIMIT_S + session.plan.timeout_s)

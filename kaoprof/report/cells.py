@@ -30,6 +30,9 @@ class Cells:
     memory_ratio: str
     speedup: str
     speedup_interval: str
+    times_floor: str
+    bound: str
+    error: str
 
 
 def cells_of(standing: Standing) -> Cells:
@@ -57,6 +60,9 @@ def cells_of(standing: Standing) -> Cells:
         speedup_interval=f"{three_digits(speedup.low)}-{three_digits(speedup.high)}"
         if speedup and speedup.low is not None and speedup.high is not None
         else "",
+        times_floor=UNKNOWN if standing.times_floor is None else format_ratio(standing.times_floor),
+        bound=standing.demand.limit if standing.demand and standing.latency else "",
+        error=f"{row.deviation.largest:.0e}" if row.deviation and row.deviation.largest is not None else UNKNOWN,
     )
 
 

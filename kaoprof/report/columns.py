@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kaoprof.findings import Standing, notes_of, standings
 from kaoprof.records import Record
+from kaoprof.report.limits import reason_of
 
 Value = int | float | str | None
 
@@ -63,6 +64,14 @@ def _of_latency(name: str) -> Column:
     return lambda view: getattr(view.standing.latency, name, None)
 
 
+def _of_traffic(name: str) -> Column:
+    return lambda view: getattr(view.standing.row.traffic, name, None)
+
+
+def _of_deviation(name: str) -> Column:
+    return lambda view: getattr(view.standing.row.deviation, name, None)
+
+
 def _of_speedup(name: str) -> Column:
     return lambda view: getattr(view.standing.speedup, name, None)
 
@@ -109,6 +118,18 @@ COLUMNS: dict[str, Column] = {
     "flops_per_byte": _flops_per_byte,
     "env": lambda view: str(view.record.environment) if view.record.environment else None,
     "notes": lambda view: "; ".join(notes_of(view.standing.row)) or None,
+    "floor_s": lambda view: view.standing.floor.seconds if view.standing.floor else None,
+    "times_floor": lambda view: view.standing.times_floor,
+    "bound": lambda view: view.standing.demand.limit if view.standing.demand else None,
+    "bound_reason": lambda view: reason_of(view.standing),
+    "operations": _of_traffic("operations"),
+    "moved_bytes": _of_traffic("moved_bytes"),
+    "backend": lambda view: view.standing.row.backend,
+    "error_fp64": _of_deviation("largest"),
+    "error_fp64_rms": _of_deviation("rms"),
+    "compile_s": lambda view: view.standing.row.compile_s,
+    "energy_j": lambda view: view.standing.row.energy_j,
+    "cache": lambda view: getattr(view.record.protocol, "cache", None),
 }
 
 

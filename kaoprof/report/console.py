@@ -1,17 +1,21 @@
 """The table on a terminal: two lines a row at 80 columns, one line a row where there is room."""
 
+from collections.abc import Callable, Sequence
+
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from kaoprof.findings import Standing, standings
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
+from kaoprof.report.limits import ceilings_sentence, limits_of
 from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of, ratios_of
 
-WIDE = 132  # columns from which every figure gets its own
+UNLIMITED = 10_000  # columns of a terminal on which every table fits
 GOOD, BAD, QUIET = "green", "bold red", "dim"
+MakeRow = Callable[[Standing, Cells], list[Text]]
 WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
 
 
@@ -22,21 +26,24 @@ def to_console(record: Record, width: int) -> RenderableType:
         parts += [Text(title_of(record, cell[0].row), style="bold"), _table(record, cell, width)]
         parts += [Text(f"  {note}") for note in _details(cell)]
         parts += [Text(sentence) for sentence in (ratios_of(record, cell), meaning_of(record, cell)) if sentence]
+        parts += [Text(sentence) for sentence in limits_of(cell)]
         parts.append(Text())
-    legend = [CONVENTION, *([AGREE] if any(row.counted for row in record.rows) else []), *protocol_of(record)]
+    floors = ceilings_sentence(record)
+    agree = [AGREE] if any(row.counted for row in record.rows) else []
+    legend = [CONVENTION, *agree, *([floors] if floors else []), *protocol_of(record)]
     return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
 
 
 def _table(record: Record, cell: list[Standing], width: int) -> Table:
-    analytic = record.protocol is None
+    """The table with the most columns that the terminal has room for."""
+    if record.protocol is None:
+        return _filled(ANALYTIC_HEADERS, _analytic_row, cell)
+    wide = _filled(WIDE_HEADERS, _wide_row, cell)
+    return wide if _width_of(wide) <= width else _filled(NARROW_HEADERS, _narrow_row, cell)
+
+
+def _filled(headers: Sequence[str], make_row: MakeRow, cell: list[Standing]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
-    headers, make_row = (
-        (ANALYTIC_HEADERS, _analytic_row)
-        if analytic
-        else (WIDE_HEADERS, _wide_row)
-        if width >= WIDE
-        else (NARROW_HEADERS, _narrow_row)
-    )
     for header in headers:
         left = header.startswith("operator")
         table.add_column(header, justify="left" if left else "right", no_wrap=True)
@@ -45,13 +52,17 @@ def _table(record: Record, cell: list[Standing], width: int) -> Table:
     return table
 
 
+def _width_of(table: Table) -> int:
+    return Console(width=UNLIMITED).measure(table).maximum
+
+
 ANALYTIC_HEADERS = ("operator", "  order", "     MACs", "map order", "      map", "weights", "MACs ratio")
 WIDE_HEADERS = (
     "operator", "order", "MACs", "", "map", "peak\npredicted", "peak\nmeasured", "latency", "95 % interval",
-    "MACs\nratio", "memory\nratio", "speedup", "95 % interval",
+    "x floor", "  bound", "MACs\nratio", "memory\nratio", "speedup", "95 % interval",
 )  # fmt: skip
-NARROW_HEADERS = ("operator", "MACs\norder", "peak seen\npredicted", "latency\n95 % interval", "MACs\nratio",
-                  "memory\nratio", "speedup\n95 %")  # fmt: skip
+NARROW_HEADERS = ("operator", "MACs\norder", "peak seen\npredicted", "latency\n95 % interval", "x floor\nbound",
+                  "MACs and\nmemory ratio", "speedup\n95 %")  # fmt: skip
 
 
 def _analytic_row(standing: Standing, cells: Cells) -> list[Text]:
@@ -78,6 +89,8 @@ def _wide_row(standing: Standing, cells: Cells) -> list[Text]:
         Text(cells.peak),
         _latency(cells),
         Text(cells.interval, style=QUIET),
+        Text(cells.times_floor),
+        Text(cells.bound),
         _ratio(cells.macs_ratio, standing.macs_ratio),
         _ratio(cells.memory_ratio, standing.memory_ratio),
         _ratio(cells.speedup, low),
@@ -92,8 +105,10 @@ def _narrow_row(standing: Standing, cells: Cells) -> list[Text]:
         _stack(Text.assemble(cells.macs, " ", _agreement(cells)), cells.order_time),
         _stack(Text(cells.peak), cells.predicted),
         _stack(_latency(cells), cells.interval),
-        _stack(_ratio(cells.macs_ratio, standing.macs_ratio), ""),
-        _stack(_ratio(cells.memory_ratio, standing.memory_ratio), ""),
+        _stack(Text(cells.times_floor), cells.bound),
+        Text.assemble(
+            _ratio(cells.macs_ratio, standing.macs_ratio), "\n", _ratio(cells.memory_ratio, standing.memory_ratio)
+        ),
         _stack(_ratio(cells.speedup, low), cells.speedup_interval),
     ]
 

@@ -6,19 +6,32 @@ from collections.abc import Sequence
 from kaoprof.findings import Standing, standings, warnings_of
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
+from kaoprof.report.limits import ceilings_sentence
+from kaoprof.report.plain import visible
 from kaoprof.report.sentences import protocol_of, ratios_of
 
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "µ": r"\textmu{}",
+    "|": r"\textbar{}", '"': "''", "µ": r"\textmu{}",
 }  # fmt: skip
-HEADERS = ("Operator", "Order", "MACs", "Map", "Peak", "Latency", "MACs ratio", "Memory ratio", "Speedup")
+HEADERS = (
+    "Operator",
+    "Order",
+    "MACs",
+    "Map",
+    "Peak",
+    "Latency",
+    "Times floor",
+    "MACs ratio",
+    "Memory ratio",
+    "Speedup",
+)
 
 
 def escape(text: str) -> str:
-    """`text` with everything that LaTeX would interpret made literal."""
-    return "".join(ESCAPES.get(sign, sign) for sign in text)
+    """`text` with everything that LaTeX would interpret made literal; two hyphens stay two."""
+    return "".join(ESCAPES.get(sign, sign) for sign in visible(text)).replace("--", "-{}-")
 
 
 def to_latex(record: Record) -> str:
@@ -34,6 +47,7 @@ def _table(record: Record, cell: list[Standing]) -> str:
         for sentence in (
             f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs.",
             ratios_of(record, cell) or "",
+            ceilings_sentence(record) or "",
             *protocol_of(record),
             *(f"Warning: {warning}." for warning in warnings_of(record)),
             *skipped,
@@ -41,7 +55,7 @@ def _table(record: Record, cell: list[Standing]) -> str:
         )
         if sentence
     )
-    return booktabs(caption, "llrrrrrrr", HEADERS, rows)
+    return booktabs(caption, "llrrrrrrrr", HEADERS, rows)
 
 
 def booktabs(caption: str, columns: str, headers: Sequence[str], rows: Sequence[str]) -> str:
@@ -78,13 +92,19 @@ def _row(cells: Cells) -> str:
     if cells.speedup_interval:
         speedup += f" ({cells.speedup_interval.replace('-', '--')})"
     texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _peak(cells),
-             _latency(cells), _times(cells.macs_ratio), _times(cells.memory_ratio), speedup)  # fmt: skip
+             _latency(cells), _floor(cells), _times(cells.macs_ratio), _times(cells.memory_ratio), speedup)  # fmt: skip
     return " & ".join(text.replace(" ", "~") if text is not name else text for text in texts) + r" \\"
 
 
 def _latency(cells: Cells) -> str:
     interval = cells.interval.rpartition(" ")[0].replace("-", "--")
     return escape(cells.latency) + (f" ({interval})" if interval else "")
+
+
+def _floor(cells: Cells) -> str:
+    """How far above the floor, and what binds: `12.3 (memory)`."""
+    bound = f" ({cells.bound})" if cells.bound else ""
+    return f"{_times(cells.times_floor)}{bound}"
 
 
 def _peak(cells: Cells) -> str:

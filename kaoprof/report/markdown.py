@@ -5,16 +5,18 @@ from collections.abc import Iterable
 from kaoprof.findings import standings, warnings_of
 from kaoprof.records import Record
 from kaoprof.report.cells import cells_of, title_of
+from kaoprof.report.limits import ceilings_sentence, limits_of
+from kaoprof.report.plain import visible
 from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of, ratios_of
 
 HEADERS = ("operator", "order", "MACs", "map", "peak predicted", "peak measured", "latency", "95 % interval",
-           "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
-SPECIAL = "\\`*_{}[]<>#|$"
+           "x floor", "bound", "error", "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
+SPECIAL = "\\`*_{}[]<>#|$&~"
 
 
 def escape(text: str) -> str:
     """`text` with everything that Markdown or HTML would interpret made literal."""
-    return "".join(f"\\{sign}" if sign in SPECIAL else sign for sign in text).replace("\n", " ")
+    return "".join(f"\\{sign}" if sign in SPECIAL else sign for sign in visible(text))
 
 
 def to_markdown(record: Record) -> str:
@@ -31,16 +33,17 @@ def to_markdown(record: Record) -> str:
                     for text in (
                         f"{cells.operator}:{cells.implementation}", cells.order_time,
                         f"{cells.macs} {cells.agreement}".strip(), cells.map, cells.predicted, cells.peak,
-                        cells.latency, cells.interval, cells.macs_ratio, cells.memory_ratio, cells.speedup,
-                        cells.speedup_interval,
+                        cells.latency, cells.interval, cells.times_floor, cells.bound, cells.error, cells.macs_ratio,
+                        cells.memory_ratio, cells.speedup, cells.speedup_interval,
                     )
                 )
             )  # fmt: skip
         notes = [f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail]
-        notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell)))
+        notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell), *limits_of(cell)))
         lines += ["", *(f"- {escape(note)}" for note in notes), ""]
+    floors = filter(None, [ceilings_sentence(record)])
     warnings = (f"Warning: {warning}." for warning in warnings_of(record))
-    lines += [escape(sentence) for sentence in (CONVENTION, AGREE, *protocol_of(record), *warnings)]
+    lines += [escape(sentence) for sentence in (CONVENTION, AGREE, *floors, *protocol_of(record), *warnings)]
     return "\n".join(lines) + "\n"
 
 

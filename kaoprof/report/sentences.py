@@ -4,6 +4,7 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings import Baseline, Standing, find_baseline
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Record, Row
+from kaoprof.report.limits import reason_of
 from kaoprof.stats import Estimate
 from kaoprof.units import format_bytes, format_ratio, format_seconds, three_digits
 
@@ -29,6 +30,8 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
     measured = record.rows if isinstance(record, Record) else record.models
     samples = [len(one.latency.samples_s) for one in measured if one.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
+    flushed += {"cold": ", caches emptied before every call", "warm": ", caches warm"}.get(protocol.cache or "", "")
+    flushed += f", fused attention forced to {protocol.sdpa}" if protocol.sdpa not in (None, "auto") else ""
     fewest, most = min(samples, default=0), max(samples, default=0)
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
     interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
@@ -70,7 +73,7 @@ def meaning_of(record: Record, standings: list[Standing]) -> str | None:
     timed = [standing for standing in rivals if standing.speedup and standing not in same]
     if timed:
         best = max(timed, key=_sure_speedup)
-        return " ".join(filter(None, (_gain(record, best, best.speedup, baseline), _limit(record, best))))
+        return " ".join(filter(None, (_gain(record, best, best.speedup, baseline), *_limits(record, best, standings))))
     counted = [standing for standing in rivals if standing.macs_ratio]
     if not counted:
         return None
@@ -106,6 +109,15 @@ def _gain(record: Record, best: Standing, speed: Estimate | None, baseline: Base
         return f"{macs}; how much faster it is than {against} this run cannot tell (95 %: {interval} times)."
     doubt = "" if speed.low > 1 or speed.high < 1 else ": not distinguishable from equal"
     return f"{macs} and is {format_ratio(speed.median)} as fast as {against} (95 %: {interval}{doubt})."
+
+
+def _limits(record: Record, best: Standing, standings: list[Standing]) -> list[str]:
+    """What binds the row, and what binds the baseline that it is compared with."""
+    fastest = find_baseline([standing.row for standing in standings], record.baseline).fastest
+    rivals = [best, *(standing for standing in standings if standing.row is fastest)]
+    reasons = [(standing.row.case.name, reason_of(standing)) for standing in rivals]
+    found = [f"{name} is {reason}." for name, reason in reasons if reason]
+    return found or list(filter(None, [_limit(record, best)]))
 
 
 def _limit(record: Record, best: Standing) -> str | None:
