@@ -10,16 +10,11 @@ from kaoprof.catalog import find_operator
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records import Case
-from kaoprof.requests import Options, Sizes, as_sizes, chosen_operators
+from kaoprof.requests import Options, Sizes, as_sizes, chosen_operators, with_variants
 
 MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
-MAY_DIFFER = {
-    "budget_s",
-    "timeout_s",
-    "memory_fraction",
-    "force_run",
-    "baseline",
-}  # what a cell's figures do not rest on
+# What a cell's figures do not rest on; the device is compared with the one that cells were measured on.
+MAY_DIFFER = {"budget_s", "timeout_s", "memory_fraction", "force_run", "baseline", "device"}
 CellKey = tuple[object, ...]  # `Case.cell`
 Value = TypeVar("Value")
 
@@ -49,7 +44,8 @@ class SweepPlan:
         """The rows of each cell, in grid order: spatial sizes vary fastest, so that a law in them shows early."""
         pairs = [tuple(name.split(":")) for name in self.operators]
         for first in self.corners():
-            yield tuple(replace(first, operator=operator, implementation=kind) for operator, kind in pairs)
+            cases = [replace(first, operator=operator, implementation=kind) for operator, kind in pairs]
+            yield tuple(with_variants(cases, self.options.variants))
 
     def corners(self) -> Iterator[Case]:
         """One row of each cell: enough to name the cell."""

@@ -15,7 +15,7 @@ from kaoprof.errors import RecordError, UsageError
 from kaoprof.journal import Contents, Finished, Header, Launch, read_journal
 from kaoprof.journal_file import Journal
 from kaoprof.measure.plan import Progress
-from kaoprof.measuring import environment_of, find_device, load_average, open_session, protocol_of
+from kaoprof.measuring import check_wishes, environment_of, find_device, load_average, open_session, protocol_of
 from kaoprof.profiling import analytic, count_rows, measured, subject_of
 from kaoprof.records import Case, Environment, Record, Row
 from kaoprof.runs import records_of, same_place
@@ -152,6 +152,8 @@ class Sweep:
         """Counts and measures cell after cell, each with an equal part of the whole budget, also after a resume."""
         options = self.plan.options
         device = find_device(options.device)
+        for dtype in self.plan.dtypes:
+            check_wishes(device, dtype, options)
         self.check_device(journal.contents, device)
         load = load_average()
         session = open_session(device, options, self.notify)
@@ -166,8 +168,8 @@ class Sweep:
                 session.throughput_flops = rates.get(cases[0].dtype)
                 rows = self.measure_cell(session, device, cases)
                 rates[cases[0].dtype] = session.throughput_flops
-                if told != (session.throughput_flops,):
-                    told = (session.throughput_flops,)
+                if told != (session.throughput_flops, session.ceilings):
+                    told = session.throughput_flops, session.ceilings
                     journal.append(self.launch(journal.contents, session, load))
                 spent_s = self.clock() - started
                 self.pace.learn(works[number], spent_s)

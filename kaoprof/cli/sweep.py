@@ -26,7 +26,7 @@ def sweep(
     operators: Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)] = None,
     projection: Annotated[str | None, typer.Option(help="none, value (the default), qkv or qkvo.")] = None,
     scale: Annotated[str | None, typer.Option(help="sqrt (the default), or none (the paper's).")] = None,
-    dtype: Annotated[str | None, typer.Option(help="One or several of fp64, fp32, bf16, fp16.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="One or several of fp64, fp32, tf32, bf16, fp16.")] = None,
     mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
     device: opt.Device = "auto",
     baseline: Annotated[str, typer.Option(help="The operator that ratios refer to.")] = "nonlocal",
@@ -35,6 +35,11 @@ def sweep(
     samples: opt.Samples = None,
     timeout: opt.Timeout = "60s",
     threads: opt.Threads = None,
+    affinity: opt.Affinity = None,
+    cache: opt.Cache = "auto",
+    sdpa: opt.Sdpa = "auto",
+    compile_: opt.Compile = False,
+    graph: opt.Graph = False,
     seed: opt.Seed = 0,
     force_run: opt.ForceRun = False,
     retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
@@ -52,14 +57,14 @@ def sweep(
     from kaoprof.cli.output import check_format
     from kaoprof.cli.sweep_request import Asked, outputs_of, planned
     from kaoprof.cli.sweep_run import Ending, run_sweep
-    from kaoprof.requests import Options
+    from kaoprof.requests import Options, parse_cores
     from kaoprof.units import parse_seconds
 
     check_format(format_)
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
-        baseline=baseline,
+        baseline=baseline, affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
     )  # fmt: skip
     sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
     asked = Asked(operators=operators, projection=projection, scale=scale, dtype=dtype, mode=mode)

@@ -18,8 +18,8 @@ GROWTH = (
     "than half is a call's overhead (-: too few, or too scattered); ~MACs without c x c transformations."
 )
 LARGEST = (
-    "Latency, peak and speedup: at the largest size of the operator that ran, against the baseline's best there; *: "
-    "predicted."
+    "Latency, peak and speedup: at the largest size of the operator that ran (speedup: where the baseline ran too, in "
+    "brackets if that is another), against the baseline's best there; *: predicted."
 )
 CLOSED_LARGEST = "MACs of one sample, map and ratio: at the largest size."
 
@@ -85,8 +85,17 @@ def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) ->
         str(largest),
         cells.latency,
         predicted or cells.peak,
-        cells.speedup,
+        _speedup(line, largest, standing),
     )
+
+
+def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
+    """At the largest size where the baseline ran too, which is named if it is another than the row's."""
+    for size in sorted(line.rows, reverse=True):
+        one = standing[line.rows[size].case]
+        if one.speedup is not None:
+            return cells_of(one).speedup + (f" ({size})" if size != largest else "")
+    return UNKNOWN
 
 
 def _closed_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:

@@ -1,0 +1,261 @@
+"""`kaoprof sweep` as a user meets it: killed, interrupted, resumed, refused; and what it prints."""
+
+import csv
+import io
+import json
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sweeps import closed_record, swept_record
+
+from kaoprof.cli.app import run
+from kaoprof.journal import read_journal
+from kaoprof.records import load
+from kaoprof.report.sweep_console import sweep_to_console
+from kaoprof.runs import load_any
+
+TESTS = Path(__file__).parent.parent
+FAKE = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import sweeps; "
+FAKE += "sweeps.sweep_in_a_process(Path(sys.argv[2]), int(sys.argv[3]))"
+KILLS, HEIGHTS = 20, 400
+
+
+def cells_in(path):
+    """Every cell of a journal, as often as it stands in it."""
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return [tuple(line["rows"][0]["case"]["spatial"]) for line in lines if line.get("entry") == "cells"]
+
+
+def test_killed_at_twenty_random_moments_no_cell_is_lost_or_measured_twice(tmp_path):
+    path, chance = tmp_path / "run.jsonl", random.Random(20)  # noqa: S311 - moments, not secrets
+    killed, seen = 0, set()
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", FAKE, str(TESTS), str(path), str(HEIGHTS)])
+        if killed == KILLS:
+            break
+        wait_for_growth(path, process, chance.randrange(1, 30_000))
+        time.sleep(chance.uniform(0, 0.002))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        kept = set(read_journal(path).cells) if path.exists() and path.stat().st_size else set()
+        assert seen <= kept
+        seen = kept
+    assert process.wait(timeout=60) == 0
+    assert len(seen) < HEIGHTS, "the kills came too late to mean anything"
+    assert cells_in(path) == [(h, h) for h in range(1, HEIGHTS + 1)]
+    assert path.read_bytes().endswith(b"}\n")
+    assert not load_any(path).interrupted
+
+
+def wait_for_growth(path, process, grown_bytes):
+    """Until the journal has grown so much, or the process has ended."""
+    before = path.stat().st_size if path.exists() else 0
+    while process.poll() is None and (path.stat().st_size if path.exists() else 0) < before + grown_bytes:
+        time.sleep(0.0005)
+
+
+REAL = ["sweep", "--h", "3:10:1", "--w", "5", "--c", "7", "--samples", "2", "--threads", "1"]
+REAL += ["--operators", "kao_qkv:matmul,nonlocal:matmul"]
+
+
+def start(command, folder):
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_cells(path, number):
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if path.exists() and path.read_bytes().count(b'"entry":"cells"') >= number:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{path} never held {number} cells")
+
+
+def test_a_real_sweep_goes_on_after_each_way_to_end_it(tmp_path):
+    path = tmp_path / "my run.jsonl"
+    command = [sys.executable, "-m", "kaoprof", *REAL, "-o", path.name]
+    before = b""
+    for cells, ending in enumerate((signal.SIGKILL, signal.SIGINT, signal.SIGTERM), start=1):
+        process = start(command, tmp_path)
+        wait_for_cells(path, cells)
+        process.send_signal(ending)
+        stdout, stderr = process.communicate(timeout=60)
+        assert "Traceback" not in stderr
+        if ending != signal.SIGKILL:
+            assert process.returncode == 130
+            assert "of 8 cells are in my run.jsonl" in stderr
+            assert "kao_qkv" in stdout
+            (resume,) = (line for line in stderr.splitlines() if line.startswith("resume: "))
+            command = shlex.split(resume.removeprefix("resume: "))
+        assert path.read_bytes().startswith(before)
+        before = b"".join(path.read_bytes().splitlines(keepends=True)[: 2 * cells + 1])  # header, launches, cells
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert path.read_bytes().startswith(before)
+    assert cells_in(path) == [(h, 5) for h in range(3, 11)]
+    record = load_any(path)
+    assert {row.status for row in record.rows} == {"ok"}
+    assert all(row.latency and row.peak_bytes_measured and row.counted for row in record.rows)
+
+
+def test_two_sweeps_on_one_journal_the_second_is_refused(tmp_path, capsys):
+    path = tmp_path / "run.jsonl"
+    first = start([sys.executable, "-m", "kaoprof", *REAL, "-o", str(path)], tmp_path)
+    wait_for_cells(path, 1)
+    code = run([*REAL, "-o", str(path)])
+    error = capsys.readouterr().err
+    first.kill()
+    first.communicate()
+    assert code == 1
+    assert error.count("\n") == 1
+    assert f"{path}: another sweep (process {first.pid}) is writing this journal" in error
+
+
+def sweep(*arguments):
+    return run(["sweep", "--h", "2,3,5", "--c", "8", "--analytic", *arguments])
+
+
+def test_every_format_holds_all_rows(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    outputs = ["-o", "all.csv", "-o", "all.json", "-o", "a.md", "-o", "a.tex"]
+    assert sweep("--batch", "1,2", "--heads", "1,2", "--dtype", "fp32,bf16", "--mode", "forward,train",
+                 "--operators", "kao_kv", *outputs) == 0  # fmt: skip
+    assert "wrote all.csv" in capsys.readouterr().err
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text())))
+    assert len(rows) == len(load(tmp_path / "all.json").rows) == 3 * 2 * 2 * 2 * 2 * 2
+    assert {(row["dtype"], row["mode"]) for row in rows} == {
+        (dtype, mode) for dtype in ("fp32", "bf16") for mode in ("forward", "train")
+    }
+    assert len(load_any("sweep.jsonl").rows) == len(rows)
+    for name in ("csv", "json", "md", "tex"):
+        assert sweep("--operators", "kao_kv", "-o", f"{name}.jsonl", "--format", name) == 0
+        assert "kao" in capsys.readouterr().out
+
+
+def test_the_journal_is_named_after_the_spec_and_its_name_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["sweep", "paper-grid", "--analytic", "--dtype", "bf16"]) == 0
+    captured = capsys.readouterr()
+    assert "3 cells, kept in paper-grid.jsonl" in captured.err
+    assert "next: kaoprof report paper-grid.jsonl --to" in captured.err
+    record = load_any("paper-grid.jsonl")
+    assert [row.analytic.macs for row in record.rows if row.case.name == "nonlocal:sdpa"] == [
+        627_200,
+        9_884_672,
+        157_552_640,
+    ]
+    assert {(row.case.b, row.case.c, row.case.scale, row.case.dtype) for row in record.rows} == {(8, 8, "none", "bf16")}
+    assert run(["sweep", "paper-grid", "--analytic", "--dtype", "bf16"]) == 0
+    assert "3 cells, all of them in paper-grid.jsonl already" in capsys.readouterr().err
+
+
+def test_other_files_wait_for_the_end_and_never_cost_the_journal(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert sweep("-o", "run.jsonl", "-o", "run.csv") == 0
+    assert sweep("-o", "run.jsonl", "-o", "run.csv") == 2
+    assert "run.csv: exists already (--force overwrites it)" in capsys.readouterr().err
+    before = Path("run.jsonl").read_bytes()
+    assert sweep("-o", "run.jsonl", "-o", "run.csv", "--force") == 0
+    assert Path("run.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "no size given"),
+        (["--c", "8"], 2, "no size given"),
+        (["paper-grid", "--h", "8"], 2, "the sizes stand in paper-grid, which excludes --h"),
+        (["kanet-qkv"], 2, "kanet-qkv: describes a model, not a grid (kaoprof profile measures a model"),
+        (["kao-qkv-56"], 2, "describes a operator, not a grid"),
+        (["paper-gird"], 2, "did you mean 'paper-grid'?"),
+        (["none.yaml"], 2, "none.yaml: no such file"),
+        (["--h", "8:128:2x"], 2, "'8:128:2x' is not a size"),
+        (["--h", "8", "--c", "9", "--heads", "1,2"], 2, "9 channels cannot be split into 2 heads"),
+        (["--h", "8", "--heads", "0"], 2, "heads: must be between 1"),
+        (["--h", "8", "--dtype", "fp32,float"], 2, "unknown dtype 'float'"),
+        (["--h", "8", "--dtype", ""], 2, "dtype: none is named"),
+        (["--h", "8", "--mode", "training"], 2, "did you mean 'train'?"),
+        (["--h", "8", "--operators", "everything"], 2, "unknown operator 'everything'"),
+        (["--h", "8", "--operators", ""], 2, "none is named"),
+        (["--h", "8", "--projection", "q"], 2, "unknown projection 'q'"),
+        (["--h", "1:200:1", "--c", "1:200:1"], 2, "40,000 cells are too many"),
+        (["--h", "8", "--budget", "-1s"], 2, "--budget: '-1s' is not a length of time"),
+        (["--h", "8", "-o", "a.jsonl", "-o", "b.jsonl"], 2, "a sweep has one journal"),
+        (["--h", "8", "-o", "run.jsnl"], 2, "did you mean 'jsonl'?"),
+        (["--h", "8", "-o", "/no/such/folder/run.jsonl"], 1, "No such file or directory"),
+        (["--h", "8", "-o", "/dev/full.jsonl/x.jsonl"], 1, "/dev/full.jsonl/x.jsonl: cannot be written"),
+        (["--h", "8", "--format", "exel"], 2, "unknown format 'exel'"),
+        (["--h", "8", "--device", "gpu"], 2, "unknown device 'gpu'"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_leaves_nothing(arguments, code, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["sweep", *arguments, "--analytic"]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("kaoprof: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"precious", b'{"schema":2,"kind":"sweep","plan":{}}\n', b'{"schema": 1, "kind": "compare", "rows": []}'],
+)
+def test_a_file_that_is_no_journal_is_kept(content, tmp_path, capsys):
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(content)
+    assert sweep("-o", str(path)) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_may_not_be_written_is_one_clear_line(tmp_path, capsys, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refused)
+    assert sweep("-o", str(tmp_path / "run.jsonl")) == 1
+    assert "run.jsonl: cannot be written: Permission denied" in capsys.readouterr().err
+
+
+def on_screen(record):
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    console.print(sweep_to_console(record, 80))
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "record"), [("sweep-80.txt", swept_record()), ("sweep-analytic-80.txt", closed_record())]
+)
+def test_the_summary_at_80_columns(name, record, check_golden):
+    text = on_screen(record)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    check_golden(name, text)
+
+
+def test_the_summary_gives_the_exponents_that_the_rows_follow():
+    lines = on_screen(swept_record()).splitlines()
+    rows = {line.split()[0]: line.split() for line in lines[3:6]}
+    macs = {name: float(words[1]) for name, words in rows.items()}
+    assert macs == {"nonlocal:matmul": 4.0, "kao_kv:matmul": 3.0, "kao_qkv:matmul": 2.0}
+    times = {name: float(words[3]) for name, words in rows.items() if words[3] != "-"}
+    assert times["nonlocal:matmul"] == 4.0
+    assert rows["nonlocal:matmul"][5] == "128"  # the largest that ran
+    assert rows["kao_kv:matmul"][5] == "256"
+
+
+def test_too_few_sizes_for_a_law_are_shown_as_by_compare(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["sweep", "--h", "3,5", "--analytic"]) == 0
+    assert capsys.readouterr().out.count("input 1 x 64 x") == 2
