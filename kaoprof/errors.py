@@ -1,6 +1,5 @@
 """The errors that kaoprof knows: each says what is wrong, where, and what to do next."""
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -65,6 +64,8 @@ def first_line(error: BaseException) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt `word`: the nearest known name, whatever the case, or one inside it; else all of them."""
+    import difflib  # opened late: what is spelt right needs no suggestion
+
     known = list(known)
     plain = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), plain, n=1, cutoff=0.5)

@@ -1,14 +1,13 @@
 """What a profile says: totals, where figures disagree, which layer holds the memory, where the time goes. Pure."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.findings import BUSY_LOAD, MEMORY_TOLERANCE, NOISY_SPREAD
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.stats import Estimate, estimate, paired_ratio, spread
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelStanding:
+class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
     """One model beside the first of its record. Ratios are the first over this one: above 1 this one is better."""
 
     model: ModelProfile

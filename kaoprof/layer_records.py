@@ -1,6 +1,6 @@
 """What `profile` leaves behind: one record with a tree of layers per model; JSON and back."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from kaoprof.records import SCHEMA, Environment, Latency, Protocol
 
@@ -8,8 +8,7 @@ TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerRow:
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     """One layer. Counts are of one sample; of a layer that holds others (`leaf` is False) they are their sum.
 
     Args:
@@ -42,15 +41,14 @@ class LayerRow:
     macs_counted: int | None = None
     macs_fvcore: int | None = None
     flops_all: int | None = None
-    uncounted: dict[str, int] = field(default_factory=dict)
+    uncounted: dict[str, int] = msgspec.field(default_factory=dict)
     peak_bytes_predicted: int | None = None
     peak_bytes_measured: int | None = None
     timed_s: float | None = None
     latency_share: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelProfile:
+class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One model. `layers` begins with the whole; `latency` is measured without timers around layers.
 
     `inside` is where the layers' paths begin in the module that ran: somebody's code is called through a wrapper.
@@ -77,8 +75,7 @@ class ModelProfile:
         return self.layers[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileRecord:
+class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `profile`, of one model or several side by side."""
 
     schema: int = SCHEMA

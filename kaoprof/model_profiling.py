@@ -1,13 +1,14 @@
 """From specs to a profile record: every layer's closed form, counts and prediction, then the models side by side."""
 
-import json
 import math
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.build import Workload
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
@@ -15,7 +16,7 @@ from kaoprof.dims import DTYPE_BYTES, MODES, one_of
 from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.measure.plan import Progress, Subject
-from kaoprof.measuring import ProgressCallback, find_device, run_session
+from kaoprof.measuring import ProgressCallback, check_wishes, find_device, run_session
 from kaoprof.model_rows import analytic_profile, counted_model, measured_model
 from kaoprof.networks import code_workload, network_workload, override
 from kaoprof.requests import Options
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 WRONG_USAGE = "UsageError: "  # how a child begins to tell of a request that makes no sense
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What of a spec is overridden, and how far a profile goes.
 
     Args:
@@ -93,6 +93,7 @@ def profile(
         return record
     workloads = [_workload(document, model, options.seed) for document in documents]
     device = find_device(options.device)
+    check_wishes(device, model.dtype, options)
     record = replace(record, device=device)
     record = count_models(record, workloads, device, options, notify)
     return measure_models(record, workloads, device, options, notify) if model.measured else record
@@ -106,6 +107,8 @@ def code_document(factory: str, shapes: Sequence[Sequence[int]], dtype: str) -> 
     """
     if not shapes:
         raise UsageError("needs the shape of its input", where=factory, hint="for example --input 1,3,224,224")
+    import json  # opened late, and not msgspec: a name on the command line may hold bytes that are no text
+
     inputs = [{"shape": list(shape), "dtype": dtype} for shape in shapes]
     name = re.sub(r"[^A-Za-z0-9]+", "-", factory.partition(":")[2] or factory).strip("-").lower()
     text = json.dumps({"schema": 1, "name": name, "module": factory, "inputs": inputs})
@@ -136,7 +139,7 @@ def count_models(
 
     from kaoprof.count.model_census import take_census
 
-    threads = options.threads or torch.get_num_threads()
+    threads = options.threads_wanted or torch.get_num_threads()
     models: list[ModelProfile] = []
     failures: list[Exception] = []
     for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
@@ -164,8 +167,6 @@ def census_in_child(workload: Workload, device: str, options: Options) -> "Model
     Raises:
         KaoprofError: it did one of these, or failed; the text says which.
     """
-    import msgspec
-
     from kaoprof.count.model_census import ModelCensus
     from kaoprof.measure.child import Child, SubjectFailed
     from kaoprof.measure.messages import Request
@@ -174,7 +175,7 @@ def census_in_child(workload: Workload, device: str, options: Options) -> "Model
     child = Child()
     try:
         paths = tuple(filter(None, sys.path))
-        prepare = Request(do="prepare", device=device, threads=options.threads, paths=paths)
+        prepare = Request(do="prepare", device=device, threads=options.threads_wanted, paths=paths)
         child.ask(prepare, timeout_s=START_LIMIT_S)
         counted = child.ask(Request(do="census", workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
     except SubjectFailed as failure:

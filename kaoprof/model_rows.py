@@ -1,8 +1,9 @@
 """The rows of a profile: from closed forms, from a census, from a measurement. Nothing runs here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kaoprof.build import Workload
 from kaoprof.costs.arithmetic import TRAIN_FACTOR

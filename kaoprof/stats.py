@@ -1,7 +1,6 @@
 """Medians, their intervals and paired ratios, from raw samples. Pure; free of assumptions about the noise's shape."""
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +25,8 @@ def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estima
     k is the largest rank for which a binomial(n, 1/2) argument gives at least `confidence` (Conover, Practical
     Nonparametric Statistics, section 3.2); below 6 samples no rank does, for 95 %.
     """
+    import statistics  # opened late: the closed forms need no medians
+
     ordered = sorted(samples)
     rank = interval_rank(len(ordered), confidence)
     low, high = (ordered[rank - 1], ordered[-rank]) if rank else (None, None)
@@ -57,5 +58,7 @@ def paired_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
 
 def spread(samples: Sequence[float]) -> float:
     """Interquartile range over median: 0 for a steady machine. Needs two samples; one has no spread to show."""
+    import statistics
+
     low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
     return (high - low) / statistics.median(samples)

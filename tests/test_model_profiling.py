@@ -168,7 +168,7 @@ def test_code_needs_a_shape():
 
 
 def test_a_wrong_prediction_is_named():
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     record = profile(["kao-qkv-56"], model=ModelOptions(size=(14,)), options=QUICK)
     model = record.models[0]

@@ -7,18 +7,9 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from kaoprof.cli.check import check
-from kaoprof.cli.compare import compare
+from kaoprof.cli.commands import Commands
 from kaoprof.cli.complaints import complain
-from kaoprof.cli.env import env
-from kaoprof.cli.explain import explain
-from kaoprof.cli.fit import fit
-from kaoprof.cli.init import init
-from kaoprof.cli.listing import list_
-from kaoprof.cli.profile import profile
-from kaoprof.cli.schema import schema
 from kaoprof.cli.streams import let_go, steady_streams
-from kaoprof.cli.sweep import sweep
 from kaoprof.errors import KaoprofError
 from kaoprof.version import __version__
 
@@ -26,6 +17,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="kaoprof",
+    cls=Commands,
     help="What an attention operator costs: exactly on paper, measured on your device, and whether the two agree.",
     epilog="Start with: kaoprof compare --h 56 --c 64",
     add_completion=False,
@@ -33,16 +25,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command(epilog="Example: kaoprof compare --h 14,28,56 --c 8 --batch 8 -o run.json -o table.tex")(compare)
-app.command(epilog="Example: kaoprof profile mobilenetv2 kanet-kv kanet-qkv")(profile)
-app.command(epilog="Example: kaoprof explain kao_qkv --at b=8,c=8,h=56,w=56 -o cost.tex")(explain)
-app.command(epilog="Example: kaoprof fit --memory 24GiB --c 64 --dtype fp16 --mode train")(fit)
-app.command(epilog="Example: kaoprof sweep --h 8:128:x2 --c 8,64 --budget 60s -o run.jsonl")(sweep)
-app.command(epilog="Example: kaoprof check my-model.yaml kanet-qkv")(check)
-app.command("list", epilog="Example: kaoprof list --format json")(list_)
-app.command(epilog="Example: kaoprof schema > kaoprof.schema.json")(schema)
-app.command(epilog="Example: kaoprof init my-model.yaml")(init)
-app.command(epilog="Example: kaoprof env --format json")(env)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,6 +1,5 @@
 """`kaoprof list`: the specs and the operators that ship with kaoprof."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +32,8 @@ def list_(
         raise UsageError(f"unknown format {format_!r}", where="--format", hint=did_you_mean(format_, FORMATS))
     sections = {"specs": list_specs(), "operators": list_operators()}
     if format_ == "json":
+        import json
+
         sys.stdout.write(json.dumps(sections, indent=2) + "\n")
         return
     from rich.console import Console
@@ -50,7 +51,7 @@ def list_(
 
 def list_specs() -> list[dict[str, str]]:
     """Every shipped spec."""
-    from dataclasses import asdict
+    from msgspec.structs import asdict
 
     from kaoprof.specs import shipped_specs
 

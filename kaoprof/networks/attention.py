@@ -1,6 +1,6 @@
 """Which operator an attention layer uses: its own settings over the spec's defaults."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.catalog import OPERATORS, Operator
 from kaoprof.dims import AttentionOptions
@@ -12,8 +12,7 @@ from kaoprof.specs.places import Places, key_path
 OPTIONS = ("heads", "projection", "scale", "implementation")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     """What attention layers use unless they say otherwise, and the key under which the spec says so."""
 
     settings: AttentionDefaults | None

@@ -1,10 +1,9 @@
 """A model spec -> the closed forms of its layers, as a tree. Torch-free; finds what does not fit, with its line."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from dataclasses import replace as replace_given
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from kaoprof.costs import layers as forms
@@ -17,8 +16,7 @@ from kaoprof.specs import layers as spec
 from kaoprof.specs.places import Places, key_path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What a layer knows of the network around it: the defaults of attention, and the shapes of named blocks so far.
 
     `referenced` are the names of blocks whose outputs are used again.
@@ -26,12 +24,11 @@ class Site:
 
     places: Places
     defaults: Defaults
-    blocks: dict[str, Shape] = field(default_factory=dict)
+    blocks: dict[str, Shape] = msgspec.field(default_factory=dict)
     referenced: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What a closed form is given besides its layer: the layer's name, its input's shape, its key path, its network."""
 
     name: str
@@ -140,14 +137,14 @@ def _upsample(layer: spec.Upsample, at: Given) -> LayerCost:
 
 
 def _block(layer: spec.Block, at: Given) -> LayerCost:
-    cost = chain_of(layer.layers, replace_given(at, path=key_path(at.path, "layers")), kind="block")
+    cost = chain_of(layer.layers, replace(at, path=key_path(at.path, "layers")), kind="block")
     if layer.name is not None:
         at.site.blocks[layer.name] = cost.output_shape
     return cost
 
 
 def _residual(layer: spec.Residual, at: Given) -> LayerCost:
-    inside = chain_of(layer.layers, replace_given(at, path=key_path(at.path, "layers")), kind="residual")
+    inside = chain_of(layer.layers, replace(at, path=key_path(at.path, "layers")), kind="residual")
     _same_shape([at.shape, inside.output_shape])
     return group(at.name, "residual", (*inside.children, forms.summed("add", at.shape)), at.shape)
 
@@ -163,7 +160,7 @@ def _same_shape(shapes: list[Shape]) -> None:
 
 def _branches(layer: spec.Concat | spec.Add, at: Given) -> tuple[LayerCost, ...]:
     return tuple(
-        chain_of(branch, replace_given(at, name=str(index), path=f"{at.path}.branches[{index}]"), kind="branch")
+        chain_of(branch, replace(at, name=str(index), path=f"{at.path}.branches[{index}]"), kind="branch")
         for index, branch in enumerate(layer.branches)
     )
 

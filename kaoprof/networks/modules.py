@@ -3,8 +3,9 @@
 The tree of costs says what shape each layer is given; torch and the models are imported only when something is built.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kaoprof.build import resolve
 from kaoprof.costs.layer_tree import LayerCost, Shape
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from kaoprof.models.network import Chain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What a builder is given besides its layer: the layer's cost, its input's shape, its key path, its network."""
 
     cost: LayerCost

@@ -1,7 +1,6 @@
 """A spec with another batch, size or attention operator: what `--batch`, `--size` and `--attention` ask for."""
 
 from collections.abc import Sequence
-from dataclasses import replace as replace_document
 from typing import Any
 
 from msgspec.structs import replace
@@ -39,7 +38,7 @@ def override(
     if attention is not None:
         find_operator(attention)
         spec = _with_operator(spec, attention)
-    return replace_document(document, spec=spec)
+    return replace(document, spec=spec)
 
 
 def _input(given: Input, batch: int | None, size: Sequence[int] | None) -> Input:

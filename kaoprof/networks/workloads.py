@@ -1,6 +1,5 @@
 """A spec -> a module, and a `Workload` that carries the spec itself to wherever the module is built."""
 
-import json
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -97,4 +96,4 @@ def module_from_json(spec: str) -> "nn.Module":
 
     decoded = msgspec.json.decode(spec, type=CodeSpec)
     module = resolve(decoded.module)(*decoded.args, **decoded.kwargs)
-    return CalledModule(module, json.loads(spec)["inputs"])
+    return CalledModule(module, msgspec.json.decode(spec)["inputs"])

@@ -1,6 +1,6 @@
 """The cells of a profile's tables, shared by console, Markdown and LaTeX; and which layers are worth a line."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.layer_findings import ModelStanding, fullest_layer, layer_disagreements, macs_of, peak_of, slowest_layer
 from kaoprof.layer_records import TIMED_RUNS, LayerRow, ModelProfile, ProfileRecord
@@ -13,8 +13,7 @@ LAYER_CONVENTION = (
 MAX_LINES = 40  # a tree of more layers is folded until it fits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCells:
+class LayerCells(msgspec.Struct, frozen=True, kw_only=True):
     """One layer as text. `name` is its path without what is around it; `depth` says how far to indent it."""
 
     depth: int

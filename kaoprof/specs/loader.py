@@ -3,9 +3,7 @@
 What depends on shapes or on the table of operators is checked by `kaoprof.networks`.
 """
 
-import difflib
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -25,8 +23,7 @@ MAX_INPUT = 2**40  # elements of the input, batch included
 MAX_LAYERS = 10_000  # after repeating
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A valid spec and where its parts stand, so that later errors can name the line too."""
 
     spec: Spec
@@ -104,6 +101,8 @@ def _convert(value: Value, places: Places) -> Spec:
         raise places.error("a spec is a mapping of keys", "", hint="start with `schema: 1`")
     named = [key for key in KINDS if key in value]
     if not named:
+        import difflib  # opened late, as above
+
         for key in value:
             if close := difflib.get_close_matches(key.lower(), KINDS, n=1, cutoff=0.7):
                 raise places.error(f"unknown key {key!r}", key, hint=f"did you mean {close[0]!r}?")

@@ -1,14 +1,13 @@
 """Where each value of a spec stands in its file, so that an error can name the line."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from kaoprof.errors import SpecError
 
 LONGEST = 160  # letters of a message or a key path: a spec may quote itself at length
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Places(msgspec.Struct, frozen=True, kw_only=True):
     """The lines of a spec file.
 
     Args:
@@ -17,7 +16,7 @@ class Places:
     """
 
     file: str
-    lines: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, int] = msgspec.field(default_factory=dict)
 
     def where(self, path: str) -> str:
         """`my.yaml:12 layers[4].type`; a path without a line of its own has that of what encloses it."""

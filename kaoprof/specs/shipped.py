@@ -1,13 +1,12 @@
 """The shipped specs at a glance."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.specs.loader import load_spec
 from kaoprof.specs.shelf import shelf
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShippedSpec:
+class ShippedSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A spec that ships with kaoprof: its name, its kind (`model`, `operator`, `grid`, `code`), and what it is."""
 
     name: str

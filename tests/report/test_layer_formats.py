@@ -1,9 +1,9 @@
 """Golden files for a profile, and that no model's name can break out of a format."""
 
 import io
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 from samples import measured_record
 
