@@ -222,7 +222,7 @@ def _theory(quantity: str, line: Line) -> int:
     if quantity == "latency":
         return degree(lambda size: int(batch(size) * cost(size).flops_all))
     output = degree(lambda size: int(batch(size) * _dims(line, size).c * _dims(line, size).positions))
-    return max(output, _theory("map", line)) if case.implementation == "matmul" else output
+    return max(output, _theory("map", line)) if case.options.implementation == "matmul" else output
 
 
 def _dims(line: Line, size: int) -> Dims:

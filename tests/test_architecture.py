@@ -84,6 +84,9 @@ ARROWS["sweep_findings"] = {"findings", "records"}
 ARROWS["sweeping"] = ARROWS["profiling"] | {"profiling", "journal", "journal_file", "runs", "sweep_pace", "sweep_plan"}
 ARROWS["runs"] = {"journal", "records", "layer_records", "fit_records", "errors"}
 
+ARROWS["diff_records"] = {"records"}
+ARROWS["differences"] = {"diff_records", "layer_records", "records", "runs", "stats", "student", "dims", "errors", "version"}
+ARROWS["report"] |= {"diff_records"}
 
 def modules():
     return sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_")

@@ -164,3 +164,22 @@ def _after_fit(record: Any) -> str:
     flags = " ".join(f"--{'batch' if name == 'b' else name} {size}" for name, size in sizes.items())
     told = f"--dtype {conditions.dtype} --mode {conditions.mode}"
     return f"kaoprof compare {flags} --operators {best.name} {told}    (measures the largest)"
+
+
+def diff_rendering() -> Rendering:
+    """For a record of `diff`."""
+    from kaoprof.report.diff_cells import warnings_of
+    from kaoprof.report.formats import DIFF_FORMATS
+
+    def console(record: Any, _width: int) -> "RenderableType":
+        from kaoprof.report.diff_console import diff_to_console
+
+        return diff_to_console(record)
+
+    return Rendering(
+        console=console,
+        files=DIFF_FORMATS,
+        warnings=warnings_of,
+        sound=lambda _: True,
+        next_command=lambda _: "the same with --format md, for a pull request, or with --fail-above 5%, for CI",
+    )

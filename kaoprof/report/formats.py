@@ -44,6 +44,11 @@ FIT_FORMATS = {
     "md": Writer("kaoprof.report.fit_files:fit_to_markdown"),
     "tex": Writer("kaoprof.report.fit_files:fit_to_latex"),
 }
+DIFF_FORMATS = {
+    "csv": Writer("kaoprof.report.diff_files:diff_to_csv"),
+    "json": JSON,
+    "md": Writer("kaoprof.report.diff_files:diff_to_markdown"),
+}
 
 
 def format_of(path: Path, formats: Collection[str] = FORMATS) -> str:

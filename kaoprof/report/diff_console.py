@@ -1,0 +1,28 @@
+"""A `diff` on a terminal."""
+
+from typing import TYPE_CHECKING
+
+from kaoprof.diff_records import FASTER, SLOWER, UNSURE, DiffRecord
+from kaoprof.report.console import BAD, GOOD, QUIET
+from kaoprof.report.diff_cells import page_of
+from kaoprof.report.sheets import sheet_to_console
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+STYLES = {SLOWER: BAD, FASTER: GOOD, UNSURE: QUIET}
+
+
+def diff_to_console(record: DiffRecord) -> "RenderableType":
+    """The record as rich renderables, from 80 columns on."""
+    from rich.console import Group
+    from rich.text import Text
+
+    page = page_of(record)
+    return Group(
+        *map(Text, page.before),
+        Text(),
+        *(sheet_to_console(sheet, STYLES) for sheet in page.sheets),
+        Text(page.summary, style="bold"),
+        *(Text(sentence, style=QUIET) for sentence in page.after),
+    )
