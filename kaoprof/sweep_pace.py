@@ -23,12 +23,16 @@ class Pace:
         if not self.seen:
             return None
         basic_s = min(seconds for _, seconds in self.seen)
-        slow = [(macs, seconds) for macs, seconds in self.seen if seconds > SLOW * basic_s and macs]
+        slow = [one for one in self.seen if one[1] > SLOW * basic_s and not self._disturbed(*one)]
         return sum(max(basic_s, _like_nearest(slow, macs)) for macs in cells)
+
+    def _disturbed(self, macs: int, seconds: float) -> bool:
+        """Whether a larger cell took less: then it was not the calls, but a first use, or another program."""
+        return any(larger > macs and less < seconds for larger, less in self.seen)
 
 
 def _like_nearest(slow: Sequence[tuple[int, float]], macs: int) -> float:
-    if not slow or not macs:
+    if not slow:
         return 0.0
     known, seconds = min(slow, key=lambda one: abs(math.log(macs / one[0])))
     return seconds * math.pow(macs / known, GROWTH)
