@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kaoprof.ceiling_store import CeilingStore, ceilings_folder
 from kaoprof.errors import MeasurementError, UsageError
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
 from kaoprof.records import Conditions, Environment, Latency, Protocol
@@ -53,6 +52,7 @@ def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Option
 
 def open_session(device: str, options: Options, notify: ProgressCallback) -> "Session":
     """A session for a device, with no process yet; whoever asks for it closes it."""
+    from kaoprof.ceiling_store import CeilingStore, ceilings_folder
     from kaoprof.measure.child import Child
     from kaoprof.measure.session import Session
 
@@ -144,6 +144,7 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
     Raises:
         MeasurementError: the device is not there, or the process cannot work.
     """
+    from kaoprof.ceiling_store import CeilingStore, ceilings_folder
     from kaoprof.measure.learning import learn_ceilings
 
     session = open_session(find_device(options.device), options, lambda _: None)

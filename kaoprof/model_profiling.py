@@ -2,7 +2,6 @@
 
 import math
 import re
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -169,14 +168,12 @@ def census_in_child(workload: Workload, device: str, options: Options) -> "Model
     """
     from kaoprof.count.model_census import ModelCensus
     from kaoprof.measure.child import Child, SubjectFailed
-    from kaoprof.measure.messages import Request
+    from kaoprof.measure.messages import Request, preparation
     from kaoprof.measure.session import FIRST_CALL_GRACE_S, START_LIMIT_S
 
     child = Child()
     try:
-        paths = tuple(filter(None, sys.path))
-        prepare = Request(do="prepare", device=device, threads=options.threads_wanted, paths=paths)
-        child.ask(prepare, timeout_s=START_LIMIT_S)
+        child.ask(preparation(device, threads=options.threads_wanted), timeout_s=START_LIMIT_S)
         counted = child.ask(Request(do="census", workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
     except SubjectFailed as failure:
         wrong = failure.message.removeprefix(WRONG_USAGE)

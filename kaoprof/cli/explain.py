@@ -1,11 +1,10 @@
 """`kaoprof explain`: what something costs as formulas, derived from the running module, and proven."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kaoprof.cli.options import AllowImport, Dtype, Force, Heads, Mode, Projection, Scale
+from kaoprof.cli import options as opt
 
 
 def explain(
@@ -20,24 +19,22 @@ def explain(
     kwarg: Annotated[
         list[str] | None, typer.Option("--kwarg", metavar="NAME=VALUE", help="Likewise, by name: width=4*c.")
     ] = None,
-    allow_import: AllowImport = False,
+    allow_import: opt.AllowImport = False,
     ndim: Annotated[int, typer.Option(help="Spatial axes of an operator's input: 1, 2 or 3.")] = 2,
-    heads: Heads = 1,
-    projection: Projection = "value",
-    scale: Scale = "sqrt",
+    heads: opt.Heads = 1,
+    projection: opt.Projection = "value",
+    scale: opt.Scale = "sqrt",
     implementation: Annotated[str, typer.Option(help="matmul, or sdpa: torch's fused attention.")] = "matmul",
-    mode: Mode = "forward",
-    dtype: Dtype = "fp32",
-    device: Annotated[str, typer.Option(help="Where the peak is predicted for: cpu or cuda. Needs none.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads; some kernels keep a buffer for each.")] = 1,
+    mode: opt.Mode = "forward",
+    dtype: opt.Dtype = "fp32",
+    device: opt.PeakDevice = "cpu",
+    threads: opt.PeakThreads = 1,
     seed: Annotated[int, typer.Option(help="Of the sizes at which formulas are verified.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Every formula, operation and submodule, unfolded.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if formula and derivation differ.")] = False,
-    format_: Annotated[str, typer.Option("--format", help="On stdout: table, json, md or tex.")] = "table",
-    output: Annotated[
-        list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .json, .md, .tex; repeatable.")
-    ] = None,
-    force: Force = False,
+    format_: opt.FormulaFormat = "table",
+    output: opt.FormulaOutput = None,
+    force: opt.Force = False,
 ) -> int:
     """What something costs as formulas: MACs, FLOPs, parameters, peak memory, exact in its named sizes.
 

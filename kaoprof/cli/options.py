@@ -26,9 +26,16 @@ Graph = Annotated[bool, typer.Option("--graph", help="Beside each row one replay
 Seed = Annotated[int, typer.Option(help="Of weights, inputs and the order of measuring.")]
 ForceRun = Annotated[bool, typer.Option("--force-run", help="Run also what is predicted not to fit.")]
 
+PeakDevice = Annotated[str, typer.Option(help="Where the peak is predicted for: cpu or cuda. Needs none.")]
+PeakThreads = Annotated[int, typer.Option(help="CPU threads; some kernels keep a buffer for each.")]
+
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or its counts are not sure.")]
 Format = Annotated[str, typer.Option("--format", help="On stdout: table, csv, json, md or tex.")]
 Output = Annotated[
     list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex; repeatable.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite output files.")]
+FormulaFormat = Annotated[str, typer.Option("--format", help="On stdout: table, json, md or tex.")]
+FormulaOutput = Annotated[
+    list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .json, .md, .tex; repeatable.")
+]

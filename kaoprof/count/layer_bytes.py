@@ -1,23 +1,29 @@
 """Predicts, for each layer of a model, the most that is alive while it runs."""
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
 
-from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch import Tensor, nn
 
-from kaoprof.build import Workload, build_inputs, step_of
-from kaoprof.count.dry_module import build_dry_module
-from kaoprof.count.live_bytes import LiveBytesMode, without_fused_encoders
+from kaoprof.build import Workload
+from kaoprof.count.live_bytes import LiveBytesMode, dry_run
 from kaoprof.watching import watched
 
 
 class LayerBytesMode(LiveBytesMode):
-    """A `LiveBytesMode` that also keeps each running layer's own peak."""
+    """A `LiveBytesMode` that also keeps the own peak of each layer in `names` while it runs."""
 
-    def __init__(self, resident: list[Tensor], *, device: str, threads: int) -> None:
+    def __init__(self, resident: list[Tensor], *, names: Collection[str], device: str, threads: int) -> None:
         super().__init__(resident, device=device, threads=threads)
+        self.names = names
         self.running: list[str] = []
         self.peaks: dict[str, int] = {}
+
+    def watching(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """The named layers tell when they begin and end."""
+        return watched({name: part for name, part in module.named_modules() if name in self.names}, self)
 
     def note(self, func: object, args: object, kwargs: object) -> None:
         """As for the whole, and for every layer that is running."""
@@ -40,13 +46,5 @@ def predict_layer_bytes(
     workload: Workload, names: Collection[str], *, device: str, threads: int
 ) -> tuple[int, dict[str, int]]:
     """The predicted peak of the whole, and of each named layer while it runs (forward); see `predict_peak_bytes`."""
-    on = "cpu" if device == "cpu" else "meta"
-    with FakeTensorMode(), without_fused_encoders():
-        module, inputs = build_dry_module(workload, device=on), build_inputs(workload, device=on)
-        step = step_of(workload, module, inputs)
-        live = LayerBytesMode([*inputs, *module.parameters(), *module.buffers()], device=device, threads=threads)
-        chosen = {name: part for name, part in module.named_modules() if name in names}
-        with watched(chosen, live), live:
-            output = step()
-        del output
+    live = dry_run(workload, partial(LayerBytesMode, names=names), device=device, threads=threads)
     return int(live.peak_bytes), dict(live.peaks)

@@ -1,12 +1,12 @@
 """Predicts the peak of allocated bytes: a dry run on fake tensors that follows every storage from birth to death."""
 
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from torch import Tensor, UntypedStorage
+from torch import Tensor, UntypedStorage, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -46,6 +46,11 @@ class LiveBytesMode(TorchDispatchMode):
         """Looks whether this operation, with what its kernel holds for itself, is the new peak."""
         hidden = scratch_bytes(func, args, kwargs, device=self.device, threads=self.threads)
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
+
+    def watching(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """What else is active while the module runs: here nothing."""
+        del module
+        return nullcontext()
 
     def follow(self, tensor: Tensor) -> None:
         """Adds the tensor's storage to the living, unless it is there already, until it dies."""
@@ -88,6 +93,9 @@ class LiveBytesMode(TorchDispatchMode):
         self.live_bytes -= size
 
 
+Mode = TypeVar("Mode", bound=LiveBytesMode)
+
+
 def _in_backward() -> bool:
     """Whether the autograd engine is at work."""
     return bool(torch._C._current_graph_task_id() != -1)  # noqa: SLF001
@@ -114,13 +122,17 @@ def predict_peak_bytes(workload: Workload, *, device: str, threads: int) -> int:
         device: `cpu` or `cuda`; it need not be there, since nothing is allocated.
         threads: how many threads the CPU kernels would use; some keep a buffer for each.
     """
+    return int(dry_run(workload, LiveBytesMode, device=device, threads=threads).peak_bytes)
+
+
+def dry_run(workload: Workload, make_mode: Callable[..., Mode], *, device: str, threads: int) -> Mode:
+    """One step on fake tensors, followed by the mode that `make_mode` makes of what is resident; returns that mode."""
+    on = "cpu" if device == "cpu" else "meta"
     with FakeTensorMode(), without_fused_encoders():
-        module = build_dry_module(workload, device="cpu" if device == "cpu" else "meta")
-        inputs = build_inputs(workload, device="cpu" if device == "cpu" else "meta")
+        module, inputs = build_dry_module(workload, device=on), build_inputs(workload, device=on)
         step = step_of(workload, module, inputs)
-        resident = [*inputs, *module.parameters(), *module.buffers()]
-        live = LiveBytesMode(resident, device=device, threads=threads)
-        with live:
+        live = make_mode([*inputs, *module.parameters(), *module.buffers()], device=device, threads=threads)
+        with live.watching(module), live:
             output = step()
         del output
-    return int(live.peak_bytes)
+    return live

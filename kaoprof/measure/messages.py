@@ -1,5 +1,6 @@
 """What parent and child say to each other: one JSON object per line, a request down, a reply up."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,19 @@ class Request:
     cache: str = "warm"
     sdpa: str = "auto"
     affinity: tuple[int, ...] | None = None
+
+
+def preparation(
+    device: str,
+    *,
+    threads: int | None,
+    affinity: tuple[int, ...] | None = None,
+    cache: str = "warm",
+    sdpa: str = "auto",
+) -> Request:
+    """What a new child is told first: where and how to run, and where this process imports from."""
+    paths = tuple(filter(None, sys.path))
+    return Request(do="prepare", device=device, threads=threads, affinity=affinity, cache=cache, sdpa=sdpa, paths=paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ every subject takes one sample, in random order, so that the machine's drift hit
 
 import math
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from kaoprof.errors import MeasurementError
 from kaoprof.measure.child import ChildLost, SubjectFailed
 from kaoprof.measure.examination import examine
 from kaoprof.measure.learning import Store, learn_ceilings
-from kaoprof.measure.messages import Request
+from kaoprof.measure.messages import Request, preparation
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
 from kaoprof.records import Ceilings
 from kaoprof.units import format_bytes, format_seconds
@@ -85,7 +84,7 @@ class Session:
         if self.child is None:
             self.child = self.open_child()
             self.born += 1
-            self.environment = self.child.ask(preparation(self.plan), timeout_s=START_LIMIT_S)
+            self.environment = self.child.ask(_preparation(self.plan), timeout_s=START_LIMIT_S)
             if self.before is None:
                 self.before = self.child.ask(Request(do="conditions"), timeout_s=START_LIMIT_S)
             for subject in list(self.loaded.values()):
@@ -306,12 +305,8 @@ class Session:
             measurement.call_s = min(measurement.call_s, seconds)  # a first call that was disturbed must not decide
 
 
-def preparation(plan: Plan) -> Request:
-    """What a new child is told first."""
-    return Request(
-        do="prepare", device=plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache,
-        sdpa=plan.sdpa, paths=tuple(filter(None, sys.path)),
-    )  # fmt: skip
+def _preparation(plan: Plan) -> Request:
+    return preparation(plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa)
 
 
 def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:
