@@ -11,6 +11,14 @@ hypothesis.settings.register_profile("kaoprof", deadline=None, max_examples=40, 
 hypothesis.settings.load_profile("kaoprof")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache_folder(tmp_path_factory):
+    """Ceilings that tests measure on a busy machine must not end up among the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files instead of comparing")
 

@@ -5,7 +5,7 @@ import pytest
 from samples import CALL_S, PEAK_BYTES, measured_record
 
 from kaoprof.findings import disagreements, find_baseline, sound, standings, warnings_of
-from kaoprof.records import Latency
+from kaoprof.records import Conditions, Deviation, Latency
 
 
 def by_name(record):
@@ -103,3 +103,47 @@ def test_incomplete_counts_are_not_sound():
     record = measured_record()
     assert not sound(replace_row(record, "kao_kv:matmul", counted=replace(record.rows[2].counted, uncounted={"x": 1})))
     assert sound(record)
+
+
+def test_a_rows_distance_from_its_floor_is_that_of_its_median():
+    found = by_name(measured_record())["nonlocal:sdpa"]
+    floor_s = 2 * 157_552_640 * 8 / 200e9
+    assert found.floor.seconds == pytest.approx(floor_s)
+    assert found.times_floor == pytest.approx(found.latency.median / floor_s)
+    assert found.demand.limit == "compute"
+    skipped = by_name(measured_record())["nonlocal:matmul"]
+    assert (skipped.times_floor, skipped.demand) == (None, None)
+
+
+def test_without_ceilings_there_is_no_floor():
+    record = measured_record()
+    record = replace(record, protocol=replace(record.protocol, ceilings=None))
+    assert {(one.floor, one.demand, one.times_floor) for one in by_name(record).values()} == {(None, None, None)}
+
+
+def test_a_row_that_beats_its_floor_convicts_the_ceilings():
+    beaten = Latency(rounds=tuple(range(8)), samples_s=(1e-6,) * 8, calls=1)
+    (found,) = warnings_of(replace_row(measured_record(), "kao_qkv:matmul", latency=beaten))
+    assert "faster than its floor: kao_qkv:matmul 0.06x; the ceilings are too low" in found
+
+
+def test_what_is_not_finite_is_named():
+    lost = Deviation(largest=None, rms=None, not_finite=0.25)
+    (found,) = warnings_of(replace_row(measured_record(), "nonlocal:sdpa", deviation=lost))
+    assert found == "not finite: nonlocal:sdpa 25.0% of the output"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "slowed"), [(3, 5, True), (3, 3, False), (None, 5, False), (3, None, False)]
+)
+def test_a_device_that_slowed_itself_is_named(before, after, slowed):
+    record = measured_record()
+    seen = {"before": Conditions(throttled=before), "after": Conditions(throttled=after)}
+    found = warnings_of(replace(record, protocol=replace(record.protocol, **seen)))
+    assert any("slowed itself" in warning for warning in found) == slowed
+
+
+def test_only_the_eager_row_was_predicted():
+    record = measured_record()
+    case = replace(record.rows[3].case, implementation="matmul+compile")
+    assert warnings_of(replace_row(record, "kao_qkv:matmul", case=case, peak_bytes_measured=1)) == []

@@ -23,7 +23,7 @@ from kaoprof.measure.layer_meter import layer_peaks, layer_seconds
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
 from kaoprof.measure.traffic import forced_attention, is_refusal, trace
-from kaoprof.measure.variants import captured, compile_seconds, compiled
+from kaoprof.measure.variants import CannotRun, captured, compile_seconds, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,7 +228,7 @@ class Bench:
         """The record's detail for an exception."""
         if is_refusal(error):
             return f"the attention backend {self.sdpa!r} cannot serve this on {self.device}: no such kernel here"
-        return f"{type(error).__name__}: {first_line(error)}"
+        return first_line(error) if isinstance(error, CannotRun) else f"{type(error).__name__}: {first_line(error)}"
 
 
 def _inputs_key(workload: Workload) -> str:

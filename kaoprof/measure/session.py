@@ -211,6 +211,8 @@ class Session:
         measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
         if first_s < SLOW_CALL_S:
             self.calibrate(subject)
+        if subject.key not in self.loaded:
+            return  # it was too slow, or died; a new child would not know it
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
             measurement.launches = [self.born]

@@ -10,6 +10,12 @@ from torch import nn
 from kaoprof.errors import first_line
 
 Step = Callable[[], object]
+
+
+class CannotRun(NotImplementedError):  # noqa: N818 - an outcome with a reason, not a fault of kaoprof
+    """A module cannot be run in this way, here; its text says why."""
+
+
 WARM_CALLS = 3  # before a capture: whatever a library sets up must not be captured
 
 
@@ -17,7 +23,7 @@ def compiled(module: nn.Module) -> nn.Module:
     """The module, to be compiled by its first call.
 
     Raises:
-        NotImplementedError: torch cannot compile here at all.
+        CannotRun: torch cannot compile here at all.
     """
     from torch._inductor import config
 
@@ -25,7 +31,7 @@ def compiled(module: nn.Module) -> nn.Module:
     try:
         wrapped: Any = torch.compile(module, dynamic=False)
     except Exception as error:
-        raise NotImplementedError(f"torch.compile cannot work here: {first_line(error)}") from error
+        raise CannotRun(f"torch.compile cannot work here: {first_line(error)}") from error
     return cast("nn.Module", wrapped)
 
 
@@ -33,7 +39,7 @@ def compile_seconds(step: Step, synchronize: Callable[[], None]) -> float:
     """Runs the first call, which compiles, and says how long it took.
 
     Raises:
-        NotImplementedError: it cannot be compiled; what memory is lacking for stays an error of memory.
+        CannotRun: it cannot be compiled; what memory is lacking for stays an error of memory.
     """
     started = time.perf_counter()
     try:
@@ -42,7 +48,7 @@ def compile_seconds(step: Step, synchronize: Callable[[], None]) -> float:
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
-        raise NotImplementedError(f"cannot be compiled: {type(error).__name__}: {first_line(error)}") from error
+        raise CannotRun(f"cannot be compiled: {type(error).__name__}: {first_line(error)}") from error
     return time.perf_counter() - started
 
 
@@ -50,7 +56,7 @@ def captured(step: Step) -> Step:
     """The step as one CUDA graph: replaying it launches everything at once. Its output is always the same tensor.
 
     Raises:
-        NotImplementedError: something in it cannot be captured.
+        CannotRun: something in it cannot be captured.
     """
     graph = torch.cuda.CUDAGraph()
     aside = torch.cuda.Stream()
@@ -65,7 +71,7 @@ def captured(step: Step) -> Step:
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
-        raise NotImplementedError(f"cannot be captured as a CUDA graph: {first_line(error)}") from error
+        raise CannotRun(f"cannot be captured as a CUDA graph: {first_line(error)}") from error
 
     def replay() -> object:
         graph.replay()

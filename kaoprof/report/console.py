@@ -62,7 +62,7 @@ WIDE_HEADERS = (
     "x floor", "  bound", "MACs\nratio", "memory\nratio", "speedup", "95 % interval",
 )  # fmt: skip
 NARROW_HEADERS = ("operator", "MACs\norder", "peak seen\npredicted", "latency\n95 % interval", "x floor\nbound",
-                  "MACs and\nmemory ratio", "speedup\n95 %")  # fmt: skip
+                  "ratio:\nMACs,\nmemory", "speedup\n95 %")  # fmt: skip
 
 
 def _analytic_row(standing: Standing, cells: Cells) -> list[Text]:

@@ -120,6 +120,12 @@ def test_python_returns_the_record():
         (["--h", "8", "--format", "exel"], 2, "unknown format 'exel'"),
         (["--h", "8", "-o", "run.xlsx"], 2, "no format is known for the suffix '.xlsx'"),
         (["--h", "8", "-o", "/no/such/folder/run.csv"], 1, "there is no folder /no/such/folder"),
+        (["--h", "8", "--cache", "hot"], 2, "unknown cache 'hot'"),
+        (["--h", "8", "--sdpa", "flush"], 2, "did you mean 'flash'?"),
+        (["--h", "8", "--affinity", "first"], 2, "'first' does not name cores"),
+        (["--h", "8", "--affinity", "0,"], 2, "does not name cores"),
+        (["--h", "8", "--affinity", "9999"], 2, "cores are numbered from 0 to 4095"),
+        (["--h", "8", "--device", "mps"], 2, "MPS is not supported"),
         (["--hight", "8"], 2, "No such option"),
     ],
 )
@@ -135,6 +141,58 @@ def test_bad_input_is_one_clear_line(arguments, code, message, capsys):
 def test_an_absent_gpu_is_one_clear_line(capsys):
     assert run(["compare", "--h", "8", "--device", "cuda:99"]) == 1
     assert "there is no cuda:99" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dtype", "tf32"], "tf32 is a mode of NVIDIA GPUs, and this is cpu"),
+        (["--graph"], "graphs are a feature of CUDA, and this is cpu"),
+        (["--affinity", "4095"], "core 4095 is not there"),
+    ],
+)
+def test_what_this_device_cannot_do_is_refused_before_anything_is_measured(arguments, message, capsys):
+    assert run(["compare", "--h", "8", "--device", "cpu", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_a_forced_backend_is_named_and_where_it_cannot_serve_is_a_row(capsys):
+    arguments = ["compare", *QUICK, "--operators", "kao_kv", "--device", "cpu", "--format", "csv"]
+    assert run([*arguments, "--sdpa", "flash", "--cache", "cold"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert [(row["implementation"], row["backend"], row["status"], row["cache"]) for row in rows] == [
+        ("matmul", "", "ok", "cold"), ("sdpa", "flash", "ok", "cold"),
+    ]  # fmt: skip
+    assert run([*arguments, "--sdpa", "efficient"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert [row["status"] for row in rows] == ["ok", "unsupported"]
+    assert "'efficient' cannot serve this on cpu" in rows[1]["detail"]
+
+
+def test_every_row_has_its_floor_its_bound_and_its_error(capsys):
+    arguments = ["compare", *QUICK, "--operators", "nonlocal,kao_qkv", "--device", "cpu", "--format", "csv"]
+    assert run(arguments) == 0
+    for row in rows_of(capsys.readouterr().out):
+        assert float(row["times_floor"]) == pytest.approx(float(row["latency_s"]) / float(row["floor_s"]))
+        assert float(row["times_floor"]) >= 1
+        assert row["bound"] in {"launch", "memory", "compute"}
+        assert row["bound_reason"].startswith(f"{row['bound']}-bound: ")
+        assert 0 < float(row["error_fp64_rms"]) < float(row["error_fp64"]) < 1e-5
+        assert int(row["operations"]) > 0
+
+
+def test_compiled_rows_stand_beside_their_eager_ones(monkeypatch, capsys):
+    monkeypatch.setenv("CXX", "/nonexistent")  # so that nothing is compiled here: the rows must survive that too
+    monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
+    assert run(["compare", *QUICK, "--operators", "kao_qkv", "--device", "cpu", "--compile", "--format", "csv"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert [row["implementation"] for row in rows] == ["matmul", "matmul+compile", "sdpa", "sdpa+compile"]
+    assert [row["status"] for row in rows] == ["ok", "unsupported"] * 2
+    assert len({row["macs_counted"] for row in rows}) == 1  # counted eagerly
+    assert "cannot be compiled" in rows[1]["detail"]
 
 
 def test_an_existing_file_is_kept_unless_forced(tmp_path, capsys):

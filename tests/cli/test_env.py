@@ -26,3 +26,21 @@ def test_the_environment_reads_well(capsys):
 def test_an_unknown_format_is_one_clear_line(capsys):
     assert run(["env", "--format", "yaml"]) == 2
     assert "unknown format 'yaml'" in capsys.readouterr().err
+
+
+def test_ceilings_are_measured_once_and_again_on_demand(capsys):
+    found = []
+    for arguments in ([], [], ["--refresh"], []):
+        assert run(["env", "--device", "cpu", "--threads", "1", "--format", "json", *arguments]) == 0
+        found.append(json.loads(capsys.readouterr().out)["ceilings"])
+    known = [json.dumps(ceilings["copies"]) for ceilings in found]
+    assert known[0] == known[1] != known[2] == known[3]
+    assert found[0]["products"]["fp32"] > 1e6
+    assert 0 < found[0]["launch_s"] < 1
+
+
+def test_ceilings_read_well(capsys):
+    assert run(["env", "--device", "cpu", "--threads", "1", "--cache", "warm"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("fp32 product", "launch", "fastest copy", "largest copy", "ceilings of"):
+        assert f"\n{name}" in shown

@@ -1,6 +1,7 @@
 """A real measuring process: killed, hanging, talking nonsense, out of memory; and what it measures."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -136,3 +137,69 @@ def test_the_allocators_events_see_buffers_inside_kernels():
     grad, output = torch.randn(64, 32).T, torch.randn(32, 64).softmax(-1)
     peak = CpuMeters().peak(lambda: torch._softmax_backward_data(grad, output, -1, torch.float32))
     assert peak["allocated"] == 2 * grad.nbytes  # the result, and a contiguous copy that no tensor shows
+
+
+def attention(implementation, **changes):
+    options = AttentionOptions(implementation=implementation)
+    told = {"dtype": "fp32", "mode": "forward", "seed": 0} | changes
+    return operator_workload("kao_kv", Dims(b=2, c=8, spatial=(5, 7)), options, **told)
+
+
+def test_a_forced_backend_that_cannot_serve_is_unsupported_and_others_are_not_touched(fresh_child):
+    fresh_child.ask(Request(do="prepare", device="cpu", threads=1, sdpa="efficient"), timeout_s=60)
+    fresh_child.ask(Request(do="load", subject=1, workload=attention("sdpa")), timeout_s=60)
+    with pytest.raises(SubjectFailed, match="the attention backend 'efficient' cannot serve this on cpu") as failure:
+        fresh_child.ask(Request(do="time", subject=1), timeout_s=60)
+    assert failure.value.status == "unsupported"
+    fresh_child.ask(Request(do="load", subject=2, workload=attention("matmul")), timeout_s=60)
+    assert fresh_child.ask(Request(do="time", subject=2), timeout_s=60) > 0
+
+
+def test_it_traces_compares_and_reads_the_device(child):
+    child.ask(Request(do="load", subject=5, workload=attention("sdpa")), timeout_s=60)
+    traced = child.ask(Request(do="traffic", subject=5), timeout_s=60)
+    assert traced["backend"] == "flash"
+    assert traced["moved_bytes"] > 2 * (2 * 8 * 5 * 7) * 4  # at least its input and output
+    assert 0 < child.ask(Request(do="deviation", subject=5), timeout_s=60)["largest"] < 1e-5
+    joules = child.ask(Request(do="energy", subject=5, calls=2), timeout_s=60)
+    assert joules is None or joules >= 0
+    assert set(child.ask(Request(do="conditions"), timeout_s=60)) == {"clock_hz", "temperature_c", "throttled"}
+    assert 0 < child.ask(Request(do="launch"), timeout_s=60) < 1
+    warm = child.ask(Request(do="copies"), timeout_s=120)
+    assert [one["moved_bytes"] for one in warm] == sorted(one["moved_bytes"] for one in warm)
+    assert all(one["seconds"] > 0 for one in warm)
+
+
+def test_a_deviation_that_cannot_be_computed_is_no_failure(child):
+    broken = Workload(factory="torch.nn:Linear", args=(3, 4), inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
+    child.ask(Request(do="load", subject=6, workload=broken), timeout_s=60)
+    assert child.ask(Request(do="deviation", subject=6), timeout_s=60) is None
+
+
+def test_it_runs_on_the_cores_that_it_is_told(fresh_child):
+    one = min(os.sched_getaffinity(0))
+    environment = fresh_child.ask(Request(do="prepare", device="cpu", threads=1, affinity=(one,)), timeout_s=60)
+    assert (environment["affinity"], environment["cores"]) == ([one], 1)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler")
+def test_a_compiled_subject_says_how_long_that_took_and_computes_the_same(child):
+    took_s = child.ask(Request(do="load", subject=7, workload=attention("matmul"), variant="compile"), timeout_s=300)
+    assert took_s > 0
+    assert child.ask(Request(do="time", subject=7, calls=2), timeout_s=60) > 0
+    assert child.ask(Request(do="deviation", subject=7), timeout_s=60)["largest"] < 1e-5
+
+
+def test_without_a_compiler_the_compiled_subject_is_unsupported(monkeypatch):
+    monkeypatch.setenv("CXX", "/nonexistent")
+    monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
+    running = Child()
+    try:
+        running.ask(Request(do="prepare", device="cpu", threads=1), timeout_s=120)
+        with pytest.raises(SubjectFailed, match=r"^cannot be compiled: ") as failure:
+            running.ask(Request(do="load", subject=1, workload=attention("matmul"), variant="compile"), timeout_s=300)
+        assert failure.value.status == "unsupported"
+        running.ask(Request(do="load", subject=1, workload=attention("matmul")), timeout_s=60)
+        assert running.ask(Request(do="time", subject=1), timeout_s=60) > 0
+    finally:
+        running.kill()

@@ -11,6 +11,20 @@ from kaoprof.measure.session import LAUNCHES, MIN_ROUNDS, MIN_SAMPLE_S, SLOW_ROU
 GIB = 2**30
 
 
+ANSWERS = {
+    "prepare": {"threads": 2},
+    "free": 10 * GIB,
+    "throughput": 100e9,
+    "denormals": 0.0,
+    "copies": [{"moved_bytes": 2**17, "seconds": 1e-6}],
+    "launch": 1e-6,
+    "conditions": {"clock_hz": 2e9, "temperature_c": 50.0, "throttled": 3},
+    "traffic": {"operations": 7, "moved_bytes": 100, "backend": "flash"},
+    "deviation": {"largest": 1e-7, "rms": 1e-8, "not_finite": 0.0},
+    "energy": 0.25,
+}
+
+
 class FakeClock:
     def __init__(self):
         self.now = 0.0
@@ -38,19 +52,19 @@ class FakeChild:
         if request.do == "peak":
             self.clock.now += self.seconds[request.subject]
             return {"allocated": 100 + request.subject, "reserved": None}
-        return {"prepare": {"threads": 2}, "free": 10 * GIB, "throughput": 100e9, "denormals": 0.0}.get(request.do)
+        return ANSWERS.get(request.do)
 
     def kill(self):
         self.killed = True
 
 
-def subject(key, *, predicted_bytes=GIB, floor_flops=1):
-    inputs = (TensorSpec(shape=(1, 2, 3), dtype="fp32"),)
+def subject(key, *, predicted_bytes=GIB, floor_flops=1, dtype="fp32", variant="eager"):
+    inputs = (TensorSpec(shape=(1, 2, 3), dtype=dtype),)
     return Subject(key=key, label=f"op{key}", workload=Workload(factory="a:b", inputs=inputs), resident_bytes=0,
-                   predicted_bytes=predicted_bytes, floor_flops=floor_flops)  # fmt: skip
+                   predicted_bytes=predicted_bytes, floor_flops=floor_flops, variant=variant)  # fmt: skip
 
 
-def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, **plan):
+def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, store=None, **plan):
     clock = FakeClock()
     settings = {"device": "cpu", "threads": None, "budget_s": 10.0, "samples": None, "timeout_s": 60.0,
                 "memory_fraction": 0.8, "force_run": False, "seed": 0} | plan  # fmt: skip
@@ -60,7 +74,7 @@ def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, **p
         born.append(FakeChild(clock, seconds, script, noise))
         return born[-1]
 
-    session = Session(Plan(**settings), open_child, lambda _: None, clock)
+    session = Session(Plan(**settings), open_child, lambda _: None, clock, store=store)
     measure(session, [subjects])
     if children is not None:
         children.extend(born)
@@ -248,3 +262,115 @@ def test_every_sample_says_which_process_took_it():
         assert len(measurement.launches) == len(measurement.samples_s)
         assert sorted(measurement.launches) == measurement.launches
         assert set(measurement.launches) == set(range(1, LAUNCHES + 1))
+
+
+def asked(children, do):
+    return [request.subject for child in children for request in child.asked if request.do == do]
+
+
+def test_a_subject_is_traced_and_compared_with_fp64():
+    session = run([subject(0)], {0: 1e-3}, budget_s=2.0)
+    measurement = session.measurements[0]
+    assert measurement.traffic == ANSWERS["traffic"]
+    assert measurement.deviation == ANSWERS["deviation"]
+    assert measurement.energy_j is None
+
+
+def test_fp64_is_not_compared_with_itself_nor_what_would_take_too_long():
+    children = []
+    run([subject(0, dtype="fp64"), subject(1), subject(2)], {0: 1e-3, 1: 1e-3, 2: 1.0}, budget_s=2.0, children=children)
+    assert asked(children, "deviation") == [1]
+
+
+def test_a_failed_look_is_the_rows_failure_and_ends_its_measuring():
+    def script(request):
+        if request.do == "traffic":
+            raise ChildLost("error", "killed")
+
+    session = run([subject(0), subject(1)], {0: 1e-3, 1: 1e-3}, script=script, budget_s=2.0)
+    assert "killed during 'traffic'" in session.measurements[0].detail
+
+
+def test_energy_is_read_where_there_is_a_meter_in_a_block_that_is_long_enough(monkeypatch):
+    monkeypatch.setitem(ANSWERS, "prepare", {"threads": 2, "energy_source": "RAPL"})
+    children = []
+    session = run([subject(0)], {0: 1e-3}, children=children, budget_s=2.0)
+    assert session.measurements[0].energy_j == 0.25
+    (request,) = [request for child in children for request in child.asked if request.do == "energy"]
+    assert request.calls * 1e-3 == pytest.approx(0.5)
+
+
+def test_a_cold_sample_is_one_call_on_a_cpu_and_ten_on_a_gpu():
+    for device, calls in (("cpu", 1), ("cuda:0", 10)):
+        session = run([subject(0)], {0: 1e-4}, cache="cold", device=device, budget_s=1.0)
+        assert session.measurements[0].calls == calls
+
+
+def test_every_new_process_is_prepared_alike():
+    children = []
+    plan = {"cache": "cold", "sdpa": "math", "affinity": (0, 2)}
+    run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children, **plan)
+    prepared = [request for child in children for request in child.asked if request.do == "prepare"]
+    assert len(prepared) == LAUNCHES
+    assert {(one.cache, one.sdpa, one.affinity) for one in prepared} == {("cold", "math", (0, 2))}
+
+
+def test_compiling_is_given_time_and_noted_once():
+    compile_seconds = iter([4.0, 0.5, 0.5])
+    times = []
+
+    class Compiling(FakeChild):
+        def ask(self, request, *, timeout_s):
+            if request.do == "load":
+                times.append((request.variant, timeout_s))
+                return next(compile_seconds)
+            return super().ask(request, timeout_s=timeout_s)
+
+    clock = FakeClock()
+    settings = {"device": "cpu", "threads": None, "budget_s": 12.0, "samples": None, "timeout_s": 60.0,
+                "memory_fraction": 0.8, "force_run": False, "seed": 0}  # fmt: skip
+    session = Session(Plan(**settings), lambda: Compiling(clock, {0: 0.1}), lambda _: None, clock)
+    measure(session, [[subject(0, variant="compile")]])
+    assert session.measurements[0].compile_s == 4.0
+    assert [variant for variant, _ in times] == ["compile"] * LAUNCHES
+    assert min(limit for _, limit in times) > 600
+    assert session.measurements[0].traffic is None  # what a compiled module launches no tracer sees
+
+
+class FakeStore:
+    def __init__(self, found=None):
+        self.found, self.kept = found, []
+
+    def known(self, environment):
+        assert environment == ANSWERS["prepare"]
+        return self.found
+
+    def keep(self, _environment, ceilings):
+        self.kept.append(ceilings)
+
+
+def test_ceilings_are_learnt_once_and_kept():
+    store, children = FakeStore(), []
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, store=store, children=children, budget_s=2.0)
+    assert store.kept == [session.ceilings]
+    assert session.throughput_flops == session.ceilings.products["fp32"] == 100e9
+    assert len(asked(children, "copies")) == len(asked(children, "throughput")) == 1
+    again, children = FakeStore(session.ceilings), []
+    run([subject(0)], {0: 0.1}, store=again, children=children, budget_s=2.0)
+    assert again.kept == asked(children, "copies") == asked(children, "throughput") == []
+
+
+def test_the_device_is_looked_at_before_and_after():
+    children = []
+    session = run([subject(0)], {0: 0.1}, budget_s=12.0, children=children)
+    assert session.before == session.after == ANSWERS["conditions"]
+    looked = [[request.do for request in child.asked].index("conditions") for child in (children[0], children[-1])]
+    assert looked[0] == 1  # right after it was prepared
+    assert looked[1] > looked[0]
+
+
+def test_a_subject_that_times_out_while_it_is_calibrated_is_not_asked_again():
+    children = []
+    session = run([subject(0)], {0: 0.5}, timeout_s=0.1, children=children)
+    assert session.measurements[0].status == "timeout"
+    assert not [request for child in children[1:] for request in child.asked if request.subject == 0]

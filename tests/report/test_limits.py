@@ -1,0 +1,80 @@
+"""The sentences about limits, with the arithmetic in sight."""
+
+from dataclasses import replace
+
+import pytest
+from samples import measured_record
+
+from kaoprof.findings import standings
+from kaoprof.records import Deviation, Traffic
+from kaoprof.report.limits import ceilings_sentence, limits_of, reason_of
+from kaoprof.report.sentences import meaning_of, protocol_of
+
+
+def standing(record, name):
+    return next(one for cell in standings(record).values() for one in cell if one.row.case.name == name)
+
+
+def with_row(record, name, **changes):
+    return replace(record, rows=tuple(replace(row, **changes) if row.case.name == name else row for row in record.rows))
+
+
+@pytest.mark.parametrize(
+    ("traffic", "reason"),
+    [
+        ((11, 3_300_000), "compute-bound: its arithmetic takes at least 22.2 µs of its 157 µs"),
+        ((60, 3_300_000), "launch-bound: its 60 operations take at least 60.0 µs of its 157 µs"),
+        ((11, 16_058_880),
+         "memory-bound: it moves 15.3 MiB, 10.0x what it must, which takes at least 76.6 µs of its 157 µs"),
+    ],
+    ids=["compute", "launch", "memory"],
+)  # fmt: skip
+def test_the_bound_comes_with_its_reason(traffic, reason):
+    told = Traffic(operations=traffic[0], moved_bytes=traffic[1])
+    record = with_row(measured_record(), "kao_qkv:matmul", traffic=told)
+    assert reason_of(standing(record, "kao_qkv:matmul")) == reason
+
+
+def test_what_was_not_measured_has_no_bound():
+    assert reason_of(standing(measured_record(), "nonlocal:matmul")) is None
+
+
+def test_the_summary_says_what_binds_the_winner_and_the_baseline():
+    (cell,) = standings(measured_record()).values()
+    said = meaning_of(measured_record(), cell)
+    assert "kao_qkv:matmul is compute-bound: " in said
+    assert "nonlocal:sdpa is compute-bound: " in said
+
+
+def test_attention_errors_energy_and_compilation_are_told_where_there_are_any():
+    record = with_row(measured_record(), "kao_qkv:matmul", energy_j=0.0123, compile_s=4.5, deviation=None)
+    (cell,) = standings(record).values()
+    assert limits_of(cell) == [
+        "Fused attention ran as: flash.",
+        "Largest error against fp64, of the largest value: nonlocal:sdpa 4.9e-07, kao_kv:matmul 4.9e-07.",
+        "Energy of a call, idle power included: kao_qkv:matmul 12.3 mJ.",
+        "Compiling took, outside the samples: kao_qkv:matmul 4.50 s.",
+    ]
+    lost = with_row(
+        record, "nonlocal:sdpa", backend="math", deviation=Deviation(largest=None, rms=None, not_finite=1.0)
+    )
+    lost = with_row(lost, "kao_kv:matmul", backend="flash")
+    (cell,) = standings(lost).values()
+    assert limits_of(cell)[0] == "Fused attention ran as: nonlocal:sdpa math, kao_kv:matmul flash."
+    assert "nonlocal:sdpa" not in limits_of(cell)[1]
+
+
+def test_floors_name_what_they_rest_on():
+    said = ceilings_sentence(measured_record())
+    assert "copies 26.8 GB/s in memory, 210 at best; fp32 products 200 GFLOP/s; a launch 1.00 µs" in said
+    bare = replace(measured_record(), protocol=replace(measured_record().protocol, ceilings=None))
+    assert ceilings_sentence(bare) is None
+
+
+def test_the_protocol_says_how_the_caches_were_and_what_was_forced():
+    record = measured_record()
+    cold = replace(record, protocol=replace(record.protocol, cache="cold", sdpa="math"))
+    assert "caches emptied before every call, fused attention forced to math;" in protocol_of(cold)[0]
+    assert "caches warm;" in protocol_of(record)[0]
+    old = replace(record, protocol=replace(record.protocol, cache=None, sdpa=None))
+    assert "caches" not in protocol_of(old)[0]
