@@ -97,6 +97,8 @@ class Sweep:
         """
         header = Header(version=__version__, created=now(), plan=self.plan)
         interrupted = False
+        if not self.plan.options.analytic and not self.path.exists():
+            self.find_device()  # no journal is begun for what this machine cannot do
         with Journal(self.path, header) as journal:
             todo = self.remaining(journal.contents)
             self.tell()
@@ -151,9 +153,7 @@ class Sweep:
     def measure(self, journal: Journal, todo: list[tuple[Case, ...]]) -> None:
         """Counts and measures cell after cell, each with an equal part of the whole budget, also after a resume."""
         options = self.plan.options
-        device = find_device(options.device)
-        for dtype in self.plan.dtypes:
-            check_wishes(device, dtype, options)
+        device = self.find_device()
         self.check_device(journal.contents, device)
         load = load_average()
         session = open_session(device, options, self.notify)
@@ -177,6 +177,18 @@ class Sweep:
                 self.finish(journal, rows, cells=1, spent_s=spent_s)
         finally:
             session.close()
+
+    def find_device(self) -> str:
+        """The device to measure on.
+
+        Raises:
+            MeasurementError: it is not there.
+            UsageError: it cannot do what is asked for.
+        """
+        device = find_device(self.plan.options.device)
+        for dtype in self.plan.dtypes:
+            check_wishes(device, dtype, self.plan.options)
+        return device
 
     def measure_cell(self, session: "Session", device: str, cases: tuple[Case, ...]) -> list[Row]:
         """One cell: closed forms, counts, then whatever can be measured."""

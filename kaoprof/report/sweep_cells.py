@@ -10,6 +10,7 @@ from kaoprof.report.cells import PREDICTED, cells_of
 from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.scaling import Growth, Line, growths, lines_of
 
+MOST_DETAILS = 3  # of rows that did not run
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
 MEASURED = ("operator", "~MACs", "~peak", "~time", "95 %", "at {axis}", "latency", "peak", "speedup")
 CLOSED = ("operator", "~MACs", "~map", "at {axis}", "MACs", "map", "MACs ratio")
@@ -127,9 +128,18 @@ def _interval(growth: Growth, quantity: str) -> str:
 
 
 def _notes(record: Record, hidden: int) -> tuple[str, ...]:
-    failed = Counter(row.status for row in record.rows if row.status != "ok")
-    told = ", ".join(f"{times} {status}" for status, times in failed.items())
     notes = [GROWTH, CLOSED_LARGEST if record.protocol is None else LARGEST]
-    notes += [f"Rows that did not run: {told}."] if told else []
+    notes += _failures(record)
     notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
     return tuple(notes)
+
+
+def _failures(record: Record) -> list[str]:
+    """What did not run, and why, with the first rows that say so."""
+    failed = [row for row in record.rows if row.status != "ok"]
+    if not failed:
+        return []
+    statuses = ", ".join(f"{times} {status}" for status, times in Counter(row.status for row in failed).items())
+    told = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in failed[:MOST_DETAILS]]
+    more = [f"... and {len(failed) - MOST_DETAILS} more"] if len(failed) > MOST_DETAILS else []
+    return [f"Rows that did not run: {statuses}.", *told, *more]
