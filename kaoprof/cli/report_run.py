@@ -2,14 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaoprof.cli.output import write_whole
 from kaoprof.cli.streams import say
-from kaoprof.errors import OutputError, UsageError, did_you_mean
+from kaoprof.errors import OutputError, RecordError, UsageError, did_you_mean, first_line
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Record
 from kaoprof.report.formats import FIT_FORMATS, format_of
@@ -82,6 +83,28 @@ def report_runs(
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
     found = [(name, record) for _, name, record in load_named(paths)]
+    with told_apart(paths):
+        return _report(found, targets, format_name=format_name, x=x, quantities=quantities, only=only)
+
+
+@contextmanager
+def told_apart(paths: Sequence[Path]) -> Iterator[None]:
+    """Figures that no measurement gives, such as a latency of 0, are the file's fault and not the program's.
+
+    Raises:
+        RecordError: arithmetic failed on what the files hold.
+    """
+    try:
+        yield
+    except (ArithmeticError, LookupError, ValueError) as error:
+        reason = f"its figures cannot be ({type(error).__name__}: {first_line(error)})"
+        raise RecordError(reason, where=", ".join(map(str, paths)), hint="was it changed by hand?") from error
+
+
+def _report(
+    found: Sequence[tuple[str, AnyRecord]], targets: Sequence[Path], *, format_name: str, x: str | None,
+    quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]],
+) -> int:  # fmt: skip
     reporter = _reporter(found, x=x, quantities=quantities, only=only)
     for target in targets:
         if format_of(target, reporter.files) in PICTURES and quantities == ():
@@ -152,11 +175,10 @@ def _grid_reporter(
 
 def _terminal_plots(grid: "Grid", quantities: tuple[str, ...] | None, console: "Console") -> "list[RenderableType]":
     """The first quantity that there is, or those asked for, of the first blocks."""
-    from kaoprof.report.chart import panel_of, quantities_of
+    from kaoprof.report.chart import known_quantities, panel_of, quantities_of
     from kaoprof.report.terminal_plot import plot_to_console
 
-    there = quantities_of(grid)
-    names = [name for name in quantities or there[:1] if name in there]
+    names = [name for name in quantities or quantities_of(grid)[:1] if name in known_quantities(grid)]
     unicode = console.encoding.lower().startswith("utf")
     drawn = [
         plot_to_console(panel_of(grid, block, name), grid.x_label, block.label, console.width, unicode=unicode)

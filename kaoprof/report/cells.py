@@ -50,7 +50,7 @@ def cells_of(standing: Standing) -> Cells:
         params=format_count(row.analytic.params) if row.analytic else UNKNOWN,
         peak=UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
         predicted=format_bytes(row.counted.peak_bytes_predicted) if row.counted else UNKNOWN,
-        latency=row.status if latency is None else format_seconds(latency.median),
+        latency=format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status),
         interval=format_interval(latency.low, latency.high)
         if latency and latency.low is not None and latency.high is not None
         else "",

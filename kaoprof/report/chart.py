@@ -128,12 +128,20 @@ QUANTITIES = {
 
 
 def quantities_of(grid: Grid) -> list[str]:
-    """What these runs hold: measured ones, else the attention map in place of memory that nobody predicted."""
+    """What these runs are best shown by: the attention map only in place of memory that nobody predicted."""
+    there = known_quantities(grid)
+    return [name for name in there if name != "map" or "memory" not in there]
+
+
+def known_quantities(grid: Grid) -> list[str]:
+    """All that these runs hold."""
     rows = grid.rows
-    timed = any(row.standing.latency for row in rows)
-    weighed = any(peak_bytes(row.standing.row) for row in rows)
-    counted = any(row.standing.row.analytic for row in rows)
-    found = {"latency": timed, "memory": weighed, "map": counted and not weighed, "macs": counted}
+    found = {
+        "latency": any(row.standing.latency for row in rows),
+        "memory": any(peak_bytes(row.standing.row) for row in rows),
+        "map": any(row.standing.row.analytic for row in rows),
+        "macs": any(row.standing.row.analytic for row in rows),
+    }
     return [name for name, there in found.items() if there]
 
 

@@ -5,8 +5,10 @@ import io
 
 from kaoprof.records import Record
 from kaoprof.report.columns import COLUMNS, Value, views
+from kaoprof.report.plain import visible
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text that begins with one of these
+# A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def to_csv(record: Record) -> str:
@@ -22,6 +24,7 @@ def cell_text(value: Value) -> str:
     """One value as it stands in a file: unknown is empty, and no text can be run as a formula."""
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
+    if isinstance(value, str):
+        armed = value.lstrip(" \u3000").startswith(FORMULA_STARTS)
+        return visible(f"'{value}" if armed else value)
     return repr(value) if isinstance(value, float) else str(value)

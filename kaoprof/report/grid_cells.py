@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kaoprof.findings import peak_bytes
+from kaoprof.findings import LOOKS, peak_bytes
 from kaoprof.report.cells import PREDICTED, UNKNOWN, cells_of
 from kaoprof.report.grid import Block, Grid, NamedRun, Placed, size_of
 from kaoprof.report.sentences import AGREE, CONVENTION, protocol_of
@@ -24,7 +24,7 @@ def line_cells(row: Placed) -> tuple[str, ...]:
         cells.macs,
         cells.agreement,
         UNKNOWN if weight is None else format_bytes(weight) + ("" if measured else PREDICTED),
-        cells.latency if row.standing.latency or row.standing.row.status != "ok" else UNKNOWN,
+        cells.latency,
         cells.interval,
         cells.speedup,
     )
@@ -93,6 +93,13 @@ def summed_warnings(runs: Sequence[NamedRun]) -> list[str]:
         if run.record.interrupted:
             found.append(f"{where}interrupted before all was measured")
     return found
+
+
+def counted_warnings(runs: Sequence[NamedRun]) -> list[str]:
+    """The rows' warnings for a caption: how many rows each concerns, and none by name."""
+    rows = [row for run in runs for row in run.record.rows]
+    counts = {sentence: sum(bool(look(row)) for row in rows) for sentence, look in LOOKS.items()}
+    return [f"{sentence}: {count} of {len(rows)} rows" for sentence, count in counts.items() if count]
 
 
 def summed_notes(runs: Sequence[NamedRun]) -> list[str]:

@@ -4,13 +4,17 @@ from collections.abc import Iterator, Sequence
 
 from kaoprof.report.cells import PREDICTED, UNKNOWN
 from kaoprof.report.grid import Grid, Placed
-from kaoprof.report.grid_cells import Matrix, matrix_of, short_cells, summed_warnings
+from kaoprof.report.grid_cells import Matrix, counted_warnings, matrix_of, short_cells
+from kaoprof.report.grid_growth import growth_sheets
 from kaoprof.report.latex import escape
 from kaoprof.report.sentences import protocol_of
+from kaoprof.report.sheets import sheet_to_latex
 
 ACROSS = 4  # operators beside each other: more do not fit across a page
 MOST_LINES = 45  # of one table: more do not fit on a page
 FUSED = r"$^\dagger$"
+TIMES = r"$\times$"  # the heading of a narrow column
+GROUP = r"@{\hspace{8pt}}"  # room before an operator's columns
 MEANING = (
     "1 MAC = 2 FLOPs, MACs of one sample; memory and latency of the whole batch. Each operator by its fastest "
     "implementation at that size."
@@ -23,7 +27,8 @@ def grid_to_latex(grid: Grid) -> str:
     operators = tuple(dict.fromkeys(name for matrix in matrices for name in matrix.operators))
     groups = [operators[start : start + ACROSS] for start in range(0, len(operators), ACROSS)]
     pages = [page for group in groups for page in _pages(grid, matrices, group)]
-    return "\n".join(_table(grid, group, lines, number, len(pages)) for number, (group, lines) in enumerate(pages))
+    tables = [_table(grid, group, lines, number, len(pages)) for number, (group, lines) in enumerate(pages)]
+    return "\n".join([*tables, *(sheet_to_latex(sheet, "table*") for sheet in growth_sheets(grid))])
 
 
 def _pages(
@@ -56,7 +61,7 @@ def _kinds(grid: Grid, operator: str) -> tuple[str, ...]:
     if not measured:
         return ("MACs", "Map")
     compared = all(run.record.baseline != operator for run in grid.runs)
-    return ("MACs", "Peak", "Latency", *(("Speedup",) if compared else ()))
+    return ("MACs", "Peak", "Latency", *((TIMES,) if compared else ()))
 
 
 def _block(grid: Grid, matrix: Matrix, operators: Sequence[str]) -> list[str]:
@@ -78,7 +83,7 @@ def _texts(grid: Grid, row: Placed, operator: str) -> list[str]:
         "Map": _number(memory),
         "Peak": _number(memory.removesuffix(PREDICTED)) + star,
         "Latency": _number(time) + (FUSED if row.standing.row.case.implementation == "sdpa" else ""),
-        "Speedup": speedup if speedup == UNKNOWN else rf"${speedup.removesuffix('x')}\times$",
+        TIMES: speedup.removesuffix("x"),
     }
     return [cells[kind] for kind in _kinds(grid, operator)]
 
@@ -96,13 +101,14 @@ def _table(grid: Grid, operators: Sequence[str], lines: Sequence[str], number: i
         rules.append(rf"\cmidrule(lr){{{column}-{column + len(names) - 1}}}")
         column += len(names)
     size = rf"${escape(grid.x_label)}$" if grid.x else ""
+    columns = "".join(GROUP + "r" * len(names) for _, names in kinds)
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
             r"\begin{table*}",
-            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{2pt}",
             rf"\caption{{{_caption(grid, lines, number, of)}}}",
-            rf"\begin{{tabular}}{{r{''.join('r' * len(names) for _, names in kinds)}}}",
+            rf"\begin{{tabular}}{{@{{}}r{columns}@{{}}}}",
             r"\toprule",
             rf"{size} & {' & '.join(spans)} \\",
             " ".join(rules),
@@ -125,7 +131,10 @@ def _caption(grid: Grid, lines: Sequence[str], number: int, of: int) -> str:
     for run in grid.runs:
         where = f"{run.name}: " if len(grid.runs) > 1 else ""
         sentences += [f"{where}{sentence}" for sentence in protocol_of(run.record)]
-    sentences += [f"Warning: {warning}." for warning in summed_warnings(grid.runs)]
-    marks = [rf"{FUSED} fused attention (sdpa)."] if FUSED in text or of > 1 else []
+    sentences += [f"Warning: {warning}." for warning in counted_warnings(grid.runs)]
+    baselines = ", ".join(sorted({run.record.baseline for run in grid.runs}))
+    faster = rf"{TIMES}: as fast as \texttt{{{escape(baselines)}}}'s fastest implementation, in paired rounds."
+    marks = [faster] if any(row.standing.speedup for row in grid.rows) else []
+    marks += [rf"{FUSED} fused attention (sdpa)."] if FUSED in text or of > 1 else []
     marks += ["$^*$ predicted."] if "$^*$" in text or of > 1 else []
     return " ".join([*map(escape, sentences), *marks])

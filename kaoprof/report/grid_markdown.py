@@ -2,7 +2,9 @@
 
 from kaoprof.report.grid import Grid, size_of
 from kaoprof.report.grid_cells import HEADERS, block_title, line_cells, summed_notes, summed_warnings
+from kaoprof.report.grid_growth import growth_sheets
 from kaoprof.report.markdown import escape, table_line
+from kaoprof.report.sheets import sheet_to_markdown
 
 
 def grid_to_markdown(grid: Grid) -> str:
@@ -17,5 +19,7 @@ def grid_to_markdown(grid: Grid) -> str:
             size = [str(size_of(row, grid.x))] if grid.x else []
             lines.append(table_line([*size, *map(escape, line_cells(row))]))
         lines.append("")
+    growth = "\n".join(map(sheet_to_markdown, growth_sheets(grid)))
+    lines += [growth] if growth else []
     notes = (*summed_notes(grid.runs), *(f"Warning: {warning}." for warning in summed_warnings(grid.runs)))
     return "\n".join([*lines, *(f"- {escape(note)}" for note in notes)]) + "\n"

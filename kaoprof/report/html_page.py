@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from kaoprof.report.cells import PREDICTED, UNKNOWN, cells_of
+from kaoprof.report.cells import PREDICTED, cells_of
 from kaoprof.report.chart import QUANTITIES, quantities_of
 from kaoprof.report.commands import compare_commands, environment_terms
 from kaoprof.report.grid import Grid, NamedRun, Placed
 from kaoprof.report.grid_cells import block_title, summed_warnings
+from kaoprof.report.grid_growth import growth_sheets
 from kaoprof.report.html import (
     Cell,
     command_lines,
@@ -21,6 +22,7 @@ from kaoprof.report.html import (
     terms,
 )
 from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of
+from kaoprof.report.sheets import Sheet
 
 OPEN_PLOTS = 2  # shown at once; the others are folded
 MOST_PLOTS = 8  # of one page: each takes a quarter of a second
@@ -44,6 +46,9 @@ def to_html(grid: Grid, quantities: Sequence[str] | None = None) -> str:
     ]
     if quantities != ():
         parts.append(section("Plots", *_plots(grid, quantities)))
+    sheets = growth_sheets(grid)
+    if sheets:
+        parts.append(section("How it grows", *map(_sheet, sheets)))
     parts += [
         section("Table", _table(grid), paragraphs([CONVENTION, AGREE, f"{PREDICTED}: predicted."], "quiet")),
         *_rest(grid.runs),
@@ -86,6 +91,11 @@ def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
         yield paragraphs([f"{most} of {len(grid.blocks):,} settings are plotted; --only chooses among them."])
 
 
+def _sheet(sheet: Sheet) -> str:
+    rows = [[Cell(text, numeric=False) for text in row] for row in sheet.rows]
+    return table(sheet.headers, rows, caption=sheet.title, words=sheet.names) + listed(sheet.notes, "quiet")
+
+
 def _table(grid: Grid) -> str:
     varying = list(dict.fromkeys(name for row in grid.rows for name in row.place if name not in grid.fixed))
     varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
@@ -113,7 +123,7 @@ def _numbers(row: Placed) -> list[Cell]:
         Cell(cells.map, analytic.map_bytes if analytic else None),
         Cell(cells.predicted, one.counted.peak_bytes_predicted if one.counted else None),
         Cell(cells.peak, one.peak_bytes_measured),
-        Cell(cells.latency if latency else UNKNOWN, latency.median if latency else None),
+        Cell(cells.latency, latency.median if latency else None),
         Cell(cells.interval, latency.low if latency else None),
         Cell(cells.macs_ratio, standing.macs_ratio),
         Cell(cells.memory_ratio, standing.memory_ratio),

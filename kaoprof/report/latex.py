@@ -109,6 +109,8 @@ def _floor(cells: Cells) -> str:
 
 def _peak(cells: Cells) -> str:
     """The measured peak; the predicted one with a star."""
+    if cells.peak == cells.predicted == UNKNOWN:
+        return UNKNOWN
     return escape(cells.peak) if cells.peak != UNKNOWN else rf"{escape(cells.predicted)}$^*$"
 
 

@@ -3,7 +3,10 @@
 import io
 import logging
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_pdf import PdfPages
@@ -45,7 +48,8 @@ def to_svg(figures: Sequence[Figure]) -> bytes:
 def to_pdf(figures: Sequence[Figure]) -> bytes:
     """Every figure as a page of a PDF, fonts embedded."""
     file = io.BytesIO()
-    with mpl.rc_context(STYLE), PdfPages(file, metadata={"Creator": "kaoprof", "CreationDate": None}) as pages:
+    told: dict[str, Any] = {"Creator": "kaoprof", "CreationDate": None}
+    with _quiet(), mpl.rc_context(STYLE), PdfPages(file, metadata=told) as pages:
         for figure in figures:
             pages.savefig(figure)
     return file.getvalue()
@@ -59,8 +63,16 @@ def inline_svg(figure: Figure) -> str:
     return NAMESPACES.sub("", head) + end + body.replace(INK, "currentColor")
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A name in a script that the font lacks shows as boxes, which the reader sees without being told."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        yield
+
+
 def _saved(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
     file = io.BytesIO()
-    with mpl.rc_context(STYLE):
+    with _quiet(), mpl.rc_context(STYLE):
         figure.savefig(file, format=kind, dpi=DPI, metadata=metadata, transparent=kind == "svg")
     return file.getvalue()

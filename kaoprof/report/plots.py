@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from kaoprof.report.chart import Curve, Guide, Panel, panel_of, quantities_of, same_course
 from kaoprof.report.grid import Block, Grid
+from kaoprof.report.plain import visible
 from kaoprof.report.plot_style import (
     COLUMN_IN,
     GREY,
@@ -192,4 +193,4 @@ def _legend(panels: Sequence[Sequence[Panel]], signs: Signs) -> list[Line2D]:
 
 def literal(text: str) -> str:
     """`text` with no sign that matplotlib takes for mathematics, and on one line."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("$", r"\$") if "$" in text else " ".join(text.split())
+    return visible(text).replace("$", r"\$")

@@ -74,6 +74,8 @@ def to_html_file(sheaf: Sheaf) -> str:
     """One self-contained page."""
     from kaoprof.report.html_page import to_html
 
+    if sheaf.quantities:
+        refuse_nothing(sheaf)
     return to_html(sheaf.grid, sheaf.quantities)
 
 
@@ -93,9 +95,9 @@ def refuse_nothing(sheaf: Sheaf) -> None:
     Raises:
         UsageError: no run holds a row, or none has what was asked for.
     """
-    from kaoprof.report.chart import quantities_of
+    from kaoprof.report.chart import known_quantities
 
-    there = quantities_of(sheaf.grid)
+    there = known_quantities(sheaf.grid)
     if not there:
         raise UsageError("these runs hold nothing that could be plotted", hint="they have no rows with figures")
     missing = [name for name in sheaf.quantities or () if name not in there]

@@ -49,14 +49,14 @@ def sheet_to_markdown(sheet: Sheet) -> str:
     return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in sheet.notes)]) + "\n"
 
 
-def sheet_to_latex(sheet: Sheet) -> str:
-    """A booktabs table that stands in a paper as it is; needs only the package booktabs."""
+def sheet_to_latex(sheet: Sheet, environment: str = "table") -> str:
+    """A booktabs table that stands in a paper as it is; needs only the package booktabs. `table*` spans two columns."""
     columns = "l" * sheet.names + "r" * (len(sheet.headers) - sheet.names)
     caption = " ".join(escape_latex(sentence) for sentence in (f"{sheet.title}.", *sheet.notes))
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
+            rf"\begin{{{environment}}}",
             r"\centering\small",
             rf"\caption{{{caption[0].upper()}{caption[1:]}}}",
             rf"\begin{{tabular}}{{{columns}}}",
@@ -66,7 +66,7 @@ def sheet_to_latex(sheet: Sheet) -> str:
             *(" & ".join(map(escape_latex, row)) + r" \\" for row in sheet.rows),
             r"\bottomrule",
             r"\end{tabular}",
-            r"\end{table}",
+            rf"\end{{{environment}}}",
             "",
         ]
     )

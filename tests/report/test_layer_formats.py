@@ -4,48 +4,14 @@ import io
 
 import pytest
 from msgspec.structs import replace
+from profile_samples import model, record
 from rich.console import Console
-from samples import measured_record
 
-from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.records import Latency
 from kaoprof.report.formats import PROFILE_FORMATS
 from kaoprof.report.layer_console import profile_to_console
 
-KIB = 1024
 COLUMNS = "schema,model,layer,type,depth,output_shape,params,macs_analytic,macs_counted,macs_fvcore,flops_all,"
 COLUMNS += "peak_bytes_predicted,peak_bytes_measured,latency_s"
-
-
-def layer(path, kind, depth, macs, share, *, leaf=True):
-    return LayerRow(
-        layer=path, type=kind, depth=depth, leaf=leaf, output_shape=(2, 8, 4, 4), params=macs // 10, params_norm=16,
-        macs_analytic=macs, macs_counted=macs, macs_fvcore=macs, flops_all=2 * macs + 7,
-        peak_bytes_predicted=macs * KIB, peak_bytes_measured=macs * KIB, latency_share=share,
-    )  # fmt: skip
-
-
-def model(name, factor):
-    layers = (
-        replace(
-            layer("", "model", 0, 300, 1.0, leaf=False), peak_bytes_measured=200 * KIB, peak_bytes_predicted=200 * KIB
-        ),
-        layer("stem", "conv", 1, 100, 0.25),
-        layer("body", "block", 1, 200, 0.75, leaf=False),
-        layer("body.attention", "kao_qkv", 2, 200, 0.75),
-    )
-    latency = Latency(rounds=tuple(range(10)), samples_s=tuple(factor * (1 + n / 100) for n in range(10)), calls=1)
-    return ModelProfile(
-        model=name, source="a test", batch=2, input_shapes=((2, 3, 8, 8),), layers=layers, latency=latency
-    )
-
-
-def record(*models):
-    stamped = measured_record()
-    return ProfileRecord(
-        version="0.1.0", created="2026-01-02T03:04:05+00:00", mode="forward", dtype="fp32", device="cpu",
-        models=models, environment=stamped.environment, protocol=stamped.protocol,
-    )  # fmt: skip
 
 
 def on_screen(shown, width):

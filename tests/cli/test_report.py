@@ -1,0 +1,188 @@
+"""`kaoprof report`: every format from every kind of file, and every wrong request one line."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from profile_samples import model
+from profile_samples import record as profile_record
+from samples import analytic_record, grid_record, measured_record
+
+from kaoprof.cli.app import run
+from kaoprof.fit_records import Conditions, FitRecord, FitRow
+from kaoprof.records import dumps
+
+HEAVY = {"torch", "fvcore", "sympy", "numpy", "scipy", "matplotlib"}
+FORMATS = ("csv", "json", "md", "tex", "html", "png", "svg", "pdf")
+
+
+def fitted():
+    stays = Conditions(axis="h", sizes={"b": 1, "c": 64}, heads=1, projection="value", scale="sqrt", dtype="fp16",
+                       mode="train", device="cpu", threads=2)  # fmt: skip
+    rows = (FitRow(operator="kao_qkv", implementation="matmul", largest=6345, next_size=6346, needed=25_767_416_704),)
+    return FitRecord(version="0.1.0", created="2026-01-02T03:04:05+00:00", conditions=stays, budget="memory",
+                     amount=24 * 2**30, rows=rows)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a run of each kind."""
+    monkeypatch.chdir(tmp_path)
+    kinds = {
+        "grid": grid_record(), "cell": measured_record(), "paper": analytic_record(),
+        "profile": profile_record(model("small", 0.01), model("fast", 0.005)), "fit": fitted(),
+    }  # fmt: skip
+    for name, record in kinds.items():
+        Path(f"{name}.json").write_text(dumps(record), encoding="utf-8")
+    return tmp_path
+
+
+def report(*arguments):
+    return run(["report", *arguments])
+
+
+@pytest.mark.parametrize("name", ["grid", "cell", "paper", "profile"])
+def test_every_format_is_written(folder, name, capsys):
+    targets = [f"out.{suffix}" for suffix in FORMATS]
+    assert report(f"{name}.json", *(word for target in targets for word in ("--to", target))) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert all(f"wrote {target}" in captured.err for target in targets)
+    assert all((folder / target).stat().st_size > 100 for target in targets)
+    assert (folder / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "out.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["grid", "cell", "paper", "profile", "fit"])
+def test_without_a_target_it_is_shown_in_80_columns(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert report(f"{name}.json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.usefixtures("folder")
+def test_several_runs_stand_side_by_side(capsys):
+    assert report("grid.json", "cell.json", "--format", "csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(",run")
+    assert [line.rpartition(",")[2] for line in lines[1:]] == ["grid"] * 16 + ["cell"] * 4
+
+
+def test_a_record_written_again_is_the_same_record(folder):
+    assert report("grid.json", "--to", "again.json") == 0
+    assert (folder / "again.json").read_bytes() == (folder / "grid.json").read_bytes()
+
+
+@pytest.mark.usefixtures("folder")
+def test_only_some_cells(capsys):
+    assert report("grid.json", "--only", "h=14,28", "--format", "csv") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 8
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["missing.json"], 1, "missing.json: there is no such file"),
+        (["."], 1, ".: is a folder"),
+        ([], 2, "RUN"),
+        (["grid.json", "grid.json"], 2, "the same file is named twice"),
+        (["grid.json", "profile.json"], 2, "grid is a record of operators, profile of profile"),
+        (["grid.json", "--to", "x.htm"], 2, "did you mean 'html'?"),
+        (["grid.json", "--to", "x"], 2, "end the name in one of"),
+        (["grid.json", "--to", "cell.json"], 2, "exists already (--force overwrites it)"),
+        (["grid.json", "--to", "none/x.csv"], 1, "there is no folder none"),
+        (["grid.json", "--format", "pdf"], 2, "unknown format 'pdf'"),
+        (["grid.json", "--plot", "latncy"], 2, "did you mean 'latency'?"),
+        (["grid.json", "--plot", "map", "--to", "x.png"], 0, "wrote x.png"),
+        (["paper.json", "--plot", "latency", "--to", "x.png"], 2, "these runs hold no latency"),
+        (["grid.json", "--plot", "none", "--to", "x.png"], 2, "without a plot there is no picture"),
+        (["grid.json", "--x", "g"], 2, "'g' is no axis of these runs"),
+        (["grid.json", "--only", "c"], 2, "is not AXIS=VALUES"),
+        (["grid.json", "--only", "c=9"], 2, "no cell is like that"),
+        (["profile.json", "--x", "h"], 2, "is for runs of compare and sweep"),
+        (["fit.json", "--to", "x.png"], 2, "no format is known for the suffix '.png'"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(arguments, code, message, capsys):
+    assert report(*arguments) == code
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if not text.startswith("warning: ")]
+    assert message in line
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"{}", "this is JSON, but not a kaoprof record"),
+        (b"\x00\xff\xfe", "is neither a record nor a journal"),
+        (dumps(grid_record()).encode()[:4000], "this record is cut off or damaged"),
+        (
+            dumps(replace(grid_record(), schema=9)).encode(),
+            "schema 9, but this kaoprof reads schema 1",
+        ),
+        (dumps(replace(grid_record(), rows=())).encode(), "these runs hold no rows"),
+        (dumps(grid_record()).replace('"calls": 1', '"calls": "one"').encode(), "this record is damaged"),
+    ],
+    ids=["empty", "foreign", "binary", "truncated", "newer", "no-rows", "wrong-type"],
+)
+def test_a_file_that_is_no_run_is_told_in_one_line(content, message, capsys):
+    Path("odd.json").write_bytes(content)
+    assert report("odd.json", "--to", "x.html") in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not Path("x.html").exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_figures_that_cannot_be_are_the_files_fault(capsys):
+    rows = tuple(
+        replace(row, latency=row.latency and replace(row.latency, samples_s=(0.0,) * 10)) for row in grid_record().rows
+    )
+    Path("odd.json").write_text(dumps(replace(grid_record(), rows=rows)), encoding="utf-8")
+    assert report("odd.json", "--to", "x.html") == 1
+    assert "odd.json: its figures cannot be" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_and_the_other_files_are_written(folder, capsys, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, os.strerror(28), descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert report("grid.json", "--to", "x.csv", "--to", "x.md") == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message == "kaoprof: not written: x.csv: No space left on device; x.md: No space left on device"
+    assert [path.name for path in folder.iterdir() if path.suffix != ".json"] == []
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--format", "csv"], set()),
+        (["--format", "md"], set()),
+        (["--format", "tex"], set()),
+        (["--format", "html", "--plot", "none"], set()),
+        ([], set()),
+        (["--to", "x.png", "--to", "x.html"], {"matplotlib", "numpy"}),
+    ],
+    ids=["csv", "md", "tex", "html-table", "table", "plots"],
+)
+def test_torch_is_never_imported_and_matplotlib_only_to_draw(arguments, allowed):
+    script = (
+        "import sys; from kaoprof.cli.app import run; code = run(sys.argv[1:]); "
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "report", "grid.json", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == str(sorted(allowed))

@@ -1,0 +1,130 @@
+"""Plots: what they show is checked on their data and on their SVG, whose text is text."""
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+from profile_samples import model
+from profile_samples import record as profile_record
+from samples import analytic_record, grid_record, measured_record
+
+from kaoprof.report.bar_plots import plot_layers
+from kaoprof.report.chart import panel_of, quantities_of
+from kaoprof.report.grid import NamedRun, grid_of
+from kaoprof.report.plot_files import figures_of, inline_svg, to_pdf, to_png, to_svg
+
+SVG = "{http://www.w3.org/2000/svg}"
+OUTSIDE = re.compile(r"(?:https?:)?//")
+
+
+def grid(record):
+    return grid_of([NamedRun(name="run", record=record)])
+
+
+def texts(svg):
+    return ["".join(node.itertext()).strip() for node in ET.fromstring(svg).iter(f"{SVG}text")]  # noqa: S314 - our own
+
+
+def panel(quantity, record=None):
+    found = grid(record or grid_record())
+    return panel_of(found, found.blocks[0], quantity)
+
+
+def test_a_figure_names_every_curve_every_size_and_every_slope():
+    found = texts(to_svg(figures_of(grid(grid_record()))))
+    assert {"nonlocal:matmul", "nonlocal:sdpa", "kao_kv:matmul", "kao_qkv:matmul", "theory", "skipped"} <= set(found)
+    assert {"14", "28", "56", "112", "h = w", "latency", "MACs per sample"} <= set(found)
+    assert {re.sub(r"\s", "", text) for text in found} >= {"h4", "h3", "h2"}
+
+
+def test_guides_have_the_exponents_of_theory_and_pass_through_the_last_point_of_the_costliest():
+    guides = panel("latency").guides
+    assert [guide.exponent for guide in guides] == [4, 3, 2]
+    assert {guide.x for guide in guides} == {112}
+    slowest = next(
+        curve for curve in panel("latency").curves if curve.operator == "nonlocal" and len(curve.points) == 4
+    )
+    assert guides[0].value == slowest.points[-1].value
+
+
+def test_counts_that_are_equal_are_one_curve_and_measurements_are_not():
+    assert [curve.name for curve in panel("macs").curves if curve.operator == "nonlocal"] != []
+    same = replace(grid_record(), rows=tuple(row for row in grid_record().rows if row.status == "ok"))
+    names = [curve.name for curve in panel("macs", replace(same, rows=same.rows[:12])).curves]
+    assert names == ["nonlocal", "kao_kv:matmul", "kao_qkv:matmul"]
+    assert len(panel("latency").curves) == 4
+
+
+def test_a_skipped_row_stands_at_its_predicted_memory_below_the_limit_that_it_broke():
+    memory = panel("memory")
+    (lost,) = memory.curves[0].lost
+    assert (lost.x, lost.status) == (112, "skipped")
+    assert lost.value == 630_210_560 * 2**4
+    assert memory.limit == pytest.approx(0.8 * 20 * 2**30)
+
+
+def test_without_measurement_the_map_stands_for_memory():
+    assert quantities_of(grid(analytic_record())) == ["map", "macs"]
+    assert quantities_of(grid(grid_record())) == ["latency", "memory", "macs"]
+
+
+@pytest.mark.parametrize("write", [to_svg, to_pdf, to_png])
+def test_the_same_runs_give_the_same_file(write):
+    assert write(figures_of(grid(grid_record()))) == write(figures_of(grid(grid_record())))
+
+
+def test_a_pdf_embeds_truetype_and_tells_no_time():
+    pdf = to_pdf(figures_of(grid(grid_record())))
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"CreationDate" not in pdf
+
+
+def test_figures_fit_the_columns_of_a_paper():
+    (whole,) = figures_of(grid(grid_record()))
+    (one,) = figures_of(grid(grid_record()), ["latency"])
+    assert (whole.get_size_inches()[0], one.get_size_inches()[0]) == (7.0, 3.3)
+
+
+def test_many_blocks_become_several_pages():
+    record = grid_record()
+    rows = tuple(replace(row, case=replace(row.case, c=c)) for c in range(8, 64, 8) for row in record.rows)
+    assert len(figures_of(grid(replace(record, rows=rows)), ["macs"])) == 2
+
+
+def test_a_single_cell_is_drawn_as_bars_with_the_reason_where_nothing_was_measured():
+    found = texts(to_svg(figures_of(grid(measured_record()))))
+    assert {"nonlocal:matmul", "kao_qkv:matmul", "skipped", "601 MiB (skipped)", "31.4 ms"} <= set(found)
+
+
+def test_a_profile_is_drawn_by_layer():
+    found = texts(to_svg([plot_layers(profile_record(model("small", 0.01)))]))
+    assert {"stem conv", "body block", "MACs", "time", "peak memory (KiB)"} <= set(found)
+
+
+@pytest.mark.parametrize("name", [r"$\frac{1}{0}$", "a$b", "$$", r"\input{x}", "_^_", "x\ny", r"\$x", "模型"])
+def test_a_name_is_no_mathematics(name):
+    record = measured_record()
+    rows = tuple(replace(row, case=replace(row.case, operator=name)) for row in record.rows)
+    found = texts(to_svg(figures_of(grid(replace(record, rows=rows)))))
+    assert f"{' '.join(name.split())}:matmul" in found
+
+
+def test_an_inline_plot_refers_to_nothing_outside_and_takes_the_pages_ink():
+    svg = inline_svg(figures_of(grid(grid_record()))[0])
+    assert svg.startswith("<svg")
+    assert not OUTSIDE.search(svg)
+    assert "currentColor" in svg
+
+
+def test_plots_leave_no_global_state():
+    script = (
+        "import sys, matplotlib; from kaoprof.report import plot_files; "
+        "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules; "
+        "print(matplotlib.rcParams['svg.fonttype'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "path"
