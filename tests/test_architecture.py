@@ -81,12 +81,16 @@ ARROWS["journal"] = {"sweep_plan", "records", "errors"}
 ARROWS["journal_file"] = {"journal", "errors"}
 ARROWS["sweep_pace"] = set()
 ARROWS["sweep_findings"] = {"findings", "records"}
+ARROWS["report"] |= {"sweep_findings"}
 ARROWS["sweeping"] = ARROWS["profiling"] | {"profiling", "journal", "journal_file", "runs", "sweep_pace", "sweep_plan"}
 ARROWS["runs"] = {"journal", "records", "layer_records", "fit_records", "errors"}
-
 ARROWS["diff_records"] = {"records"}
+ARROWS["reproduction_records"] = {"records"}
+ARROWS["reproduction"] = set(ARROWS) - {"report"}
+ARROWS["report"] |= {"reproduction_records"}
 ARROWS["differences"] = {"diff_records", "layer_records", "records", "runs", "stats", "student", "dims", "errors", "version"}
 ARROWS["report"] |= {"diff_records"}
+
 
 def modules():
     return sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_")
