@@ -7,7 +7,11 @@ import kaoprof
 from kaoprof.build import build_inputs, build_module, operator_workload, step_of
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
+from kaoprof.findings import standings
+from kaoprof.measure.caches import Flusher
 from kaoprof.measure.meters import CudaMeters
+from kaoprof.measure.variants import captured
+from kaoprof.measuring import describe_environment
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda:0"
@@ -63,3 +67,104 @@ def test_what_does_not_fit_on_the_gpu_is_a_row():
     options = kaoprof.Options(device=DEVICE, budget_s=1.0, force_run=True)
     record = kaoprof.compare(h=1024, c=8, operators=["nonlocal:matmul", "kao_qkv:matmul"], options=options)
     assert [row.status for row in record.rows] == ["oom", "ok"]
+
+
+def measured(**told):
+    sizes = {"h": 28, "c": 64, "batch": 2, "operators": ["nonlocal", "kao_qkv"]}
+    given = {name: told.pop(name) for name in list(told) if name in {*sizes, "dtype", "mode"}}
+    return kaoprof.compare(**(sizes | given), options=kaoprof.Options(device=DEVICE, budget_s=2.0, **told))
+
+
+@pytest.mark.parametrize("cache", ["cold", "warm"])
+def test_every_row_is_above_its_floor_and_says_what_binds_it(cache):
+    record = measured(cache=cache)
+    assert record.protocol.cache == cache
+    assert bool(record.protocol.ceilings.cold_copies) == (cache == "cold")
+    for cell in standings(record).values():
+        for standing in cell:
+            assert standing.times_floor > 1
+            assert standing.demand.limit in {"launch", "memory", "compute"}
+            assert 0 < standing.row.deviation.largest < 1e-3
+
+
+def test_caches_are_cold_by_default_and_a_flush_is_outside_the_time():
+    assert measured().protocol.cache == "cold"
+    meters = CudaMeters(DEVICE, Flusher(DEVICE))
+    small = torch.zeros(2**10, device=DEVICE)
+    assert meters.seconds(lambda: small + 1, calls=10, warm_calls=3) < CudaMeters(DEVICE).seconds(
+        meters.flush, calls=10, warm_calls=3
+    )
+
+
+def test_a_cold_copy_takes_longer_than_a_warm_one():
+    source, target = (torch.zeros(2 * 2**20, device=DEVICE) for _ in range(2))  # 8 MiB each: both fit the L2 cache
+    cold, warm = (
+        CudaMeters(DEVICE, flush).seconds(lambda: target.copy_(source), calls=50, warm_calls=10)
+        for flush in (Flusher(DEVICE), None)
+    )
+    assert cold > warm
+
+
+@pytest.mark.parametrize("backend", ["flash", "efficient", "cudnn", "math"])
+def test_a_forced_backend_ran_or_is_unsupported(backend):
+    record = measured(sdpa=backend, dtype="bf16", operators=["nonlocal:sdpa"])
+    (row,) = record.rows
+    assert row.status in {"ok", "unsupported"}
+    assert row.backend == (backend if row.status == "ok" else None)
+    if row.status == "unsupported":
+        assert f"'{backend}' cannot serve" in row.detail
+
+
+def test_flash_attention_does_not_serve_fp32_and_the_row_says_so():
+    (row,) = measured(sdpa="flash", operators=["nonlocal:sdpa"]).rows
+    assert row.status == "unsupported"
+
+
+def test_fewer_bits_deviate_more():
+    largest = {
+        dtype: measured(dtype=dtype, operators=["nonlocal:matmul"]).rows[0].deviation.largest
+        for dtype in ("fp32", "tf32", "bf16")
+    }
+    assert largest["fp32"] < 1e-5 < largest["tf32"] < largest["bf16"]
+
+
+@pytest.mark.parametrize("mode", ["forward", "train"])
+def test_a_graph_is_measured_beside_its_eager_row(mode):
+    record = measured(graph=True, mode=mode, h=14, c=8, operators=["kao_qkv:matmul"], cache="warm")
+    eager, graph = record.rows
+    assert graph.case.implementation == "matmul+graph"
+    assert (eager.status, graph.status) == ("ok", "ok")
+    assert min(graph.latency.samples_s) < min(eager.latency.samples_s)  # eagerly it is bound by its launches
+
+
+def test_a_replayed_graph_computes_what_its_step_computes():
+    dims = Dims(b=2, c=16, spatial=(9, 13))
+    work = operator_workload("kao_qkv", dims, AttentionOptions(), dtype="fp32", mode="forward", seed=0)
+    module, (x,) = build_module(work, device=DEVICE), build_inputs(work, device=DEVICE)
+    step = step_of(work, module, (x,))
+    replay = captured(step)
+    x.mul_(2.0)
+    torch.testing.assert_close(replay(), step())
+
+
+def test_a_compiled_row_says_how_long_compiling_took():
+    _, compiled = measured(compile=True, operators=["kao_qkv:matmul"]).rows
+    assert compiled.status in {"ok", "unsupported"}
+    assert (compiled.compile_s is not None) == (compiled.status == "ok")
+
+
+def test_ceilings_are_those_of_a_gpu():
+    found = describe_environment(kaoprof.Options(device=DEVICE), refresh=True)["ceilings"]
+    assert found.bytes_per_s > 50e9
+    assert found.products["fp32"] > 1e12
+    assert 1e-7 < found.launch_s < 1e-3
+    assert found.cold_copies[0].seconds >= found.copies[0].seconds
+
+
+def test_energy_and_conditions_are_read_where_nvml_is_installed():
+    record = measured(operators=["nonlocal:matmul"])
+    if record.environment.energy_source is None:
+        pytest.skip("NVML's Python module is not installed")
+    assert 0 < record.rows[0].energy_j < 100
+    assert record.protocol.before.clock_hz > 1e8
+    assert 0 < record.protocol.after.temperature_c < 120

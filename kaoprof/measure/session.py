@@ -14,13 +14,13 @@ from typing import Any, Protocol
 from kaoprof.build import Workload
 from kaoprof.dims import DTYPE_BYTES
 from kaoprof.errors import MeasurementError
+from kaoprof.measure.admission import refusal_of
 from kaoprof.measure.child import ChildLost, SubjectFailed
 from kaoprof.measure.examination import examine
 from kaoprof.measure.learning import Store, learn_ceilings
 from kaoprof.measure.messages import Request, preparation
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
 from kaoprof.records import Ceilings
-from kaoprof.units import format_bytes, format_seconds
 
 MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far above the clock's and the pipe's noise
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
@@ -37,7 +37,6 @@ COLD_CALLS = {
     "cpu": 1,
     "cuda": 10,
 }  # of a sample when each is preceded by a flush: ms on a CPU, a tenth of one on a GPU
-GIGA = 1e9
 
 
 class Asks(Protocol):
@@ -84,7 +83,11 @@ class Session:
         if self.child is None:
             self.child = self.open_child()
             self.born += 1
-            self.environment = self.child.ask(_preparation(self.plan), timeout_s=START_LIMIT_S)
+            plan = self.plan
+            first = preparation(
+                plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
+            )
+            self.environment = self.child.ask(first, timeout_s=START_LIMIT_S)
             if self.before is None:
                 self.before = self.child.ask(Request(do="conditions"), timeout_s=START_LIMIT_S)
             for subject in list(self.loaded.values()):
@@ -133,9 +136,11 @@ class Session:
 
     def measure_cell(self, subjects: Sequence[Subject], budget_s: float) -> None:
         """Measures subjects that may be compared with each other."""
-        deadline = self.clock() + budget_s
         for subject in subjects:
             self.measurements[subject.key] = Measurement(status="skipped", detail="not reached before the run ended")
+        if subjects and self.throughput_flops is None:
+            self.throughput_flops = self.learn_throughput(subjects[0].workload)
+        deadline = self.clock() + budget_s
         fitting = [subject for subject in subjects if not self.refuse(subject)]
         share_s = budget_s / max(len(fitting), 1)
         for done, subject in enumerate(fitting):
@@ -148,29 +153,13 @@ class Session:
 
     def refuse(self, subject: Subject) -> bool:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
-        if self.plan.force_run:
+        if self.plan.force_run or self.throughput_flops is None:
             return False
         self.free_bytes = int(self.ask_device("free"))
-        if self.throughput_flops is None:
-            self.throughput_flops = self.learn_throughput(subject.workload)
-        needed = subject.predicted_bytes + subject.resident_bytes
-        allowed = int(self.free_bytes * self.plan.memory_fraction)
-        floor_s = subject.floor_flops / self.throughput_flops
-        if needed > allowed:
-            detail = (
-                f"predicted not to fit: needs {format_bytes(needed)}, allowed {format_bytes(allowed)} "
-                f"({self.plan.memory_fraction:.0%} of {format_bytes(self.free_bytes)} free); --force-run tries anyway"
-            )
-        elif floor_s > self.plan.timeout_s:
-            detail = (
-                f"predicted too slow: one call needs at least {format_seconds(floor_s)} at this device's "
-                f"{self.throughput_flops / GIGA:.0f} GFLOP/s, limit {format_seconds(self.plan.timeout_s)}; "
-                "raise --timeout"
-            )
-        else:
-            return False
-        self.measurements[subject.key] = Measurement(status="skipped", detail=detail)
-        return True
+        why = refusal_of(subject, self.plan, free_bytes=self.free_bytes, throughput_flops=self.throughput_flops)
+        if why:
+            self.measurements[subject.key] = Measurement(status="skipped", detail=why)
+        return bool(why)
 
     def learn_throughput(self, workload: Workload) -> float:
         """FLOP/s of a large product in the workload's dtype; where there is a store, with all the other ceilings."""
@@ -305,10 +294,6 @@ class Session:
             measurement.samples_s.append(seconds)
             measurement.launches.append(self.born)
             measurement.call_s = min(measurement.call_s, seconds)  # a first call that was disturbed must not decide
-
-
-def _preparation(plan: Plan) -> Request:
-    return preparation(plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa)
 
 
 def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:
