@@ -1,8 +1,7 @@
 """The cost of a network as a tree of layers: each layer's own, and their sums. Torch-free."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import Size
@@ -10,8 +9,7 @@ from kaoprof.dims import Size
 Shape: TypeAlias = tuple[Size, ...]  # of one sample: (c, *spatial), or (c,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCost:
+class LayerCost(NamedTuple):
     """One layer of a network, for one sample; of a layer made of others, their sum.
 
     Args:
