@@ -15,9 +15,7 @@ from kaoprof.errors import KaoprofError
 from kaoprof.version import __version__
 
 INTERRUPTED = 130
-COLLECT_AFTER = (
-    50_000  # new objects, not python's 700: those that a start makes stay, and looking among them takes time
-)
+COLLECT_AFTER = 50_000  # new objects, not python's 700: what a start makes stays, and looking at it takes time
 
 app = typer.Typer(
     name="kaoprof",
