@@ -22,6 +22,7 @@ COMMANDS = {
     "sweep": Entry("sweep:sweep", "kaoprof sweep --h 8:128:x2 --c 8,64 --budget 60s -o run.jsonl"),
     "report": Entry("report:report", "kaoprof report run.json --to run.html --to run.pdf"),
     "diff": Entry("diff:diff", "kaoprof diff old.json new.json --fail-above 5%"),
+    "reproduce": Entry("reproduce:reproduce", "kaoprof reproduce --budget 60s -o reproduction.md"),
     "check": Entry("check:check", "kaoprof check my-model.yaml kanet-qkv"),
     "list": Entry("listing:list_", "kaoprof list --format json"),
     "schema": Entry("schema:schema", "kaoprof schema > kaoprof.schema.json"),

@@ -183,3 +183,27 @@ def diff_rendering() -> Rendering:
         sound=lambda _: True,
         next_command=lambda _: "the same with --format md, for a pull request, or with --fail-above 5%, for CI",
     )
+
+
+def reproduce_rendering() -> Rendering:
+    """For a record of `reproduce`."""
+    from kaoprof.report.formats import REPRODUCE_FORMATS
+    from kaoprof.report.reproduce_cells import warnings_of
+    from kaoprof.reproduction_records import REFUTED
+
+    def console(record: Any, _width: int) -> "RenderableType":
+        from kaoprof.report.reproduce_console import reproduction_to_console
+
+        return reproduction_to_console(record)
+
+    return Rendering(
+        console=console,
+        files=REPRODUCE_FORMATS,
+        warnings=warnings_of,
+        sound=lambda record: not warnings_of(record) and all(one.status != REFUTED for one in record.claims),
+        next_command=_after_reproduce,
+    )
+
+
+def _after_reproduce(record: Any) -> str:
+    return "the same with -o reproduction.md -o reproduction.tex" if record.protocol else MEASURED

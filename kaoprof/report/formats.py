@@ -44,6 +44,12 @@ FIT_FORMATS = {
     "md": Writer("kaoprof.report.fit_files:fit_to_markdown"),
     "tex": Writer("kaoprof.report.fit_files:fit_to_latex"),
 }
+REPRODUCE_FORMATS = {
+    "csv": Writer("kaoprof.report.reproduce_files:reproduction_to_csv"),
+    "json": JSON,
+    "md": Writer("kaoprof.report.reproduce_files:reproduction_to_markdown"),
+    "tex": Writer("kaoprof.report.reproduce_files:reproduction_to_latex"),
+}
 DIFF_FORMATS = {
     "csv": Writer("kaoprof.report.diff_files:diff_to_csv"),
     "json": JSON,

@@ -1,0 +1,40 @@
+"""A `reproduce` as CSV, Markdown and LaTeX."""
+
+import csv
+import io
+from dataclasses import asdict
+
+from kaoprof.report.delimited import cell_text
+from kaoprof.report.reproduce_cells import sheets_of
+from kaoprof.report.sheets import sheet_to_latex, sheet_to_markdown
+from kaoprof.reproduction_records import ReproductionRecord
+
+COLUMNS = (
+    "schema", "part", "name", "at", "quantity", "reported", "formula", "counted", "match", "saving", "reported_saving",
+    "number", "claim", "status", "found", "rule",
+)  # fmt: skip
+
+
+def reproduction_to_csv(record: ReproductionRecord) -> str:
+    """One line for each printed figure and each claim; unknown is empty, `reported` is in millions."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    parts = (("operators", record.operators), ("networks", record.networks), ("claims", record.claims))
+    for part, lines in parts:
+        for line in lines:
+            values = asdict(line) | {"schema": record.schema, "part": part}
+            writer.writerow([cell_text(values.get(name)) for name in COLUMNS])
+    return text.getvalue()
+
+
+def reproduction_to_markdown(record: ReproductionRecord) -> str:
+    """The tables one after the other."""
+    return "\n".join(sheet_to_markdown(sheet) for sheet in sheets_of(record))
+
+
+def reproduction_to_latex(record: ReproductionRecord) -> str:
+    """Three booktabs tables; the claims' text breaks into lines of a fixed width."""
+    *counts, claims = sheets_of(record)
+    wide = sheet_to_latex(claims).replace(r"\begin{tabular}{lll}", r"\begin{tabular}{llp{0.6\linewidth}}")
+    return "\n".join([*map(sheet_to_latex, counts), wide])

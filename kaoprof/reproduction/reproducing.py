@@ -1,0 +1,76 @@
+"""From nothing, or from a run, to a reproduction record: count, measure if asked to, judge. Never prints."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kaoprof.errors import RecordError
+from kaoprof.measuring import ProgressCallback
+from kaoprof.profiling import compare
+from kaoprof.records import Record
+from kaoprof.reproduction import paper
+from kaoprof.reproduction.claims import judged
+from kaoprof.reproduction.tables import PAPER_OPTIONS, network_figures, operator_figures
+from kaoprof.reproduction_records import ReproductionRecord
+from kaoprof.requests import Options
+from kaoprof.runs import load_runs
+from kaoprof.version import __version__
+
+MEASURED_SIZES = (14, 20, 28, 40, 56)  # the paper's, and those between them, which an exponent's interval needs
+
+
+def reproduce(
+    *, run: Path | None = None, options: Options | None = None, progress: ProgressCallback | None = None
+) -> ReproductionRecord:
+    """The paper's tables beside ours, and its claims judged.
+
+    Args:
+        run: a record of `compare` or a journal of `sweep` to judge; nothing is then measured.
+        options: device, budget, seed; with `analytic` nothing is counted or measured, and torch not imported.
+        progress: called with what is being done.
+
+    Raises:
+        RecordError: the run cannot be read, or holds no rows.
+        MeasurementError: the device is not there, or no measuring process can be started.
+    """
+    options = options or Options()
+    counted = {} if options.analytic or run is not None else _counted_networks(options, progress)
+    record = _judged_run(run, options, progress)
+    networks = network_figures(counted)
+    return ReproductionRecord(
+        version=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        source=paper.SOURCE,
+        operators=operator_figures(record.rows),
+        networks=networks,
+        claims=judged(record.rows, networks),
+        run=None if run is None else str(run),
+        protocol=record.protocol,
+        environment=record.environment,
+        interrupted=run is None and record.interrupted,
+    )
+
+
+def _judged_run(run: Path | None, options: Options, progress: ProgressCallback | None) -> Record:
+    """The run that is judged: from its file, or made now."""
+    if run is None:
+        return compare(
+            h=MEASURED_SIZES, c=paper.CHANNELS, batch=paper.BATCH, operators=list(paper.OPERATOR_MACS),
+            projection=PAPER_OPTIONS.projection, scale=PAPER_OPTIONS.scale, options=options, progress=progress,
+        )  # fmt: skip
+    record = load_runs([run])[-1].record
+    if not record.rows:
+        raise RecordError("holds no rows", where=str(run), hint="was it interrupted at once?")
+    return record
+
+
+def _counted_networks(options: Options, progress: ProgressCallback | None) -> dict[str, tuple[int, int]]:
+    """MACs of one sample and parameters without batch norm's, counted by running each network on meta tensors."""
+    from kaoprof.model_profiling import ModelOptions, profile
+
+    names = [network.spec for network in paper.NETWORKS]
+    record = profile(names, model=ModelOptions(measured=False), options=options, progress=progress)
+    return {
+        name: (model.total.macs_counted, model.total.params)
+        for name, model in zip(names, record.models, strict=True)
+        if model.total.macs_counted is not None
+    }
