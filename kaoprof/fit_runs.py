@@ -11,7 +11,7 @@ from kaoprof.errors import KaoprofError, MeasurementError, UsageError
 from kaoprof.fit_records import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.fitting import Budget, Setting, fit
 from kaoprof.measure.plan import Progress
-from kaoprof.measuring import ProgressCallback, find_device
+from kaoprof.measuring import ProgressCallback, check_wishes, find_device
 from kaoprof.race_verdict import race_row
 from kaoprof.requests import Options, chosen_operators
 from kaoprof.stopwatch import Contender, Stopwatch, open_stopwatch
@@ -138,6 +138,7 @@ def _now() -> str:
 
 
 def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: ProgressCallback) -> Stopwatch:
+    check_wishes(device, request.dtype, request.options)
     setting = request.setting(device)
     return open_stopwatch(request.axis, setting, request.options, device, timeout_s=timeout_s, notify=notify)
 

@@ -52,7 +52,7 @@ def floor_of(row: Row, ceilings: Ceilings, *, cold: bool) -> Shares | None:
         return None
     moved = row.analytic.compulsory_bytes
     return Shares(
-        launch_s=ceilings.launch_s,
+        launch_s=0.0 if row.case.variant == "graph" else ceilings.launch_s,  # a replayed graph launches all at once
         memory_s=moved / bandwidth(copies, moved),
         compute_s=FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput,
     )

@@ -1,16 +1,14 @@
 """Times operators at sizes that are chosen as the results come in, all in one measuring session."""
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting import Setting
-from kaoprof.measure.child import Child
-from kaoprof.measure.plan import Measurement, Plan, Subject
+from kaoprof.measure.plan import Measurement, Subject
 from kaoprof.measure.session import Session
-from kaoprof.measuring import ProgressCallback, latency_of
+from kaoprof.measuring import ProgressCallback, latency_of, load_average, open_session
 from kaoprof.records import Environment, Latency
 from kaoprof.requests import Options
 
@@ -110,15 +108,5 @@ def open_stopwatch(
     axis: str, setting: Setting, options: Options, device: str, *, timeout_s: float, notify: ProgressCallback
 ) -> Stopwatch:
     """A stopwatch on `device`; nothing runs before the first `time`."""
-    plan = Plan(
-        device=device,
-        threads=options.threads,
-        budget_s=options.budget_s,
-        samples=options.samples,
-        timeout_s=timeout_s,
-        memory_fraction=options.memory_fraction,
-        force_run=options.force_run,
-        seed=options.seed,
-    )
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return Stopwatch(axis=axis, setting=setting, session=Session(plan, Child, notify), load_before=load)
+    session = open_session(device, replace(options, timeout_s=timeout_s), notify)
+    return Stopwatch(axis=axis, setting=setting, session=session, load_before=load_average())

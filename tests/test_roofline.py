@@ -61,6 +61,12 @@ def test_a_dtype_whose_products_were_not_timed_has_no_floor():
     assert floor_of(replace(one, case=replace(one.case, dtype="bf16")), CEILINGS, cold=False) is None
 
 
+def test_a_replayed_graph_owes_no_launch():
+    one = row("kao_qkv:matmul")
+    graph = replace(one, case=replace(one.case, implementation="matmul+graph"))
+    assert floor_of(graph, CEILINGS, cold=False).launch_s == 0.0
+
+
 def test_what_is_moved_again_is_what_makes_a_row_memory_bound():
     explicit = replace(row("nonlocal:matmul"), traffic=Traffic(operations=5, moved_bytes=4 * 314_703_872 + 1_605_888))
     demand = demand_of(explicit, CEILINGS, cold=False)

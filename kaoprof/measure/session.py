@@ -20,6 +20,7 @@ from kaoprof.measure.examination import examine
 from kaoprof.measure.learning import Store, learn_ceilings
 from kaoprof.measure.messages import Request, preparation
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
+from kaoprof.measure.settling import settle
 from kaoprof.records import Ceilings
 
 MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far above the clock's and the pipe's noise
@@ -199,6 +200,8 @@ class Session:
             return
         measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
         if first_s < SLOW_CALL_S:
+            settle(self, subject)
+        if first_s < SLOW_CALL_S and subject.key in self.loaded:
             self.calibrate(subject)
         if subject.key not in self.loaded:
             return  # it was too slow, or died; a new child would not know it

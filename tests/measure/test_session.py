@@ -374,3 +374,23 @@ def test_a_subject_that_times_out_while_it_is_calibrated_is_not_asked_again():
     session = run([subject(0)], {0: 0.5}, timeout_s=0.1, children=children)
     assert session.measurements[0].status == "timeout"
     assert not [request for child in children[1:] for request in child.asked if request.subject == 0]
+
+
+def blocks_until_settled(noise, **plan):
+    children = []
+    factors = iter(noise)
+    run([subject(0)], {0: 1e-3}, children=children, noise=lambda: next(factors, 1.0), budget_s=1.0, **plan)
+    return sum(request.do == "time" and request.calls == round(0.05 / 1e-3) for request in children[0].asked)
+
+
+def test_a_gpus_subject_is_run_until_its_time_is_stable():
+    assert blocks_until_settled([1.0, 1.0, 1.0], device="cuda:0") == 2  # the first call, and two blocks that agree
+    slow_start = []
+    run([subject(0)], {0: 1e-3}, children=slow_start, device="cuda:0", budget_s=1.0,
+        noise=iter([1.0, 0.8, 0.6, 0.5, 0.5, *[0.5] * 9999]).__next__)  # fmt: skip
+    timed = [request.calls for request in slow_start[0].asked if request.do == "time"]
+    assert timed[1:5] == [50, 62, 83, 100]  # each block as long as the last one's pace asks for
+
+
+def test_a_processor_needs_no_settling():
+    assert blocks_until_settled([1.0] * 9, device="cpu") == 0
