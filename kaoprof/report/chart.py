@@ -175,10 +175,8 @@ def _curve(what: Quantity, name: tuple[str, str], rows: Sequence[Placed], x: str
             points.append(Point(x=size, value=found.value, low=found.low, high=found.high))
         if predicted:
             expected.append(Point(x=size, value=predicted, measured=False))
-        if row.standing.row.status != "ok":
-            lost.append(
-                Lost(x=size, value=predicted or (found.value if found else None), status=row.standing.row.status)
-            )
+        if row.standing.row.status != "ok" and found is None:  # counts are known of what never ran
+            lost.append(Lost(x=size, value=predicted, status=row.standing.row.status))
     return Curve(
         operator=name[0], implementation=name[1], points=tuple(points), expected=tuple(expected), lost=tuple(lost)
     )

@@ -11,4 +11,6 @@ SPACES = re.compile(r"[\t\n\v\f\r\u2028\u2029]+")
 
 def visible(text: str) -> str:
     r"""`text` on one line, controls shown as their code: `a\u202eb`."""
+    if text.isprintable():  # nearly always, and ten times as fast
+        return text
     return UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", SPACES.sub(" ", text))

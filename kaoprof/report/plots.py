@@ -81,6 +81,8 @@ def _draw(axes: Axes, panel: Panel, signs: Signs) -> None:
         _points(axes, curve, sign, size=MARKER_PT + 1.8 * covered)
     if panel.limit is not None:
         axes.axhline(panel.limit, color=GREY, linewidth=0.8, linestyle=":")
+        axes.annotate("allowed", (0.02, panel.limit), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
+                      textcoords="offset points", color=GREY, fontsize=SMALL_PT)  # fmt: skip
 
 
 def _points(axes: Axes, curve: Curve, sign: Sign, size: float) -> None:

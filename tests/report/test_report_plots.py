@@ -51,9 +51,7 @@ def test_guides_have_the_exponents_of_theory_and_pass_through_the_last_point_of_
 
 
 def test_counts_that_are_equal_are_one_curve_and_measurements_are_not():
-    assert [curve.name for curve in panel("macs").curves if curve.operator == "nonlocal"] != []
-    same = replace(grid_record(), rows=tuple(row for row in grid_record().rows if row.status == "ok"))
-    names = [curve.name for curve in panel("macs", replace(same, rows=same.rows[:12])).curves]
+    names = [curve.name for curve in panel("macs").curves]
     assert names == ["nonlocal", "kao_kv:matmul", "kao_qkv:matmul"]
     assert len(panel("latency").curves) == 4
 
