@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from kaoprof.records import Record, Row
 from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of
-from kaoprof.stats import Estimate, estimate, paired_ratio, spread
+from kaoprof.stats import Estimate, estimate, latency_estimate, paired_ratio, spread
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
@@ -85,7 +85,7 @@ def _standing(row: Row, baseline: Baseline) -> Standing:
     fastest = baseline.fastest.latency if baseline.fastest else None
     return Standing(
         row=row,
-        latency=estimate(row.latency.samples_s) if row.latency else None,
+        latency=latency_estimate(row.latency) if row.latency else None,
         speedup=paired_ratio(fastest, row.latency) if fastest and row.latency else None,
         macs_ratio=baseline.macs / row.analytic.macs if baseline.macs and row.analytic else None,
         memory_ratio=_memory_ratio(row, baseline.leanest),

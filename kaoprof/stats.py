@@ -1,12 +1,16 @@
-"""Medians, their intervals and paired ratios, from raw samples. Pure; free of assumptions about the noise's shape."""
+"""Medians, their intervals and paired ratios, from raw samples. Pure; free of assumptions about the noise's shape.
+
+The one exception is what differs between processes, of which there are too few for anything but Student's t.
+"""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kaoprof.records import Latency
+from kaoprof.student import CONFIDENCE, quantile
 
-CONFIDENCE = 0.95
+FEWEST_LAUNCHES = 3  # with two, Student's t is 12.7: such an interval says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +49,43 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
     return rank
 
 
+def latency_estimate(latency: Latency) -> Estimate:
+    """The median seconds of a call; the interval holds what differs within a process, and between processes."""
+    return widened(estimate(latency.samples_s), latency.samples_s, latency.launches)
+
+
+def widened(found: Estimate, samples: Sequence[float], launches: Sequence[int]) -> Estimate:
+    """The estimate with an interval that also holds the processes' differences: where memory lies changes a latency.
+
+    The medians of the processes are the sample, in logarithms: their mean's interval by Student's t, and the one that
+    is there already, together. `launches[i]` is the process of `samples[i]`; with fewer than three nothing changes.
+    """
+    import statistics
+
+    by_launch: dict[int, list[float]] = {}
+    for launch, sample in zip(launches, samples, strict=False):  # no launches are known of an older record
+        by_launch.setdefault(launch, []).append(sample)
+    if len(by_launch) < FEWEST_LAUNCHES or found.low is None or found.high is None:
+        return found
+    logs = [math.log(statistics.median(group)) for group in by_launch.values()]
+    half = quantile(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
+    low, high = math.exp(statistics.fmean(logs) - half), math.exp(statistics.fmean(logs) + half)
+    return replace(found, low=min(found.low, low), high=max(found.high, high))
+
+
 def paired_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
     """The ratio of two latencies from the rounds that hold both, so that a machine's drift cancels; None if none do."""
     by_round = dict(zip(denominator.rounds, denominator.samples_s, strict=True))
-    ratios = [
-        sample / by_round[number]
-        for number, sample in zip(numerator.rounds, numerator.samples_s, strict=True)
+    launches = numerator.launches or (0,) * len(numerator.rounds)
+    pairs = [
+        (sample / by_round[number], launch)
+        for number, sample, launch in zip(numerator.rounds, numerator.samples_s, launches, strict=True)
         if number in by_round
     ]
-    return estimate(ratios) if ratios else None
+    if not pairs:
+        return None
+    ratios, of_launch = zip(*pairs, strict=True)
+    return widened(estimate(ratios), ratios, of_launch)
 
 
 def spread(samples: Sequence[float]) -> float:

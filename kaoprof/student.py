@@ -3,8 +3,7 @@
 import math
 from functools import lru_cache
 
-from kaoprof.stats import CONFIDENCE
-
+CONFIDENCE = 0.95  # of every interval, unless told otherwise
 LARGEST_T = 1e9  # beyond it no interval means anything
 NORMAL_FROM = 1000  # degrees of freedom from which on the normal distribution serves: 0.1 % off
 STEPS = 200  # of halving an interval: until no float lies between its ends

@@ -1,5 +1,6 @@
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import quantile_test
 
 from kaoprof.records import Latency
-from kaoprof.stats import estimate, interval_rank, paired_ratio, spread
+from kaoprof.stats import estimate, interval_rank, latency_estimate, paired_ratio, spread
 
 SAMPLES = st.lists(st.floats(min_value=1e-6, max_value=1e3), min_size=1, max_size=60)
 
@@ -64,3 +65,33 @@ def test_the_spread_is_the_interquartile_range_over_the_median():
     assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 3)
     assert spread([2.0] * 7) == 0
     assert not math.isnan(spread([1.0, 1.0]))
+
+
+def test_processes_that_differ_widen_the_interval_by_students_t():
+    launches = (0,) * 6 + (1,) * 6 + (2,) * 6
+    samples = (1.0,) * 6 + (2.0,) * 6 + (4.0,) * 6
+    found = latency_estimate(Latency(rounds=tuple(range(18)), samples_s=samples, calls=1, launches=launches))
+    half = 4.302653 * math.log(2) / math.sqrt(3)  # t of two degrees of freedom; logs 0, 1, 2 of log 2 deviate by log 2
+    assert found.median == 2.0
+    assert found.low == pytest.approx(2.0 * math.exp(-half), rel=1e-6)
+    assert found.high == pytest.approx(2.0 * math.exp(half), rel=1e-6)
+
+
+@pytest.mark.parametrize("launches", [(), (0,) * 18, (0,) * 9 + (1,) * 9], ids=["unknown", "one", "two"])
+def test_fewer_than_three_processes_widen_nothing(launches):
+    samples = tuple(1.0 + 0.01 * number for number in range(18))
+    latency = Latency(rounds=tuple(range(18)), samples_s=samples, calls=1, launches=launches)
+    assert latency_estimate(latency) == estimate(samples)
+
+
+def test_a_ratio_is_as_sure_as_its_processes_agree():
+    launches = (0,) * 6 + (1,) * 6 + (2,) * 6
+    ones = Latency(rounds=tuple(range(18)), samples_s=(1.0,) * 18, calls=1, launches=launches)
+    agreed = Latency(rounds=tuple(range(18)), samples_s=(3.0,) * 18, calls=1, launches=launches)
+    differing = replace(agreed, samples_s=tuple(3.0 + launch for launch in launches))
+    steady = paired_ratio(agreed, ones)
+    assert (steady.low, steady.high) == (pytest.approx(3.0), pytest.approx(3.0))
+    found = paired_ratio(differing, ones)
+    assert found.median == 4.0
+    assert found.low < 3.0
+    assert found.high > 5.0

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kaoprof.records import Latency
-from kaoprof.stats import CONFIDENCE, estimate
-from kaoprof.student import quantile
+from kaoprof.stats import estimate
+from kaoprof.student import CONFIDENCE, quantile
 
 FEWEST_NEIGHBOURS = 5  # operators from which on a common factor is told from a change: two may change unnoticed
 RUN_SPREAD = 0.01  # least standard deviation of a level between runs: where memory happens to lie, clocks, heat
