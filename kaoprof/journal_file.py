@@ -18,7 +18,7 @@ class Journal:
     """A journal that this process, and no other, appends to. `contents` is what it held when it was opened.
 
     Args:
-        path: of the file; a missing or empty one becomes a new journal.
+        path: of the file; a missing one, and one without any finished cell, becomes a new journal.
         header: of a new journal.
 
     Raises:
@@ -31,13 +31,15 @@ class Journal:
         self.file = _locked(path)
         try:
             data = read_bytes(path)
-            if nothing_yet(data):
+            contents = None if nothing_yet(data) else parse_journal(data, where=str(path))
+            if contents is None or not contents.cells:  # what it was begun for does not bind anybody
                 os.ftruncate(self.file, 0)
                 self.size = 0
                 data = self._write(header)
                 _keep_name(path)
-            self.contents = parse_journal(data, where=str(path))
-            self.size = self.contents.whole_bytes
+                contents = parse_journal(data, where=str(path))
+            self.contents = contents
+            self.size = contents.whole_bytes
             if self.size < len(data):
                 os.ftruncate(self.file, self.size)
         except BaseException:

@@ -66,8 +66,8 @@ def test_a_journal_cut_at_any_byte_holds_the_whole_cells_before_it_and_goes_on(t
         contents = parse_journal(data, where="run.jsonl")
         assert len(contents.cells) == max(0, whole_lines - 2)
     with Journal(path, HEADER) as journal:
-        rest = [LAUNCH, *CELLS][max(0, whole_lines - 1) :]
-        for entry in rest:
+        kept = len(journal.contents.cells)
+        for entry in CELLS[kept:] if kept else [LAUNCH, *CELLS]:
             journal.append(entry)
     assert path.read_bytes() == WHOLE
 

@@ -217,9 +217,10 @@ def test_a_warning_stands_once_with_how_many_rows_it_concerns():
     )
 
 
-def test_a_journal_without_a_launch_of_its_own_is_continued(measure, tmp_path):
-    with Journal(tmp_path / "run.jsonl", Header(version="0.1.0", created="x", plan=plan_of((3,)))):
+def test_a_journal_without_any_cell_binds_nobody(measure, tmp_path):
+    with Journal(tmp_path / "run.jsonl", Header(version="0.1.0", created="x", plan=plan_of((9,), seed=1))):
         pass
     outcome, session, _, _ = measure(plan_of((3, 5)))
     assert session.measured == labels(3, 5)
     assert not outcome.records[0].interrupted
+    assert read_journal(tmp_path / "run.jsonl").header.plan == plan_of((3, 5))

@@ -259,3 +259,14 @@ def test_too_few_sizes_for_a_law_are_shown_as_by_compare(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     assert run(["sweep", "--h", "3,5", "--analytic"]) == 0
     assert capsys.readouterr().out.count("input 1 x 64 x") == 2
+
+
+def test_closed_forms_are_swept_and_read_back_without_torch(tmp_path):
+    script = (
+        "import sys; from kaoprof.cli.app import run; from kaoprof.runs import load_runs; "
+        "assert run(['sweep', '--h', '2,3,5', '--analytic', '-o', 'run.jsonl']) == 0; "
+        "assert len(load_runs(['run.jsonl'])[0].record.rows) == 24; "
+        "sys.exit(bool({'torch', 'fvcore', 'sympy', 'matplotlib', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
