@@ -133,7 +133,7 @@ def _laws(line: Line) -> dict[str, Law]:
 def _exact_law(quantity: str, line: Line) -> Law | None:
     """The law of a count: its interval says how far the growth is from a pure power, not how noisy it is."""
     source, values = _values(quantity, line)
-    values = {size: value for size, value in values.items() if value}
+    values = {size: value for size, value in values.items() if value > 0}
     if not values:
         return None
     theory, sizes = _theory(quantity, line), tuple(values)

@@ -67,11 +67,7 @@ def diff(
     before, after = _loaded(old), _loaded(new)
     if old.samefile(new):
         raise UsageError("is compared with itself", where=str(new), hint="name two runs")
-    if isinstance(before.record, ProfileRecord) != isinstance(after.record, ProfileRecord):
-        kinds = f"a record of `{after.side.kind}` cannot be compared with one of `{before.side.kind}`"
-        raise RecordError(kinds, where=str(new))
-    sides = figures_of(before.record), figures_of(after.record)
-    _check_common(*sides, where=str(new))
+    sides = _comparable(before, after)
     same = _place(before.record) == _place(after.record)
     shifts = shifts_between(
         *(cells_of(figures) for figures in sides), remove_drift=drift == "remove" or (drift == "auto" and same)
@@ -81,16 +77,18 @@ def diff(
         old=before.side,
         new=after.side,
         changes=tuple(_changes(before.record, after.record)),
-        drifts=tuple(
-            Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
-            for cell, shift in shifts.drifts.items()
-        ),
+        drifts=tuple(_drifts(shifts)),
         margin=margin,
         run_spread=shifts.run_spread,
         spread_learned=shifts.learned,
         rows=tuple(_rows(*sides, shifts, margin, fail_above)),
         fail_above=fail_above,
     )
+
+
+def _drifts(shifts: Shifts) -> Iterator[Drift]:
+    for cell, shift in shifts.drifts.items():
+        yield Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
 
 
 def _loaded(path: Path) -> Loaded:
@@ -109,12 +107,17 @@ def _loaded(path: Path) -> Loaded:
     return Loaded(record=record, side=side)
 
 
-def _check_common(old: Mapping[Key, Figures], new: Mapping[Key, Figures], *, where: str) -> None:
-    if old.keys() & new.keys():
-        return
-    example = next(iter(old.values())), next(iter(new.values()))
-    here, there = (f"{one.name} at {one.cell}" for one in reversed(example))
-    raise KaoprofError("no row stands in both runs", where=where, hint=f"it has {here}; the old one has {there}")
+def _comparable(before: Loaded, after: Loaded) -> tuple[dict[Key, Figures], dict[Key, Figures]]:
+    """The rows of both runs, some of which stand in both."""
+    where = after.side.path
+    if isinstance(before.record, ProfileRecord) != isinstance(after.record, ProfileRecord):
+        kinds = f"a record of `{after.side.kind}` cannot be compared with one of `{before.side.kind}`"
+        raise RecordError(kinds, where=where)
+    old, new = figures_of(before.record), figures_of(after.record)
+    if not old.keys() & new.keys():
+        here, there = (f"{one.name} at {one.cell}" for one in (next(iter(new.values())), next(iter(old.values()))))
+        raise KaoprofError("no row stands in both runs", where=where, hint=f"it has {here}; the old one has {there}")
+    return old, new
 
 
 def _place(record: Comparable) -> object:

@@ -182,8 +182,16 @@ def _limits(record: DiffRecord) -> Iterator[str]:
     if record.fail_above is None:
         return
     limit = f"Limit {format_change(1 + record.fail_above)} (of a time: the lower end of the interval for all rows)"
-    broken = [f"{row.name} at {row.cell} ({', '.join(row.breaches)})" for row in record.rows if row.breaches]
+    short = _short_names(record)
+    broken = [f"{row.name} at {short[row.cell]} ({', '.join(row.breaches)})" for row in record.rows if row.breaches]
     yield f"{limit}: broken by {'; '.join(broken)}." if broken else f"{limit}: kept."
+
+
+def _short_names(record: DiffRecord) -> dict[str, str]:
+    """Each cell by its sizes alone, where these tell it from all others."""
+    sizes = {row.cell: row.cell.partition(",")[0] for row in record.rows}
+    twice = Counter(sizes.values())
+    return {cell: short if twice[short] == 1 else cell for cell, short in sizes.items()}
 
 
 def warnings_of(record: DiffRecord) -> list[str]:

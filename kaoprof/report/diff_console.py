@@ -22,7 +22,11 @@ def diff_to_console(record: DiffRecord) -> "RenderableType":
     return Group(
         *map(Text, page.before),
         Text(),
-        *(sheet_to_console(sheet, STYLES) for sheet in page.sheets),
+        *(
+            part
+            for sheet in page.sheets
+            for part in (sheet_to_console(sheet, STYLES), *([Text()] if sheet.notes else []))
+        ),
         Text(page.summary, style="bold"),
         *(Text(sentence, style=QUIET) for sentence in page.after),
     )

@@ -1,0 +1,97 @@
+"""`kaoprof reproduce` as a user meets it; its tables in every format."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from samples import grid_record, measured_record
+
+from kaoprof.cli.app import run
+from kaoprof.records import dumps
+from kaoprof.report.formats import REPRODUCE_FORMATS
+from kaoprof.report.reproduce_console import reproduction_to_console
+from kaoprof.reproduction import reproduce
+from kaoprof.requests import Options
+
+ON_PAPER = Options(analytic=True)
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.json").write_text(dumps(grid_record()))
+    return tmp_path / "run.json"
+
+
+def test_on_paper_the_console_is_complete_at_80_columns(check_golden):
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    console.print(reproduction_to_console(reproduce(options=ON_PAPER)))
+    check_golden("reproduce-analytic-80.txt", console.file.getvalue())
+
+
+@pytest.mark.parametrize("name", [name for name in REPRODUCE_FORMATS if name != "json"])
+def test_each_file_format(check_golden, sweep, name):
+    from pathlib import Path
+
+    record = reproduce(run=Path(sweep.name))
+    check_golden(f"reproduce.{name}", REPRODUCE_FORMATS[name](replace(record, created="2026-01-02T03:04:05+00:00")))
+
+
+def test_a_run_is_judged_without_measuring(sweep, capsys):
+    assert run(["reproduce", "--from", str(sweep), "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    status = {claim["number"]: claim["status"] for claim in record["claims"]}
+    assert status["1c"] == "confirmed"  # its times follow theory by construction
+    assert record["run"] == str(sweep)
+    assert record["environment"]["device_name"] == "A Processor"
+
+
+def test_the_csv_holds_every_figure_and_every_claim(capsys):
+    assert run(["reproduce", "--analytic", "--format", "csv"]) == 0
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [sum(line["part"] == part for line in lines) for part in ("operators", "networks", "claims")] == [12, 10, 9]
+
+
+def test_files_are_written(sweep, tmp_path):
+    assert run(["reproduce", "--from", str(sweep), "-o", "r.md", "-o", "r.tex", "-o", "r.json", "-o", "r.csv"]) == 0
+    assert r"\begin{tabular}{llp{" in (tmp_path / "r.tex").read_text()
+    assert "| 1c | confirmed |" in (tmp_path / "r.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--from", "none.json"], 1, "no such file"),
+        (["--from", "run.json", "--analytic"], 2, "excludes --from"),
+        (["--budget", "0s"], 2, "more than zero"),
+        (["--analytic", "-o", "r.html"], 2, "no format is known"),
+    ],
+)
+def test_what_is_wrong_is_one_line(sweep, capsys, arguments, code, message):
+    del sweep
+    assert run(["reproduce", *arguments]) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_run_without_rows_is_refused(sweep, capsys):
+    sweep.write_text(dumps(replace(measured_record(), rows=())))
+    assert run(["reproduce", "--from", str(sweep)]) == 1
+    assert "holds no rows" in capsys.readouterr().err
+
+
+def test_strict_fails_on_what_is_refuted(sweep):
+    assert run(["reproduce", "--analytic", "--strict"]) == 0
+
+    def steeper(row):  # its time grows with one power more than theory says
+        if row.latency is None:
+            return row
+        samples = tuple(seconds * row.case.spatial[0] for seconds in row.latency.samples_s)
+        return replace(row, latency=replace(row.latency, samples_s=samples))
+
+    sweep.write_text(dumps(replace(grid_record(), rows=tuple(map(steeper, grid_record().rows)))))
+    assert run(["reproduce", "--from", str(sweep), "--strict"]) == 1
