@@ -161,6 +161,8 @@ def test_only_the_command_line_prints_or_exits(path):
         ["fit", "--help"],
         ["fit", "--macs", "1G", "--c", "8"],
     ],
+        ["diff", "--help"],
+        ["reproduce", "--analytic"],
     ids=" ".join,
 )
 def test_help_and_closed_forms_never_import_torch(arguments):
