@@ -82,8 +82,9 @@ ARROWS["journal_file"] = {"journal", "errors"}
 ARROWS["sweep_pace"] = set()
 ARROWS["sweep_findings"] = {"findings", "records"}
 ARROWS["report"] |= {"sweep_findings"}
+ARROWS["record_checks"] = {"records", "layer_records", "errors"}
 ARROWS["sweeping"] = ARROWS["profiling"] | {"profiling", "journal", "journal_file", "runs", "sweep_pace", "sweep_plan"}
-ARROWS["runs"] = {"journal", "records", "layer_records", "fit_records", "errors"}
+ARROWS["runs"] = {"journal", "sweep_plan", "records", "layer_records", "fit_records", "errors"}
 ARROWS["diff_records"] = {"records"}
 ARROWS["reproduction_records"] = {"records"}
 ARROWS["reproduction"] = set(ARROWS) - {"report"}
@@ -160,9 +161,9 @@ def test_only_the_command_line_prints_or_exits(path):
         ["explain", "--help"],
         ["fit", "--help"],
         ["fit", "--macs", "1G", "--c", "8"],
-    ],
         ["diff", "--help"],
         ["reproduce", "--analytic"],
+    ],
     ids=" ".join,
 )
 def test_help_and_closed_forms_never_import_torch(arguments):

@@ -2,16 +2,16 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaoprof.cli.output import write_whole
 from kaoprof.cli.streams import say
-from kaoprof.errors import OutputError, RecordError, UsageError, did_you_mean, first_line
+from kaoprof.errors import OutputError, UsageError, did_you_mean
 from kaoprof.layer_records import ProfileRecord
+from kaoprof.record_checks import check_figures
 from kaoprof.records import Record
 from kaoprof.report.formats import FIT_FORMATS, format_of
 from kaoprof.runs import AnyRecord, load_named
@@ -82,29 +82,11 @@ def report_runs(
     """
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
-    found = [(name, record) for _, name, record in load_named(paths)]
-    with told_apart(paths):
-        return _report(found, targets, format_name=format_name, x=x, quantities=quantities, only=only)
-
-
-@contextmanager
-def told_apart(paths: Sequence[Path]) -> Iterator[None]:
-    """Figures that no measurement gives, such as a latency of 0, are the file's fault and not the program's.
-
-    Raises:
-        RecordError: arithmetic failed on what the files hold.
-    """
-    try:
-        yield
-    except (ArithmeticError, LookupError, ValueError) as error:
-        reason = f"its figures cannot be ({type(error).__name__}: {first_line(error)})"
-        raise RecordError(reason, where=", ".join(map(str, paths)), hint="was it changed by hand?") from error
-
-
-def _report(
-    found: Sequence[tuple[str, AnyRecord]], targets: Sequence[Path], *, format_name: str, x: str | None,
-    quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]],
-) -> int:  # fmt: skip
+    found = []
+    for path, name, record in load_named(paths):
+        if isinstance(record, Record | ProfileRecord):
+            check_figures(record, where=str(path))
+        found.append((name, record))
     reporter = _reporter(found, x=x, quantities=quantities, only=only)
     for target in targets:
         if format_of(target, reporter.files) in PICTURES and quantities == ():

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from kaoprof.layer_findings import peak_of
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.report.chart import QUANTITIES, Curve, Quantity, curves_of, quantities_of
+from kaoprof.report.chart import QUANTITIES, Curve, Quantity, curves_of
 from kaoprof.report.grid import Block, Grid
 from kaoprof.report.layer_cells import profile_title, shown_layers
 from kaoprof.report.plot_style import COLOURS, COLUMN_IN, GREY, INK, PAGE_IN, SMALL_PT, STYLE, short
@@ -21,9 +21,8 @@ FRAME_IN = 0.65  # height of what is not a bar
 ROOM = 0.9  # of the longest bar's length, that stays free for its label
 
 
-def plot_cells(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None) -> Figure:
+def plot_cells(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
     """A panel per quantity and block, a bar per operator: for runs in which no size varies."""
-    chosen = list(quantities or quantities_of(grid))
     curves = [[curves_of(grid, block, name) for name in chosen] for block in blocks]
     heights = [len(row[0]) * BAR_IN + FRAME_IN for row in curves]
     with mpl.rc_context(STYLE):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kaoprof.findings import peak_bytes
 from kaoprof.records import Row
@@ -143,6 +143,13 @@ def known_quantities(grid: Grid) -> list[str]:
         "macs": any(row.standing.row.analytic for row in rows),
     }
     return [name for name, there in found.items() if there]
+
+
+def held_by(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None) -> list[str]:
+    """Which of the quantities asked for, or by default of all, some of the blocks hold."""
+    part = replace(grid, blocks=tuple(blocks))
+    there = known_quantities(part)
+    return [name for name in quantities or quantities_of(part) if name in there]
 
 
 def panel_of(grid: Grid, block: Block, quantity: str) -> Panel:

@@ -26,7 +26,7 @@ def _sheets(grid: Grid, block: Block) -> Iterator[Sheet]:
     run = f"{block.rows[0].run.name}: " if len(grid.runs) > 1 else ""
     try:
         sheets = scaling_sheets(row.standing.row for row in block.rows)
-    except UsageError:  # an operator that this kaoprof does not know has no closed form to compare with
+    except (UsageError, ValueError):  # no closed form for an operator that this kaoprof does not know, or another one
         return
     for sheet in sheets:
         yield Sheet(title=f"{run}{sheet.title}", headers=sheet.headers, rows=sheet.rows, notes=sheet.notes,

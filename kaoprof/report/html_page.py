@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from kaoprof.report.cells import PREDICTED, cells_of
-from kaoprof.report.chart import QUANTITIES, quantities_of
+from kaoprof.report.chart import QUANTITIES, held_by
 from kaoprof.report.commands import compare_commands, environment_terms
 from kaoprof.report.grid import Grid, NamedRun, Placed
 from kaoprof.report.grid_cells import block_title, summed_warnings
@@ -72,23 +72,21 @@ def _meanings(grid: Grid) -> Iterator[str]:
 
 
 def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
-    if not quantities_of(grid):
+    blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
+    if not blocks:
         yield paragraphs(["These runs hold nothing that could be plotted."])
         return
     from kaoprof.report.plot_files import figure_of, inline_svg
 
-    most = MOST_PLOTS if len(grid.blocks) <= MOST_PLOTS else PLOTS_OF_MANY
-    shown = grid.blocks[:most]
-    titles = ", ".join(QUANTITIES[name].title for name in quantities or quantities_of(grid))
+    shown = blocks[: MOST_PLOTS if len(blocks) <= MOST_PLOTS else PLOTS_OF_MANY]
     for number, block in enumerate(shown):
+        titles = ", ".join(QUANTITIES[name].title for name in held_by(grid, [block], quantities))
         against = f" against {grid.x_label}" if grid.x else ""
         caption = f"{titles}{against}; {block_title(grid, block)}"
-        drawn = figure(
-            inline_svg(figure_of(grid, [block] if grid.x else grid.blocks[:MOST_PLOTS], quantities)), caption
-        )
+        drawn = figure(inline_svg(figure_of(grid, [block], quantities)), caption)
         yield drawn if number < OPEN_PLOTS else folded(block.label, drawn)
-    if len(grid.blocks) > most:
-        yield paragraphs([f"{most} of {len(grid.blocks):,} settings are plotted; --only chooses among them."])
+    if len(blocks) > len(shown):
+        yield paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])
 
 
 def _sheet(sheet: Sheet) -> str:

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from kaoprof.report.bar_plots import plot_cells
+from kaoprof.report.chart import held_by
 from kaoprof.report.grid import Block, Grid
 from kaoprof.report.plot_style import INK, STYLE
 from kaoprof.report.plots import plot_grid
@@ -24,15 +25,16 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a read-only home is n
 
 
 def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:
-    """All there is to see, `MOST_BLOCKS` to a figure."""
-    starts = range(0, len(grid.blocks), MOST_BLOCKS)
-    return [figure_of(grid, grid.blocks[start : start + MOST_BLOCKS], quantities) for start in starts]
+    """All there is to see, `MOST_BLOCKS` to a figure; of several runs some may hold nothing that was asked for."""
+    blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
+    starts = range(0, len(blocks), MOST_BLOCKS)
+    return [figure_of(grid, blocks[start : start + MOST_BLOCKS], quantities) for start in starts]
 
 
 def figure_of(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None) -> Figure:
     """Some blocks as one figure: curves, or bars where no size varies."""
     draw = plot_cells if grid.x is None else plot_grid
-    return draw(grid, blocks, quantities)
+    return draw(grid, blocks, held_by(grid, blocks, quantities))
 
 
 def to_png(figures: Sequence[Figure]) -> bytes:

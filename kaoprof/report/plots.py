@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from kaoprof.report.chart import Curve, Guide, Panel, panel_of, quantities_of, same_course
+from kaoprof.report.chart import Curve, Guide, Panel, panel_of, same_course
 from kaoprof.report.grid import Block, Grid
 from kaoprof.report.plain import visible
 from kaoprof.report.plot_style import (
@@ -37,9 +37,8 @@ LEGEND_IN = 0.17  # height of one line of the legend
 BEYOND = 1.15  # factor by which the axes go on beyond the outermost points
 
 
-def plot_grid(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None) -> Figure:
+def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
     """One figure: a row of panels per block, a column per quantity; as wide as one or both columns of a paper."""
-    chosen = list(quantities or quantities_of(grid))
     panels = [[panel_of(grid, block, quantity) for quantity in chosen] for block in blocks]
     signs = signs_of(
         (curve.operator, curve.implementation) for row in panels for panel in row for curve in panel.curves

@@ -84,6 +84,9 @@ def _plot(writer: str) -> Callable[[Sheaf], bytes]:
         from kaoprof.report import plot_files
 
         refuse_nothing(sheaf)
+        if writer != "to_pdf" and len(sheaf.grid.blocks) > plot_files.MOST_BLOCKS:
+            several = f"{len(sheaf.grid.blocks):,} settings are too many for one picture"
+            raise UsageError(several, hint="--only c=64 chooses among them; a .pdf holds them all, on several pages")
         return bytes(getattr(plot_files, writer)(plot_files.figures_of(sheaf.grid, sheaf.quantities)))
 
     return written

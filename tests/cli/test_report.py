@@ -79,6 +79,21 @@ def test_a_record_written_again_is_the_same_record(folder):
     assert (folder / "again.json").read_bytes() == (folder / "grid.json").read_bytes()
 
 
+def test_an_analytic_run_beside_a_measured_one_has_no_latency_to_draw(folder):
+    targets = [f"both.{suffix}" for suffix in FORMATS]
+    assert report("grid.json", "paper.json", *(word for target in targets for word in ("--to", target))) == 0
+    assert (folder / "both.html").read_text(encoding="utf-8").count("<figure>") == 2
+
+
+def test_more_settings_than_a_picture_holds(folder, capsys):
+    rows = tuple(replace(row, case=replace(row.case, c=c)) for c in range(8, 64, 8) for row in grid_record().rows)
+    (folder / "many.json").write_text(dumps(replace(grid_record(), rows=rows)), encoding="utf-8")
+    assert report("many.json", "--to", "x.pdf") == 0
+    assert report("many.json", "--to", "x.png") == 2
+    assert "7 settings are too many for one picture (--only c=64 chooses" in capsys.readouterr().err
+    assert report("many.json", "--only", "c=8,16", "--to", "x.png") == 0
+
+
 @pytest.mark.usefixtures("folder")
 def test_only_some_cells(capsys):
     assert report("grid.json", "--only", "h=14,28", "--format", "csv") == 0
@@ -148,7 +163,7 @@ def test_figures_that_cannot_be_are_the_files_fault(capsys):
     )
     Path("odd.json").write_text(dumps(replace(grid_record(), rows=rows)), encoding="utf-8")
     assert report("odd.json", "--to", "x.html") == 1
-    assert "odd.json: its figures cannot be" in capsys.readouterr().err
+    assert "odd.json: row 1: a latency that is not positive and finite cannot be" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

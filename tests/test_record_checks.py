@@ -1,0 +1,47 @@
+"""What cannot have been measured is refused by row and name; what kaoprof writes never is."""
+
+from dataclasses import replace
+
+import pytest
+from profile_samples import model
+from profile_samples import record as profile_record
+from samples import analytic_record, grid_record, measured_record
+
+from kaoprof.errors import RecordError
+from kaoprof.record_checks import check_figures
+
+
+@pytest.mark.parametrize(
+    "record", [grid_record(), measured_record(), analytic_record(), profile_record(model("small", 0.01))]
+)
+def test_what_kaoprof_writes_is_accepted(record):
+    check_figures(record, where="run.json")
+
+
+def changed(**fields):
+    record = measured_record()
+    return replace(record, rows=(record.rows[0], replace(record.rows[1], **fields)))
+
+
+ROW = measured_record().rows[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"case": replace(ROW.case, spatial=(0, 5))}, "an input of 8 x 8 x 0 x 5"),
+        ({"case": replace(ROW.case, spatial=())}, "an input of 8 x 8,"),
+        ({"case": replace(ROW.case, b=-1)}, "an input of -1 x 8"),
+        ({"latency": replace(ROW.latency, samples_s=(), rounds=())}, "0 samples of 0 rounds"),
+        ({"latency": replace(ROW.latency, rounds=(1,))}, "10 samples of 1 rounds"),
+        ({"latency": replace(ROW.latency, samples_s=(float("nan"),) * 10)}, "not positive and finite"),
+        ({"latency": replace(ROW.latency, samples_s=(-1.0,) * 10)}, "not positive and finite"),
+        ({"analytic": replace(ROW.analytic, macs=0)}, "macs is too small to be"),
+        ({"counted": replace(ROW.counted, peak_bytes_predicted=-4)}, "peak_bytes_predicted is too small to be"),
+        ({"peak_bytes_measured": -1}, "peak_bytes_measured is too small to be"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_row(fields, message):
+    with pytest.raises(RecordError, match=r"run\.json: row 2: ") as caught:
+        check_figures(changed(**fields), where="run.json")
+    assert message in str(caught.value)
