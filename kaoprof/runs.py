@@ -11,6 +11,7 @@ from kaoprof.fit_records import CrossRecord, FitRecord
 from kaoprof.journal import Contents, Launch, is_journal, parse_journal, read_bytes
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import SCHEMA, Environment, Protocol, Record, Row
+from kaoprof.sweep_plan import SweepPlan
 
 AnyRecord = Record | ProfileRecord | FitRecord | CrossRecord
 KINDS: dict[str, type[AnyRecord]] = {
@@ -107,12 +108,12 @@ def _record(data: bytes, *, where: str) -> AnyRecord:
         raise RecordError(f"this record is damaged: {error}", where=where) from None
 
 
-def records_of(contents: Contents) -> tuple[Record, ...]:
+def records_of(contents: Contents, plan: SweepPlan | None = None) -> tuple[Record, ...]:
     """A journal's cells as records of kind `sweep`, one per environment and version, the one measured last at the end.
 
-    Rows stand in grid order. A record is `interrupted` if cells are missing in all of them.
+    Rows stand in grid order. All are `interrupted` if cells of `plan`, by default the last one, are missing.
     """
-    keys = dict.fromkeys(case.cell for case in contents.plan.corners())
+    keys = dict.fromkeys(case.cell for case in (plan or contents.plan).corners())
     interrupted = not keys.keys() <= contents.cells.keys()
     order = [key for key in keys if key in contents.cells]
     order += [key for key in contents.cells if key not in keys]

@@ -18,7 +18,7 @@ def sweep_warnings(record: Record) -> list[str]:
         found.append(f"no ratios: the baseline {record.baseline} is not among the operators")
     beaten = [
         (one.row, f"{one.times_floor:.2f}x")
-        for cell in standings(record).values()
+        for cell in (standings(record).values() if record.protocol else ())
         for one in cell
         if one.times_floor is not None and one.times_floor < 1
     ]

@@ -114,7 +114,7 @@ class Sweep:
         done = sum(case.cell in contents.cells for case in self.plan.corners())
         total = len(self.plan)
         stopped = interrupted and done < total
-        return SweepOutcome(records=records_of(contents), done=done, total=total, interrupted=stopped)
+        return SweepOutcome(records=records_of(contents, self.plan), done=done, total=total, interrupted=stopped)
 
     def remaining(self, contents: Contents) -> list[tuple[Case, ...]]:
         """The cells that are to be done.

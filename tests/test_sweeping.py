@@ -81,6 +81,15 @@ def test_a_larger_grid_goes_on_in_the_same_journal(measure):
     assert order == [(c, h) for c in (8, 4) for h in (2, 3, 5, 7)]
 
 
+def test_a_smaller_grid_that_is_all_there_is_complete(measure, tmp_path):
+    measure(plan_of((3, 5, 7)), FakeSession(script=interrupt_at(7)))
+    before = (tmp_path / "run.jsonl").read_bytes()
+    outcome, session, _, _ = measure(plan_of((3, 5)))
+    assert session.measured == []
+    assert not outcome.records[0].interrupted
+    assert (tmp_path / "run.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
