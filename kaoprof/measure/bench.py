@@ -33,11 +33,10 @@ OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "not enough mem
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A subject that is ready: its module, what is called instead of it if it is compiled, and one step of it."""
+    """A subject that is ready: its module, one step of it, and how that is run: `eager`, `compile` or `graph`."""
 
     workload: Workload
     module: nn.Module
-    called: nn.Module
     step: "Callable[[], object]"
     variant: str
 
@@ -82,12 +81,14 @@ class Bench:
         key = _inputs_key(workload)
         if key not in self.inputs:
             self.inputs[key] = build_inputs(workload, device=self.device)
-        called = compiled(module) if request.variant == "compile" else module
-        step = step_of(workload, called, self.inputs[key])
-        compile_s = compile_seconds(step, self.meters.synchronize) if request.variant == "compile" else None
-        if request.variant == "graph":
+        compile_s = None
+        step = step_of(workload, module, self.inputs[key])
+        if request.variant == "compile":
+            step = step_of(workload, compiled(module), self.inputs[key])
+            compile_s = compile_seconds(step, self.meters.synchronize)
+        elif request.variant == "graph":
             step = captured(step)
-        self.subjects[subject] = Loaded(workload, module, called, step, request.variant)
+        self.subjects[subject] = Loaded(workload, module, step, request.variant)
         return compile_s
 
     def _choose_precision(self, dtype: str) -> None:

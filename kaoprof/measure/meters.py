@@ -6,7 +6,23 @@ from collections.abc import Callable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+Step = Callable[[], object]
 MEMORY_EVENT = "[memory]"  # what torch's profiler calls an allocation (positive bytes) or a release (negative)
+
+
+def mean_seconds(
+    block: Callable[[Step, int], float], step: Step, flush: Callable[[], None] | None, *, calls: int, warm_calls: int
+) -> float:
+    """Of a call: in one block after `warm_calls`; with a `flush` before each, each is a block of its own."""
+    for _ in range(warm_calls):
+        step()
+    if flush is None:
+        return block(step, calls)
+    total = 0.0
+    for _ in range(calls):
+        flush()
+        total += block(step, 1)
+    return total / calls
 
 
 class CpuMeters:
@@ -20,7 +36,7 @@ class CpuMeters:
     def __init__(self, flush: Callable[[], None] | None = None) -> None:
         self.flush = flush
 
-    def peak(self, step: Callable[[], object]) -> dict[str, int | None]:
+    def peak(self, step: Step) -> dict[str, int | None]:
         """High-water mark of allocated bytes while `step` runs and its output lives, above what was there before."""
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             output = step()
@@ -33,19 +49,11 @@ class CpuMeters:
             peak = max(peak, live)
         return {"allocated": peak, "reserved": None}
 
-    def seconds(self, step: Callable[[], object], *, calls: int, warm_calls: int) -> float:
+    def seconds(self, step: Step, *, calls: int, warm_calls: int) -> float:
         """Mean seconds per call."""
-        for _ in range(warm_calls):
-            step()
-        if self.flush is None:
-            return self._block(step, calls)
-        total = 0.0
-        for _ in range(calls):
-            self.flush()
-            total += self._block(step, 1)
-        return total / calls
+        return mean_seconds(self._block, step, self.flush, calls=calls, warm_calls=warm_calls)
 
-    def _block(self, step: Callable[[], object], calls: int) -> float:
+    def _block(self, step: Step, calls: int) -> float:
         start = time.perf_counter_ns()
         for _ in range(calls):
             step()
@@ -72,7 +80,7 @@ class CudaMeters:
         self.flush = flush
         torch.cuda.set_device(self.device)
 
-    def peak(self, step: Callable[[], object]) -> dict[str, int | None]:
+    def peak(self, step: Step) -> dict[str, int | None]:
         """High-water mark of allocated and of reserved bytes, above what was allocated before."""
         self.synchronize()
         torch.cuda.empty_cache()
@@ -86,19 +94,11 @@ class CudaMeters:
             "reserved": torch.cuda.max_memory_reserved(self.device),
         }
 
-    def seconds(self, step: Callable[[], object], *, calls: int, warm_calls: int) -> float:
+    def seconds(self, step: Step, *, calls: int, warm_calls: int) -> float:
         """Mean seconds per call, between events on the stream."""
-        for _ in range(warm_calls):
-            step()
-        if self.flush is None:
-            return self._block(step, calls)
-        total = 0.0
-        for _ in range(calls):
-            self.flush()
-            total += self._block(step, 1)
-        return total / calls
+        return mean_seconds(self._block, step, self.flush, calls=calls, warm_calls=warm_calls)
 
-    def _block(self, step: Callable[[], object], calls: int) -> float:
+    def _block(self, step: Step, calls: int) -> float:
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         self.synchronize()
         start.record()

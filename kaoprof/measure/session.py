@@ -20,10 +20,9 @@ from kaoprof.measure.examination import examine
 from kaoprof.measure.learning import Store, learn_ceilings
 from kaoprof.measure.messages import Request, preparation
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
-from kaoprof.measure.settling import settle
+from kaoprof.measure.settling import calibrate, settle
 from kaoprof.records import Ceilings
 
-MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far above the clock's and the pipe's noise
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
 MAX_ROUNDS = 200
@@ -34,10 +33,6 @@ WORTH_A_LAUNCH_S = 3.0  # of a cell's budget; a launch itself takes about as lon
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
-COLD_CALLS = {
-    "cpu": 1,
-    "cuda": 10,
-}  # of a sample when each is preceded by a flush: ms on a CPU, a tenth of one on a GPU
 
 
 class Asks(Protocol):
@@ -201,34 +196,13 @@ class Session:
         measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
         if first_s < SLOW_CALL_S:
             settle(self, subject)
-        if first_s < SLOW_CALL_S and subject.key in self.loaded:
-            self.calibrate(subject)
+            calibrate(self, subject)
         if subject.key not in self.loaded:
             return  # it was too slow, or died; a new child would not know it
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
             measurement.launches = [self.born]
         examine(self, subject, share_s)
-
-    def calibrate(self, subject: Subject) -> None:
-        """How many calls make a sample long enough: known after one call, and for fast ones after a block of them."""
-        measurement = self.measurements[subject.key]
-        if self.plan.cache == "cold":
-            measurement.calls = COLD_CALLS[self.plan.device.partition(":")[0]]
-        for _ in range(3):
-            measured = self.ask(
-                subject, "time", calls=measurement.calls, warm_calls=1 if measurement.calls > 1 else 0,
-                timeout_s=self.plan.timeout_s,
-            )  # fmt: skip
-            if measured is None:
-                return
-            measurement.call_s = measured
-            if self.plan.cache == "cold":
-                return
-            enough = math.ceil(MIN_SAMPLE_S / max(measured, 1e-9))
-            if enough <= measurement.calls:
-                return
-            measurement.calls = enough
 
     def run_rounds(self, share_s: float, deadline: float, launches: int) -> None:
         """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows, spread over the launches."""

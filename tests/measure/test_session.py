@@ -6,7 +6,8 @@ from kaoprof.build import TensorSpec, Workload
 from kaoprof.errors import MeasurementError
 from kaoprof.measure.child import ChildLost, SubjectFailed
 from kaoprof.measure.plan import Plan, Subject
-from kaoprof.measure.session import LAUNCHES, MIN_ROUNDS, MIN_SAMPLE_S, SLOW_ROUNDS, Session, measure
+from kaoprof.measure.session import LAUNCHES, MIN_ROUNDS, SLOW_ROUNDS, Session, measure
+from kaoprof.measure.settling import MIN_SAMPLE_S
 
 GIB = 2**30
 
