@@ -194,7 +194,7 @@ def measured(row: Row, measurement: Measurement | None) -> Row:
         peak_bytes_reserved=measurement.reserved_bytes,
         latency=latency_of(measurement),
         denormal_fraction=measurement.denormal_fraction,
-        traffic=Traffic(operations=traced["operations"], moved_bytes=traced["moved_bytes"]) if traced else None,
+        traffic=msgspec.convert(traced, Traffic) if traced else None,  # which leaves the backend to its own column
         backend=traced["backend"] if traced else None,
         deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
         compile_s=measurement.compile_s,

@@ -106,11 +106,13 @@ class Latency:
 class Traffic:
     """What one call really did on the device: operations launched, and bytes that these read plus wrote.
 
-    Views launch nothing. What a kernel does inside, without a tensor to show for it, is not in the bytes.
+    Views launch nothing. What a kernel does inside, without a tensor to show for it, is not in the bytes. `launch_s` is
+    what the same call takes on the smallest input: mostly launches, whatever the size.
     """
 
     operations: int
     moved_bytes: int
+    launch_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Where a row's time goes: the floor that this device puts under it, and which of its limits binds. Pure.
 
 The floor is what *no* implementation can beat: its input, output and parameters moved once, its contractions at the
-rate of the fastest large product, one launch. The bound looks at what *this* implementation did: every operation
-launched, every byte read or written by it.
+rate of the fastest large product, one launch. The bound looks at what *this* implementation did: what its
+launches take, every byte read or written by it, all of its arithmetic.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def demand_of(row: Row, ceilings: Ceilings, *, cold: bool) -> Shares | None:
     flops = row.counted.flops_all if row.counted else FLOPS_PER_MAC * row.analytic.macs
     again = max(row.traffic.moved_bytes - row.analytic.compulsory_bytes, 0)  # what was in use a moment ago: warm
     return Shares(
-        launch_s=row.traffic.operations * ceilings.launch_s,
+        launch_s=max(row.traffic.operations * ceilings.launch_s, row.traffic.launch_s or 0.0),
         memory_s=floor.memory_s + again / bandwidth(ceilings.copies, working_bytes(row)),
         compute_s=max(flops * row.case.b / ceilings.products[row.case.dtype], floor.compute_s),
     )

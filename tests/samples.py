@@ -47,7 +47,7 @@ def row(name):
                         peak_bytes_predicted=PEAK_BYTES[name]),
         peak_bytes_measured=PEAK_BYTES[name],
         latency=Latency(rounds=ROUNDS, samples_s=samples, calls=1),
-        traffic=Traffic(operations=TRAFFIC[name][0], moved_bytes=TRAFFIC[name][1]),
+        traffic=Traffic(operations=TRAFFIC[name][0], moved_bytes=TRAFFIC[name][1], launch_s=20e-6),
         backend="flash" if implementation == "sdpa" else None,
         deviation=Deviation(largest=4.9e-7, rms=2.3e-7),
     )  # fmt: skip

@@ -81,6 +81,12 @@ def test_many_launches_make_a_small_row_launch_bound():
     assert demand_of(small, CEILINGS, cold=False).limit == "launch"
 
 
+def test_what_the_smallest_input_takes_is_launching_too():
+    small = replace(row("kao_qkv:matmul"), traffic=Traffic(operations=11, moved_bytes=3_300_000, launch_s=45e-6))
+    demand = demand_of(small, CEILINGS, cold=False)
+    assert (demand.limit, demand.launch_s) == ("launch", 45e-6)
+
+
 def test_what_was_not_traced_has_a_floor_and_no_bound():
     compiled = replace(row("kao_qkv:matmul"), traffic=None)
     assert floor_of(compiled, CEILINGS, cold=False) is not None

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kaoprof.build import Workload, build_inputs, build_module, step_of
 from kaoprof.errors import first_line
 from kaoprof.measure.caches import Flusher
-from kaoprof.measure.ceilings import copy_seconds, launch_seconds, product_throughput
+from kaoprof.measure.ceilings import copy_seconds, fastest_seconds, launch_seconds, product_throughput
 from kaoprof.measure.conditions import conditions_of
 from kaoprof.measure.denormals import denormal_fraction
 from kaoprof.measure.deviation import deviation_of
@@ -28,6 +28,7 @@ from kaoprof.measure.variants import CannotRun, captured, compile_seconds, compi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FEWEST_AXES, SMALLEST_SIZE = 3, 2  # of `(b c n)`; and of each spatial axis, which pooling may halve
 OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "not enough memory")
 
 
@@ -132,12 +133,25 @@ class Bench:
         return denormal_fraction(subject.workload, subject.module, device=self.device)
 
     def traffic(self, request: Request) -> dict[str, Any]:
-        """Operations, bytes moved and the attention backend of one call."""
+        """Operations, bytes moved and the attention backend of one call; its seconds on the smallest input."""
         subject = self._subject(request)
         try:
-            return trace(subject.step)
+            return trace(subject.step) | {"launch_s": self._smallest_seconds(subject)}
         finally:
             self._drop_gradients(subject.module)
+
+    def _smallest_seconds(self, subject: Loaded) -> float | None:
+        """Of a subject with one image, video or sequence as its input; None for others, and where it is refused."""
+        (first, *others), workload = subject.workload.inputs, subject.workload
+        if others or len(first.shape) < FEWEST_AXES:
+            return None
+        shape = (1, first.shape[1], *(SMALLEST_SIZE,) * len(first.shape[2:]))
+        smallest = replace(workload, inputs=(replace(first, shape=shape),))
+        inputs = build_inputs(smallest, device=self.device)
+        try:
+            return fastest_seconds(self._meters("warm"), step_of(smallest, subject.module, inputs))
+        except RuntimeError:  # a model whose strides leave nothing of it
+            return None
 
     def deviation(self, request: Request) -> dict[str, float | None] | None:
         """How far the output is from fp64; None where that cannot be computed, which is no fault of the subject."""

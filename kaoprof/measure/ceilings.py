@@ -39,13 +39,13 @@ def copy_seconds(meters: Meters, device: str) -> list[dict[str, float]]:
 
 def _fastest_with_any_threads(meters: Meters, step: Callable[[], object]) -> float:
     """On a CPU one thread may beat several: on small copies, and where others compete for the cores."""
-    together = _fastest(meters, step)
+    together = fastest_seconds(meters, step)
     threads = torch.get_num_threads()
     if meters.kind != "cpu" or threads == 1:
         return together
     torch.set_num_threads(1)
     try:
-        return min(together, _fastest(meters, step))
+        return min(together, fastest_seconds(meters, step))
     finally:
         torch.set_num_threads(threads)
 
@@ -54,7 +54,7 @@ def launch_seconds(meters: Meters, device: str) -> float:
     """Seconds of the smallest operation: one element, negated, many times in a row."""
     one = torch.ones(1, device=device)
     with torch.no_grad():
-        return _fastest(meters, one.neg)
+        return fastest_seconds(meters, one.neg)
 
 
 def product_throughput(meters: Meters, device: str, dtype: str) -> float:
@@ -69,14 +69,14 @@ def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:
     found = 0.0
     for size in PRODUCT_SIZES:
         factor = torch.ones(size, size, device=device, dtype=dtype)
-        seconds = _fastest(meters, lambda f=factor: f @ f)  # type: ignore[misc]
+        seconds = fastest_seconds(meters, lambda f=factor: f @ f)  # type: ignore[misc]
         found = max(found, FLOPS_PER_MAC * size**3 / seconds)
         if 8 * seconds > LONGEST_PRODUCT_S:  # the next one takes eight times as long
             break
     return found
 
 
-def _fastest(meters: Meters, step: Callable[[], object]) -> float:
+def fastest_seconds(meters: Meters, step: Callable[[], object]) -> float:
     """Seconds of the fastest of many short blocks: on a busy machine most of them are disturbed."""
     fastest = meters.seconds(step, calls=1, warm_calls=1)
     block_s = BLOCK_S[meters.kind]

@@ -18,7 +18,7 @@ def reason_of(standing: Standing) -> str | None:
         return None
     least = f"at least {format_seconds(demand.seconds)} of its {format_seconds(latency.median)}"
     if demand.limit == LAUNCH:
-        return f"launch-bound: its {row.traffic.operations} operations take {least}"
+        return f"launch-bound: to launch its {row.traffic.operations} operations takes {least}"
     if demand.limit == COMPUTE:
         return f"compute-bound: its arithmetic takes {least}"
     times = row.traffic.moved_bytes / row.analytic.compulsory_bytes

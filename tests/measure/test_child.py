@@ -160,6 +160,7 @@ def test_it_traces_compares_and_reads_the_device(child):
     traced = child.ask(Request(do="traffic", subject=5), timeout_s=60)
     assert traced["backend"] == "flash"
     assert traced["moved_bytes"] > 2 * (2 * 8 * 5 * 7) * 4  # at least its input and output
+    assert 0 < traced["launch_s"] < 1
     assert 0 < child.ask(Request(do="deviation", subject=5), timeout_s=60)["largest"] < 1e-5
     joules = child.ask(Request(do="energy", subject=5, calls=2), timeout_s=60)
     assert joules is None or joules >= 0

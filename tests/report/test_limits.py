@@ -23,7 +23,7 @@ def with_row(record, name, **changes):
     ("traffic", "reason"),
     [
         ((11, 3_300_000), "compute-bound: its arithmetic takes at least 22.2 µs of its 157 µs"),
-        ((60, 3_300_000), "launch-bound: its 60 operations take at least 60.0 µs of its 157 µs"),
+        ((60, 3_300_000), "launch-bound: to launch its 60 operations takes at least 60.0 µs of its 157 µs"),
         ((11, 16_058_880),
          "memory-bound: it moves 15.3 MiB, 10.0x what it must, which takes at least 76.6 µs of its 157 µs"),
     ],
