@@ -14,7 +14,7 @@ ACROSS = 4  # operators beside each other: more do not fit across a page
 MOST_LINES = 45  # of one table: more do not fit on a page
 FUSED = r"$^\dagger$"
 TIMES = r"$\times$"  # the heading of a narrow column
-GROUP = r"@{\hspace{8pt}}"  # room before an operator's columns
+GROUP = r"@{\hspace{5pt}}"  # room before an operator's columns
 MEANING = (
     "1 MAC = 2 FLOPs, MACs of one sample; memory and latency of the whole batch. Each operator by its fastest "
     "implementation at that size."

@@ -28,6 +28,7 @@ OPEN_PLOTS = 2  # shown at once; the others are folded
 MOST_PLOTS = 8  # of one page: each takes a quarter of a second
 PLOTS_OF_MANY = 3  # where there are more than that, as examples
 MOST_SENTENCES = 4  # cells whose meaning is told in words
+MOST_ROWS = 20_000  # 10 MB: a browser still sorts them within a second
 ALL_ROWS = "Every row. A heading sorts by its column."
 NUMBERS = ("MACs", "counts", "map", "peak predicted", "peak measured", "latency", "95 % interval", "MACs ratio",
            "memory ratio", "speedup", "95 % interval")  # fmt: skip
@@ -98,8 +99,10 @@ def _table(grid: Grid) -> str:
     varying = list(dict.fromkeys(name for row in grid.rows for name in row.place if name not in grid.fixed))
     varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
     headers = ["operator", "status", *varying, *NUMBERS]
-    rows = ([*_words(row), *_places(row, varying), *_numbers(row)] for row in grid.rows)
-    return table(headers, rows, caption=ALL_ROWS, words=2)
+    shown, of = grid.rows[:MOST_ROWS], len(grid.rows)
+    rows = ([*_words(row), *_places(row, varying), *_numbers(row)] for row in shown)
+    caption = ALL_ROWS if len(shown) == of else f"The first {len(shown):,} of {of:,} rows; --only chooses among them."
+    return table(headers, rows, caption=caption, words=2)
 
 
 def _words(row: Placed) -> list[Cell]:

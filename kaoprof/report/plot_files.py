@@ -59,7 +59,8 @@ def to_pdf(figures: Sequence[Figure]) -> bytes:
 
 def inline_svg(figure: Figure) -> str:
     """The figure as an `svg` element for a page: no reference to anything outside, in the page's own ink."""
-    text = _saved(figure, "svg", {"Date": None, "Creator": None, "Format": None, "Type": None}).decode()
+    nobody: dict[str, str | None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    text = _saved(figure, "svg", nobody, transparent=True).decode()
     element = text[text.index("<svg") :]
     head, end, body = element.partition(">")
     return NAMESPACES.sub("", head) + end + body.replace(INK, "currentColor")
@@ -73,8 +74,8 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _saved(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
+def _saved(figure: Figure, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
     file = io.BytesIO()
     with _quiet(), mpl.rc_context(STYLE):
-        figure.savefig(file, format=kind, dpi=DPI, metadata=metadata, transparent=kind == "svg")
+        figure.savefig(file, format=kind, dpi=DPI, metadata=metadata, transparent=transparent)
     return file.getvalue()
