@@ -65,7 +65,9 @@ def spec_input(document: Document) -> Input:
     """
     if not isinstance(document.spec, ModelSpec | OperatorSpec):
         raise UsageError(
-            f"a {document.kind} spec has no layers", where=document.places.file, hint="name a model or an operator"
+            f"a {document.kind} spec has no layers",
+            where=document.places.file,
+            hint="name a model or an operator; kaoprof sweep measures grids",
         )
     return document.spec.input
 
