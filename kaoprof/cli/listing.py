@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json")
 COLUMNS = {  # section: what it is for, and what its columns are called
-    "specs": ("for kaoprof profile, kaoprof sweep (grids) and kaoprof check", ("name", "kind", "description", "source")),
+    "specs": (
+        "for kaoprof profile, kaoprof sweep (grids) and kaoprof check",
+        ("name", "kind", "description", "source"),
+    ),
     "operators": (
         "for --operators, --attention and in specs; MACs as all sides of an image grow",
         ("name", "order_time", "description", "source"),
