@@ -135,23 +135,41 @@ class Bench:
     def traffic(self, request: Request) -> dict[str, Any]:
         """Operations, bytes moved and the attention backend of one call; its seconds on the smallest input."""
         subject = self._subject(request)
+        samples = subject.workload.inputs[0].shape[0] if request.alone else 1
+        step = self._resized_step(subject, 1) if request.alone else subject.step
         try:
-            return trace(subject.step) | {"launch_s": self._smallest_seconds(subject)}
+            found = trace(step)
+            return found | {
+                "moved_bytes": samples * found["moved_bytes"],
+                "launch_s": self._smallest_seconds(subject),
+            }
         finally:
             self._drop_gradients(subject.module)
 
     def _smallest_seconds(self, subject: Loaded) -> float | None:
         """Of a subject with one image, video or sequence as its input; None for others, and where it is refused."""
-        (first, *others), workload = subject.workload.inputs, subject.workload
+        (first, *others) = subject.workload.inputs
         if others or len(first.shape) < FEWEST_AXES:
             return None
-        shape = (1, first.shape[1], *(SMALLEST_SIZE,) * len(first.shape[2:]))
-        smallest = replace(workload, inputs=(replace(first, shape=shape),))
-        inputs = build_inputs(smallest, device=self.device)
         try:
-            return fastest_seconds(self._meters("warm"), step_of(smallest, subject.module, inputs))
+            return fastest_seconds(self._meters("warm"), self._resized_step(subject, 1, SMALLEST_SIZE))
         except RuntimeError:  # a model whose strides leave nothing of it
             return None
+
+    def _resized_step(self, subject: Loaded, batch: int, size: int | None = None) -> "Callable[[], object]":
+        """A step of the same module on other inputs: `(batch c ...)`, every spatial axis of `size` if there is one."""
+        workload = subject.workload
+        smaller = tuple(
+            replace(
+                spec,
+                shape=(batch, *spec.shape[1:])
+                if size is None
+                else (batch, *spec.shape[1:2], *(size,) * (len(spec.shape) - 2)),
+            )
+            for spec in workload.inputs
+        )
+        resized = replace(workload, inputs=smaller)
+        return step_of(resized, subject.module, build_inputs(resized, device=self.device))
 
     def deviation(self, request: Request) -> dict[str, float | None] | None:
         """How far the output is from fp64; None where that cannot be computed, which is no fault of the subject."""

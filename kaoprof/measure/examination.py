@@ -50,9 +50,14 @@ def _denormals(session: "Session", subject: Subject, share_s: float) -> None:
 
 
 def _traffic(session: "Session", subject: Subject, share_s: float) -> None:
-    measurement = session.measurements[subject.key]
-    if _runs(session, subject) and measurement.call_s < share_s:
-        measurement.traffic = session.ask(subject, "traffic", timeout_s=LOOK_LIMIT_S + session.plan.timeout_s)
+    """Of the whole call; of its first sample where that is all that there is time for, and the subject an operator."""
+    measurement, batch = session.measurements[subject.key], subject.workload.inputs[0].shape[0]
+    if not _runs(session, subject):
+        return
+    alone = measurement.call_s >= share_s
+    if not alone or (not subject.layers and measurement.call_s / batch < share_s):
+        limit_s = LOOK_LIMIT_S + session.plan.timeout_s
+        measurement.traffic = session.ask(subject, "traffic", timeout_s=limit_s, alone=alone)
 
 
 def _deviation(session: "Session", subject: Subject, share_s: float) -> None:

@@ -31,6 +31,7 @@ class Request:
     layers: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     variant: str = "eager"
+    alone: bool = False  # trace the first sample only, and take the others for the same
     cache: str = "warm"
     sdpa: str = "auto"
     affinity: tuple[int, ...] | None = None

@@ -108,7 +108,9 @@ class Session:
         except (ChildLost, SubjectFailed) as failure:
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
-    def ask(self, subject: Subject, do: str, *, timeout_s: float, calls: int = 1, warm_calls: int = 0) -> Any:
+    def ask(
+        self, subject: Subject, do: str, *, timeout_s: float, calls: int = 1, warm_calls: int = 0, alone: bool = False
+    ) -> Any:
         """Asks about a subject; None if that failed, which its measurement then says."""
         measurement = self.measurements[subject.key]
         request = Request(
@@ -117,6 +119,7 @@ class Session:
             workload=subject.workload if do == "load" else None,
             layers=subject.layers if do == "layers" else (),
             variant=subject.variant,
+            alone=alone,
             calls=calls,
             warm_calls=warm_calls,
         )

@@ -171,6 +171,15 @@ def test_it_traces_compares_and_reads_the_device(child):
     assert all(one["seconds"] > 0 for one in warm)
 
 
+def test_a_sample_alone_stands_for_its_batch(child):
+    work = operator_workload("nonlocal", Dims(b=6, c=8, spatial=(13, 9)), AttentionOptions(), dtype="fp32",
+                             mode="forward", seed=0)  # fmt: skip
+    child.ask(Request(do="load", subject=8, workload=work), timeout_s=60)
+    whole, alone = (child.ask(Request(do="traffic", subject=8, alone=one), timeout_s=60) for one in (False, True))
+    assert whole["operations"] == alone["operations"]
+    assert whole["moved_bytes"] <= alone["moved_bytes"] < 1.01 * whole["moved_bytes"]  # weights are counted six times
+
+
 def test_a_deviation_that_cannot_be_computed_is_no_failure(child):
     broken = Workload(factory="torch.nn:Linear", args=(3, 4), inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
     child.ask(Request(do="load", subject=6, workload=broken), timeout_s=60)

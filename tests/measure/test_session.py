@@ -1,5 +1,7 @@
 """Who is measured when, and what happens when a child dies: with a child and a clock that do as they are told."""
 
+from dataclasses import replace
+
 import pytest
 
 from kaoprof.build import TensorSpec, Workload
@@ -395,3 +397,12 @@ def test_a_gpus_subject_is_run_until_its_time_is_stable():
 
 def test_a_processor_needs_no_settling():
     assert blocks_until_settled([1.0] * 9, device="cpu") == 0
+
+
+def test_a_slow_subject_is_traced_by_its_first_sample_if_that_is_quick_enough():
+    children = []
+    inputs = (TensorSpec(shape=(8, 2, 3), dtype="fp32"),)
+    slow, slower = (replace(subject(key), workload=Workload(factory="a:b", inputs=inputs)) for key in (0, 1))
+    run([slow, slower], {0: 4.0, 1: 50.0}, children=children, budget_s=6.0)
+    traced = [(request.subject, request.alone) for request in children[0].asked if request.do == "traffic"]
+    assert traced == [(0, True)]  # 4 s is more than its share of 3 s, an eighth of it is less; 50 s are too long
