@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kaoprof.power_law import MIN_POINTS, PowerLaw, law_through, relative_weights
+from kaoprof.power_law import MIN_POINTS, law_through, relative_weights
 from kaoprof.student import quantile
 
 PARAMETERS = 3  # a, b and k: with fewer than 4 points nothing is left to tell how sure they are
@@ -57,16 +57,33 @@ def overhead_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
     Weights come from each median's own interval, and are limited by `LAW_SPREAD`; the size of the errors from the
     residuals, hence Student's t. Where an overhead does not make the fit better, there is none in it.
     """
+    pure = pure_law(timed)
+    if pure is None or len(timed) <= PARAMETERS:
+        return pure
+    seconds, weights, sizes = _seconds(timed), _weights(timed), sorted(timed)
+    if not _bends_up(pure, seconds, weights):
+        return pure
+    fit = _Fit(sizes, [seconds[size] for size in sizes], relative_weights(sizes, weights))
+    return fit.law() or pure
+
+
+def pure_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
+    """The same without an overhead: a power law through all points; None if they are too few."""
     if len(timed) < MIN_POINTS:
         return None
-    seconds = {size: one.seconds for size, one in timed.items()}
-    weights = {size: _weight(one) for size, one in timed.items()}
-    pure = law_through(seconds, weights)
-    sizes = sorted(timed)
-    if len(sizes) <= PARAMETERS or not _bends_up(pure, seconds, weights):
-        return _without_overhead(pure, sizes)
-    fit = _Fit(sizes, [seconds[size] for size in sizes], relative_weights(sizes, weights))
-    return fit.law() or _without_overhead(pure, sizes)
+    law = law_through(_seconds(timed), _weights(timed))
+    return OverheadLaw(
+        overhead_s=0.0, coefficient=math.exp(law.intercept), exponent=law.exponent, margin=law.margin,
+        dominated=(), beyond=tuple(sorted(timed)),
+    )  # fmt: skip
+
+
+def _seconds(timed: Mapping[int, Timed]) -> dict[int, float]:
+    return {size: one.seconds for size, one in timed.items()}
+
+
+def _weights(timed: Mapping[int, Timed]) -> dict[int, float]:
+    return {size: _weight(one) for size, one in timed.items()}
 
 
 def _weight(one: Timed) -> float:
@@ -74,14 +91,7 @@ def _weight(one: Timed) -> float:
     return 1 / (deviation**2 + LAW_SPREAD**2)
 
 
-def _without_overhead(pure: PowerLaw, sizes: Sequence[int]) -> OverheadLaw:
-    return OverheadLaw(
-        overhead_s=0.0, coefficient=math.exp(pure.intercept), exponent=pure.exponent, margin=pure.margin,
-        dominated=(), beyond=tuple(sizes),
-    )  # fmt: skip
-
-
-def _bends_up(pure: PowerLaw, seconds: Mapping[int, float], weights: Mapping[int, float]) -> bool:
+def _bends_up(pure: OverheadLaw, seconds: Mapping[int, float], weights: Mapping[int, float]) -> bool:
     """Whether a little overhead improves the power law: the slope of the squared residuals at an overhead of 0."""
     slope = sum(
         weights[size] * math.log(taken / pure.seconds(size)) / pure.seconds(size) for size, taken in seconds.items()

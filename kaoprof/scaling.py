@@ -10,7 +10,7 @@ from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.cost import Cost, degree
 from kaoprof.dims import Dims, Size
 from kaoprof.fit_records import CrossRow, TimedRatio
-from kaoprof.overhead import Timed, overhead_law
+from kaoprof.overhead import OverheadLaw, Timed, overhead_law, pure_law
 from kaoprof.power_law import LEAST_EXPONENT, MIN_POINTS, law_through
 from kaoprof.race_verdict import race_row
 from kaoprof.records import Case, Latency, Row
@@ -19,6 +19,7 @@ from kaoprof.stats import estimate, paired_ratio
 QUANTITIES = ("products", "macs", "map", "memory", "latency")
 AXES = ("h", "w", "t", "n", "c", "b")
 MOST_MARGIN = 1.0  # half a 95 % interval: an exponent that is less sure than this tells no law from another
+TIME_TOLERANCE = 0.25  # of an exponent of time: as far as caches and threads bend a power law
 PER_SAMPLE = ("products", "macs")  # counts that do not grow with the batch
 
 
@@ -46,6 +47,11 @@ class Law:
     objection: str = ""
     overhead_s: float | None = None
     dominated: tuple[int, ...] = ()
+
+    @property
+    def outgrows_theory(self) -> bool:
+        """Whether it surely grows faster than theory allows: within these sizes something else than arithmetic does."""
+        return self.low is not None and self.low > self.theory + TIME_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,23 +180,31 @@ def _transformation_macs(case: Case) -> int:
 
 
 def _latency_law(line: Line) -> Law | None:
+    """The law of the medians. More than the arithmetic's exponent is no overhead's doing: then all sizes count."""
     timed = {size: _timed(row.latency) for size, row in line.rows.items() if row.latency}
     if not timed:
         return None
-    law = overhead_law(timed)
-    theory, sizes = _theory("latency", line), tuple(timed)
-    if law is None:
+    theory = _theory("latency", line)
+    fitted = overhead_law(timed)
+    if fitted is None:
         few = f"measured at fewer than {MIN_POINTS} sizes"
-        return Law(quantity="latency", source="measured", theory=theory, sizes=sizes, objection=few)
+        return Law(quantity="latency", source="measured", theory=theory, sizes=tuple(timed), objection=few)
+    law = _told(fitted, theory, line.axis)
+    without = pure_law(timed)
+    return _told(without, theory, line.axis) if law.outgrows_theory and without else law
+
+
+def _told(law: OverheadLaw, theory: int, axis: str) -> Law:
+    """A fit as a law, with what speaks against it."""
     found = Law(
         quantity="latency", source="measured", theory=theory, sizes=law.beyond, overhead_s=law.overhead_s or None,
         dominated=law.dominated,
     )  # fmt: skip
     if len(law.beyond) < MIN_POINTS:
         wanted = f"fewer than {MIN_POINTS} sizes where less than half of the time is a call's overhead"
-        return replace(found, objection=f"{wanted}: measure larger {line.axis}")
+        return replace(found, objection=f"{wanted}: measure larger {axis}")
     if law.exponent < LEAST_EXPONENT:
-        return replace(found, objection=f"time hardly depends on {line.axis}: a call's overhead; measure larger ones")
+        return replace(found, objection=f"time hardly depends on {axis}: a call's overhead; measure larger ones")
     low, high = law.exponent - law.margin, law.exponent + law.margin
     if law.margin > MOST_MARGIN:
         return replace(found, low=low, high=high, objection="the points scatter: measure longer, or at more sizes")

@@ -134,3 +134,13 @@ def test_each_operator_races_with_its_fastest_implementation():
 
 def test_closed_forms_alone_have_no_crossover():
     assert crossovers(rows_of(h=(4, 8, 16))) == []
+
+
+def test_time_that_grows_faster_than_its_arithmetic_says_so():
+    def law(exponent):
+        rows = timed(rows_of(h=(8, 16, 32, 64, 128)), lambda case: 1e-7 * case.spatial[0] ** exponent)
+        return along("h", rows)["kao_qkv:matmul"].laws["latency"]
+
+    assert law(2.4).outgrows_theory
+    assert not law(2.2).outgrows_theory
+    assert not law(1.5).outgrows_theory

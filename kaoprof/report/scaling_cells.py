@@ -45,10 +45,15 @@ def _sheet(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Sheet:
         headers=(*headers, "latency 95 %", "at") if timed else headers,
         rows=tuple(_cells(growth, shown, timed=timed) for growth in members),
         notes=(
-            *_overheads(members), *_objections(members), *(sentence_of(crossing) for crossing in crossings),
-            *(tied(conditions) if line.tied else ()), MEANING, *((TIMING,) if timed else ()),
+            *_overheads(members),
+            *_outgrown(members),
+            *_objections(members),
+            *(sentence_of(crossing) for crossing in crossings),
+            *(tied(conditions) if line.tied else ()),
+            MEANING,
+            *((TIMING,) if timed else ()),
         ),
-    )  # fmt: skip
+    )
 
 
 def _conditions(line: Line) -> Conditions:
@@ -90,6 +95,17 @@ def _overheads(members: Sequence[Growth]) -> list[str]:
         if law.dominated and law.overhead_s
     ]
     return [f"Overhead is more than half of the time: {', '.join(named)}."] if named else []
+
+
+def _outgrown(members: Sequence[Growth]) -> list[str]:
+    """Whose time grows faster than its arithmetic, which no arithmetic explains."""
+    laws = [(growth.line.case.name, growth.laws.get("latency")) for growth in members]
+    named = [name for name, law in laws if law is not None and law.outgrows_theory]
+    return (
+        [f"Time grows faster than arithmetic for {', '.join(named)}: caches overflow, or other programs ran."]
+        if named
+        else []
+    )
 
 
 def _objections(members: Sequence[Growth]) -> list[str]:
