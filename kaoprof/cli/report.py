@@ -10,7 +10,7 @@ from kaoprof.cli import options as opt
 RUNS = "Files of compare, sweep, profile or fit: .json, .jsonl."
 TARGETS = "FILE.csv, .json, .md, .tex, .html, .png, .svg or .pdf; repeatable."
 AXIS = "What a plot runs along: h, n, t, w, c, batch or heads."
-PLOTS = "Only these: latency, memory, macs or map; or none."
+PLOTS = "Only these: latency, memory, macs, map; roofline; or none."
 ONLY = "Only cells with these sizes or words: c=8,64; repeatable."
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kaoprof.report.grid import Grid
 
-PLOTS = ("latency", "memory", "macs", "map")
+PLOTS = ("latency", "memory", "macs", "map", "roofline")
 TEXTS = ("csv", "json", "md", "tex", "html")
 PICTURES = ("png", "svg", "pdf")
 FORMATS = (*TEXTS, *PICTURES)
@@ -51,6 +51,8 @@ def parse_plots(text: str | None) -> tuple[str, ...] | None:
     for name in names:
         if name not in PLOTS:
             raise UsageError(f"unknown quantity {name!r}", where="--plot", hint=did_you_mean(name, (*PLOTS, "none")))
+    if "roofline" in names and len(names) > 1:
+        raise UsageError("a roofline is a plot of its own", where="--plot", hint="--plot roofline")
     return names
 
 

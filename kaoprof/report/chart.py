@@ -9,6 +9,7 @@ from kaoprof.records import Row
 from kaoprof.report.grid import Block, Grid, Placed, size_of
 
 WHOLE_EXPONENT = 0.02  # how far from a whole number a closed form's growth may be, to be a slope worth a guide line
+ROOFLINE = "roofline"  # a plot of its own, which runs along no size
 NEARLY_EQUAL = 1e-9  # relative: curves that differ by less are one
 
 

@@ -104,10 +104,10 @@ def paragraphs(sentences: Iterable[str], kind: str = "") -> str:
     return "\n".join(f"<p{f' class={kind}' if kind else ''}>{escape(sentence)}</p>" for sentence in sentences)
 
 
-def figure(svg: str, caption: str) -> str:
+def figure(svg: str, caption: str, kind: str = "") -> str:
     """A plot that is an `svg` element already, told to those who cannot see it by its caption."""
     spoken = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
-    return f"<figure>{spoken}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<figure{f' class={kind}' if kind else ''}>{spoken}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def terms(pairs: Mapping[str, str]) -> str:

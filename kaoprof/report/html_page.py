@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from kaoprof.report.cells import PREDICTED, cells_of
-from kaoprof.report.chart import QUANTITIES, held_by
+from kaoprof.report.chart import QUANTITIES, ROOFLINE, held_by
 from kaoprof.report.commands import compare_commands, environment_terms
 from kaoprof.report.grid import Grid, NamedRun, Placed
 from kaoprof.report.grid_cells import block_title, summed_warnings
@@ -29,6 +29,11 @@ MOST_PLOTS = 8  # of one page: each takes a quarter of a second
 PLOTS_OF_MANY = 3  # where there are more than that, as examples
 MOST_SENTENCES = 4  # cells whose meaning is told in words
 MOST_ROWS = 20_000  # 10 MB: a browser still sorts them within a second
+MOST_ROOFLINES = 2
+ROOFLINE_MEANING = (
+    "Arithmetic in a second over that per byte which operations read and wrote; sizes grow along a line. A row far below "
+    "both ceilings is held up by something else, such as the launch of its operations"
+)
 ALL_ROWS = "Every row. A heading sorts by its column."
 NUMBERS = ("MACs", "counts", "map", "peak predicted", "peak measured", "latency", "95 % interval", "MACs ratio",
            "memory ratio", "speedup", "95 % interval")  # fmt: skip
@@ -45,8 +50,10 @@ def to_html(grid: Grid, quantities: Sequence[str] | None = None) -> str:
         listed((f"Warning: {warning}." for warning in summed_warnings(grid.runs)), "warn"),
         listed(_meanings(grid)),
     ]
-    if quantities != ():
+    if quantities not in ((), (ROOFLINE,)):
         parts.append(section("Plots", *_plots(grid, quantities)))
+    if quantities in (None, (ROOFLINE,)):
+        parts += _roofline(grid)
     sheets = growth_sheets(grid)
     if sheets:
         parts.append(section("How it grows", *map(_sheet, sheets)))
@@ -88,6 +95,17 @@ def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
         yield drawn if number < OPEN_PLOTS else folded(block.label, drawn)
     if len(blocks) > len(shown):
         yield paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])
+
+
+def _roofline(grid: Grid) -> Iterator[str]:
+    """The first settings whose run knows its device's ceilings; nothing where none does."""
+    from kaoprof.report.plot_files import inline_svg
+    from kaoprof.report.roofline_plot import can_draw, plot_rooflines
+
+    blocks = [block for block in grid.blocks if can_draw(block)][:MOST_ROOFLINES]
+    if blocks:
+        drawn = figure(inline_svg(plot_rooflines(grid, blocks)), f"{ROOFLINE_MEANING}; {grid.title}", kind="narrow")
+        yield section("Roofline", drawn)
 
 
 def _sheet(sheet: Sheet) -> str:

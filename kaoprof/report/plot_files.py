@@ -13,12 +13,14 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from kaoprof.report.bar_plots import plot_cells
-from kaoprof.report.chart import held_by
+from kaoprof.report.chart import ROOFLINE, held_by
 from kaoprof.report.grid import Block, Grid
 from kaoprof.report.plot_style import INK, STYLE
 from kaoprof.report.plots import plot_grid
+from kaoprof.report.roofline_plot import can_draw, plot_rooflines
 
 DPI = 300
+MOST_ROOFLINES = 3  # under each other in one column
 MOST_BLOCKS = 6  # rows of panels in one figure; more cannot be read on a page
 NAMESPACES = re.compile(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"')
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a read-only home is no concern of who wants a plot
@@ -26,6 +28,10 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a read-only home is n
 
 def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:
     """All there is to see, `MOST_BLOCKS` to a figure; of several runs some may hold nothing that was asked for."""
+    if quantities == (ROOFLINE,):
+        blocks = [block for block in grid.blocks if can_draw(block)]
+        starts = range(0, len(blocks), MOST_ROOFLINES)
+        return [plot_rooflines(grid, blocks[start : start + MOST_ROOFLINES]) for start in starts]
     blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
     starts = range(0, len(blocks), MOST_BLOCKS)
     return [figure_of(grid, blocks[start : start + MOST_BLOCKS], quantities) for start in starts]

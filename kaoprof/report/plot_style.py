@@ -8,7 +8,9 @@ from kaoprof.units import format_bytes, format_count, format_seconds
 
 COLUMN_IN, PAGE_IN = 3.3, 7.0  # widths of one column and of both, in inches
 PANEL_IN = 2.2  # height of one panel
+LEGEND_IN = 0.17  # height of one line of a legend
 FONT_PT, SMALL_PT = 8, 7
+MARKER_PT = 3.6
 INK = "#0a0b0c"  # of text and axes: nearly black, and told apart from any colour of a curve
 GREY = "#7f7f7f"  # of guide lines
 # Okabe and Ito's palette (Color Universal Design), in an order in which neighbours differ in lightness; no yellow
@@ -35,7 +37,7 @@ STYLE: dict[Any, Any] = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.0,
-    "lines.markersize": 3.6,
+    "lines.markersize": MARKER_PT,
     "legend.frameon": False,
     "axes.unicode_minus": True,
     "axes.formatter.use_mathtext": True,

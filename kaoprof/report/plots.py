@@ -17,6 +17,8 @@ from kaoprof.report.plot_style import (
     COLUMN_IN,
     GREY,
     INK,
+    LEGEND_IN,
+    MARKER_PT,
     PAGE_IN,
     PANEL_IN,
     SMALL_PT,
@@ -31,9 +33,7 @@ MOST_BLOCKS = 6  # rows of panels in one figure; more cannot be read on a page
 MOST_TICKS = 7  # sizes that are named on the horizontal axis
 APART = 0.055  # of a panel's height, the least distance between the labels of guide lines
 MOST_COLUMNS = 5  # of the legend, across both columns of a paper
-MARKER_PT = 3.6
 FEW_DECADES = 1.5  # below them powers of ten are too few ticks
-LEGEND_IN = 0.17  # height of one line of the legend
 BEYOND = 1.15  # factor by which the axes go on beyond the outermost points
 
 
@@ -177,19 +177,24 @@ def _guide_lines(axes: Axes, guides: Sequence[Guide], x: str) -> None:
 def _legend(panels: Sequence[Sequence[Panel]], signs: Signs) -> list[Line2D]:
     """One entry per curve; what a cross and a dashed grey line mean, where there are such."""
     curves = [curve for row in panels for panel in row for curve in panel.curves]
-    named = {operator for operator, implementation in signs if implementation}
-    handles = [
-        Line2D([], [], color=sign.colour, linestyle=sign.line, marker=sign.marker, markeredgewidth=0.8,
-               markerfacecolor="none" if sign.hollow else sign.colour, label=literal(":".join(filter(None, name))))
-        for name, sign in signs.items()
-        if name[1] or name[0] not in named
-    ]  # fmt: skip
+    handles = curve_handles(signs)
     if any(curve.lost for curve in curves):
         states = sorted({lost.status for curve in curves for lost in curve.lost})
         handles.append(Line2D([], [], color=INK, marker="x", linestyle="none", label=literal(", ".join(states))))
     if any(panel.guides for row in panels for panel in row):
         handles.append(Line2D([], [], color=GREY, linestyle=(0, (2, 2)), linewidth=0.7, label="theory"))
     return handles
+
+
+def curve_handles(signs: Signs) -> list[Line2D]:
+    """One entry of a legend per curve; none for an operator as a whole whose implementations are there."""
+    named = {operator for operator, implementation in signs if implementation}
+    return [
+        Line2D([], [], color=sign.colour, linestyle=sign.line, marker=sign.marker, markeredgewidth=0.8,
+               markerfacecolor="none" if sign.hollow else sign.colour, label=literal(":".join(filter(None, name))))
+        for name, sign in signs.items()
+        if name[1] or name[0] not in named
+    ]  # fmt: skip
 
 
 def literal(text: str) -> str:

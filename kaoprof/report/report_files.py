@@ -9,6 +9,7 @@ import msgspec
 
 from kaoprof.errors import UsageError
 from kaoprof.records import SCHEMA, dumps
+from kaoprof.report.chart import ROOFLINE, known_quantities
 from kaoprof.report.columns import COLUMNS, views
 from kaoprof.report.delimited import cell_text, to_csv
 from kaoprof.report.grid import Grid
@@ -84,7 +85,8 @@ def _plot(writer: str) -> Callable[[Sheaf], bytes]:
         from kaoprof.report import plot_files
 
         refuse_nothing(sheaf)
-        if writer != "to_pdf" and len(sheaf.grid.blocks) > plot_files.MOST_BLOCKS:
+        figures = plot_files.MOST_BLOCKS if sheaf.quantities != (ROOFLINE,) else plot_files.MOST_ROOFLINES
+        if writer != "to_pdf" and len(sheaf.grid.blocks) > figures:
             several = f"{len(sheaf.grid.blocks):,} settings are too many for one picture"
             raise UsageError(several, hint="--only c=64 chooses among them; a .pdf holds them all, on several pages")
         return bytes(getattr(plot_files, writer)(plot_files.figures_of(sheaf.grid, sheaf.quantities)))
@@ -98,8 +100,13 @@ def refuse_nothing(sheaf: Sheaf) -> None:
     Raises:
         UsageError: no run holds a row, or none has what was asked for.
     """
-    from kaoprof.report.chart import known_quantities
+    if sheaf.quantities == (ROOFLINE,):
+        from kaoprof.report.roofline_plot import can_draw
 
+        if not any(map(can_draw, sheaf.grid.blocks)):
+            hint = "kaoprof compare measures ceilings and traffic, unless --analytic"
+            raise UsageError("these runs tell nothing of their device's ceilings", where="--plot", hint=hint)
+        return
     there = known_quantities(sheaf.grid)
     if not there:
         raise UsageError("these runs hold nothing that could be plotted", hint="they have no rows with figures")

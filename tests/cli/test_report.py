@@ -118,6 +118,12 @@ def test_only_some_cells(capsys):
         (["grid.json", "--plot", "map", "--to", "x.png"], 0, "wrote x.png"),
         (["paper.json", "--plot", "latency", "--to", "x.png"], 2, "these runs hold no latency"),
         (["grid.json", "--plot", "none", "--to", "x.png"], 2, "without a plot there is no picture"),
+        (
+            ["paper.json", "--plot", "roofline", "--to", "x.png"],
+            2,
+            "these runs tell nothing of their device's ceilings",
+        ),
+        (["grid.json", "--plot", "roofline,macs"], 2, "a roofline is a plot of its own"),
         (["grid.json", "--x", "g"], 2, "'g' is no axis of these runs"),
         (["grid.json", "--only", "c"], 2, "is not AXIS=VALUES"),
         (["grid.json", "--only", "c=9"], 2, "no cell is like that"),

@@ -11,6 +11,7 @@ from profile_samples import model
 from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record
 
+from kaoprof.records import Ceilings, Copy, Traffic
 from kaoprof.report.bar_plots import plot_layers
 from kaoprof.report.chart import panel_of, quantities_of
 from kaoprof.report.grid import NamedRun, grid_of
@@ -116,6 +117,33 @@ def test_an_inline_plot_refers_to_nothing_outside_and_takes_the_pages_ink():
     assert svg.startswith("<svg")
     assert not OUTSIDE.search(svg)
     assert "currentColor" in svg
+
+
+def with_ceilings(record):
+    """10 GB/s from memory, 20 GB/s from the cache, 100 GFLOP/s; every row moves what it must, in 5 operations."""
+    copies = (Copy(moved_bytes=10**6, seconds=5e-5), Copy(moved_bytes=10**8, seconds=1e-2))
+    ceilings = Ceilings(created="2026-01-02T03:04:05+00:00", copies=copies, products={"fp32": 1e11}, launch_s=1e-6)
+    rows = tuple(
+        replace(row, traffic=Traffic(operations=5, moved_bytes=row.analytic.compulsory_bytes)) for row in record.rows
+    )
+    return replace(record, rows=rows, protocol=replace(record.protocol, ceilings=ceilings))
+
+
+def test_a_roofline_has_the_devices_ceilings_and_a_dot_for_each_row_that_was_measured():
+    shown = grid(with_ceilings(grid_record()))
+    (figure,) = figures_of(shown, ("roofline",))
+    found = texts(to_svg([figure]))
+    assert {"memory 10.0 GB/s (line), cache 20.0 GB/s (dots)", "products 100 GFLOP/s"} <= set(found)
+    lines = {line.get_marker(): line for line in figure.axes[0].get_lines() if line.get_marker() != "None"}
+    assert [len(line.get_xdata()) for line in lines.values()] == [4, 4, 4]  # of nonlocal the fused one is drawn last
+    row = shown.rows[-1].standing
+    flops = 8 * row.row.counted.flops_all
+    assert lines["^"].get_ydata()[-1] == pytest.approx(flops / row.latency.median)
+    assert lines["^"].get_xdata()[-1] == pytest.approx(flops / row.row.analytic.compulsory_bytes)
+
+
+def test_without_ceilings_there_is_no_roofline():
+    assert figures_of(grid(analytic_record()), ("roofline",)) == []
 
 
 def test_plots_leave_no_global_state():
