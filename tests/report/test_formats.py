@@ -47,6 +47,15 @@ def test_the_table_on_a_terminal(check_golden, width):
     check_golden(f"compare-{width}.txt", text)
 
 
+def test_compiled_rows_fit_too():
+    record = measured_record()
+    longest = [replace(row, case=replace(row.case, operator="nonlocal_pool", implementation="matmul+compile"))
+               for row in record.rows]  # fmt: skip
+    text = on_screen(replace(record, rows=tuple(longest)), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+
+
 def test_the_analytic_table_on_a_terminal(check_golden):
     text = on_screen(analytic_record(), 80)
     assert "…" not in text
