@@ -17,9 +17,9 @@ DOMINATES = 0.5  # share of a call's time from which on the overhead hides the g
 LAW_SPREAD = 0.02  # no power law holds more closely than this: caches, blocking, threads
 UNKNOWN_SPREAD = 0.10  # of a median that has no interval
 FIRST_GUESS = 0.5  # the overhead as a share of the shortest time, to begin with
-MOST_STEPS = 100  # of improving the fit
-CONVERGED = 1e-10  # relative improvement below which it is at its best
-DAMPING, MOST_DAMPING = 1e-3, 1e9
+MOST_STEPS = 60  # of improving the fit
+CONVERGED = 1e-7  # relative improvement below which it is at its best
+DAMPING, MOST_DAMPING = 1e-3, 1e6
 
 Vector = list[float]
 

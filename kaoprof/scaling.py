@@ -4,11 +4,12 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.cost import Cost, degree
-from kaoprof.dims import Dims, Size
+from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.fit_records import CrossRow, TimedRatio
 from kaoprof.overhead import OverheadLaw, Timed, overhead_law, pure_law
 from kaoprof.power_law import LEAST_EXPONENT, MIN_POINTS, law_through
@@ -218,32 +219,30 @@ def _timed(latency: Latency) -> Timed:
 
 
 def _theory(quantity: str, line: Line) -> int:
-    """The degree of the closed form in the axis, of the whole batch."""
-    case = line.case
-    operator = find_operator(case.operator)
+    return _order(quantity, line.case.operator, line.case.options, line.case.dims.axes, (line.axis, *line.tied))
+
+
+@lru_cache(maxsize=1024)
+def _order(quantity: str, name: str, options: AttentionOptions, axes: tuple[str, ...], growing: tuple[str, ...]) -> int:
+    """The degree of the closed form in the growing axes, of the whole batch; what stays does not change it."""
+    operator = find_operator(name)
+
+    def dims(size: int) -> Dims:
+        sizes = dict.fromkeys(("b", "c", *axes), 1) | dict.fromkeys(growing, size)
+        return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[axis] for axis in axes))
 
     def cost(size: int) -> Cost:
-        options = replace(case.options, projection="none") if quantity == "products" else case.options
-        return operator.cost(_dims(line, size), options)
+        told = replace(options, projection="none") if quantity == "products" else options
+        return operator.cost(dims(size), told)
 
-    def batch(size: int) -> Size:
-        return _dims(line, size).b
-
-    if quantity in ("products", "macs"):
+    if quantity in PER_SAMPLE:
         return degree(lambda size: int(cost(size).macs))
     if quantity == "map":
-        return degree(lambda size: int(batch(size) * cost(size).map_entries))
+        return degree(lambda size: int(dims(size).b * cost(size).map_entries))
     if quantity == "latency":
-        return degree(lambda size: int(batch(size) * cost(size).flops_all))
-    output = degree(lambda size: int(batch(size) * _dims(line, size).c * _dims(line, size).positions))
-    return max(output, _theory("map", line)) if case.options.implementation == "matmul" else output
-
-
-def _dims(line: Line, size: int) -> Dims:
-    case = line.case
-    sizes = {"b": case.b, "c": case.c, **dict(zip(case.dims.axes, case.spatial, strict=True))}
-    sizes |= dict.fromkeys((line.axis, *line.tied), size)
-    return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[axis] for axis in case.dims.axes))
+        return degree(lambda size: int(dims(size).b * cost(size).flops_all))
+    output = degree(lambda size: int(dims(size).b * dims(size).c * dims(size).positions))
+    return max(output, _order("map", name, options, axes, growing)) if options.implementation == "matmul" else output
 
 
 def crossovers(rows: Iterable[Row]) -> list[Crossover]:
