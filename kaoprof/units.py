@@ -78,16 +78,29 @@ def sure_digits(value: float, low: float | None, high: float | None) -> str:
 
     Rounded to the decimal place of half the interval's first digit; without an interval to two digits.
     """
-    if value <= 0:
-        return "0"
+    return _at_place(value, _sure_place(value, low, high)) if value > 0 else "0"
+
+
+def sure_interval(value: float, low: float, high: float) -> str:
+    """The interval with no more digits than its value has, rounded outwards: `70-75`."""
+    place = _sure_place(value, low, high)
+    step = 10.0**place
+    low, high = math.floor(round(low / step, 6)) * step, math.ceil(round(high / step, 6)) * step
+    return f"{_at_place(low, place)}-{_at_place(high, place)}"
+
+
+def _sure_place(value: float, low: float | None, high: float | None) -> int:
+    """The decimal place of the last digit worth printing: 0 for ones, -1 for tenths."""
     magnitude = math.floor(math.log10(value))
-    digits = 2
-    if low is not None and high is not None:
-        half = (high - low) / 2
-        digits = magnitude - math.floor(math.log10(half)) + 1 if half > 0 else 3
-    digits = min(max(digits, 1), 3)
-    rounded = round(value, digits - 1 - magnitude)
-    return f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(rounded)))}f}"
+    if low is None or high is None:
+        return magnitude - 1
+    half = (high - low) / 2
+    place = math.floor(math.log10(half)) if half > 0 else magnitude - 2
+    return min(max(place, magnitude - 2), magnitude)
+
+
+def _at_place(value: float, place: int) -> str:
+    return f"{round(value, -place):.{max(0, -place)}f}"
 
 
 def format_seconds_surely(seconds: float, low: float | None, high: float | None) -> str:
@@ -101,6 +114,12 @@ def format_short_count(count: int) -> str:
     """A plain count with an SI prefix and three digits: `158 M`."""
     factor, prefix = next((pair for pair in COUNT_PREFIXES if count >= pair[0]), (1, ""))
     return f"{three_digits(count / factor)} {prefix}" if prefix else str(count)
+
+
+def format_rate(per_second: float, unit: str) -> str:
+    """A rate with a decimal prefix: `42.5 GB/s`, `1.98 TFLOP/s`."""
+    factor, prefix = next((pair for pair in COUNT_PREFIXES if per_second >= pair[0]), (1, ""))
+    return f"{three_digits(per_second / factor)} {prefix}{unit}/s"
 
 
 def format_ratio(ratio: float) -> str:

@@ -7,11 +7,16 @@ from kaoprof.units import (
     format_bytes,
     format_count,
     format_interval,
+    format_rate,
     format_ratio,
     format_seconds,
+    format_seconds_surely,
+    format_short_count,
     parse_bytes,
     parse_count,
     parse_seconds,
+    sure_digits,
+    sure_interval,
 )
 
 
@@ -113,3 +118,42 @@ def test_counts_are_read_exactly(text, count):
 def test_what_is_no_count_is_refused(text):
     with pytest.raises(UsageError, match=r"--macs: .* (is not a count|must be more than zero)"):
         parse_count(text, where="--macs")
+
+
+@pytest.mark.parametrize(
+    ("per_second", "unit", "text"),
+    [
+        (42.5e9, "B", "42.5 GB/s"),
+        (1.98e12, "FLOP", "1.98 TFLOP/s"),
+        (999.4e9, "FLOP", "999 GFLOP/s"),
+        (7, "B", "7.00 B/s"),
+    ],
+)
+def test_rates_have_decimal_prefixes(per_second, unit, text):
+    assert format_rate(per_second, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text", "interval"),
+    [
+        (71.3, 70.4, 75.0, "71", "70-75"),  # half of the interval is 2.3: ones
+        (268.0, 234.0, 410.0, "270", "230-410"),  # 88: tens
+        (31.35, 30.3, 32.4, "31", "30-33"),
+        (0.1566, 0.152, 0.161, "0.157", "0.152-0.161"),  # 0.0045: thousandths
+        (12.5, 12.5, 12.5, "12.5", "12.5-12.5"),  # three digits at most
+        (7.05, 0.4, 80.0, "7", "0-80"),  # one digit at least
+        (9.96, 9.4, 10.5, "10.0", "9.4-10.5"),
+    ],
+)
+def test_a_value_has_the_digits_that_its_interval_supports(value, low, high, text, interval):
+    assert sure_digits(value, low, high) == text
+    assert sure_interval(value, low, high) == interval
+
+
+def test_without_an_interval_two_digits_are_shown():
+    assert sure_digits(0.0471, None, None) == "0.047"
+    assert format_seconds_surely(0.116, None, None) == "120 ms"
+
+
+def test_short_counts_have_three_digits():
+    assert [format_short_count(count) for count in (999, 89_600, 157_552_640)] == ["999", "89.6 k", "158 M"]

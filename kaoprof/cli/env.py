@@ -70,14 +70,16 @@ def _shown(found: dict[str, Any]) -> dict[str, str | None]:
 
 def ceilings_shown(ceilings: "Ceilings") -> dict[str, str]:
     """The ceilings, formatted: products, launch, and copies from the largest cache down to main memory."""
-    from kaoprof.units import format_bytes, format_seconds
+    from kaoprof.units import format_bytes, format_rate, format_seconds
 
     fastest = max(ceilings.copies, key=lambda copy: copy.moved_bytes / copy.seconds)
-    rows = {f"{dtype} product": f"{rate / 1e9:.0f} GFLOP/s" for dtype, rate in ceilings.products.items()}
+    rows = {f"{dtype} product": format_rate(rate, "FLOP") for dtype, rate in ceilings.products.items()}
     rows["launch"] = format_seconds(ceilings.launch_s)
-    for name, copy in (("fastest copy", fastest), ("largest copy", ceilings.copies[-1])):
-        rows[name] = (
-            f"{copy.moved_bytes / copy.seconds / 1e9:.1f} GB/s, {format_bytes(copy.moved_bytes)} read and written"
-        )
+    shown = {"fastest copy": fastest, "largest copy": ceilings.copies[-1]}
+    if ceilings.cold_copies:
+        shown["largest cold copy"] = ceilings.cold_copies[-1]
+    for name, copy in shown.items():
+        rate = format_rate(copy.moved_bytes / copy.seconds, "B")
+        rows[name] = f"{rate}, {format_bytes(copy.moved_bytes)} read and written"
     busy = "" if ceilings.load is None else f", at a load of {ceilings.load:.1f}"
     return rows | {"ceilings of": f"{ceilings.created}{busy}"}

@@ -1,9 +1,7 @@
 """Whether a subject is worth starting: what is predicted not to fit, in memory or in time, is refused with figures."""
 
 from kaoprof.measure.plan import Plan, Subject
-from kaoprof.units import format_bytes, format_seconds
-
-GIGA = 1e9
+from kaoprof.units import format_bytes, format_rate, format_seconds
 
 
 def refusal_of(subject: Subject, plan: Plan, *, free_bytes: int, throughput_flops: float) -> str | None:
@@ -26,6 +24,6 @@ def refusal_of(subject: Subject, plan: Plan, *, free_bytes: int, throughput_flop
     if floor_s > plan.timeout_s:
         return (
             f"predicted too slow: one call needs at least {format_seconds(floor_s)} at this device's "
-            f"{throughput_flops / GIGA:.0f} GFLOP/s, limit {format_seconds(plan.timeout_s)}; raise --timeout"
+            f"{format_rate(throughput_flops, 'FLOP')}, limit {format_seconds(plan.timeout_s)}; raise --timeout"
         )
     return None

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from kaoprof.findings import Standing
 from kaoprof.records import Record
 from kaoprof.roofline import COMPUTE, LAUNCH, ceilings_of
-from kaoprof.units import format_bytes, format_ratio, format_seconds, three_digits
+from kaoprof.units import format_bytes, format_rate, format_ratio, format_seconds, three_digits
 
-GIGA = 1e9
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
 
 
@@ -80,10 +79,10 @@ def ceilings_sentence(record: Record) -> str | None:
     copies = ceilings.cold_copies if cold else ceilings.copies
     fastest = max(copy.moved_bytes / copy.seconds for copy in copies) if copies else ceilings.bytes_per_s
     dtypes = sorted({row.case.dtype for row in record.rows} & set(ceilings.products))
-    rates = ", ".join(f"{dtype} products {ceilings.products[dtype] / GIGA:.0f} GFLOP/s" for dtype in dtypes)
+    rates = ", ".join(f"{dtype} products {format_rate(ceilings.products[dtype], 'FLOP')}" for dtype in dtypes)
     return (
         "Floor: input, output and weights moved once, contractions at the rate of the fastest product, one launch; "
-        f"whichever takes longest on this device (copies {three_digits(ceilings.bytes_per_s / GIGA)} GB/s in memory, "
-        f"{three_digits(fastest / GIGA)} at best; {rates}; a launch {format_seconds(ceilings.launch_s)}). Bound: what "
+        f"whichever takes longest on this device (copies {format_rate(ceilings.bytes_per_s, 'B')} in memory, "
+        f"{format_rate(fastest, 'B')} at best; {rates}; a launch {format_seconds(ceilings.launch_s)}). Bound: what "
         "takes longest of what this implementation launches, moves and computes."
     )

@@ -66,7 +66,7 @@ def test_attention_errors_energy_and_compilation_are_told_where_there_are_any():
 
 def test_floors_name_what_they_rest_on():
     said = ceilings_sentence(measured_record())
-    assert "copies 26.8 GB/s in memory, 210 at best; fp32 products 200 GFLOP/s; a launch 1.00 µs" in said
+    assert "copies 26.8 GB/s in memory, 210 GB/s at best; fp32 products 200 GFLOP/s; a launch 1.00 µs" in said
     bare = replace(measured_record(), protocol=replace(measured_record().protocol, ceilings=None))
     assert ceilings_sentence(bare) is None
 
