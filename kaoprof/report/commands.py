@@ -64,7 +64,9 @@ def _compare_command(record: Record, first: Case, operators: Sequence[tuple[str,
     words = ["kaoprof", "sweep" if several else "compare"]
     for name, found in values.items():
         words += [FLAGS.get(name, f"--{name}"), ",".join(found)]
-    words += ["--operators", ",".join(":".join(pair) for pair in operators)]
+    variants = dict.fromkeys(word for _, kind in operators for word in kind.split("+")[1:])  # beside each row
+    plain = dict.fromkeys(f"{operator}:{kind.partition('+')[0]}" for operator, kind in operators)
+    words += ["--operators", ",".join(plain), *(f"--{variant}" for variant in variants)]
     words += ["--projection", first.projection, "--scale", first.scale]
     words += ["--baseline", record.baseline, *_told(record.protocol, first.device, record)]
     return shlex.join([*words, *(["-o", "run.jsonl"] if several else ["-o", "run.json"])])
@@ -83,6 +85,11 @@ def _told(protocol: Protocol | None, device: str | None, record: Record | Profil
         f"{protocol.timeout_s:g}s",
     ]
     words += ["--seed", str(protocol.seed)]
+    for name in ("cache", "sdpa"):
+        told = getattr(protocol, name)
+        words += [f"--{name}", told] if told else []
+    if record.environment is not None and record.environment.affinity is not None and isinstance(record, Record):
+        words += ["--affinity", ",".join(map(str, record.environment.affinity))]
     if protocol.samples is not None:
         words += ["--samples", str(protocol.samples)]
     if record.environment is not None:

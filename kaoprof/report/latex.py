@@ -9,6 +9,7 @@ from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
 from kaoprof.report.limits import ceilings_sentence
 from kaoprof.report.plain import visible
 from kaoprof.report.sentences import protocol_of, ratios_of
+from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -29,6 +30,9 @@ HEADERS = (
 )
 
 
+BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
+
+
 def escape(text: str) -> str:
     """`text` with everything that LaTeX would interpret made literal; two hyphens stay two."""
     return "".join(ESCAPES.get(sign, sign) for sign in visible(text)).replace("--", "-{}-")
@@ -40,7 +44,7 @@ def to_latex(record: Record) -> str:
 
 
 def _table(record: Record, cell: list[Standing]) -> str:
-    rows = [_row(cells_of(standing)) for standing in cell]
+    rows = [_row(standing) for standing in cell]
     skipped = [f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail]
     caption = " ".join(
         escape(sentence)
@@ -51,6 +55,7 @@ def _table(record: Record, cell: list[Standing]) -> str:
             *protocol_of(record),
             *(f"Warning: {warning}." for warning in warnings_of(record)),
             *skipped,
+            BOUNDS if any(standing.demand for standing in cell) else "",
             "* predicted." if any(standing.row.peak_bytes_measured is None for standing in cell) else "",
         )
         if sentence
@@ -70,7 +75,7 @@ def booktabs(caption: str, columns: str, headers: Sequence[str], rows: Sequence[
         [
             "% needs \\usepackage{booktabs}",
             r"\begin{table*}",
-            r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{caption}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
@@ -86,24 +91,41 @@ def booktabs(caption: str, columns: str, headers: Sequence[str], rows: Sequence[
     )
 
 
-def _row(cells: Cells) -> str:
+def _row(standing: Standing) -> str:
+    cells = cells_of(standing)
     name = rf"\texttt{{{escape(f'{cells.operator}:{cells.implementation}')}}}"
-    speedup = _times(cells.speedup)
-    if cells.speedup_interval:
-        speedup += f" ({cells.speedup_interval.replace('-', '--')})"
     texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _peak(cells),
-             _latency(cells), _floor(cells), _times(cells.macs_ratio), _times(cells.memory_ratio), speedup)  # fmt: skip
+             _latency(standing, cells), _floor(cells), _times(cells.macs_ratio), _times(cells.memory_ratio),
+             _speedup(standing))  # fmt: skip
     return " & ".join(text.replace(" ", "~") if text is not name else text for text in texts) + r" \\"
 
 
-def _latency(cells: Cells) -> str:
-    interval = cells.interval.rpartition(" ")[0].replace("-", "--")
-    return escape(cells.latency) + (f" ({interval})" if interval else "")
+def _latency(standing: Standing, cells: Cells) -> str:
+    """Median and interval with the digits that the interval supports: `71~ms (70--75)`."""
+    latency = standing.latency
+    if latency is None:
+        return escape(cells.latency)
+    text = escape(format_seconds_surely(latency.median, latency.low, latency.high))
+    if latency.low is None or latency.high is None:
+        return text
+    factor, _ = time_unit(latency.median)
+    interval = sure_interval(latency.median / factor, latency.low / factor, latency.high / factor)
+    return f"{text} ({interval.replace('-', '--')})"
+
+
+def _speedup(standing: Standing) -> str:
+    speedup = standing.speedup
+    if speedup is None:
+        return UNKNOWN
+    times = _times(f"{sure_digits(speedup.median, speedup.low, speedup.high)}x")
+    if speedup.low is None or speedup.high is None:
+        return times
+    return f"{times} ({sure_interval(speedup.median, speedup.low, speedup.high).replace('-', '--')})"
 
 
 def _floor(cells: Cells) -> str:
-    """How far above the floor, and what binds: `12.3 (memory)`."""
-    bound = f" ({cells.bound})" if cells.bound else ""
+    """How far above the floor, and the first letter of what binds, for `BOUNDS`."""
+    bound = rf"$^{{\mathrm{{{cells.bound[0]}}}}}$" if cells.bound else ""
     return f"{_times(cells.times_floor)}{bound}"
 
 

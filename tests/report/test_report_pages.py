@@ -120,6 +120,13 @@ def test_a_page_tells_how_to_measure_it_again():
     assert "--threads 2" in command
 
 
+def test_compiled_rows_are_asked_for_by_a_flag():
+    record = measured_record()
+    compiled = replace(record.rows[3], case=replace(record.rows[3].case, implementation="matmul+compile"))
+    text = "".join(read(page(replace(record, rows=(record.rows[3], compiled)))).texts)
+    assert "--operators kao_qkv:matmul --compile --projection value" in text
+
+
 def test_cells_that_are_no_full_grid_take_several_commands():
     record = grid_record()
     small = tuple(replace(row, case=replace(row.case, c=64)) for row in record.rows[:4])
