@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from diffs import made_run
 from samples import grid_record, measured_record
 
 from kaoprof.cli.app import run
@@ -22,7 +23,7 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("kaoprof ")
 ]
-AT_ONCE = ("compare", "profile", "sweep")  # what only measures longer runs in other tests
+AT_ONCE = ("compare", "profile", "sweep", "reproduce")  # what only measures longer runs in other tests
 
 
 def test_the_first_screen_holds_the_two_commands():
@@ -39,7 +40,11 @@ def test_every_command_works_as_written(command, tmp_path, monkeypatch, capsys):
         rows = tuple(replace(row, case=replace(row.case, c=64)) for row in grid_record().rows)
         Path("run.jsonl").write_text(dumps(replace(grid_record(), rows=rows)), encoding="utf-8")
         Path("other.json").write_text(dumps(measured_record()), encoding="utf-8")
-    more = ["--analytic"] if arguments[0] in AT_ONCE and "--analytic" not in arguments else []
+    if arguments[0] in ("diff", "reproduce"):
+        for number, name in enumerate(("before.json", "after.json")):
+            Path(name).write_text(dumps(made_run(number)), encoding="utf-8")
+    known = {"--analytic", "--from"} & {*arguments}
+    more = ["--analytic"] if arguments[0] in AT_ONCE and not known else []
     assert run([*arguments, *more]) == 0, capsys.readouterr().err
 
 

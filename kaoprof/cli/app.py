@@ -43,7 +43,7 @@ def kaoprof_command(
 
 
 def main() -> None:
-    """Runs the command line and exits: 0 done, 1 a known failure, 2 wrong usage, 130 interrupted."""
+    """Runs the command line and exits: 0 done, 1 a known failure, 2 wrong usage, 3 a limit broken, 130 interrupted."""
     gc.set_threshold(COLLECT_AFTER)
     steady_streams()
     for ending in (signal.SIGTERM, signal.SIGHUP):
