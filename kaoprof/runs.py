@@ -79,7 +79,31 @@ def load_records(path: Path) -> tuple[AnyRecord, ...]:
     data = read_bytes(path)
     if is_journal(data):
         return records_of(parse_journal(data, where=str(path)))
+    if data.startswith(REPORT):
+        return tuple(_record(bytes(run.record), where=str(path)) for run in _report(data, where=str(path)))
     return (_record(data, where=str(path)),)
+
+
+REPORT = b'{\n "schema": 1,\n "kind": "report"'  # several runs in one file, which `report --to all.json` wrote
+
+
+class _Reported(msgspec.Struct):
+    name: str
+    record: msgspec.Raw
+
+
+class _Report(msgspec.Struct):
+    runs: tuple[_Reported, ...]
+
+
+def _report(data: bytes, *, where: str) -> tuple[_Reported, ...]:
+    try:
+        runs = msgspec.json.decode(data, type=_Report).runs
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"this report is cut off or damaged: {error}", where=where) from None
+    if not runs:
+        raise RecordError("holds no run", where=where)
+    return runs
 
 
 def _record(data: bytes, *, where: str) -> AnyRecord:

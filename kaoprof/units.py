@@ -82,8 +82,8 @@ def sure_digits(value: float, low: float | None, high: float | None) -> str:
 
 
 def sure_interval(value: float, low: float, high: float) -> str:
-    """The interval with no more digits than its value has, rounded outwards: `70-75`."""
-    place = _sure_place(value, low, high)
+    """The interval, rounded outwards, with a digit more than its value has, three in all at most: `70.4-75.0`."""
+    place = max(_sure_place(value, low, high) - 1, math.floor(math.log10(value)) - 2)
     step = 10.0**place
     low, high = math.floor(round(low / step, 6)) * step, math.ceil(round(high / step, 6)) * step
     return f"{_at_place(low, place)}-{_at_place(high, place)}"

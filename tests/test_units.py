@@ -136,13 +136,13 @@ def test_rates_have_decimal_prefixes(per_second, unit, text):
 @pytest.mark.parametrize(
     ("value", "low", "high", "text", "interval"),
     [
-        (71.3, 70.4, 75.0, "71", "70-75"),  # half of the interval is 2.3: ones
-        (268.0, 234.0, 410.0, "270", "230-410"),  # 88: tens
-        (31.35, 30.3, 32.4, "31", "30-33"),
+        (71.3, 70.4, 75.0, "71", "70.4-75.0"),  # half of the interval is 2.3: ones
+        (268.0, 234.0, 410.0, "270", "234-410"),  # 88: tens
+        (31.35, 30.3, 32.4, "31", "30.3-32.4"),
         (0.1566, 0.152, 0.161, "0.157", "0.152-0.161"),  # 0.0045: thousandths
         (12.5, 12.5, 12.5, "12.5", "12.5-12.5"),  # three digits at most
-        (7.05, 0.4, 80.0, "7", "0-80"),  # one digit at least
-        (9.96, 9.4, 10.5, "10.0", "9.4-10.5"),
+        (7.05, 0.4, 80.0, "7", "0.4-80.0"),  # one digit at least
+        (9.96, 9.4, 10.5, "10.0", "9.40-10.50"),
     ],
 )
 def test_a_value_has_the_digits_that_its_interval_supports(value, low, high, text, interval):

@@ -101,7 +101,7 @@ def _row(standing: Standing) -> str:
 
 
 def _latency(standing: Standing, cells: Cells) -> str:
-    """Median and interval with the digits that the interval supports: `71~ms (70--75)`."""
+    """Median and interval with the digits that the interval supports: `71~ms (70.4--75.0)`."""
     latency = standing.latency
     if latency is None:
         return escape(cells.latency)

@@ -95,6 +95,17 @@ def test_more_settings_than_a_picture_holds(folder, capsys):
 
 
 @pytest.mark.usefixtures("folder")
+def test_several_runs_in_one_file_are_read_again(capsys):
+    assert report("grid.json", "cell.json", "--to", "all.json") == 0
+    assert report("all.json", "--format", "csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(",")[2] for line in lines[1:]] == ["all #1"] * 16 + ["all #2"] * 4
+    Path("half.json").write_bytes(Path("all.json").read_bytes()[:9000])
+    assert report("half.json") == 1
+    assert "this report is cut off or damaged" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
 def test_only_some_cells(capsys):
     assert report("grid.json", "--only", "h=14,28", "--format", "csv") == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + 8
