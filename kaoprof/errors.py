@@ -68,7 +68,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     known = list(known)
     plain = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), plain, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word.lower(), plain, n=2, cutoff=0.5)
+    close.sort(key=lambda name: name[:1] != word[:1].lower())  # people rarely miss the first letter
     close += [part for part in word.lower().split("_") if part in plain]
     nearest = next((plain[name] for name in close), None)
     return f"did you mean {nearest!r}?" if nearest else f"one of: {', '.join(known)}"

@@ -19,7 +19,7 @@ Counts: TypeAlias = Count | Annotated[tuple[Count, ...], Meta(min_length=1, max_
 Schema = Annotated[Literal[1], Meta(description="version of this format: 1")]
 Source = Annotated[str, Meta(max_length=500, description="where it comes from, such as a paper")]
 Description = Annotated[str, Meta(max_length=500, description="one line that says what it is")]
-FloatType = Annotated[Literal["fp64", "fp32", "bf16", "fp16"], Meta(description="dtype of inputs and weights")]
+FloatType = Annotated[Literal["fp64", "fp32", "tf32", "bf16", "fp16"], Meta(description="dtype of inputs and weights")]
 Mode = Annotated[Literal["forward", "train"], Meta(description="forward, or train for forward and backward")]
 
 
@@ -109,7 +109,8 @@ class TensorInput(Part, frozen=True, kw_only=True):
 
     shape: Annotated[tuple[Count, ...], Meta(max_length=8, description="sizes, batch first, such as [1, 3, 224, 224]")]
     dtype: Annotated[
-        Literal["fp64", "fp32", "bf16", "fp16", "int64", "int32", "bool"], Meta(description="dtype, such as fp32")
+        Literal["fp64", "fp32", "tf32", "bf16", "fp16", "int64", "int32", "bool"],
+        Meta(description="dtype, such as fp32"),
     ] = "fp32"
     high: Annotated[int, Meta(ge=1, le=2**31, description="whole numbers are drawn from 0 to below this")] = 2
 

@@ -109,7 +109,7 @@ def test_python_returns_the_record():
         (["--h", "8", "--operators", ","], 2, "none is named"),
         (["--h", "8", "--baseline", "nonlocl"], 2, "did you mean 'nonlocal'?"),
         (["--h", "8", "--projection", "values"], 2, "did you mean 'value'?"),
-        (["--h", "8", "--dtype", "float32"], 2, "unknown dtype 'float32'"),
+        (["--h", "8", "--dtype", "float32"], 2, "did you mean 'fp32'?"),
         (["--h", "8", "--device", "gpu"], 2, "unknown device 'gpu'"),
         (["--h", "8", "--budget", "0s"], 2, "--budget: '0s' must be more than zero"),
         (["--h", "8", "--timeout", "soon"], 2, "--timeout: 'soon' is not a length of time"),
