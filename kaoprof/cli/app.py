@@ -47,7 +47,8 @@ def main() -> None:
     gc.set_threshold(COLLECT_AFTER)
     steady_streams()
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: what was measured is kept
+        if signal.getsignal(ending) != signal.SIG_IGN:  # nohup ignores the end of a terminal
+            signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: what was measured is kept
     sys.exit(run(sys.argv[1:]))
 
 

@@ -67,7 +67,11 @@ REAL += ["--operators", "kao_qkv:matmul,nonlocal:matmul"]
 
 
 def start(command, folder):
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """A process that heeds Ctrl-C, also if these tests run in the background of a shell, which ignores it."""
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+    )  # fmt: skip
 
 
 def wait_for_cells(path, number):
@@ -104,6 +108,15 @@ def test_a_real_sweep_goes_on_after_each_way_to_end_it(tmp_path):
     record = load_any(path)
     assert {row.status for row in record.rows} == {"ok"}
     assert all(row.latency and row.peak_bytes_measured and row.counted for row in record.rows)
+
+
+@pytest.mark.parametrize(("before", "code"), [("SIG_IGN", 0), ("SIG_DFL", 130)])
+def test_under_nohup_the_end_of_the_terminal_does_not_end_a_sweep(before, code):
+    script = (
+        f"import os, signal; signal.signal(signal.SIGHUP, signal.{before}); from kaoprof.cli import app; "
+        "command = lambda **_: os.kill(os.getpid(), signal.SIGHUP); app.app = command; app.main()"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == code
 
 
 def test_two_sweeps_on_one_journal_the_second_is_refused(tmp_path, capsys):
