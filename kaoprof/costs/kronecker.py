@@ -33,8 +33,12 @@ def kao_qkv(dims: Dims, options: AttentionOptions) -> Cost:
 
 
 def averages_flops(dims: Dims) -> Size:
-    """Per channel: for each spatial axis one mean over all the others, which reads every position."""
-    return len(dims.spatial) * mean_flops(dims.positions)
+    """Per channel: for each spatial axis the mean over all the others.
+
+    What is left is read twice for each axis but the last: for that axis's averages, and to average the axis away; 2 h w
+    in all for 2-D, and 2 t h w + 2 h w for 3-D.
+    """
+    return sum(2 * mean_flops(math.prod(dims.spatial[axis:])) for axis in range(len(dims.spatial) - 1))
 
 
 def outer_sum_flops(dims: Dims) -> Size:

@@ -69,8 +69,11 @@ class LiveBytesMode(TorchDispatchMode):
     def absorb(self, gradient: Tensor) -> None:
         """The engine adds up gradients in the first one's storage, except under a mode like this one: so undo that.
 
-        A sum in a backward pass whose first term was born in it counts as such.
+        A sum in a backward pass whose first term was born in it counts as such; not one whose first term is a small
+        gradient spread out as a view, as that of a sum: there is no storage for the result.
         """
+        if 0 in gradient.stride():
+            return
         identity = gradient.untyped_storage()._cdata  # noqa: SLF001 - see `follow`
         if identity not in self.gradients:
             return

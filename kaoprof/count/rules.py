@@ -135,6 +135,11 @@ def batch_norm_flops(x: Tensor, *args: Any, **_: object) -> Size:
     return x.numel() * (NORMALISE_FLOPS + (STATISTICS_FLOPS if training else 0))
 
 
+def sum_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size:
+    """The sum of k elements is k - 1 additions; with the division that follows it, a mean."""
+    return x.numel() - out.numel()
+
+
 def interpolation_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size:
     """`(b c *s) -> (b c *s')`, linear along every spatial axis."""
     return interpolation_flops(out.numel(), x.ndim - 2)
@@ -196,9 +201,10 @@ MACS: dict[Any, Rule] = {
 }
 
 FLOPS: dict[Any, Rule] = {
-    aten._softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
-    aten._safe_softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
-    aten._log_softmax: per_output(SOFTMAX_FLOPS),  # noqa: SLF001
+    **dict.fromkeys(
+        (aten.softmax, aten._softmax, aten._safe_softmax, aten._log_softmax),  # noqa: SLF001
+        per_output(SOFTMAX_FLOPS),
+    ),
     aten._softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
     aten._log_softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
     **dict.fromkeys(FUSED_ATTENTION, attention_flops),
@@ -206,7 +212,7 @@ FLOPS: dict[Any, Rule] = {
     aten.convolution: convolution_flops,
     **dict.fromkeys((aten.hardswish, aten.hardswish_, aten._prelu_kernel), per_output(1)),  # noqa: SLF001
     **dict.fromkeys((aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d), interpolation_rule),
-    aten.sum: per_input(1),
+    aten.sum: sum_rule,
     aten.max_pool2d_with_indices: pool_rule,
     aten.max_pool3d_with_indices: pool_rule,
     aten.avg_pool2d: pool_rule,
@@ -282,14 +288,14 @@ def macs_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) 
     rule = MACS.get(operation.overloadpacket)
     if rule is None:
         return 0
-    return rule(*args, **kwargs, out=out) * (COMPLEX_FACTOR if first_tensor(args).is_complex() else 1)
+    return rule(*args, **kwargs | {"out": out}) * (COMPLEX_FACTOR if first_tensor(args).is_complex() else 1)
 
 
 def flops_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:
     """FLOPs of one call outside contractions; None if no rule covers it."""
     packet = operation.overloadpacket
     if packet in FLOPS:
-        return FLOPS[packet](*args, **kwargs, out=out)
+        return FLOPS[packet](*args, **kwargs | {"out": out})  # also where the caller gave `out=` itself
     if packet in MACS or packet in MOVES_DATA or only_looks(operation):
         return 0
     if torch.Tag.reduction in operation.tags:

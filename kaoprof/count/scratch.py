@@ -76,6 +76,11 @@ def half_precision_mean(x: Tensor, axes: list[int] | None = None, *_: object, **
     return SINGLE_BYTES * (x.numel() + x.numel() // averaged)
 
 
+def sum_in_other_dtype(x: Tensor, *_: object, dtype: torch.dtype | None = None, **__: object) -> Size:
+    """A sum in another dtype than its input's is taken of a copy in that dtype."""
+    return 0 if dtype in (None, x.dtype) else x.numel() * dtype.itemsize
+
+
 def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> int:
     """The kernel works on contiguous tensors and copies those that are not, as after a transposed product."""
     return sum(tensor.numel() * tensor.element_size() for tensor in (grad, output) if not tensor.is_contiguous())
@@ -85,6 +90,7 @@ CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
     aten.convolution: convolution_scratch,
     aten.mean: half_precision_mean,
+    aten.sum: sum_in_other_dtype,
     aten._scaled_dot_product_flash_attention_for_cpu_backward: cpu_flash_backward,  # noqa: SLF001
     aten._softmax_backward_data: softmax_backward,  # noqa: SLF001
 }

@@ -23,9 +23,9 @@ with warnings.catch_warnings():
     from fvcore.nn import FlopCountAnalysis
 
 WITHOUT_MACS = (
-    "add", "add_", "sub", "rsub", "mul", "mul_", "div", "neg", "exp", "rsqrt", "mean", "sum", "softmax", "max_pool1d",
-    "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand", "reshape", "view",
-    "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
+    "add", "add_", "sub", "rsub", "mul", "mul_", "div", "div_", "neg", "exp", "rsqrt", "mean", "sum", "softmax",
+    "max_pool1d", "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand",
+    "reshape", "view", "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
     "pad", "roll", "index", "masked_fill", "ne", "min",
     "relu", "relu_", "hardtanh", "hardtanh_", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
     "leaky_relu", "elu", "softplus", "mish", "dropout", "dropout_", "batch_norm", "layer_norm", "group_norm",

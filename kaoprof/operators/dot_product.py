@@ -3,6 +3,8 @@
 Both hold the same weights under the same names, so a state dict of one loads into the other.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,15 +34,18 @@ class _Projected(nn.Module):
 
 
 class MatmulAttention(_Projected):
-    """Attention that writes its coefficients out. Stays in the layout of its input: channels first, no copies."""
+    """Attention that writes its coefficients out. Takes its input in the layout that it has: channels first."""
 
     def project(self, name: str, tokens: Tensor) -> Tensor:
-        if name not in self._modules:
+        projection = self._modules.get(name)
+        if projection is None:
             return tokens
-        weight = self.get_submodule(name).get_parameter("weight")
+        weight = cast("nn.Linear", projection).weight
         return torch.bmm(weight.expand(tokens.shape[0], -1, -1), tokens)  # (c c) , (b c n) -> (b c n)
 
     def split_heads(self, tokens: Tensor) -> Tensor:
+        if self.heads == 1:
+            return tokens
         return tokens.reshape(tokens.shape[0] * self.heads, -1, tokens.shape[2])  # (b c n) -> (b*heads d n)
 
     def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
@@ -49,9 +54,34 @@ class MatmulAttention(_Projected):
         v = self.split_heads(self.project("value", keys_values))  # (b*heads d m)
         if self.scale != 1.0:
             k = k * self.scale
-        coefficients = torch.bmm(q.mT, k).softmax(dim=-1)  # (b*heads n m)
-        attended = torch.bmm(v, coefficients.mT)  # (b*heads d n)
-        return self.project("output", attended.reshape(queries.shape))
+        similarities = torch.bmm(q.mT, k)  # (b*heads n m)
+        if _transformed(similarities):
+            attended = attended_with_gradients(similarities, v)  # (b*heads d n)
+        else:
+            attended = attended_in_place(similarities, v)  # (b*heads d n)
+        return self.project("output", attended.view(queries.shape))
+
+
+def _transformed(tensor: Tensor) -> bool:
+    """Whether anything but this forward pass looks at `tensor`: gradients, a compiler, or one of torch's transforms."""
+    return (
+        tensor.requires_grad or torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # noqa: SLF001 - vmap knows no `out=`; nothing public tells
+    )
+
+
+def attended_with_gradients(similarities: Tensor, v: Tensor) -> Tensor:
+    """The values weighted by softmax: `(b n m) , (b d m) -> (b d n)`.
+
+    The coefficients stand first in the product, so that their gradient has their own layout: else the backward pass
+    of softmax copies it whole.
+    """
+    return torch.bmm(similarities.softmax(dim=-1), v.mT).mT.contiguous()
+
+
+def attended_in_place(similarities: Tensor, v: Tensor) -> Tensor:
+    """The same values, the coefficients written over the similarities: half the memory, and half of its page faults."""
+    coefficients = torch.softmax(similarities, dim=-1, out=similarities)
+    return torch.bmm(v, coefficients.mT)
 
 
 class FusedAttention(_Projected):
@@ -66,8 +96,9 @@ class FusedAttention(_Projected):
         return tokens if projection is None else projection(tokens)  # (b n c)
 
     def split_heads(self, tokens: Tensor) -> Tensor:
-        heads: Tensor = tokens.unflatten(2, (self.heads, -1))  # (b n heads d)
-        return heads.transpose(1, 2)  # (b heads n d)
+        if self.heads == 1:
+            return tokens.unsqueeze(1)  # (b 1 n c)
+        return tokens.view(*tokens.shape[:2], self.heads, -1).transpose(1, 2)  # (b n c) -> (b heads n d)
 
     def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
         tokens = queries.mT.contiguous()  # (b n c)

@@ -36,9 +36,10 @@ def test_kao_kv_by_hand(projection, positions_transformed, matrices):
 
 
 def test_the_outer_sum_of_three_axes_is_built_axis_by_axis():
-    # t=2, h=3, w=4, c=5: averages 3 * 24 * 5; outer sum (2*3 + 2*3*4) * 5; keys 9 * 5; softmax 5 * 81
+    # t=2, h=3, w=4, c=5: averages 2 * 24 * 5 for t and to average t away, 2 * 12 * 5 for h and w from what is left;
+    # outer sum (2*3 + 2*3*4) * 5; keys 9 * 5; softmax 5 * 81
     cost = OPERATORS["kao_qkv"].cost(Dims(b=1, c=5, spatial=(2, 3, 4)), AttentionOptions())
-    assert cost.elementwise == 3 * 24 * 5 + (6 + 24) * 5 + 9 * 5 + 5 * 81
+    assert cost.elementwise == (2 * 24 + 2 * 12) * 5 + (6 + 24) * 5 + 9 * 5 + 5 * 81
 
 
 def test_odd_sizes_pool_to_the_ceiling():

@@ -159,6 +159,62 @@ def test_strided_inputs_are_welcome(name, implementation):
     torch.testing.assert_close(module(channels_last), module(x))
 
 
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("spatial", SIZES)
+@pytest.mark.parametrize("heads", [1, 3])
+def test_what_is_written_in_place_without_gradients_is_what_is_kept_for_them(name, spatial, heads):
+    module, x = make(name, heads=heads, projection="qkvo"), make_input(spatial)
+    before = x.clone()
+    with torch.no_grad():
+        without = module(x)
+    torch.testing.assert_close(without, module(x), rtol=1e-12, atol=1e-12)
+    assert torch.equal(x, before)  # nothing but what the operator made itself was written over
+
+
+@pytest.mark.parametrize("name", ["nonlocal", "kao_kv", "kao_qkv"])
+def test_a_batch_made_by_vmap_is_welcome_where_no_output_can_be_given(name):
+    module = make(name)
+    x = torch.stack([make_input((3, 4)), 2 * make_input((3, 4))])
+    with torch.no_grad():
+        each = torch.stack([module(part) for part in x])
+        torch.testing.assert_close(torch.func.vmap(module)(x), each)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own, for its forward derivatives
+@pytest.mark.parametrize("name", ["nonlocal", "kao_kv", "kao_qkv"])
+def test_a_directional_derivative_is_a_difference_quotient(name):
+    module, x, direction = make(name), make_input((3, 4)), make_input((4, 3)).mT
+    step = 1e-6
+    quotient = (module(x + step * direction) - module(x - step * direction)) / (2 * step)
+    with torch.no_grad():
+        _, derivative = torch.func.jvp(module, (x,), (direction,))
+    torch.testing.assert_close(derivative, quotient, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("spatial", [(3, 5), (2, 3, 5)])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_gradient_of_the_input_lies_as_the_input_does(spatial, batch):
+    x = torch.randn(batch, CHANNELS, *spatial, dtype=torch.float64, requires_grad=True)
+    gradients = []
+    inside = x * 1
+    inside.register_hook(gradients.append)
+    make("kao_qkv")(inside).sum().backward()
+    assert [gradient.is_contiguous() for gradient in gradients] == [True]  # else whoever gets it copies it
+
+
+@pytest.mark.parametrize("spatial", [(5, 7), (3, 5, 7)])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_averages_in_half_precision_are_right_to_its_last_bits_and_do_not_overflow(spatial, dtype):
+    x = (make_input(spatial) + 20_000).to(dtype)  # float16 ends at 65,504: any sum of four is more than it holds
+    for axis, average in enumerate(axis_averages(x)):
+        others = [2 + other for other in range(len(spatial)) if other != axis]
+        assert average.dtype == dtype
+        roundings = 2 * len(spatial)
+        torch.testing.assert_close(
+            average.double(), x.double().mean(others), rtol=roundings * torch.finfo(dtype).eps / 2, atol=0
+        )
+
+
 def test_heads_must_divide_the_channels():
     with pytest.raises(UsageError, match="6 channels cannot be split into 4 heads"):
         make("nonlocal", heads=4)

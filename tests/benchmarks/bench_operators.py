@@ -1,0 +1,150 @@
+"""How close the Kronecker operators come to the physical limit: reading X once and writing Y once, which is a clone.
+
+Run: python tests/benchmarks/bench_operators.py [ROUNDS]
+In one run, interleaved, with two threads in single precision: `clone()`; the obvious implementation, written out below
+(textbook); ours; ours compiled, where a compiler works; and how long ours would take if only its matrix products,
+which a clone does not have, were left. The goal is that KAO_QKV takes at most twice a clone at the two larger sizes.
+The headline follows: KAO_QKV against fused non-local attention at 8 x 8 x 56 x 56, the paper's own size.
+"""
+
+import random
+import sys
+import time
+
+import torch
+
+from kaoprof.operators import KroneckerAttentionKV, KroneckerAttentionQKV, NonLocalAttention
+from kaoprof.stats import estimate
+
+ROUNDS = 30
+SAMPLE_S = 0.004  # seconds of one sample: short calls are repeated
+THREADS = 2
+SIZES = ((8, 64, 56, 56), (1, 64, 128, 128), (8, 64, 128, 128))
+GOAL = 2.0  # clones that KAO_QKV may take
+GOAL_SIZES = SIZES[1:]
+HEADLINE_SIZE = (8, 8, 56, 56)
+HEADLINE_GOAL = 306.0  # times faster than non-local attention: what the paper printed, against an explicit baseline
+
+
+def textbook(module, *, of_positions):
+    """KAO as one would write it down from the paper, with the weights of `module`."""
+    attention = module.attention
+
+    def forward(x):
+        averages = torch.cat((x.mean(dim=3), x.mean(dim=2)), dim=2)  # (b c s)
+        queries = x.flatten(2) if of_positions else averages  # (b c n) or (b c s)
+        values = attention.value.weight @ averages  # (b c s)
+        coefficients = torch.softmax(queries.mT @ averages * attention.scale, dim=-1)
+        attended = values @ coefficients.mT
+        if of_positions:
+            return attended.reshape(x.shape)
+        rows, columns = attended.split((x.shape[2], x.shape[3]), dim=2)
+        return rows.unsqueeze(3) + columns.unsqueeze(2)
+
+    return forward
+
+
+def products_of(module, *, of_positions):
+    """The three matrix products alone, on tensors that are there already."""
+    attention = module.attention
+
+    def forward(x, kept={}):  # noqa: B006 - what is kept is the purpose
+        if x.shape not in kept:
+            averages = torch.cat((x.mean(dim=3), x.mean(dim=2)), dim=2)
+            queries = x.flatten(2) if of_positions else averages
+            kept[x.shape] = averages, queries, (queries.mT @ averages).softmax(dim=-1)
+        averages, queries, coefficients = kept[x.shape]
+        values = torch.bmm(attention.value.weight.expand(x.shape[0], -1, -1), averages)
+        return torch.bmm(queries.mT, averages), torch.bmm(values, coefficients.mT)
+
+    return forward
+
+
+def compiled(module, x):
+    """The module through `torch.compile`, or None if no compiler works here."""
+    compiling = torch.compile(module, dynamic=False)
+    try:
+        compiling(x)
+    except Exception as error:  # noqa: BLE001 - whatever the compiler fails with, there is none
+        print(f"no compiler: {str(error).splitlines()[0][:80]}")
+        return None
+    return compiling
+
+
+def seconds_of(calls, rounds):
+    """Seconds per call of each, round by round; the order within a round is drawn."""
+    repeats = {}
+    for name, call in calls.items():
+        for _ in range(3):
+            call()
+        start = time.perf_counter()
+        call()
+        repeats[name] = max(1, round(SAMPLE_S / (time.perf_counter() - start)))
+    samples = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name in random.sample(list(calls), len(calls)):
+            calls[name]()
+            start = time.perf_counter()
+            for _ in range(repeats[name]):
+                calls[name]()
+            samples[name].append((time.perf_counter() - start) / repeats[name])
+    return samples
+
+
+def paired(numerator, denominator):
+    """The median of the rounds' own ratios, with its interval."""
+    return estimate([above / below for above, below in zip(numerator, denominator, strict=True)])
+
+
+def against_clone(size, rounds):
+    """Prints a table for one size; the ratio of our KAO_QKV is returned."""
+    x = torch.randn(size)
+    qkv, kv = KroneckerAttentionQKV(size[1]), KroneckerAttentionKV(size[1])
+    rows = {"clone": torch.clone}
+    for name, module, of_positions in (("KAO_QKV", qkv, False), ("KAO_KV", kv, True)):
+        rows[f"{name} textbook"] = textbook(module, of_positions=of_positions)
+        rows[f"{name} ours"] = module
+        rows[f"{name} compiled"] = compiled(module, x)
+        rows[f"{name} products"] = products_of(module, of_positions=of_positions)
+        torch.testing.assert_close(module(x), rows[f"{name} textbook"](x), rtol=1e-4, atol=1e-5)
+    rows["KAO_KV ours, sdpa"] = KroneckerAttentionKV(size[1], implementation="sdpa")
+    samples = seconds_of({name: lambda call=call: call(x) for name, call in rows.items() if call is not None}, rounds)
+    print(f"\n{' x '.join(map(str, size))}   clone: {estimate(samples['clone']).median * 1e6:,.1f} us")
+    ratios = {name: paired(seconds, samples["clone"]) for name, seconds in samples.items() if name != "clone"}
+    for name, ratio in ratios.items():
+        print(f"  {name:20}{ratio.median:9.2f} clones   [{ratio.low:.2f}, {ratio.high:.2f}]")
+    return ratios["KAO_QKV ours"].median
+
+
+def headline(rounds):
+    """Prints how many times faster than fused non-local attention KAO_QKV is, and returns it."""
+    x = torch.randn(HEADLINE_SIZE)
+    fused = NonLocalAttention(HEADLINE_SIZE[1], implementation="sdpa")
+    ours = KroneckerAttentionQKV(HEADLINE_SIZE[1])
+    samples = seconds_of({"fused": lambda: fused(x), "ours": lambda: ours(x)}, rounds)
+    ratio = paired(samples["fused"], samples["ours"])
+    medians = {name: estimate(seconds).median for name, seconds in samples.items()}
+    print(f"\n{' x '.join(map(str, HEADLINE_SIZE))}   fused non-local {medians['fused'] * 1e3:.1f} ms, KAO_QKV "
+          f"{medians['ours'] * 1e6:.0f} us: {ratio.median:.0f}x [{ratio.low:.0f}, {ratio.high:.0f}]")  # fmt: skip
+    return ratio.median
+
+
+def main():
+    """Prints the tables and which goals were met; 1 if one was not."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    torch.set_num_threads(THREADS)
+    torch.set_flush_denormal(True)
+    print(f"{THREADS} threads, fp32; medians of {rounds} interleaved rounds' own ratios, 95 % intervals")
+    with torch.no_grad():
+        reached = {size: against_clone(size, rounds) for size in SIZES}
+        faster = headline(rounds)
+    missed = [size for size in GOAL_SIZES if reached[size] > GOAL]
+    for size in missed:
+        print(f"goal missed at {size}: {reached[size]:.2f} clones, {GOAL} were asked for")
+    if faster < HEADLINE_GOAL:
+        print(f"goal missed: {faster:.0f}x, {HEADLINE_GOAL:.0f}x were asked for")
+    return 1 if missed or faster < HEADLINE_GOAL else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Our KAO_QKV against the public module of kronecker-attention-pytorch: same weights, same work, same output.
+
+Run: python tests/benchmarks/bench_public_modules.py [ROUNDS]
+after: pip install -c constraints.txt kronecker-attention-pytorch (no test needs it)
+Prints the ratio of latencies and of the peaks that the CPU's allocator saw, theirs over ours, forward and training;
+exits with 1 where ours is slower, or the outputs differ.
+
+What their module (version 0.0.6) computes, and how the work is made the same:
+- Four projections, on any number of channels per head. Ours get `projection="qkvo"`; theirs get heads that divide the
+  channels, so that both multiply c x c matrices. The weights are copied.
+- No 1/sqrt(d): ours get `scale="none"`.
+- A bias on the output projection. It acts on the averages, before the outer sum, so that every position receives it
+  twice; the paper has none. It is taken away, and what is left is the paper's KAO_QKV.
+- Two spatial axes only.
+"""
+
+import importlib.util
+import random
+import sys
+import time
+
+import torch
+
+from kaoprof.measure.meters import CpuMeters
+from kaoprof.operators import KroneckerAttentionQKV
+from kaoprof.stats import estimate
+
+PACKAGE = "kronecker_attention_pytorch"
+ROUNDS = 40
+SAMPLE_S = 0.004  # seconds of one sample: short calls are repeated
+TOLERANCE = 1e-5
+CASES = (  # (b, c, h, w), heads
+    ((1, 8, 14, 14), 1), ((8, 8, 14, 14), 1), ((8, 8, 56, 56), 1), ((8, 64, 28, 28), 2), ((8, 64, 56, 56), 2),
+    ((1, 64, 128, 128), 2), ((2, 256, 28, 28), 8), ((8, 64, 128, 128), 2), ((1, 32, 512, 512), 1),
+)  # fmt: skip
+
+
+def pair(channels, heads):
+    """Theirs and ours, with the same weights."""
+    theirs_class = importlib.import_module(PACKAGE).KroneckerSelfAttention
+    theirs = theirs_class(dim=channels, heads=heads, dim_heads=channels // heads)
+    theirs.to_out.bias = None
+    ours = KroneckerAttentionQKV(channels, heads=heads, projection="qkvo", scale="none")
+    matrices = [*theirs.to_qkv.weight[..., 0].chunk(3), theirs.to_out.weight[..., 0]]
+    names = ("query", "key", "value", "output")
+    ours.load_state_dict({f"attention.{name}.weight": matrix for name, matrix in zip(names, matrices, strict=True)})
+    return theirs, ours
+
+
+def forward_step(module, x):
+    """One forward pass without gradients."""
+
+    def step():
+        with torch.no_grad():
+            return module(x)
+
+    return step
+
+
+def training_step(module, x):
+    """One forward and backward pass; gradients start at None."""
+    x, ones = x.clone().requires_grad_(), torch.ones_like(x)
+
+    def step():
+        module.zero_grad(set_to_none=True)
+        x.grad = None
+        output = module(x)
+        output.backward(ones)
+        return output
+
+    return step
+
+
+def paired_ratio(theirs, ours, rounds):
+    """Their seconds over ours, from rounds that hold both in random order."""
+    for step in (theirs, ours) * 3:
+        step()
+    start = time.perf_counter()
+    theirs()
+    repeats = max(1, round(SAMPLE_S / (time.perf_counter() - start)))
+    ratios = []
+    for _ in range(rounds):
+        seconds = {}
+        for step in random.sample((theirs, ours), 2):
+            step()
+            start = time.perf_counter()
+            for _ in range(repeats):
+                step()
+            seconds[step] = time.perf_counter() - start
+        ratios.append(seconds[theirs] / seconds[ours])
+    return estimate(ratios)
+
+
+def compare(size, heads, rounds):
+    """Prints a line for each mode; whether the outputs agree and ours is not slower."""
+    x = torch.randn(size)
+    theirs, ours = pair(size[1], heads)
+    with torch.no_grad():
+        difference = float((theirs(x) - ours(x)).abs().max())
+    well = difference <= TOLERANCE
+    for mode, step_of in (("forward", forward_step), ("train", training_step)):
+        steps = [step_of(module, x) for module in (theirs, ours)]
+        latency = paired_ratio(*steps, rounds)
+        peaks = [CpuMeters().peak(step)["allocated"] for step in steps]
+        slower = latency.high < 1
+        well = well and not slower
+        interval = f"[{latency.low:.2f}, {latency.high:.2f}]"
+        print(f"{' x '.join(map(str, size)):20}{heads:3}  {mode:8}{latency.median:6.2f}x {interval:16}"
+              f"{peaks[0] / peaks[1]:6.2f}x   {difference:.0e}{'  SLOWER' if slower else ''}")  # fmt: skip
+    return well
+
+
+def main():
+    """Prints the table; 1 if ours is slower anywhere or computes something else."""
+    if importlib.util.find_spec(PACKAGE) is None:
+        print(f"{PACKAGE}: not installed, nothing to compare with (pip install -c constraints.txt {PACKAGE})")
+        return 0
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    torch.set_flush_denormal(True)
+    print(f"theirs over ours, {torch.get_num_threads()} threads; medians of {rounds} interleaved rounds")
+    print(f"{'b x c x h x w':20}heads mode    latency                   peak   difference")
+    well = [compare(size, heads, rounds) for size, heads in CASES]
+    return 0 if all(well) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
