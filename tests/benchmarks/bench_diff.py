@@ -8,11 +8,11 @@ import itertools
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import slowed
+from msgspec.structs import replace
 
 from kaoprof import profiling
 from kaoprof.diff_records import FASTER, SLOWER
