@@ -6,8 +6,9 @@ A `Workload` is torch-free and goes through JSON, so that the same one is counte
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kaoprof.catalog import find_operator
 from kaoprof.dims import AttentionOptions, Dims
@@ -21,8 +22,7 @@ FLOAT_DTYPES = {"fp64": "float64", "fp32": "float32", "tf32": "float32", "bf16":
 TORCH_DTYPES = FLOAT_DTYPES | {"int64": "int64", "int32": "int32", "bool": "bool"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorSpec:
+class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from 0 to below `high`."""
 
     shape: tuple[int, ...]
@@ -30,8 +30,7 @@ class TensorSpec:
     high: int = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """One module, its inputs, and what is done with them.
 
     Args:
@@ -45,7 +44,7 @@ class Workload:
 
     factory: str
     args: tuple[int, ...] = ()
-    kwargs: dict[str, int | str] = field(default_factory=dict)
+    kwargs: dict[str, int | str] = msgspec.field(default_factory=dict)
     inputs: tuple[TensorSpec, ...]
     mode: str = "forward"
     seed: int = 0

@@ -1,7 +1,8 @@
 """The one table of operators: what each is called, what it costs, which module runs it, and where it comes from."""
 
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 from kaoprof.costs.cost import Cost, CostFunction, order
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
@@ -12,8 +13,7 @@ from kaoprof.errors import UsageError, did_you_mean
 PAPER = "arXiv:2007.08442"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """An attention operator.
 
     Args:

@@ -5,8 +5,9 @@ Torch-free for MACs, which have closed forms.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError
@@ -20,8 +21,7 @@ MOST_DEGREE = 8  # of one size with the others tied to it: N^2 in 3-D is the 6th
 FURTHEST = 2**20  # up to here it is looked for a size from which on nothing changes any more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes from `start` to `end` (None: for ever) where one operator is cheaper; None where both cost the same."""
 
     start: int
@@ -29,8 +29,7 @@ class Stretch:
     cheaper: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossing:
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     """Which of two operators is cheaper at which sizes of `axis`, in `macs` or `memory`; together all sizes."""
 
     first: str
@@ -62,8 +61,7 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     return Crossing(first=first, second=second, axis=axis, quantity=quantity, stretches=stretches)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Race:
+class Race(msgspec.Struct, frozen=True, kw_only=True):
     """Two costs over a whole number (a size, in its steps), from `start` on.
 
     `final` says whether from a number on the same side is certain to be ahead; by default by differences.

@@ -1,15 +1,15 @@
 """What `diff` leaves behind: two runs, what differs around them, and each row's change. Raw, in SI units."""
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.records import SCHEMA
 
 FASTER, SLOWER, SAME, UNSURE = "FASTER", "SLOWER", "SAME", "UNSURE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two runs. `rows` is how many it has, `environments` how many its file holds."""
 
     path: str
@@ -21,8 +21,7 @@ class Side:
     interrupted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was another before; texts, empty where it is not known."""
 
     name: str
@@ -30,8 +29,7 @@ class Change:
     new: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """How much slower all rows of a cell together were in the new run: `factor`, None where too few rows tell.
 
     `removed` says whether the rows' changes are relative to it.
@@ -42,8 +40,7 @@ class Drift:
     removed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeChange:
+class TimeChange(msgspec.Struct, frozen=True, kw_only=True):
     """New over old time, above 1 is slower.
 
     Args:
@@ -62,8 +59,7 @@ class TimeChange:
     new_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """What is exact in one run; bytes of the whole batch, counts of one sample. None is not known."""
 
     macs: int | None
@@ -73,8 +69,7 @@ class Counts:
     peak_bytes_measured: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiffRow:
+class DiffRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row that stands in either run or both; what only one has is None for the other.
 
     Args:
@@ -96,8 +91,7 @@ class DiffRow:
     breaches: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiffRecord:
+class DiffRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison.
 
     Args:

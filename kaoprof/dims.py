@@ -1,8 +1,9 @@
 """Axes, sizes, dtype widths and the words for an operator's options: the vocabulary that every other module uses."""
 
 import math
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypedDict
+
+import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
 
@@ -18,8 +19,7 @@ CACHES = ("auto", "cold", "warm")
 SDPA_BACKENDS = ("auto", "flash", "efficient", "cudnn", "math")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dims:
+class Dims(msgspec.Struct, frozen=True, kw_only=True):
     """The sizes of an input `(b, c, *spatial)`: `spatial` is `(n,)`, `(h, w)` or `(t, h, w)`."""
 
     b: Size
@@ -50,8 +50,7 @@ class Dims:
         return " x ".join(map(str, self.shape))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionOptions:
+class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What an attention operator can be told, besides its input.
 
     Args:

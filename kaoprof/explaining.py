@@ -4,9 +4,10 @@ Torch-free until something is explained.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from kaoprof.specs import Document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainRequest:
+class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be explained.
 
     Args:
@@ -39,12 +39,12 @@ class ExplainRequest:
     """
 
     target: str
-    options: AttentionOptions = field(default_factory=AttentionOptions)
+    options: AttentionOptions = msgspec.field(default_factory=AttentionOptions)
     ndim: int = 2
     inputs: tuple[str, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, int] = msgspec.field(default_factory=dict)
     args: tuple[Argument, ...] = ()
-    kwargs: Mapping[str, Argument] = field(default_factory=dict)
+    kwargs: Mapping[str, Argument] = msgspec.field(default_factory=dict)
     allow_import: bool = False
     mode: str = "forward"
     dtype: str = "fp32"

@@ -1,14 +1,14 @@
 """What an explanation holds: texts and numbers only, so that it goes into JSON and is shown without torch."""
 
-from dataclasses import asdict, dataclass
 from typing import Any
+
+import msgspec
 
 PROVEN = "formula = derivation"
 DIFFERENT = "formula and derivation differ"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Formula:
+class Formula(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity of the whole batch as an exact expression of the named sizes.
 
     Args:
@@ -40,8 +40,7 @@ class Formula:
     value: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the cost: an operation such as `1st bmm`, a submodule without those inside, or a whole block.
 
     Shares of the totals are 0 to 1.
@@ -58,8 +57,7 @@ class Share:
     flops_share: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofLine:
+class ProofLine(msgspec.Struct, frozen=True, kw_only=True):
     """A closed form of the catalog beside what was derived; `difference` is derived minus formula."""
 
     quantity: str
@@ -69,8 +67,7 @@ class ProofLine:
     proven: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What a module costs, as formulas, and what they rest on. Everything goes into JSON as it is.
 
     Args:
@@ -126,4 +123,4 @@ class Explanation:
 
     def as_json(self) -> dict[str, Any]:
         """As plain dictionaries, lists, texts and numbers, with the proof's status."""
-        return {**asdict(self), "proof_status": self.proof_status}
+        return {**msgspec.to_builtins(self), "proof_status": self.proof_status}

@@ -1,7 +1,9 @@
 """What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.records import Record, Row
 from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of
@@ -14,8 +16,7 @@ BUSY_LOAD = 0.5  # load average per core before the run above which other progra
 DENORMALS_WORTH_NAMING = 0.001  # of the coefficients: from here on an unflushed baseline is visibly slower
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """What the rows of one cell are compared with: the fastest, and the leanest, implementation of the baseline."""
 
     fastest: Row | None
@@ -23,8 +24,7 @@ class Baseline:
     macs: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """One row, seen against its cell's baseline. Ratios above 1 are in the row's favour; None is not known."""
 
     row: Row

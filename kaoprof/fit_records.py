@@ -1,12 +1,11 @@
 """What `fit` leaves behind: the largest sizes within a budget, or who is cheaper from where on. Raw, in SI units."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.records import SCHEMA, Environment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything but the size that varies: `sizes` by axis, without `axis`; `threads` None where none matter."""
 
     axis: str
@@ -20,8 +19,7 @@ class Conditions:
     threads: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedSize:
+class TimedSize(msgspec.Struct, frozen=True, kw_only=True):
     """One size that was measured: the median of seconds per call and its 95 % interval, where there is one."""
 
     size: int
@@ -31,8 +29,7 @@ class TimedSize:
     samples: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitRow:
+class FitRow(msgspec.Struct, frozen=True, kw_only=True):
     """The largest size of one operator within the budget.
 
     Args:
@@ -63,8 +60,7 @@ class FitRow:
         return self.operator if self.implementation is None else f"{self.operator}:{self.implementation}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitRecord:
+class FitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `fit` with a budget: `amount` bytes (`memory`), MACs of the whole batch (`macs`), seconds (`time`)."""
 
     schema: int = SCHEMA
@@ -79,8 +75,7 @@ class FitRecord:
     interrupted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheaperStretch:
+class CheaperStretch(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes from `start` to `end` (None: for ever) where one operator is cheaper; None where both cost the same."""
 
     start: int
@@ -88,8 +83,7 @@ class CheaperStretch:
     cheaper: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedRatio:
+class TimedRatio(msgspec.Struct, frozen=True, kw_only=True):
     """The first's time over the second's at one size, each by its fastest implementation, from paired rounds."""
 
     size: int
@@ -101,8 +95,7 @@ class TimedRatio:
     samples: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossRow:
+class CrossRow(msgspec.Struct, frozen=True, kw_only=True):
     """Two operators, one quantity: `macs` and `memory` exactly at all sizes, `time` as far as it was measured.
 
     Args:
@@ -129,8 +122,7 @@ class CrossRow:
     ratios: tuple[TimedRatio, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossRecord:
+class CrossRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `fit --cross`."""
 
     schema: int = SCHEMA

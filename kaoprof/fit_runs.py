@@ -1,8 +1,10 @@
 """From a request to a record: the largest sizes within a budget, and who is cheaper from where on. Never prints."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator
 from kaoprof.crossing import cross
@@ -24,8 +26,7 @@ LEAST_TIMEOUT_S = 2.0  # a first call may be slow for reasons of its own
 PAIR = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitRequest:
+class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What varies, and everything that stays.
 
     Args:
@@ -39,10 +40,10 @@ class FitRequest:
 
     axis: str
     sizes: Mapping[str, int]
-    told: AttentionOptions = field(default_factory=AttentionOptions)
+    told: AttentionOptions = msgspec.field(default_factory=AttentionOptions)
     mode: str = "forward"
     dtype: str = "fp32"
-    options: Options = field(default_factory=Options)
+    options: Options = msgspec.field(default_factory=Options)
 
     def __post_init__(self) -> None:
         for name, size in self.sizes.items():

@@ -4,7 +4,9 @@ Torch-free for MACs, which have closed forms; memory is predicted by dry runs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator
@@ -21,8 +23,7 @@ TIED_TO_H = "w"  # images are square unless w is given
 Need = Callable[[int], int]  # size -> bytes or MACs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """What must suffice: `amount` bytes (`memory`) or multiply-adds of the whole batch (`macs`)."""
 
     kind: str
@@ -34,8 +35,7 @@ class Budget:
             raise UsageError(f"must be more than zero, not {self.amount}", where=self.kind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """Everything but the size that varies.
 
     Args:
@@ -48,7 +48,7 @@ class Setting:
     """
 
     sizes: Mapping[str, int]
-    options: AttentionOptions = field(default_factory=AttentionOptions)
+    options: AttentionOptions = msgspec.field(default_factory=AttentionOptions)
     mode: str = "forward"
     dtype: str = "fp32"
     device: str = "cpu"
@@ -107,8 +107,7 @@ class Setting:
         return operator_workload(operator, dims, self.options, dtype=self.dtype, mode=self.mode, seed=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
     """The largest size of one operator that stays within the budget.
 
     Args:

@@ -6,7 +6,6 @@ and finished cells, which belong to the launch before them. A cell that stands t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -52,16 +51,14 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="cells", tag_field
 Entry = Launch | Finished
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One finished cell. `launch` is the number of the launch that it belongs to."""
 
     rows: tuple[Row, ...]
     launch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal holds. `whole_bytes` is where its last whole line ends; `spent_s` is by launch."""
 
     header: Header

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from kaoprof.errors import MeasurementError, UsageError
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a session leaves: a measurement for every subject, where and how, and whether it was interrupted."""
 
     measurements: dict[int, Measurement]

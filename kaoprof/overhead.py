@@ -7,7 +7,8 @@ overhead. Such sizes are named, and the exponent rests on the others.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.power_law import MIN_POINTS, law_through, relative_weights
 from kaoprof.student import quantile
@@ -24,16 +25,14 @@ DAMPING, MOST_DAMPING = 1e-3, 1e6
 Vector = list[float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
+class Timed(msgspec.Struct, frozen=True, kw_only=True):
     """A median in seconds, and the half width of its 95 % interval relative to it; None where it has none."""
 
     seconds: float
     half_width: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverheadLaw:
+class OverheadLaw(msgspec.Struct, frozen=True, kw_only=True):
     """`seconds = overhead_s + coefficient * size^exponent`, `margin` being half the exponent's 95 % interval.
 
     `dominated` are the sizes where the overhead is more than half of the time, `beyond` the others.

@@ -5,7 +5,8 @@ Pure. A power law holds only locally, so `fitted` uses only points near a limit,
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.student import quantile
 
@@ -16,8 +17,7 @@ REACH = 2.0  # the largest factor in size beyond the measured sizes that an answ
 LEAST_EXPONENT = 0.3  # below it, time hardly depends on the size: a call's overhead
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerLaw:
+class PowerLaw(msgspec.Struct, frozen=True, kw_only=True):
     """`log(seconds) = intercept + exponent * log(size)`, with what its 95 % band needs; or of another quantity.
 
     Args:

@@ -1,11 +1,11 @@
 """From a request to a record: closed forms, counts, prediction, measurement, in that order. Never prints."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator

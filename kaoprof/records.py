@@ -3,7 +3,6 @@
 None means "not known"; it is never written as 0.
 """
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -15,8 +14,7 @@ SCHEMA = 1
 VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Which operator, at which size, told what: the key of a row. `spatial` is (n,), (h, w) or (t, h, w)."""
 
     operator: str
@@ -62,8 +60,7 @@ class Case:
         return (self.b, self.c, self.spatial, self.heads, self.projection, self.scale, self.dtype, self.mode)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analytic:
+class Analytic(msgspec.Struct, frozen=True, kw_only=True):
     """From the closed form. Counts are of one sample, bytes of the whole batch; in `train` mode of forward + backward.
 
     `flops_all` is None in `train` mode: the backward pass has no closed form for what is not a contraction.
@@ -78,19 +75,17 @@ class Analytic:
     compulsory_bytes: int  # input, output and parameters (trained: and their gradients), each moved once: unavoidable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
     """From running the module on meta tensors, counts of one sample; and the predicted peak, of the whole batch."""
 
     macs: int
     flops_all: int
     macs_fvcore: int | None
     peak_bytes_predicted: int
-    uncounted: dict[str, int] = field(default_factory=dict)
+    uncounted: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row.
 
     `launches[i]` is the number of the process that took it; empty where that is not known.
@@ -102,8 +97,7 @@ class Latency:
     launches: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """What one call really did on the device: operations launched, and bytes that these read plus wrote.
 
     Views launch nothing. What a kernel does inside, without a tensor to show for it, is not in the bytes. `launch_s` is
@@ -115,8 +109,7 @@ class Traffic:
     launch_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deviation:
+class Deviation(msgspec.Struct, frozen=True, kw_only=True):
     """How far an output is from the same computation in fp64, relative to the reference; None where it is not finite.
 
     `largest` is the largest absolute difference over the largest absolute value, `rms` the same of root mean squares;
@@ -128,8 +121,7 @@ class Deviation:
     not_finite: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One operator in one grid cell. `detail` explains any status that is not `ok`.
 
     `backend` is the fused attention that really ran: flash, efficient, cudnn or math, None where there is none.
@@ -152,8 +144,7 @@ class Row:
     energy_j: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """The device at one moment; None is not told. `throttled` counts how often, or ns how long, it slowed itself."""
 
     clock_hz: float | None = None
@@ -161,8 +152,7 @@ class Conditions:
     throttled: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
 
     `affinity` are the cores that the process may use, `energy_source` is who tells of energy: NVML or RAPL.
@@ -186,16 +176,14 @@ class Environment:
         return f"{self.device_name}, {self.threads} threads, torch {self.torch}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """The fastest copy of one size. `moved_bytes` is what it reads plus what it writes."""
 
     moved_bytes: int
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ceilings:
+class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
     """The most that a device was seen to do, with the run's threads: what floors follow from.
 
     Args:
@@ -220,8 +208,7 @@ class Ceilings:
         return self.copies[-1].moved_bytes / self.copies[-1].seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol:
+class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     """How it was measured; times in seconds.
 
     `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
@@ -244,8 +231,7 @@ class Protocol:
     after: Conditions | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `compare`."""
 
     schema: int = SCHEMA

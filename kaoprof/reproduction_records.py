@@ -1,6 +1,6 @@
 """What `reproduce` leaves behind: printed figures beside ours, and a verdict on every claim. Raw, in SI units."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.records import SCHEMA, Environment, Protocol
 
@@ -8,8 +8,7 @@ CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "not decidable here"
 ROUNDED, CUT_OFF, DIFFERS = "rounded", "cut off", "differs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One printed figure beside ours.
 
     Args:
@@ -35,8 +34,7 @@ class Figure:
     reported_saving: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimVerdict:
+class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """One claim, or a part of one: what was found, by which rule it was judged, and the result."""
 
     number: str
@@ -46,8 +44,7 @@ class ClaimVerdict:
     rule: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReproductionRecord:
+class ReproductionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `reproduce`. `run` names the run that was judged, if it was not measured for this."""
 
     schema: int = SCHEMA

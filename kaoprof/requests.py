@@ -4,7 +4,9 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.catalog import OPERATORS, find_operator
 from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, SDPA_BACKENDS, AttentionOptions, head_size, one_of
@@ -18,8 +20,7 @@ MOST_CORES = 4096
 Sizes = int | Sequence[int] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the rows are measured and what they are compared with; times in seconds.
 
     Args:

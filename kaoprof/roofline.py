@@ -5,7 +5,7 @@ rate of the fastest large product, one launch. The bound looks at what *this* im
 launches take, every byte read or written by it, all of its arithmetic.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.records import Ceilings, Copy, Record, Row, element_bytes
@@ -13,8 +13,7 @@ from kaoprof.records import Ceilings, Copy, Record, Row, element_bytes
 LAUNCH, MEMORY, COMPUTE = "launch", "memory", "compute"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
+class Shares(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that each of the three limits asks for by itself."""
 
     launch_s: float

@@ -1,10 +1,10 @@
 """Reads runs back from whatever file holds them: the records of `compare` and `profile`, the journals of `sweep`."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from kaoprof.errors import RecordError
 from kaoprof.fit_records import CrossRecord, FitRecord
@@ -23,8 +23,7 @@ KINDS: dict[str, type[AnyRecord]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A record, where it was read, and what to call it beside others."""
 
     path: Path

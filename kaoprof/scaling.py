@@ -3,8 +3,10 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
@@ -24,8 +26,7 @@ TIME_TOLERANCE = 0.25  # of an exponent of time: as far as caches and threads be
 PER_SAMPLE = ("products", "macs")  # counts that do not grow with the batch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
+class Law(msgspec.Struct, frozen=True, kw_only=True):
     """The exponent of one quantity, 95 %: `low` and `high`. `exponent` is None where `objection` says why.
 
     Args:
@@ -55,8 +56,7 @@ class Law:
         return self.low is not None and self.low > self.theory + TIME_TOLERANCE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of one operator that differ in `axis` only, smallest size first; `tied` axes have the same size as it."""
 
     axis: str
@@ -83,16 +83,14 @@ class Line:
         return (self.axis, self.tied, tuple(self.stays.items()), told)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
     """The laws of one line, by quantity; a quantity of which nothing is known is not there."""
 
     line: Line
     laws: Mapping[str, Law]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossover:
+class Crossover(msgspec.Struct, frozen=True, kw_only=True):
     """Which of two operators is measured faster from which size on; `line` is one of the first's."""
 
     line: Line

@@ -5,7 +5,9 @@ The one exception is what differs between processes, of which there are too few 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.records import Latency
 from kaoprof.student import CONFIDENCE, quantile
@@ -13,8 +15,7 @@ from kaoprof.student import CONFIDENCE, quantile
 FEWEST_LAUNCHES = 3  # with two, Student's t is 12.7: such an interval says nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A median with its confidence interval; `low` and `high` are None where too few samples allow none."""
 
     median: float

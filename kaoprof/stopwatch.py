@@ -1,8 +1,10 @@
 """Times operators at sizes that are chosen as the results come in, all in one measuring session."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting import Setting
@@ -13,8 +15,7 @@ from kaoprof.records import Environment, Latency
 from kaoprof.requests import Options
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
     """One implementation of one operator."""
 
     operator: str
@@ -26,15 +27,14 @@ class Contender:
         return f"{self.operator}:{self.implementation}"
 
 
-@dataclass(slots=True, kw_only=True)
-class Stopwatch:
+class Stopwatch(msgspec.Struct, kw_only=True):
     """What was timed so far: by contender and size. `close` ends the measuring process."""
 
     axis: str
     setting: Setting
     session: Session
     load_before: float | None = None
-    timed: dict[tuple[Contender, int], Measurement] = field(default_factory=dict)
+    timed: dict[tuple[Contender, int], Measurement] = msgspec.field(default_factory=dict)
 
     def time(self, wanted: Sequence[tuple[Contender, int]], budget_s: float) -> None:
         """Times all of these, interleaved in rounds; what cannot be timed has a status that says why.

@@ -3,8 +3,10 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
+
+import msgspec
+from msgspec.structs import fields, replace
 
 from kaoprof.catalog import find_operator
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
@@ -19,8 +21,7 @@ CellKey = tuple[object, ...]  # `Case.cell`
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepPlan:
+class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A grid and the options of its measurement. `operators` are `nonlocal:sdpa` and so on, `name` is the spec's."""
 
     name: str = ""
@@ -33,7 +34,7 @@ class SweepPlan:
     operators: tuple[str, ...]
     projection: str = "value"
     scale: str = "sqrt"
-    options: Options = field(default_factory=Options)
+    options: Options = msgspec.field(default_factory=Options)
 
     def __len__(self) -> int:
         """How many cells there are."""

@@ -7,10 +7,13 @@ Closed forms take 10 µs a row, less than handing them to another process.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import fields
 
 from kaoprof.errors import RecordError, UsageError
 from kaoprof.journal import Contents, Finished, Header, Launch, read_journal
@@ -32,8 +35,7 @@ LINE_CELLS = 1000  # at most, of closed forms
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepProgress:
+class SweepProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a sweep stands.
 
     Args:
@@ -52,8 +54,7 @@ class SweepProgress:
     left_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepOutcome:
+class SweepOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep leaves: `records` as `runs.records_of` gives them, and how many cells of the plan are done."""
 
     records: tuple[Record, ...]

@@ -4,8 +4,9 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from kaoprof.build import TensorSpec, Workload
 from kaoprof.catalog import find_operator
@@ -26,8 +27,7 @@ WORDS: dict[str, bool | None] = {"true": True, "false": False, "none": None}
 Argument = bool | int | float | str | tuple[Any, ...] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One module, and the names of its sizes.
 
     Args:
@@ -43,7 +43,7 @@ class Target:
 
     factory: str
     args: tuple[Argument, ...] = ()
-    kwargs: dict[str, Argument] = field(default_factory=dict)
+    kwargs: dict[str, Argument] = msgspec.field(default_factory=dict)
     inputs: tuple[tuple[str, ...], ...]
     sizes: dict[str, int]
     mode: str = "forward"

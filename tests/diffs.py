@@ -2,8 +2,8 @@
 
 import math
 import random
-from dataclasses import replace
 
+from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.profiling import analytic

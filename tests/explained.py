@@ -1,6 +1,6 @@
 """An explanation made by hand, with everything in it that a rendering must cope with."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kaoprof.explanations import Explanation, Formula, ProofLine, Share
 

@@ -1,6 +1,6 @@
 """A record made by hand, with round figures, for everything that only renders."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kaoprof.profiling import analytic
 from kaoprof.records import (

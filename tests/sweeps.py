@@ -1,8 +1,8 @@
 """Sweeps by hand: rows along laws that are known, plans, and a measuring session that takes no time."""
 
 import os
-from dataclasses import replace
 
+from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.measure.plan import Measurement

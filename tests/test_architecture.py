@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"operators", "models", "count"}
 HEAVY_IN_MEASURE = {  # the child's side
-    "bench", "caches", "ceilings", "denormals", "deviation", "energy", "environment", "layer_meter", "meters", "traffic",
-    "variants",
+    "bench", "caches", "ceilings", "denormals", "deviation", "energy", "environment", "layer_meter", "meters",
+    "traffic", "variants",
 }  # fmt: skip
 
 ARROWS = {  # each room may import from these, and from itself; only inside functions for the heavy ones
@@ -89,7 +89,17 @@ ARROWS["diff_records"] = {"records"}
 ARROWS["reproduction_records"] = {"records"}
 ARROWS["reproduction"] = set(ARROWS) - {"report"}
 ARROWS["report"] |= {"reproduction_records"}
-ARROWS["differences"] = {"diff_records", "layer_records", "records", "runs", "stats", "student", "dims", "errors", "version"}
+ARROWS["differences"] = {
+    "diff_records",
+    "layer_records",
+    "records",
+    "runs",
+    "stats",
+    "student",
+    "dims",
+    "errors",
+    "version",
+}
 ARROWS["report"] |= {"diff_records"}
 
 

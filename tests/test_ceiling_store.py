@@ -1,9 +1,8 @@
 """What is kept of a device's ceilings: found again in the same environment only, and never trusted blindly."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
+from msgspec.structs import replace
 from samples import CEILINGS
 
 from kaoprof.ceiling_store import CeilingStore, ceilings_folder, is_plausible

@@ -1,7 +1,7 @@
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from samples import CALL_S, PEAK_BYTES, measured_record
 
 from kaoprof.findings import disagreements, find_baseline, sound, standings, warnings_of

@@ -1,8 +1,8 @@
 """Whole networks: the paper's totals, closed forms = counts for every layer, overrides, and modules that really run."""
 
-import dataclasses
 import json
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -230,7 +230,7 @@ def test_the_stride_is_that_of_the_first_of_a_repeat():
 
 def test_a_workload_carries_the_whole_spec_through_json():
     workload = network_workload(every_layer("[16, 12]"), dtype="fp64", seed=3)
-    json.dumps(dataclasses.asdict(workload))
+    msgspec.json.encode(workload)
     module = build_module(workload, device="cpu")
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float64}
     again = build_module(workload, device="cpu")

@@ -2,11 +2,11 @@
 
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from diffs import made_run
+from msgspec.structs import replace
 from samples import grid_record, measured_record
 
 from kaoprof.cli.app import run

@@ -1,8 +1,7 @@
 """What cannot have been measured is refused by row and name; what kaoprof writes never is."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record

@@ -1,10 +1,10 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from samples import CALL_S, analytic_record, measured_record
 
 from kaoprof.errors import RecordError

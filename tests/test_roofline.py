@@ -1,10 +1,9 @@
 """Floors and bounds, on a device whose ceilings are round figures."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from samples import row
 
 from kaoprof.records import Ceilings, Copy, Traffic

@@ -1,8 +1,7 @@
 """Runs are read back from whatever holds them: one per record, and per environment of a journal."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from samples import measured_record
 from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 

@@ -1,8 +1,7 @@
 """How costs grow: exact exponents of counts, theory from the closed form, and who overtakes whom."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kaoprof.profiling import compare, count_rows
 from kaoprof.records import Latency

@@ -1,10 +1,10 @@
 import math
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy.stats import quantile_test
 
 from kaoprof.records import Latency

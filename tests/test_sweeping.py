@@ -1,8 +1,7 @@
 """A sweep goes on where it stopped, and refuses what would mix figures that mean different things."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from samples import measured_record
 from sweeps import ENVIRONMENT, LAWS, FakeSession, fake_measuring, plan_of
 

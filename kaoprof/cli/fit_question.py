@@ -1,7 +1,8 @@
 """What exactly `kaoprof fit` is asked: one budget or one crossing, and the size that is solved for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.requests import parse_names
@@ -12,8 +13,7 @@ AXES = {"batch": "b", "channels": "c"} | {name: name for name in ("b", "c", "t",
 HINT = "for example kaoprof fit --memory 24GiB"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """A budget (`memory` in bytes, `macs`, `time` in seconds), or with `names` a crossing."""
 
     budget: str = ""

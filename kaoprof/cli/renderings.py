@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kaoprof.report.formats import EXPLAIN_FORMATS, FIT_FORMATS, FORMATS, PROFILE_FORMATS
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True, kw_only=True):
     """How one kind of record is shown.
 
     Args:

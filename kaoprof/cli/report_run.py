@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kaoprof.cli.output import write_whole
 from kaoprof.cli.streams import say
@@ -29,8 +30,7 @@ MOST_WARNINGS = 8  # on stderr
 MOST_TERMINAL_PLOTS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reporter:
+class Reporter(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of record: what is written, shown and warned of."""
 
     subject: Any

@@ -1,8 +1,9 @@
 """What exactly `kaoprof sweep` is asked: the grid, from a spec or from options, and where it is kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from kaoprof.cli.output import check_targets
 from kaoprof.errors import SpecError, UsageError
@@ -17,8 +18,7 @@ JOURNAL_SUFFIX = ".jsonl"
 ALL = "all"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The words as they were typed; None leaves the choice to the spec, or to the defaults."""
 
     operators: str | None

@@ -4,8 +4,9 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from kaoprof.cli.finish import finish
 from kaoprof.cli.output import print_record
@@ -17,8 +18,7 @@ from kaoprof.sweep_plan import SweepPlan
 from kaoprof.sweeping import Sweep
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """What comes after the last cell. `command` is what was typed, without the program."""
 
     format_name: str

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, FUSED_SCALE_FLOPS, softmax_flops
 from kaoprof.dims import AttentionOptions, Dims, Size
@@ -10,8 +11,7 @@ from kaoprof.dims import AttentionOptions, Dims, Size
 HUGE = 2**40  # doubling so large a size tells a polynomial's degree exactly: its lower terms no longer show
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of one forward pass of one sample.
 
     `macs` are contractions only; `elementwise` is every other FLOP, by the rules of `arithmetic`; `params` are weights;

@@ -1,8 +1,8 @@
 """Everything that `explain` knows of a module: formulas by derivation, else by interpolation, held against counts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import sympy
 
 from kaoprof.count.domain import Domain
@@ -22,8 +22,7 @@ class NotAnalysableError(KaoprofError):
     """The module can neither be run with symbolic sizes nor without data."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Formulas of a target, for the whole batch, and what they rest on.
 
     Args:

@@ -1,8 +1,8 @@
 """Where a cost comes from: its parts by operation and by submodule, each with its formula and its share."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 import sympy
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
@@ -12,8 +12,7 @@ from kaoprof.count.itemised import Item
 MOST_BLOCKS = 16  # rows that are still read as a table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One operation, or all operations of one submodule.
 
     Args:

@@ -1,6 +1,6 @@
 """Everything that can be known of a workload without running it."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.build import Workload
 from kaoprof.count.dispatcher import count_on_meta
@@ -8,8 +8,7 @@ from kaoprof.count.live_bytes import predict_peak_bytes
 from kaoprof.count.second_opinion import count_with_fvcore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
+class Census(msgspec.Struct, frozen=True, kw_only=True):
     """What was counted, for the whole batch.
 
     `macs_fvcore` is None where fvcore has no opinion; `uncounted` maps each operation without a rule to its calls.

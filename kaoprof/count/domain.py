@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import sympy
 
 from kaoprof.count.expressions import as_text, proven, size_symbol, with_ceilings
@@ -13,8 +13,7 @@ SIGNS = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Le: "<=", sympy.Lt: "<", sympy.Ge:
 MOST_LEAST_SIZE = 4096  # a bound such as `h > 700` is looked for up to here
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Domain:
+class Domain(msgspec.Struct, frozen=True, kw_only=True):
     """The sizes for which a formula was derived.
 
     Args:

@@ -6,8 +6,8 @@ the degree is read off (the next differences must vanish) and again at held-out 
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 import sympy
 
 from kaoprof.count.domain import Domain
@@ -26,8 +26,7 @@ class NotPolynomialCountError(KaoprofError):
     """The counts follow no polynomial of the sizes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
+class Axis(msgspec.Struct, frozen=True, kw_only=True):
     """How one size is sampled: `first + step * k` for k from 0 to the degree."""
 
     name: str
@@ -36,8 +35,7 @@ class Axis:
     degree: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpolation:
+class Interpolation(msgspec.Struct, frozen=True, kw_only=True):
     """Formulas by quantity, the sizes for which they were made, and how many concrete counts they took."""
 
     formulas: dict[str, sympy.Expr]

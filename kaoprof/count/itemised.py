@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sympy
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,7 @@ from kaoprof.count.dispatcher import CountingMode, name_of
 from kaoprof.dims import Size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One operation of one call of a module.
 
     Args:

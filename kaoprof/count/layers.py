@@ -6,9 +6,9 @@ is a private one, built for it; its hooks are gone afterwards in any case.
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, cast
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
@@ -21,8 +21,7 @@ from kaoprof.watching import watched
 LABEL = "kaoprof layer"  # the key under which an autograd node remembers its module
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCount:
+class LayerCount(msgspec.Struct, frozen=True, kw_only=True):
     """What one module itself executes, for the whole batch; not what the modules inside it do.
 
     Args:

@@ -1,8 +1,8 @@
 """Everything that can be known of a whole model without running it, as a tree of layers."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from torch import nn
 
 from kaoprof.build import Workload, build_module
@@ -15,8 +15,7 @@ from kaoprof.layer_records import OWN
 NORMS = (nn.modules.batchnorm._BatchNorm,)  # noqa: SLF001 - torch's common class of all batch norms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCensus:
+class LayerCensus(msgspec.Struct, frozen=True, kw_only=True):
     """One layer for the whole batch; of one that holds others, their sum. The whole model is called ""."""
 
     layer: str
@@ -38,8 +37,7 @@ class LayerCensus:
         return FLOPS_PER_MAC * self.macs + self.elementwise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCensus:
+class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
     """A model's layers in the order in which they are written, the whole first."""
 
     layers: tuple[LayerCensus, ...]

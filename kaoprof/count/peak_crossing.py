@@ -1,8 +1,8 @@
 """The peak of an operator along one size, and whether one such peak stays below another one for ever."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import sympy
 
 from kaoprof.count.expressions import candidates_of, size_symbol, value_at
@@ -15,8 +15,7 @@ HINT = 16  # where the formulas are derived; any number from 2 on would do
 COUNTER = sympy.Symbol("k", integer=True, positive=True)  # the size that varies, in its steps
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeakCurve:
+class PeakCurve(msgspec.Struct, frozen=True, kw_only=True):
     """The peak in bytes over the number of steps of one size, from step `start` on."""
 
     formula: sympy.Expr

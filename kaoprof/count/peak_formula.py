@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sympy
 import torch
 from torch import Tensor
@@ -28,8 +28,7 @@ from kaoprof.targets import Target
 Alive = frozenset[tuple[sympy.Expr, int]]  # sizes in bytes, each with how many tensors have it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeakFormula:
+class PeakFormula(msgspec.Struct, frozen=True, kw_only=True):
     """The most bytes that are alive at once, above inputs and parameters, output included.
 
     Args:

@@ -1,8 +1,8 @@
 """Holds a derivation against the closed form of the catalog: the same polynomial, or the difference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import sympy
 
 from kaoprof.catalog import find_operator
@@ -14,8 +14,7 @@ from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.targets import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity: by the closed form, and as derived. `difference` is derived minus formula; 0 is the proof."""
 
     quantity: str

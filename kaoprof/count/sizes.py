@@ -4,11 +4,11 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from numbers import Integral
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import sympy
 import torch
 from sympy.logic.boolalg import Boolean
@@ -30,8 +30,7 @@ KERNEL_CHOICE = ("conv", "torch._subclasses.fake_impls")
 NOT_THE_CALLER = (SYMBOLIC_MACHINERY, "/torch/__init__.py", "/torch/utils/_", "/torch/_", "/kaoprof/count/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Specialisation:
+class Specialisation(msgspec.Struct, frozen=True, kw_only=True):
     """A size that the module turned into a number: the formulas hold for this `value` of it only.
 
     `why` is the line of code that did it.

@@ -4,9 +4,9 @@ Nothing is allocated or fitted: the expressions are what torch's dispatcher itse
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 import sympy
 import torch
 from torch import Tensor
@@ -23,8 +23,7 @@ T = TypeVar("T")
 MOST_RESTARTS = 16  # each finds one more divisor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Derivation:
+class Derivation(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of one call, for the whole batch, as exact expressions of the named sizes.
 
     Args:

@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import sympy
 
 from kaoprof.build import build_module
@@ -25,8 +25,7 @@ class FormulaError(KaoprofError):
     """A formula disagrees with what was counted at concrete sizes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(msgspec.Struct, frozen=True, kw_only=True):
     """Where peak memory is predicted for: `cpu` or `cuda`, and how many threads its kernels would use."""
 
     name: str = "cpu"

@@ -3,8 +3,10 @@
 import math
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.diff_records import (
     FASTER,
@@ -35,8 +37,7 @@ PROTOCOL_SAYS = ("budget_s", "samples", "timeout_s", "seed", "force_run", "cache
 WORKS = "ok"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """A run file: the record measured last, and what is to be told of it."""
 
     record: Comparable
@@ -128,7 +129,7 @@ def _changes(old: Comparable, new: Comparable) -> Iterator[Change]:
     """What is another around the runs, in a fixed order; what differs from one minute to the next is no change."""
     yield from _change("kaoprof", old.version, new.version)
     places = same_place(old.environment), same_place(new.environment)
-    for name in Environment.__dataclass_fields__:
+    for name in Environment.__struct_fields__:
         yield from _change(name, *(getattr(place, name, None) for place in places))
     for name in PROTOCOL_SAYS:
         yield from _change(name, *(getattr(record.protocol, name, None) for record in (old, new)))

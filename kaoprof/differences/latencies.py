@@ -8,7 +8,8 @@ slower than its neighbours; and how much runs of the same thing differ otherwise
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.records import Latency
 from kaoprof.stats import estimate
@@ -28,8 +29,7 @@ MOST_SPREAD = 4.0  # beyond it runs have nothing in common
 Cell = Mapping[str, Latency]  # by the row's name; measured in common rounds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(msgspec.Struct, frozen=True, kw_only=True):
     """The logarithm of a row's typical time in one run; `variance` is None where too few samples tell.
 
     `freedom` are the degrees of freedom of a variance between launches; 0 where there was one launch.
@@ -40,8 +40,7 @@ class Level:
     freedom: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shift:
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
     """The change of one row, as a logarithm, and its standard error; None where too few samples tell."""
 
     name: str
@@ -49,8 +48,7 @@ class Shift:
     error: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shifts:
+class Shifts(msgspec.Struct, frozen=True, kw_only=True):
     """All rows of two runs, by cell. `drifts` are logarithms, None where too few rows tell.
 
     `removed` says where the drift is taken away, `learned` whether the spread between runs comes from these rows.

@@ -1,8 +1,10 @@
 """What two runs are compared by: the rows of `compare` and `sweep`, or the models of `profile`."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.diff_records import Counts
 from kaoprof.layer_records import ModelProfile, ProfileRecord
@@ -12,8 +14,7 @@ Comparable: TypeAlias = Record | ProfileRecord
 Key: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """One row of a run, of whatever kind; rows of the same cell were measured in common rounds."""
 
     cell: str
@@ -73,7 +74,7 @@ def _cell(case: Case) -> str:
     plain = replace(case, operator="", implementation="", device=None)
     axes = " ".join(("b", "c", *plain.dims.axes))
     skipped = ("operator", "implementation", "device", "b", "c", "spatial", "dtype", "mode")
-    told = [f"{name} {getattr(plain, name)}" for name in Case.__dataclass_fields__ if name not in skipped]
+    told = [f"{name} {getattr(plain, name)}" for name in Case.__struct_fields__ if name not in skipped]
     return ", ".join((f"{plain.dims} ({axes})", plain.dtype, plain.mode, *told))
 
 

@@ -4,10 +4,11 @@ import gc
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 
 from kaoprof.build import Workload, build_inputs, build_module, step_of
@@ -32,8 +33,7 @@ FEWEST_AXES, SMALLEST_SIZE = 3, 2  # of `(b c n)`; and of each spatial axis, whi
 OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "not enough memory")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """A subject that is ready: its module, one step of it, and how that is run: `eager`, `compile` or `graph`."""
 
     workload: Workload

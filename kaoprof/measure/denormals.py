@@ -4,10 +4,10 @@ On CPUs such values cost many times a normal operation, and only explicit attent
 for this reason would be a strawman. kaoprof flushes them while it measures, and says how many there would have been.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 

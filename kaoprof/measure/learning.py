@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from kaoprof.records import Ceilings, Copy
 

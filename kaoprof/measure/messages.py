@@ -1,7 +1,6 @@
 """What parent and child say to each other: one JSON object per line, a request down, a reply up."""
 
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -9,8 +8,7 @@ import msgspec
 from kaoprof.build import Workload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """`do` names what the child does; the other fields are what that needs.
 
     `prepare` sets device, cores, threads, caches and import paths up and answers with the environment; `load` builds a
@@ -50,8 +48,7 @@ def preparation(
     return Request(do="prepare", device=device, threads=threads, affinity=affinity, cache=cache, sdpa=sdpa, paths=paths)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """`status` is `ok` with a `value`, or one of the records' statuses with a `detail`."""
 
     status: str

@@ -1,14 +1,14 @@
 """What a session is told, and what it finds out: subjects, the plan, progress, measurements."""
 
 import math
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from kaoprof.build import Workload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Something to measure. `floor_flops` is arithmetic that it cannot avoid, for the whole batch.
 
     `layers` are the names of a model's layers that are to be told apart; `variant` is how it is run: `eager`,
@@ -25,8 +25,7 @@ class Subject:
     variant: str = "eager"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How to measure; times in seconds. `samples` fixes the number of rounds; else the budget decides.
 
     `cache` is `warm`, or `cold`: emptied before every call that is timed. `sdpa` is the one backend that fused
@@ -46,8 +45,7 @@ class Plan:
     affinity: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a session stands: what is being measured, how far it is, and the estimate so far."""
 
     label: str
@@ -57,8 +55,7 @@ class Progress:
     estimate_s: float | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Measurement:
+class Measurement(msgspec.Struct, kw_only=True):
     """What is known of one subject so far."""
 
     status: str = "ok"
@@ -73,6 +70,6 @@ class Measurement:
     energy_j: float | None = None
     call_s: float = math.inf
     calls: int = 1
-    rounds: list[int] = field(default_factory=list)
-    samples_s: list[float] = field(default_factory=list)
-    launches: list[int] = field(default_factory=list)
+    rounds: list[int] = msgspec.field(default_factory=list)
+    samples_s: list[float] = msgspec.field(default_factory=list)
+    launches: list[int] = msgspec.field(default_factory=list)

@@ -1,6 +1,6 @@
 """What a whole spec comes to on paper, in one row. Torch-free; code is not imported."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.dims import DTYPE_BYTES
 from kaoprof.networks.analysis import check_spec, network_cost, spec_input
@@ -9,8 +9,7 @@ from kaoprof.specs.documents import GridSpec, ModelSpec, OperatorSpec
 from kaoprof.specs.grid import grid_cells
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpecTotals:
+class SpecTotals(msgspec.Struct, frozen=True, kw_only=True):
     """A spec at a glance; None where the figure does not apply to its kind.
 
     Args:

@@ -1,6 +1,6 @@
 """The cells that every human-readable table shares: console, Markdown and LaTeX differ in layout, not in words."""
 
-from dataclasses import dataclass
+import msgspec
 
 from kaoprof.findings import Standing
 from kaoprof.records import Record, Row
@@ -10,8 +10,7 @@ UNKNOWN = "-"
 PREDICTED = "*"  # behind a figure that was not measured
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cells:
+class Cells(msgspec.Struct, frozen=True, kw_only=True):
     """One row as text. For `agreement` see `agreement_mark`."""
 
     operator: str

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.findings import peak_bytes
 from kaoprof.records import Row
@@ -13,8 +15,7 @@ ROOFLINE = "roofline"  # a plot of its own, which runs along no size
 NEARLY_EQUAL = 1e-9  # relative: curves that differ by less are one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class Point(msgspec.Struct, frozen=True, kw_only=True):
     """A value with its 95 % interval, if there is one. `measured` is False for what was predicted or computed."""
 
     x: int
@@ -24,8 +25,7 @@ class Point:
     measured: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
     """A row that gave no measurement: where it would stand, if that is known, and its status."""
 
     x: int
@@ -33,8 +33,7 @@ class Lost:
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """One operator's points, by growing `x`. `implementation` is empty where all of the operator's agree.
 
     `expected` is what was predicted at the same places, for what was also measured.
@@ -57,8 +56,7 @@ class Curve:
         return {place.x for place in (*self.points, *self.expected)} | {lost.x for lost in self.lost}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guide:
+class Guide(msgspec.Struct, frozen=True, kw_only=True):
     """A theoretical slope, through the last point of the costliest operator that grows so."""
 
     exponent: int
@@ -66,8 +64,7 @@ class Guide:
     value: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity in one block. `unit` is that of the axis: `s`, `B` or nothing."""
 
     quantity: str
@@ -78,8 +75,7 @@ class Panel:
     limit: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
+class Quantity(msgspec.Struct, frozen=True, kw_only=True):
     """What can be drawn. `expected` is the same before anything ran; `growth` is the closed form whose slope counts."""
 
     name: str

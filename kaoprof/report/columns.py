@@ -1,7 +1,8 @@
 """The columns of schema 1, once: what each is called, and how it is read off a row. Appended to, never renamed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.findings import Standing, notes_of, standings
 from kaoprof.records import Record
@@ -10,8 +11,7 @@ from kaoprof.report.limits import reason_of
 Value = int | float | str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(msgspec.Struct, frozen=True, kw_only=True):
     """One row with everything that its columns need."""
 
     record: Record

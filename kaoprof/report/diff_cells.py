@@ -3,7 +3,8 @@
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.diff_records import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
 from kaoprof.report.sheets import UNKNOWN, Sheet
@@ -20,8 +21,7 @@ EQUAL = "="
 APPEARED, DISAPPEARED = "new", "gone"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison as text: sentences, tables, sentences."""
 
     summary: str

@@ -2,7 +2,9 @@
 
 import csv
 import io
-from dataclasses import asdict
+from typing import Any
+
+import msgspec
 
 from kaoprof.diff_records import DiffRecord, DiffRow
 from kaoprof.report.delimited import cell_text
@@ -30,7 +32,7 @@ def diff_to_csv(record: DiffRecord) -> str:
 
 
 def _values(row: DiffRow) -> dict[str, int | float | str | None]:
-    found = asdict(row) | {"breaches": " ".join(row.breaches) or None}
+    found: dict[str, Any] = msgspec.to_builtins(row) | {"breaches": " ".join(row.breaches) or None}
     found |= found.pop("time") or {}
     for side in ("old", "new"):
         found |= {f"{side}_{name}": value for name, value in (found.pop(side) or {}).items()}

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.explanations import PROVEN, Explanation, Formula, Share
 from kaoprof.report.mathematics import pretty
@@ -27,8 +28,7 @@ CONVENTION = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormulaRow:
+class FormulaRow(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity as text. `remark` says under which condition the expression is meant, if there is one."""
 
     label: str
@@ -91,8 +91,7 @@ def value_of(formula: Formula) -> str:
     return format_bytes(formula.value) if formula.quantity == "peak_bytes" else format_count(formula.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShareRow:
+class ShareRow(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the cost as text."""
 
     name: str

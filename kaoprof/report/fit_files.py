@@ -2,8 +2,9 @@
 
 import csv
 import io
-from dataclasses import asdict
 from typing import Any
+
+import msgspec
 
 from kaoprof.fit_records import CrossRecord, FitRecord
 from kaoprof.report.delimited import cell_text
@@ -34,15 +35,15 @@ CONDITIONS = (
 
 def fit_to_csv(record: FitRecord | CrossRecord) -> str:
     """One line for each operator, or each stretch of sizes or measured size; raw SI values, unknown is empty."""
-    conditions = asdict(record.conditions)
+    conditions = msgspec.to_builtins(record.conditions)
     stays = conditions | conditions.pop("sizes") | {"schema": record.schema}
     names: tuple[str, ...] = ("schema", *CROSS_COLUMNS, *CONDITIONS)
     if isinstance(record, FitRecord):
         names = ("schema", "budget", "amount", *FIT_COLUMNS, *CONDITIONS)
         stays |= {"budget": record.budget, "amount": record.amount}
-        lines = [asdict(row) for row in record.rows]
+        lines = [msgspec.to_builtins(row) for row in record.rows]
     else:
-        lines = [line for row in record.rows for line in _cross_lines(asdict(row))]
+        lines = [line for row in record.rows for line in _cross_lines(msgspec.to_builtins(row))]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)

@@ -2,14 +2,14 @@
 
 import importlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(msgspec.Struct, frozen=True):
     """A function from a record to text, by its name: `package.module:function`."""
 
     name: str

@@ -1,7 +1,9 @@
 """How the rows of some runs lie in a grid: what varies, along which axis a plot runs, and what stays the same."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.findings import Standing, standings
@@ -15,16 +17,14 @@ PLAIN = ("dtype", "mode", "device", "run")  # values that name themselves: "fp32
 Value = int | str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedRun:
+class NamedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A record of operators, and what to call it beside others."""
 
     name: str
     record: Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """One row at its place: `place` holds its sizes, options and run."""
 
     run: NamedRun
@@ -32,16 +32,14 @@ class Placed:
     place: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that differ in the operator and the axis that a plot runs along; `label` tells them from other blocks."""
 
     label: str
     rows: tuple[Placed, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
     """Some runs. `x` is None where no size varies; `x_label` names what varies with it, as in `h = w`.
 
     `fixed` is what is the same everywhere.

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.findings import LOOKS, peak_bytes
 from kaoprof.report.cells import PREDICTED, UNKNOWN, cells_of
@@ -30,8 +31,7 @@ def line_cells(row: Placed) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     """One block: per size and operator the fastest implementation, else the leanest. Sizes grow."""
 
     label: str

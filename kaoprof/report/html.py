@@ -3,10 +3,11 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape as escape_html
 from importlib.resources import files
+
+import msgspec
 
 from kaoprof.report.plain import visible
 from kaoprof.version import __version__
@@ -51,8 +52,7 @@ def page(title: str, parts: Iterable[str]) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True):
     """A cell of a table. `value` is what it is sorted by; without it the text."""
 
     text: str

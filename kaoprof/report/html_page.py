@@ -31,8 +31,8 @@ MOST_SENTENCES = 4  # cells whose meaning is told in words
 MOST_ROWS = 20_000  # 10 MB: a browser still sorts them within a second
 MOST_ROOFLINES = 2
 ROOFLINE_MEANING = (
-    "Arithmetic in a second over that per byte which operations read and wrote; sizes grow along a line. A row far below "
-    "both ceilings is held up by something else, such as the launch of its operations"
+    "Arithmetic in a second over that per byte which operations read and wrote; sizes grow along a line. A row far "
+    "below both ceilings is held up by something else, such as the launch of its operations"
 )
 ALL_ROWS = "Every row. A heading sorts by its column."
 NUMBERS = ("MACs", "counts", "map", "peak predicted", "peak measured", "latency", "95 % interval", "MACs ratio",

@@ -1,7 +1,8 @@
 """The columns of a profile's CSV, once. Appended to, never renamed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from kaoprof.layer_findings import layer_disagreements
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
@@ -11,8 +12,7 @@ from kaoprof.stats import estimate
 TOTAL = "TOTAL"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerView:
+class LayerView(msgspec.Struct, frozen=True, kw_only=True):
     """One layer with everything that its columns need."""
 
     record: ProfileRecord

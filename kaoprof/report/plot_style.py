@@ -1,8 +1,9 @@
 """How every plot looks: sizes for a two-column paper, signs that survive greyscale and colour blindness."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from kaoprof.units import format_bytes, format_count, format_seconds
 
@@ -48,8 +49,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """How one curve is drawn."""
 
     colour: str

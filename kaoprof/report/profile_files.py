@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -26,8 +25,7 @@ from kaoprof.report.layer_files import profile_to_csv, profile_to_latex, profile
 from kaoprof.units import format_seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedProfile:
+class NamedProfile(msgspec.Struct, frozen=True, kw_only=True):
     """A record of models, and what to call it beside others."""
 
     name: str

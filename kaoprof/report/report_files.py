@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -16,8 +15,7 @@ from kaoprof.report.grid import Grid
 from kaoprof.report.grid_cells import MANY_CELLS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheaf:
+class Sheaf(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be reported: the runs in their grid, and which quantities a plot shows (None: all there are)."""
 
     grid: Grid

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from dataclasses import asdict
+
+import msgspec
 
 from kaoprof.report.delimited import cell_text
 from kaoprof.report.reproduce_cells import sheets_of
@@ -24,7 +25,7 @@ def reproduction_to_csv(record: ReproductionRecord) -> str:
     parts = (("operators", record.operators), ("networks", record.networks), ("claims", record.claims))
     for part, lines in parts:
         for line in lines:
-            values = asdict(line) | {"schema": record.schema, "part": part}
+            values = msgspec.to_builtins(line) | {"schema": record.schema, "part": part}
             writer.writerow([cell_text(values.get(name)) for name in COLUMNS])
     return text.getvalue()
 

@@ -1,8 +1,9 @@
 """A table of texts with a title and sentences, and how it looks on a terminal, in Markdown and in LaTeX."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kaoprof.report.latex import escape as escape_latex
 from kaoprof.report.markdown import escape as escape_markdown
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 UNKNOWN = "-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     """A table as text: its title, headers, rows, and the sentences below; the first `names` columns are names."""
 
     title: str

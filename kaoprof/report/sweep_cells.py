@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kaoprof.findings import Standing, standings
 from kaoprof.records import Case, Record, Row

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -87,8 +88,7 @@ def plot_to_console(panel: Panel, x_label: str, title: str, width: int, *, unico
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
+class _Scale(msgspec.Struct, frozen=True):
     """The corners; a quantity that is the same everywhere lies in the middle."""
 
     left: float

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import msgspec
@@ -22,8 +21,7 @@ WORDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What msgspec found: the matched words, the key path, the value there, and what the schema allows there."""
 
     match: re.Match[str]
@@ -37,8 +35,7 @@ class Finding:
         return _description(self.types)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """An error in words: what is wrong, the key path, what to write."""
 
     message: str

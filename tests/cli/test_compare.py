@@ -246,7 +246,7 @@ def test_strict_turns_a_failed_row_into_exit_code_1(monkeypatch, capsys):
 
 
 def wrong_formula(right):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return lambda case: replace(right(case), macs=right(case).macs + 1)
 

@@ -159,7 +159,7 @@ def test_every_output_is_written(tmp_path, capsys):
 
 
 def test_under_strict_a_wrong_closed_form_exits_with_1(monkeypatch, capsys):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     right = presentation.compare_with_formula
 

@@ -3,10 +3,10 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record

@@ -1,10 +1,9 @@
 """Two run files compared: verdicts, exact changes, what came and went, limits, and files that cannot be compared."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 from diffs import NAMES, changed_pair, made_run
+from msgspec.structs import replace
 from samples import analytic_record
 
 from kaoprof.diff_records import FASTER, SAME, SLOWER, UNSURE, growth, peaks_of

@@ -1,8 +1,7 @@
 """Who is measured when, and what happens when a child dies: with a child and a clock that do as they are told."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kaoprof.build import TensorSpec, Workload
 from kaoprof.errors import MeasurementError

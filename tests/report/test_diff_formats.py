@@ -2,10 +2,10 @@
 
 import csv
 import io
-from dataclasses import replace
 
 import pytest
 from diffs import changed_pair, made_run
+from msgspec.structs import replace
 from rich.console import Console
 from samples import analytic_record
 

@@ -4,10 +4,10 @@ import io
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 
 import pytest
 from explained import explanation, refuted, share
+from msgspec.structs import replace
 from rich.console import Console
 
 from kaoprof.report.explain_cells import dominating, share_rows, warnings_of

@@ -5,9 +5,9 @@ import io
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 from samples import analytic_record, measured_record
 

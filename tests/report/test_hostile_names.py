@@ -4,9 +4,9 @@ import csv
 import io
 import shutil
 import subprocess
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from samples import grid_record, measured_record
 from test_report_pages import read
 

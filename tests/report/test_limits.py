@@ -1,8 +1,7 @@
 """The sentences about limits, with the arithmetic in sight."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.findings import standings

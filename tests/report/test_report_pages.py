@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record

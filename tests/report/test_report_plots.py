@@ -4,9 +4,9 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record

@@ -1,8 +1,8 @@
 """Exponents as a table: golden files, and that each sentence says what the laws say."""
 
 import io
-from dataclasses import replace
 
+from msgspec.structs import replace
 from rich.console import Console
 from samples import analytic_record, grid_record
 

@@ -1,7 +1,6 @@
 """What a table says in words: it must hold also where luck, noise or identity speak against it."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from samples import measured_record, row
 
 from kaoprof.findings import standings

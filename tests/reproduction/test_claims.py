@@ -2,9 +2,9 @@
 
 import math
 import random
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from kaoprof.profiling import compare
 from kaoprof.records import Counted, Latency

@@ -1,8 +1,7 @@
 """The printed counts beside ours: the paper's own formula gives every printed digit."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.dims import Dims
