@@ -5,9 +5,15 @@ In one run, interleaved, with two threads in single precision: `clone()`; the ob
 (textbook); ours; ours compiled, where a compiler works; and how long ours would take if only its matrix products,
 which a clone does not have, were left. The goal is that KAO_QKV takes at most twice a clone at the two larger sizes.
 The headline follows: KAO_QKV against fused non-local attention at 8 x 8 x 56 x 56, the paper's own size.
+
+Fetching new memory from the system costs more than a clone itself, and whether glibc does so depends on what ran
+before: left alone, KAO_QKV was seen at 0.4 clones. So all is measured twice, each time in a process of its own: once
+where every large output is new memory, once where what was freed is kept. The goal counts in both.
 """
 
+import os
 import random
+import subprocess
 import sys
 import time
 
@@ -23,6 +29,10 @@ SIZES = ((8, 64, 56, 56), (1, 64, 128, 128), (8, 64, 128, 128))
 GOAL = 2.0  # clones that KAO_QKV may take
 GOAL_SIZES = SIZES[1:]
 HEADLINE_SIZE = (8, 8, 56, 56)
+MEMORY = {  # glibc's settings
+    "every large output is new memory": "glibc.malloc.mmap_threshold=1048576",
+    "what was freed is kept": "glibc.malloc.trim_threshold=1099511627776:glibc.malloc.mmap_max=0",
+}
 HEADLINE_GOAL = 306.0  # times faster than non-local attention: what the paper printed, against an explicit baseline
 
 
@@ -129,12 +139,10 @@ def headline(rounds):
     return ratio.median
 
 
-def main():
-    """Prints the tables and which goals were met; 1 if one was not."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+def measure(rounds):
+    """Prints the tables and which goals were missed; 1 if one was."""
     torch.set_num_threads(THREADS)
     torch.set_flush_denormal(True)
-    print(f"{THREADS} threads, fp32; medians of {rounds} interleaved rounds' own ratios, 95 % intervals")
     with torch.no_grad():
         reached = {size: against_clone(size, rounds) for size in SIZES}
         faster = headline(rounds)
@@ -144,6 +152,20 @@ def main():
     if faster < HEADLINE_GOAL:
         print(f"goal missed: {faster:.0f}x, {HEADLINE_GOAL:.0f}x were asked for")
     return 1 if missed or faster < HEADLINE_GOAL else 0
+
+
+def main():
+    """Measures with each of the settings, which are read when a process starts; 1 if a goal was missed."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    if os.environ.get("GLIBC_TUNABLES") in MEMORY.values():
+        return measure(rounds)
+    print(f"{THREADS} threads, fp32; medians of {rounds} interleaved rounds' own ratios, 95 % intervals")
+    codes = []
+    for title, settings in MEMORY.items():
+        print(f"\n== {title}", flush=True)
+        environment = os.environ | {"GLIBC_TUNABLES": settings}
+        codes.append(subprocess.run([sys.executable, __file__, str(rounds)], env=environment, check=False).returncode)
+    return max(codes)
 
 
 if __name__ == "__main__":
