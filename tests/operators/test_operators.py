@@ -112,7 +112,8 @@ def test_every_operator_agrees_with_a_loop(name, spatial, implementation, projec
 def test_gradients_are_right(name, spatial, implementation):
     module = make(name, heads=2, projection="qkvo", implementation=implementation)
     x = make_input(spatial).requires_grad_()
-    assert torch.autograd.gradcheck(module, (x,))
+    projected = len(spatial) == 3  # a random projection of a large Jacobian instead of every entry
+    assert torch.autograd.gradcheck(module, (x,), fast_mode=projected)
     module(x).sum().backward()
     assert all(parameter.grad is not None for parameter in module.parameters())
 
