@@ -65,10 +65,18 @@ def demand_of(row: Row, ceilings: Ceilings, *, cold: bool) -> Shares | None:
     flops = row.counted.flops_all if row.counted else FLOPS_PER_MAC * row.analytic.macs
     again = max(row.traffic.moved_bytes - row.analytic.compulsory_bytes, 0)  # what was in use a moment ago: warm
     return Shares(
-        launch_s=max(row.traffic.operations * ceilings.launch_s, row.traffic.launch_s or 0.0),
+        launch_s=max(row.traffic.operations * ceilings.launch_s, _believable_launch(row)),
         memory_s=floor.memory_s + again / bandwidth(ceilings.copies, working_bytes(row)),
         compute_s=max(flops * row.case.b / ceilings.products[row.case.dtype], floor.compute_s),
     )
+
+
+def _believable_launch(row: Row) -> float:
+    """Seconds of the call on the smallest input; 0 where the whole call was ever faster, so that noise took them."""
+    launch_s = row.traffic.launch_s if row.traffic else None
+    if launch_s is None or (row.latency is not None and launch_s > min(row.latency.samples_s)):
+        return 0.0
+    return launch_s
 
 
 def working_bytes(row: Row) -> int:

@@ -188,13 +188,14 @@ def _latency_law(line: Line) -> Law | None:
     if fitted is None:
         few = f"measured at fewer than {MIN_POINTS} sizes"
         return Law(quantity="latency", source="measured", theory=theory, sizes=tuple(timed), objection=few)
-    law = _told(fitted, theory, line.axis)
+    law = _told(fitted, theory, line)
     without = pure_law(timed)
-    return _told(without, theory, line.axis) if law.outgrows_theory and without else law
+    return _told(without, theory, line) if law.outgrows_theory and without else law
 
 
-def _told(law: OverheadLaw, theory: int, axis: str) -> Law:
-    """A fit as a law, with what speaks against it."""
+def _told(law: OverheadLaw, theory: int, line: Line) -> Law:
+    """A fit as a law, with what speaks against it: among others that its output alone takes longer to write."""
+    axis, output = line.axis, 1 + len(line.tied)  # exponents: the output is as large as all its sizes together
     found = Law(
         quantity="latency", source="measured", theory=theory, sizes=law.beyond, overhead_s=law.overhead_s or None,
         dominated=law.dominated,
@@ -205,6 +206,10 @@ def _told(law: OverheadLaw, theory: int, axis: str) -> Law:
     if law.exponent < LEAST_EXPONENT:
         return replace(found, objection=f"time hardly depends on {axis}: a call's overhead; measure larger ones")
     low, high = law.exponent - law.margin, law.exponent + law.margin
+    if high < output - TIME_TOLERANCE:
+        return replace(
+            found, objection=f"time grows more slowly than the output: a call's overhead; measure larger {axis}"
+        )
     if law.margin > MOST_MARGIN:
         return replace(found, low=low, high=high, objection="the points scatter: measure longer, or at more sizes")
     return replace(found, exponent=law.exponent, low=low, high=high)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from samples import row
 
-from kaoprof.records import Ceilings, Copy, Traffic
+from kaoprof.records import Ceilings, Copy, Latency, Traffic
 from kaoprof.roofline import bandwidth, demand_of, floor_of
 
 KIB, MIB = 2**10, 2**20
@@ -99,3 +99,17 @@ def test_no_demand_is_below_the_floor(operations, moved):
     assert demand.launch_s >= floor.launch_s
     assert demand.memory_s >= floor.memory_s
     assert demand.compute_s >= floor.compute_s
+
+
+def test_a_launch_that_took_longer_than_the_whole_call_was_noise():
+    whole = timed_row(samples_s=(3e-3, 2e-3, 9e-3), launch_s=2.5e-3)
+    assert demand_of(whole, CEILINGS, cold=False).launch_s == 5 * CEILINGS.launch_s  # of its operations alone
+    whole = timed_row(samples_s=(3e-3, 2e-3, 9e-3), launch_s=1.5e-3)
+    assert demand_of(whole, CEILINGS, cold=False).launch_s == 1.5e-3
+
+
+def timed_row(*, samples_s, launch_s):
+    traffic = Traffic(operations=5, moved_bytes=1000, launch_s=launch_s)
+    return replace(
+        row("kao_qkv:matmul"), latency=Latency(rounds=(0, 1, 2), samples_s=samples_s, calls=1), traffic=traffic
+    )

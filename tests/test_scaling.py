@@ -101,6 +101,13 @@ def test_a_latency_that_does_not_grow_has_no_exponent_but_a_reason():
     assert "overhead" in law.objection
 
 
+def test_a_latency_that_grows_more_slowly_than_its_output_is_overhead():
+    rows = timed(rows_of(h=(8, 16, 32, 64)), lambda case: 1e-5 * case.spatial[0] ** 0.5)  # h x w entries are written
+    law = along("h", rows)["kao_qkv:matmul"].laws["latency"]
+    assert law.exponent is None
+    assert "more slowly than the output" in law.objection
+
+
 def test_points_that_scatter_have_an_interval_but_no_exponent():
     wild = {8: 1e-4, 16: 1e-2, 32: 2e-4, 64: 2e-2}
     law = along("h", timed(rows_of(h=tuple(wild)), lambda case: wild[case.spatial[0]]))["kao_kv:matmul"].laws["latency"]

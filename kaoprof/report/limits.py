@@ -7,6 +7,7 @@ from kaoprof.records import Record
 from kaoprof.roofline import COMPUTE, LAUNCH, ceilings_of
 from kaoprof.units import format_bytes, format_rate, format_ratio, format_seconds, three_digits
 
+EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
 
 
@@ -16,13 +17,14 @@ def reason_of(standing: Standing) -> str | None:
     if demand is None or latency is None or row.traffic is None or row.analytic is None:
         return None
     least = f"at least {format_seconds(demand.seconds)} of its {format_seconds(latency.median)}"
+    bound = f"{demand.limit}-bound" if demand.seconds >= EXPLAINED * latency.median else "far from its limits"
     if demand.limit == LAUNCH:
-        return f"launch-bound: to launch its {row.traffic.operations} operations takes {least}"
+        return f"{bound}: to launch its {row.traffic.operations} operations takes {least}"
     if demand.limit == COMPUTE:
-        return f"compute-bound: its arithmetic takes {least}"
+        return f"{bound}: its arithmetic takes {least}"
     times = row.traffic.moved_bytes / row.analytic.compulsory_bytes
     again = f", {format_ratio(times)} what it must" if times > MUCH_AGAIN else ""
-    return f"memory-bound: it moves {format_bytes(row.traffic.moved_bytes)}{again}, which takes {least}"
+    return f"{bound}: it moves {format_bytes(row.traffic.moved_bytes)}{again}, which takes {least}"
 
 
 def limits_of(cell: list[Standing]) -> list[str]:
