@@ -82,11 +82,16 @@ def sure_digits(value: float, low: float | None, high: float | None) -> str:
 
 
 def sure_interval(value: float, low: float, high: float) -> str:
-    """The interval, rounded outwards, with a digit more than its value has, three in all at most: `70.4-75.0`."""
+    """The interval, rounded outwards, with a digit more than its value has, three in all at most: `70.4-75.0`.
+
+    An end far from the value has its own place: the lower one never becomes 0, the upper one has three digits too.
+    """
     place = max(_sure_place(value, low, high) - 1, math.floor(math.log10(value)) - 2)
-    step = 10.0**place
-    low, high = math.floor(round(low / step, 6)) * step, math.ceil(round(high / step, 6)) * step
-    return f"{_at_place(low, place)}-{_at_place(high, place)}"
+    below = min(place, math.floor(math.log10(low))) if low > 0 else place
+    above = max(place, math.floor(math.log10(high)) - 2)
+    low = math.floor(round(low / 10.0**below, 6)) * 10.0**below
+    high = math.ceil(round(high / 10.0**above, 6)) * 10.0**above
+    return f"{_at_place(low, below)}-{_at_place(high, above)}"
 
 
 def _sure_place(value: float, low: float | None, high: float | None) -> int:
@@ -108,6 +113,11 @@ def format_seconds_surely(seconds: float, low: float | None, high: float | None)
     factor, name = time_unit(seconds)
     ends = (None if low is None else low / factor, None if high is None else high / factor)
     return f"{sure_digits(seconds / factor, *ends)} {name}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 thread`, `2 threads`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def format_short_count(count: int) -> str:

@@ -142,7 +142,9 @@ def test_rates_have_decimal_prefixes(per_second, unit, text):
         (0.1566, 0.152, 0.161, "0.157", "0.152-0.161"),  # 0.0045: thousandths
         (12.5, 12.5, 12.5, "12.5", "12.5-12.5"),  # three digits at most
         (7.05, 0.4, 80.0, "7", "0.4-80.0"),  # one digit at least
-        (9.96, 9.4, 10.5, "10.0", "9.40-10.50"),
+        (9.96, 9.4, 10.5, "10.0", "9.40-10.5"),
+        (11.2, 0.677, 144.0, "10", "0.6-144"),  # a place for each end: 0-144 would say that it may take no time
+        (393.0, 174.0, 103_953.0, "400", "170-104000"),
     ],
 )
 def test_a_value_has_the_digits_that_its_interval_supports(value, low, high, text, interval):

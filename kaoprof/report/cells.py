@@ -4,7 +4,15 @@ import msgspec
 
 from kaoprof.findings import Standing
 from kaoprof.records import Record, Row
-from kaoprof.units import format_bytes, format_count, format_interval, format_ratio, format_seconds, three_digits
+from kaoprof.units import (
+    counted,
+    format_bytes,
+    format_count,
+    format_interval,
+    format_ratio,
+    format_seconds,
+    three_digits,
+)
 
 UNKNOWN = "-"
 PREDICTED = "*"  # behind a figure that was not measured
@@ -88,7 +96,9 @@ def title_of(record: Record, row: Row) -> str:
     case = row.case
     axes = " ".join(("b", "c", *case.dims.axes))
     where = f", {case.device}" if case.device else ""
-    threads = f" ({record.environment.threads} threads)" if record.environment and case.device == "cpu" else ""
+    threads = (
+        f" ({counted(record.environment.threads, 'thread')})" if record.environment and case.device == "cpu" else ""
+    )
     return (
         f"input {case.dims} ({axes}), {case.dtype}, {case.mode}{where}{threads}, heads {case.heads}, "
         f"projection {case.projection}, scale {case.scale}"

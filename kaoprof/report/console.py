@@ -11,7 +11,7 @@ from kaoprof.findings import Standing, standings
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
 from kaoprof.report.limits import ceilings_sentence, limits_of
-from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of, ratios_of
+from kaoprof.report.sentences import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of, ratios_of
 
 UNLIMITED = 10_000  # columns of a terminal on which every table fits
 GOOD, BAD, QUIET = "green", "bold red", "dim"
@@ -22,15 +22,18 @@ WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
 def to_console(record: Record, width: int) -> RenderableType:
     """The record as rich renderables for a terminal of `width` columns."""
     parts: list[RenderableType] = []
+    mapped = ""
     for cell in standings(record).values():
-        parts += [Text(title_of(record, cell[0].row), style="bold"), _table(record, cell, width)]
+        table = _table(record, cell, width)
+        mapped = f" {MAP_MEANING}" if any(str(column.header).strip() == "map" for column in table.columns) else mapped
+        parts += [Text(title_of(record, cell[0].row), style="bold"), table]
         parts += [Text(f"  {note}") for note in _details(cell)]
         parts += [Text(sentence) for sentence in (ratios_of(record, cell), meaning_of(record, cell)) if sentence]
         parts += [Text(sentence) for sentence in limits_of(cell)]
         parts.append(Text())
     floors = ceilings_sentence(record)
     agree = [AGREE] if any(row.counted for row in record.rows) else []
-    legend = [CONVENTION, *agree, *([floors] if floors else []), *protocol_of(record)]
+    legend = [f"{CONVENTION}{mapped}", *agree, *([floors] if floors else []), *protocol_of(record)]
     return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
 
 

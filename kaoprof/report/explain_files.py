@@ -75,9 +75,9 @@ def explain_to_latex(explanation: Explanation) -> str:
         [
             "% needs \\usepackage{booktabs}",
             r"\begin{table}",
-            r"\centering\small",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{_caption(explanation)}}}",
-            r"\begin{tabular}{lp{0.48\linewidth}lr}",
+            r"\begin{tabular}{@{}lp{0.44\linewidth}lr@{}}",
             r"\toprule",
             r"Quantity & Expression & Order & Value \\",
             r"\midrule",

@@ -8,6 +8,7 @@ from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.units import (
     BINARY_PREFIXES,
     COUNT_PREFIXES,
+    counted,
     format_beside,
     format_bytes,
     format_count,
@@ -103,7 +104,7 @@ def _reaches(record: FitRecord) -> list[str]:
 def conditions_of(conditions: Conditions) -> str:
     """Everything that stays."""
     sizes = " ".join(f"{name}={size}" for name, size in conditions.sizes.items() if name != conditions.axis)
-    threads = f" ({conditions.threads} threads)" if conditions.threads else ""
+    threads = f" ({counted(conditions.threads, 'thread')})" if conditions.threads else ""
     device = f", {conditions.device}{threads}" if conditions.device else ""
     return (
         f"{sizes}, {conditions.dtype}, {conditions.mode}{device}, heads {conditions.heads}, "

@@ -6,14 +6,13 @@ from kaoprof.report.cells import PREDICTED, UNKNOWN
 from kaoprof.report.grid import Grid, Placed
 from kaoprof.report.grid_cells import Matrix, counted_warnings, matrix_of, short_cells
 from kaoprof.report.grid_growth import growth_sheets
-from kaoprof.report.latex import escape
-from kaoprof.report.sentences import protocol_of
+from kaoprof.report.latex import TIMES, below, escape, escape_sentence
+from kaoprof.report.sentences import MAP_MEANING, protocol_of
 from kaoprof.report.sheets import sheet_to_latex
 
 ACROSS = 4  # operators beside each other: more do not fit across a page
 MOST_LINES = 45  # of one table: more do not fit on a page
 FUSED = r"$^\dagger$"
-TIMES = r"$\times$"  # the heading of a narrow column
 GROUP = r"@{\hspace{5pt}}"  # room before an operator's columns
 MEANING = (
     "1 MAC = 2 FLOPs, MACs of one sample; memory and latency of the whole batch. Each operator by its fastest "
@@ -28,7 +27,7 @@ def grid_to_latex(grid: Grid) -> str:
     groups = [operators[start : start + ACROSS] for start in range(0, len(operators), ACROSS)]
     pages = [page for group in groups for page in _pages(grid, matrices, group)]
     tables = [_table(grid, group, lines, number, len(pages)) for number, (group, lines) in enumerate(pages)]
-    return "\n".join([*tables, *(sheet_to_latex(sheet, "table*") for sheet in growth_sheets(grid))])
+    return "\n".join([*tables, *map(sheet_to_latex, growth_sheets(grid, alone=True))])
 
 
 def _pages(
@@ -107,7 +106,7 @@ def _table(grid: Grid, operators: Sequence[str], lines: Sequence[str], number: i
             "% needs \\usepackage{booktabs}",
             r"\begin{table*}",
             r"\centering\footnotesize\setlength{\tabcolsep}{2pt}",
-            rf"\caption{{{_caption(grid, lines, number, of)}}}",
+            rf"\caption{{{_caption(grid, number, of)}}}",
             rf"\begin{{tabular}}{{@{{}}r{columns}@{{}}}}",
             r"\toprule",
             rf"{size} & {' & '.join(spans)} \\",
@@ -117,17 +116,22 @@ def _table(grid: Grid, operators: Sequence[str], lines: Sequence[str], number: i
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
+            *(below(_notes(grid, lines, of)) if number == 0 else ()),
             r"\end{table*}",
             "",
         ]
     )
 
 
-def _caption(grid: Grid, lines: Sequence[str], number: int, of: int) -> str:
+def _caption(grid: Grid, number: int, of: int) -> str:
     if number:
         return escape(f"Attention operators, continued ({number + 1} of {of}).")
+    return escape_sentence(f"Attention operators; {grid.title}. {MEANING}")
+
+
+def _notes(grid: Grid, lines: Sequence[str], of: int) -> str:
     text = "".join(lines)
-    sentences = [f"Attention operators; {grid.title}.", MEANING]
+    sentences = [] if any(run.record.protocol for run in grid.runs) else [MAP_MEANING]
     for run in grid.runs:
         where = f"{run.name}: " if len(grid.runs) > 1 else ""
         sentences += [f"{where}{sentence}" for sentence in protocol_of(run.record)]

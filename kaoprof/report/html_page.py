@@ -21,7 +21,7 @@ from kaoprof.report.html import (
     table,
     terms,
 )
-from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of
+from kaoprof.report.sentences import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of
 from kaoprof.report.sheets import Sheet
 
 OPEN_PLOTS = 2  # shown at once; the others are folded
@@ -58,7 +58,11 @@ def to_html(grid: Grid, quantities: Sequence[str] | None = None) -> str:
     if sheets:
         parts.append(section("How it grows", *map(_sheet, sheets)))
     parts += [
-        section("Table", _table(grid), paragraphs([CONVENTION, AGREE, f"{PREDICTED}: predicted."], "quiet")),
+        section(
+            "Table",
+            _table(grid),
+            paragraphs([f"{CONVENTION} {MAP_MEANING}", AGREE, f"{PREDICTED}: predicted."], "quiet"),
+        ),
         *_rest(grid.runs),
         "</main>",
     ]

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from kaoprof.findings import Standing, standings, warnings_of
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
 from kaoprof.report.limits import ceilings_sentence
+from kaoprof.report.mathematics import EXPONENT, order_latex
 from kaoprof.report.plain import visible
-from kaoprof.report.sentences import protocol_of, ratios_of
+from kaoprof.report.sentences import MAP_MEANING, protocol_of, ratios_of
 from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
 ESCAPES = {
@@ -16,6 +19,8 @@ ESCAPES = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "µ": r"\textmu{}",
 }  # fmt: skip
+WIDE = "table*"  # across both columns of a paper
+TIMES = r"$\times$"
 HEADERS = (
     "Operator",
     "Order",
@@ -28,14 +33,29 @@ HEADERS = (
     "Memory ratio",
     "Speedup",
 )
-
-
+# what a sentence says in plain text: an order or a power, times, and a range of figures, which a date is not
+FORMULA = re.compile(
+    rf"O\([a-z0-9^ ]+\)|\b(?:[a-z]|\d+){EXPONENT}\b"
+    r"|(?<=\d)x(?!\w)|(?<=[\dc]) x (?=[\dc])|(?<=\d)(?<!-\d\d)-(?=\d)(?!\d\d-)"
+)
+SIGNS = {"x": TIMES, "-": "--"}
+LAST_WORD = re.compile(r"(?<!95) (?=95 %$|\S+$)")  # where a header breaks: "95 %" is one word
 BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
 
 
 def escape(text: str) -> str:
     """`text` with everything that LaTeX would interpret made literal; two hyphens stay two."""
     return "".join(ESCAPES.get(sign, sign) for sign in visible(text)).replace("--", "-{}-")
+
+
+def escape_sentence(text: str) -> str:
+    """`text` escaped, but as a paper prints it: `O(h^4 c)` and `h^4` in mathematics, `1.53x`, `8 x 64`, `70.4-75.0`."""
+    parts, end = [], 0
+    for found in FORMULA.finditer(text):
+        sign = found[0]
+        parts += [escape(text[end : found.start()]), SIGNS.get(sign.strip()) or order_latex(sign)]
+        end = found.end()
+    return "".join([*parts, escape(text[end:])])
 
 
 def to_latex(record: Record) -> str:
@@ -46,38 +66,42 @@ def to_latex(record: Record) -> str:
 def _table(record: Record, cell: list[Standing]) -> str:
     rows = [_row(standing) for standing in cell]
     skipped = [f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail]
-    caption = " ".join(
-        escape(sentence)
+    alone = replace(record, rows=tuple(standing.row for standing in cell))
+    caption = f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs."
+    notes = " ".join(
+        escape_sentence(sentence)
         for sentence in (
-            f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs.",
             ratios_of(record, cell) or "",
+            MAP_MEANING,
             ceilings_sentence(record) or "",
             *protocol_of(record),
-            *(f"Warning: {warning}." for warning in warnings_of(record)),
+            *(f"Warning: {warning}." for warning in warnings_of(alone)),
             *skipped,
             BOUNDS if any(standing.demand for standing in cell) else "",
             "* predicted." if any(standing.row.peak_bytes_measured is None for standing in cell) else "",
         )
         if sentence
     )
-    return booktabs(caption, "llrrrrrrrr", HEADERS, rows)
+    return booktabs(escape_sentence(caption), "llrrrrrrrr", HEADERS, rows, notes)
 
 
-def booktabs(caption: str, columns: str, headers: Sequence[str], rows: Sequence[str]) -> str:
-    """A table across both columns of a paper: caption and rows are LaTeX already, headers are text.
+def booktabs(
+    caption: str, columns: str, headers: Sequence[str], rows: Sequence[str], notes: str = "", environment: str = WIDE
+) -> str:
+    """A table: caption, rows and the notes below are LaTeX already, headers are text; `table*` spans both columns.
 
     The last word of a header of several stands in a second line, so that figures and not words set the width.
     """
-    lines = [header.rsplit(" ", 1) for header in headers]
-    first = " & ".join(escape(line[0]) for line in lines)
-    second = " & ".join(escape("".join(line[1:])) for line in lines)
+    lines = [lines_of(header) for header in headers]
+    first = " & ".join(escape_sentence(line[0]) for line in lines)
+    second = " & ".join(escape_sentence("".join(line[1:])) for line in lines)
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
-            r"\begin{table*}",
+            rf"\begin{{{environment}}}",
             r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{caption}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
+            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
             r"\toprule",
             rf"{first} \\",
             *([rf"{second} \\"] if second.replace("&", "").strip() else []),
@@ -85,10 +109,21 @@ def booktabs(caption: str, columns: str, headers: Sequence[str], rows: Sequence[
             *rows,
             r"\bottomrule",
             r"\end{tabular}",
-            r"\end{table*}",
+            *below(notes),
+            rf"\end{{{environment}}}",
             "",
         ]
     )
+
+
+def lines_of(header: str) -> list[str]:
+    """Its words, the last one by itself."""
+    return LAST_WORD.split(header, maxsplit=1)
+
+
+def below(notes: str) -> list[str]:
+    """Under a table, in small type: what a reader may want to know, while the caption only says what the table is."""
+    return [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {notes}}}"] if notes else []
 
 
 def _row(standing: Standing) -> str:
@@ -137,9 +172,7 @@ def _peak(cells: Cells) -> str:
 
 
 def _order(order: str) -> str:
-    """`O(h^4 c)` as mathematics."""
-    mathematics = re.sub(r"\^(\d+)", r"^{\1}", order)
-    return f"${mathematics}$" if order != UNKNOWN else UNKNOWN
+    return order_latex(order) if order != UNKNOWN else UNKNOWN
 
 
 def _times(ratio: str) -> str:

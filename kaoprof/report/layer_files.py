@@ -6,7 +6,7 @@ import io
 from kaoprof.layer_findings import model_standings, profile_warnings
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.report.delimited import cell_text
-from kaoprof.report.latex import booktabs
+from kaoprof.report.latex import booktabs, escape_sentence
 from kaoprof.report.latex import escape as escape_latex
 from kaoprof.report.layer_cells import (
     LAYER_CONVENTION,
@@ -77,11 +77,10 @@ def _notes(record: ProfileRecord) -> list[str]:
 
 def profile_to_latex(record: ProfileRecord) -> str:
     """A booktabs table of the models, and one per model with its outer layers."""
-    caption = escape_latex(
-        " ".join((f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}.", *_notes(record)))
-    )
+    caption = escape_sentence(f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}.")
+    below = escape_sentence(" ".join(_notes(record)))
     models = [" & ".join(map(escape_latex, model_cells(standing))) + r" \\" for standing in model_standings(record)]
-    tables = [booktabs(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models)]
+    tables = [booktabs(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models, below)]
     for model in record.models:
         rows = []
         for cells in _rows(model):
@@ -89,6 +88,7 @@ def profile_to_latex(record: ProfileRecord) -> str:
             rows.append(" & ".join([rf"\hspace*{{{max(cells.depth - 1, 0)}em}}{name}", *others]) + r" \\")
         rows.insert(-1, r"\midrule")
         notes = " ".join(filter(None, (where_it_goes(record, model), protocol_note(model), model.detail)))
-        caption = escape_latex(f"{profile_title(record, model)}. {notes}")
-        tables.append(booktabs(caption, "ll" + "r" * (len(HEADERS) - 2), HEADERS, rows))
+        caption = escape_sentence(f"{profile_title(record, model)}.")
+        columns = "ll" + "r" * (len(HEADERS) - 2)
+        tables.append(booktabs(caption, columns, HEADERS, rows, escape_sentence(notes)))
     return "\n".join(tables)

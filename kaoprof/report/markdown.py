@@ -7,7 +7,7 @@ from kaoprof.records import Record
 from kaoprof.report.cells import cells_of, title_of
 from kaoprof.report.limits import ceilings_sentence, limits_of
 from kaoprof.report.plain import visible
-from kaoprof.report.sentences import AGREE, CONVENTION, meaning_of, protocol_of, ratios_of
+from kaoprof.report.sentences import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of, ratios_of
 
 HEADERS = ("operator", "order", "MACs", "map", "peak predicted", "peak measured", "latency", "95 % interval",
            "x floor", "bound", "error", "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
@@ -43,7 +43,10 @@ def to_markdown(record: Record) -> str:
         lines += ["", *(f"- {escape(note)}" for note in notes), ""]
     floors = filter(None, [ceilings_sentence(record)])
     warnings = (f"Warning: {warning}." for warning in warnings_of(record))
-    lines += [escape(sentence) for sentence in (CONVENTION, AGREE, *floors, *protocol_of(record), *warnings)]
+    lines += [
+        escape(sentence)
+        for sentence in (f"{CONVENTION} {MAP_MEANING}", AGREE, *floors, *protocol_of(record), *warnings)
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 import re
 
 SIGNS = {"ceiling": ("⌈", "⌉"), "floor": ("⌊", "⌋"), "Max": ("max(", ")"), "Min": ("min(", ")")}
+EXPONENT = r"\^(\d+(?:\.\d+)?|k)"
 CALL = re.compile(r"\b(" + "|".join(SIGNS) + r")\(")
 
 
@@ -37,5 +38,5 @@ def breakable(latex: str) -> str:
 
 def order_latex(order: str) -> str:
     """`O(h^4 c)` for LaTeX's math mode."""
-    mathematics = re.sub(r"\^(\d+)", r"^{\1}", order)
+    mathematics = re.sub(EXPONENT, r"^{\1}", order)
     return f"${mathematics}$"

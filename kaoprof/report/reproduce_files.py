@@ -10,7 +10,6 @@ from kaoprof.report.reproduce_cells import sheets_of
 from kaoprof.report.sheets import sheet_to_latex, sheet_to_markdown
 from kaoprof.reproduction_records import ReproductionRecord
 
-WIDE = "table*"  # across both columns of a paper
 COLUMNS = (
     "schema", "part", "name", "at", "quantity", "reported", "formula", "counted", "match", "saving", "reported_saving",
     "number", "claim", "status", "found", "rule",
@@ -38,5 +37,4 @@ def reproduction_to_markdown(record: ReproductionRecord) -> str:
 def reproduction_to_latex(record: ReproductionRecord) -> str:
     """Three booktabs tables; the claims' text breaks into lines of a fixed width."""
     *counts, claims = sheets_of(record)
-    wide = sheet_to_latex(claims, WIDE).replace(r"\begin{tabular}{lll}", r"\begin{tabular}{llp{0.6\linewidth}}")
-    return "\n".join([*(sheet_to_latex(sheet, WIDE) for sheet in counts), wide])
+    return "\n".join([*map(sheet_to_latex, counts), sheet_to_latex(claims, r"llp{0.75\linewidth}")])

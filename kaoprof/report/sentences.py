@@ -6,16 +6,16 @@ from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Record, Row
 from kaoprof.report.limits import reason_of
 from kaoprof.stats import Estimate
-from kaoprof.units import format_bytes, format_ratio, format_seconds, three_digits
+from kaoprof.units import counted, format_bytes, format_ratio, format_seconds, three_digits
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
 UNSURE = 2.0  # an interval whose ends differ by more than this factor is no answer
 FEWEST_FOR_INTERVAL = 6  # samples that a 95 % interval of the median takes
 CONVENTION = (
     "1 MAC = 2 FLOPs. MACs: contractions of one sample; bytes and seconds: the whole batch. "
-    "Peak: allocated during the call, output included, input and parameters not. Map: all coefficients, which fused "
-    "kernels never hold at once."
+    "Peak: allocated during the call, output included, input and parameters not."
 )
+MAP_MEANING = "Map: all coefficients, which fused kernels never hold at once."  # only where there is such a column
 AGREE = (
     "'=': closed form and torch's dispatcher count the same MACs and FLOPs, and fvcore so many MACs where it can (it "
     "was taught what fused attention costs). '!': they do not. '>': some operations have no rule, so it is more."
@@ -41,7 +41,8 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
     )
     where = (
-        f"On {environment.device_name}, {environment.cores} cores, {environment.threads} threads, "
+        f"On {environment.device_name}, {counted(environment.cores, 'core')}, "
+        f"{counted(environment.threads, 'thread')}, "
         f"{format_bytes(environment.memory_bytes)}; Python {environment.python}, torch {environment.torch}, "
         f"{' '.join(environment.backends)}."
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kaoprof.report.latex import escape as escape_latex
+from kaoprof.report.latex import WIDE, booktabs, escape_sentence, lines_of
 from kaoprof.report.markdown import escape as escape_markdown
 from kaoprof.report.markdown import table_line
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 UNKNOWN = "-"
+COLUMN_PT = 240.0  # of a paper with two columns: from 237 (IEEE's computer vision conferences) to 252 (its journals)
+CHARACTER_PT = 4.1  # mean of a name or a figure in \footnotesize; measured: 3.9
+GAP_PT = 6.0  # between columns: twice LaTeX's \tabcolsep
 
 
 class Sheet(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,24 +52,20 @@ def sheet_to_markdown(sheet: Sheet) -> str:
     return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in sheet.notes)]) + "\n"
 
 
-def sheet_to_latex(sheet: Sheet, environment: str = "table") -> str:
-    """A booktabs table that stands in a paper as it is; needs only the package booktabs. `table*` spans two columns."""
-    columns = "l" * sheet.names + "r" * (len(sheet.headers) - sheet.names)
-    caption = " ".join(escape_latex(sentence) for sentence in (f"{sheet.title}.", *sheet.notes))
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            rf"\begin{{{environment}}}",
-            r"\centering\small",
-            rf"\caption{{{caption[0].upper()}{caption[1:]}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            " & ".join(map(escape_latex, sheet.headers)) + r" \\",
-            r"\midrule",
-            *(" & ".join(map(escape_latex, row)) + r" \\" for row in sheet.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            rf"\end{{{environment}}}",
-            "",
-        ]
-    )
+def sheet_to_latex(sheet: Sheet, columns: str | None = None) -> str:
+    """A booktabs table that stands in a paper as it is: in one column if it fits one, else across both.
+
+    Needs only the package booktabs. `columns` are LaTeX's, where text must break.
+    """
+    kinds = columns or "l" * sheet.names + "r" * (len(sheet.headers) - sheet.names)
+    rows = [" & ".join(map(escape_sentence, row)) + r" \\" for row in sheet.rows]
+    title = escape_sentence(f"{sheet.title[0].upper()}{sheet.title[1:]}.")
+    notes = " ".join(map(escape_sentence, sheet.notes))
+    return booktabs(title, kinds, sheet.headers, rows, notes, "table" if _fits_a_column(sheet) else WIDE)
+
+
+def _fits_a_column(sheet: Sheet) -> bool:
+    """By the widest text of each column, headers in their two lines."""
+    texts = [[max(lines_of(header), key=len) for header in sheet.headers], *sheet.rows]
+    characters = sum(max(map(len, column)) for column in zip(*texts, strict=True))
+    return characters * CHARACTER_PT + GAP_PT * (len(sheet.headers) - 1) <= COLUMN_PT

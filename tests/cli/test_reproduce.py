@@ -57,7 +57,7 @@ def test_the_csv_holds_every_figure_and_every_claim(capsys):
 
 def test_files_are_written(sweep, tmp_path):
     assert run(["reproduce", "--from", str(sweep), "-o", "r.md", "-o", "r.tex", "-o", "r.json", "-o", "r.csv"]) == 0
-    assert r"\begin{tabular}{llp{" in (tmp_path / "r.tex").read_text()
+    assert r"\begin{tabular}{@{}llp{" in (tmp_path / "r.tex").read_text()
     assert "| 1c | confirmed |" in (tmp_path / "r.md").read_text()
 
 

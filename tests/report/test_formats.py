@@ -17,7 +17,7 @@ from kaoprof.report.console import to_console
 from kaoprof.report.delimited import to_csv
 from kaoprof.report.formats import FORMATS, format_of
 from kaoprof.report.latex import escape as escape_latex
-from kaoprof.report.latex import to_latex
+from kaoprof.report.latex import escape_sentence, lines_of, to_latex
 from kaoprof.report.markdown import escape as escape_markdown
 
 SCHEMA_1 = (
@@ -118,3 +118,23 @@ def test_the_latex_compiles(tmp_path):
 def test_an_unknown_suffix_is_refused(tmp_path, name, hint):
     with pytest.raises(UsageError, match=hint):
         format_of(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("arithmetic: O(h^4 c) against O(h^2 c).", r"arithmetic: $O(h^{4} c)$ against $O(h^{2} c)$."),
+        ("kao_kv h^3.46, at 14^3", r"kao\_kv $h^{3.46}$, at $14^{3}$"),
+        ("1.19x the h; input 8 x 64 x 28", r"1.19$\times$ the h; input 8$\times$64$\times$28"),
+        ("70.4-75.0 on 2026-11-21", "70.4--75.0 on 2026-11-21"),
+        ("a 2x4 box^, max-8", r"a 2x4 box\textasciicircum{}, max-8"),  # names stay what they are
+    ],
+)
+def test_a_sentence_in_latex_has_its_mathematics(text, latex):
+    assert escape_sentence(text) == latex
+
+
+def test_an_interval_s_header_does_not_break_before_its_sign():
+    assert lines_of("latency 95 %") == ["latency", "95 %"]
+    assert lines_of("95 % interval") == ["95 %", "interval"]
+    assert lines_of("95 %") == ["95 %"]
