@@ -10,7 +10,10 @@ from kaoprof.cli import options as opt
 SIZES = "SIZES"
 NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
 SPEC = "A grid in YAML: a file, or a shipped one such as paper-grid."
-JOURNAL = "FILE.jsonl: the journal, begun or continued; and FILE.csv, .json, .md, .tex at the end; repeatable."
+JOURNAL = (
+    "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; and FILE.csv, .json, .md, "
+    ".tex at the end; repeatable."
+)
 
 
 def sweep(

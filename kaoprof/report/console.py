@@ -11,7 +11,15 @@ from kaoprof.findings import Standing, standings
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
 from kaoprof.report.limits import ceilings_sentence, limits_of
-from kaoprof.report.sentences import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of, ratios_of
+from kaoprof.report.sentences import (
+    AGREE,
+    CONVENTION,
+    MAP_MEANING,
+    PAPER_CONVENTION,
+    meaning_of,
+    protocol_of,
+    ratios_of,
+)
 
 UNLIMITED = 10_000  # columns of a terminal on which every table fits
 GOOD, BAD, QUIET = "green", "bold red", "dim"
@@ -33,7 +41,8 @@ def to_console(record: Record, width: int) -> RenderableType:
         parts.append(Text())
     floors = ceilings_sentence(record)
     agree = [AGREE] if any(row.counted for row in record.rows) else []
-    legend = [f"{CONVENTION}{mapped}", *agree, *([floors] if floors else []), *protocol_of(record)]
+    convention = CONVENTION if record.protocol else PAPER_CONVENTION
+    legend = [f"{convention}{mapped}", *agree, *([floors] if floors else []), *protocol_of(record)]
     return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
 
 

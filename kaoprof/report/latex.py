@@ -19,6 +19,7 @@ ESCAPES = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "µ": r"\textmu{}",
 }  # fmt: skip
+STAR = "$^*$"  # at what was predicted
 WIDE = "table*"  # across both columns of a paper
 TIMES = r"$\times$"
 HEADERS = (
@@ -64,7 +65,9 @@ def to_latex(record: Record) -> str:
 
 
 def _table(record: Record, cell: list[Standing]) -> str:
-    rows = [_row(standing) for standing in cell]
+    filled = [_texts(standing) for standing in cell]
+    shown = [column for column in range(len(HEADERS)) if any(texts[column] != UNKNOWN for texts in filled)]
+    rows = [" & ".join(texts[column] for column in shown) + r" \\" for texts in filled]
     skipped = [f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail]
     alone = replace(record, rows=tuple(standing.row for standing in cell))
     caption = f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs."
@@ -78,11 +81,12 @@ def _table(record: Record, cell: list[Standing]) -> str:
             *(f"Warning: {warning}." for warning in warnings_of(alone)),
             *skipped,
             BOUNDS if any(standing.demand for standing in cell) else "",
-            "* predicted." if any(standing.row.peak_bytes_measured is None for standing in cell) else "",
+            "* predicted." if any(STAR in row for row in rows) else "",
         )
         if sentence
     )
-    return booktabs(escape_sentence(caption), "llrrrrrrrr", HEADERS, rows, notes)
+    columns = "".join("ll"[column : column + 1] or "r" for column in shown)
+    return booktabs(escape_sentence(caption), columns, [HEADERS[column] for column in shown], rows, notes)
 
 
 def booktabs(
@@ -126,13 +130,14 @@ def below(notes: str) -> list[str]:
     return [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {notes}}}"] if notes else []
 
 
-def _row(standing: Standing) -> str:
+def _texts(standing: Standing) -> list[str]:
+    """A row's texts under `HEADERS`."""
     cells = cells_of(standing)
     name = rf"\texttt{{{escape(f'{cells.operator}:{cells.implementation}')}}}"
     texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _peak(cells),
              _latency(standing, cells), _floor(cells), _times(cells.macs_ratio), _times(cells.memory_ratio),
              _speedup(standing))  # fmt: skip
-    return " & ".join(text.replace(" ", "~") if text is not name else text for text in texts) + r" \\"
+    return [text.replace(" ", "~") if text is not name else text for text in texts]
 
 
 def _latency(standing: Standing, cells: Cells) -> str:
@@ -168,7 +173,7 @@ def _peak(cells: Cells) -> str:
     """The measured peak; the predicted one with a star."""
     if cells.peak == cells.predicted == UNKNOWN:
         return UNKNOWN
-    return escape(cells.peak) if cells.peak != UNKNOWN else rf"{escape(cells.predicted)}$^*$"
+    return escape(cells.peak) if cells.peak != UNKNOWN else f"{escape(cells.predicted)}{STAR}"
 
 
 def _order(order: str) -> str:

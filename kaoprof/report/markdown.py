@@ -4,13 +4,22 @@ from collections.abc import Iterable
 
 from kaoprof.findings import standings, warnings_of
 from kaoprof.records import Record
-from kaoprof.report.cells import cells_of, title_of
+from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
 from kaoprof.report.limits import ceilings_sentence, limits_of
 from kaoprof.report.plain import visible
-from kaoprof.report.sentences import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of, ratios_of
+from kaoprof.report.sentences import (
+    AGREE,
+    CONVENTION,
+    MAP_MEANING,
+    PAPER_CONVENTION,
+    meaning_of,
+    protocol_of,
+    ratios_of,
+)
 
 HEADERS = ("operator", "order", "MACs", "map", "peak predicted", "peak measured", "latency", "95 % interval",
            "x floor", "bound", "error", "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
+NOTHING = (UNKNOWN, "")
 SPECIAL = "\\`*_{}[]<>#|$&~"
 
 
@@ -24,30 +33,27 @@ def to_markdown(record: Record) -> str:
     lines: list[str] = []
     for cell in standings(record).values():
         lines += [f"**{escape(title_of(record, cell[0].row))}**", ""]
-        lines += [table_line(HEADERS), table_line(["---", *["---:"] * (len(HEADERS) - 1)])]
-        for standing in cell:
-            cells = cells_of(standing)
-            lines.append(
-                table_line(
-                    escape(text)
-                    for text in (
-                        f"{cells.operator}:{cells.implementation}", cells.order_time,
-                        f"{cells.macs} {cells.agreement}".strip(), cells.map, cells.predicted, cells.peak,
-                        cells.latency, cells.interval, cells.times_floor, cells.bound, cells.error, cells.macs_ratio,
-                        cells.memory_ratio, cells.speedup, cells.speedup_interval,
-                    )
-                )
-            )  # fmt: skip
+        filled = [_texts(cells_of(standing)) for standing in cell]
+        shown = [column for column in range(len(HEADERS)) if any(texts[column] not in NOTHING for texts in filled)]
+        lines += [table_line(HEADERS[column] for column in shown), table_line(["---", *["---:"] * (len(shown) - 1)])]
+        lines += [table_line(escape(texts[column]) for column in shown) for texts in filled]
         notes = [f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail]
         notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell), *limits_of(cell)))
         lines += ["", *(f"- {escape(note)}" for note in notes), ""]
+    conventions = [f"{CONVENTION} {MAP_MEANING}", AGREE] if record.protocol else [f"{PAPER_CONVENTION} {MAP_MEANING}"]
     floors = filter(None, [ceilings_sentence(record)])
     warnings = (f"Warning: {warning}." for warning in warnings_of(record))
-    lines += [
-        escape(sentence)
-        for sentence in (f"{CONVENTION} {MAP_MEANING}", AGREE, *floors, *protocol_of(record), *warnings)
-    ]
+    lines += [escape(sentence) for sentence in (*conventions, *floors, *protocol_of(record), *warnings)]
     return "\n".join(lines) + "\n"
+
+
+def _texts(cells: Cells) -> tuple[str, ...]:
+    """A row's texts under `HEADERS`."""
+    return (
+        f"{cells.operator}:{cells.implementation}", cells.order_time, f"{cells.macs} {cells.agreement}".strip(),
+        cells.map, cells.predicted, cells.peak, cells.latency, cells.interval, cells.times_floor, cells.bound,
+        cells.error, cells.macs_ratio, cells.memory_ratio, cells.speedup, cells.speedup_interval,
+    )  # fmt: skip
 
 
 def table_line(texts: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ CONVENTION = (
     "1 MAC = 2 FLOPs. MACs: contractions of one sample; bytes and seconds: the whole batch. "
     "Peak: allocated during the call, output included, input and parameters not."
 )
+PAPER_CONVENTION = "1 MAC = 2 FLOPs. MACs: contractions of one sample; bytes: the whole batch."  # nothing was run
 MAP_MEANING = "Map: all coefficients, which fused kernels never hold at once."  # only where there is such a column
 AGREE = (
     "'=': closed form and torch's dispatcher count the same MACs and FLOPs, and fvcore so many MACs where it can (it "

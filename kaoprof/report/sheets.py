@@ -59,7 +59,8 @@ def sheet_to_latex(sheet: Sheet, columns: str | None = None) -> str:
     """
     kinds = columns or "l" * sheet.names + "r" * (len(sheet.headers) - sheet.names)
     rows = [" & ".join(map(escape_sentence, row)) + r" \\" for row in sheet.rows]
-    title = escape_sentence(f"{sheet.title[0].upper()}{sheet.title[1:]}.")
+    named = sheet.title.split(" ")[0].endswith(":")  # a run's name, which stays as it is
+    title = escape_sentence(f"{sheet.title if named else sheet.title[:1].upper() + sheet.title[1:]}.")
     notes = " ".join(map(escape_sentence, sheet.notes))
     return booktabs(title, kinds, sheet.headers, rows, notes, "table" if _fits_a_column(sheet) else WIDE)
 

@@ -19,6 +19,10 @@ GROWTH = (
     "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes, of time to those where less "
     "than half is a call's overhead (-: too few, or too scattered); ~MACs without c x c transformations."
 )
+CLOSED_GROWTH = (
+    "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes; ~MACs without c x c "
+    "transformations."
+)
 LARGEST = (
     "Latency, peak and speedup: at the largest size of the operator that ran (speedup: where the baseline ran too, in "
     "brackets if that is another), against the baseline's best there; *: predicted."
@@ -129,7 +133,7 @@ def _interval(growth: Growth, quantity: str) -> str:
 
 
 def _notes(record: Record, hidden: int) -> tuple[str, ...]:
-    notes = [GROWTH, CLOSED_LARGEST if record.protocol is None else LARGEST]
+    notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
     notes += _failures(record)
     notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
     return tuple(notes)

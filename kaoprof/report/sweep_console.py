@@ -5,7 +5,7 @@ from rich.text import Text
 
 from kaoprof.records import Record
 from kaoprof.report.console import QUIET, to_console
-from kaoprof.report.sentences import CONVENTION, MAP_MEANING, protocol_of
+from kaoprof.report.sentences import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
 from kaoprof.report.sheets import sheet_to_console
 from kaoprof.report.sweep_cells import sheets_of
 
@@ -15,7 +15,7 @@ def sweep_to_console(record: Record, width: int) -> RenderableType:
     sheets = sheets_of(record)
     if not sheets:
         return to_console(record, width)
-    mapped = "" if record.protocol else f" {MAP_MEANING}"
-    legend = [f"{CONVENTION}{mapped}", *protocol_of(record)]
+    convention = CONVENTION if record.protocol else f"{PAPER_CONVENTION} {MAP_MEANING}"
+    legend = [convention, *protocol_of(record)]
     tables = [sheet_to_console(sheet, {}) for sheet in sheets]
     return Group(*tables, *(Text(sentence, style=QUIET) for sentence in legend))

@@ -138,3 +138,10 @@ def test_an_interval_s_header_does_not_break_before_its_sign():
     assert lines_of("latency 95 %") == ["latency", "95 %"]
     assert lines_of("95 % interval") == ["95 %", "interval"]
     assert lines_of("95 %") == ["95 %"]
+
+
+@pytest.mark.parametrize("name", ["md", "tex"])
+def test_closed_forms_alone_leave_no_empty_columns(name):
+    text = FORMATS[name](analytic_record())
+    assert "MACs" in text
+    assert not any(word in text for word in ("Latency", "latency", "floor", "Peak", "peak", "predicted"))
