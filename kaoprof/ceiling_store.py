@@ -1,7 +1,6 @@
 """Keeps a device's ceilings in the user's cache folder, a file for each environment. A cache: nothing depends on it."""
 
 import hashlib
-import math
 import os
 import tempfile
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from kaoprof.record_checks import are_plausible
 from kaoprof.records import Ceilings
 
 KEY_FIELDS = ("device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda")
@@ -32,7 +32,7 @@ class CeilingStore:
             found = msgspec.json.decode(path.read_bytes(), type=Ceilings)
         except (OSError, msgspec.MsgspecError, ValueError):
             return None
-        return found if is_plausible(found) and not self._is_outdone(found, int(environment["cores"])) else None
+        return found if are_plausible(found) and not self._is_outdone(found, int(environment["cores"])) else None
 
     def keep(self, environment: dict[str, Any], ceilings: Ceilings) -> None:
         """Writes it whole or not at all; a folder that cannot be written is no fault."""
@@ -62,17 +62,6 @@ class CeilingStore:
             return None
         key = msgspec.json.encode([environment.get(name) for name in KEY_FIELDS])
         return self.folder / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
-
-
-def is_plausible(ceilings: Ceilings) -> bool:
-    """Whether every figure is one that a device could have: somebody else may have written the file."""
-    copies = (*ceilings.copies, *ceilings.cold_copies)
-    figures = (
-        ceilings.launch_s,
-        *ceilings.products.values(),
-        *(value for one in copies for value in (one.moved_bytes, one.seconds)),
-    )
-    return bool(ceilings.copies) and all(0 < figure < math.inf for figure in figures)
 
 
 def ceilings_folder() -> Path | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kaoprof.errors import KaoprofError, RecordError
+from kaoprof.record_checks import check_protocol, check_rows, check_span
 from kaoprof.records import SCHEMA, Environment, Protocol, Row
 from kaoprof.sweep_plan import CellKey, SweepPlan
 
@@ -49,6 +50,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="cells", tag_field
 
 
 Entry = Launch | Finished
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: brackets without end
+MOST_BYTES = 4 * 10**9  # of a run file: eight times what the largest sweep with the most samples writes
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +81,7 @@ def is_journal(data: bytes) -> bool:
     first, _, _ = data.partition(b"\n")
     try:
         head = msgspec.json.decode(first)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return data.startswith(BEGINNING) and b'"rows"' not in first
     return isinstance(head, dict) and head.get("kind") == KIND and "rows" not in head
 
@@ -107,11 +110,14 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
     for number, line in enumerate(lines[1:], start=2):
         entry = _entry(decoder, line, where=f"{where}:{number}", kept=number - 1)
         if isinstance(entry, Launch):
+            check_protocol(entry.protocol, where=f"{where}:{number}")
             launches.append(entry)
             spent_s.append(0.0)
         elif not launches:
             raise RecordError("a cell stands before any launch: the file is damaged", where=f"{where}:{number}")
         else:
+            check_rows(entry.rows, where=f"{where}:{number}")
+            check_span(entry.spent_s, "spent_s", where=f"{where}:{number}")
             spent_s[-1] += entry.spent_s
             cells.update(_cells(entry.rows, len(launches) - 1))
     return Contents(
@@ -136,7 +142,7 @@ def _header(line: bytes, *, whole: bool, where: str) -> Header:
         raise RecordError("is empty: the sweep ended before it began", where=where, hint=again)
     try:
         head = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         if not whole and line.startswith(BEGINNING):
             raise RecordError("ends within its first line, so it holds no cell", where=where, hint=again) from None
         raise RecordError("is not the journal of a sweep", where=f"{where}:1", hint=_OTHER) from None
@@ -149,7 +155,7 @@ def _header(line: bytes, *, whole: bool, where: str) -> Header:
         raise RecordError("ends within its first line, so it holds no cell", where=where, hint=again)
     try:
         return msgspec.json.decode(line, type=Header)
-    except (msgspec.DecodeError, UnicodeDecodeError, KaoprofError) as error:
+    except (*UNREADABLE, KaoprofError) as error:
         raise RecordError(f"its header is damaged: {error}", where=f"{where}:1") from None
 
 
@@ -159,7 +165,7 @@ _OTHER = "name a file that `kaoprof sweep -o` wrote"
 def _entry(decoder: msgspec.json.Decoder[Entry], line: bytes, *, where: str, kept: int) -> Entry:
     try:
         return decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, KaoprofError) as error:
+    except (*UNREADABLE, KaoprofError) as error:
         hint = f"`head -n {kept}` keeps what is before it; the sweep then measures the rest again"
         raise RecordError(f"this line is damaged: {error}", where=where, hint=hint) from None
 
@@ -184,6 +190,8 @@ def read_bytes(path: Path) -> bytes:
             raise RecordError("is a folder", where=str(path), hint="name a file in it")
         if path.is_char_device() or path.is_block_device():
             raise RecordError("is a device, not a file", where=str(path))
+        if path.stat().st_size > MOST_BYTES:
+            raise RecordError(f"is too large to be a run: {path.stat().st_size:,} bytes", where=str(path))
         return path.read_bytes()
     except FileNotFoundError:
         raise RecordError("there is no such file", where=str(path)) from None

@@ -56,8 +56,9 @@ class Journal:
 
     def _write(self, entry: Header | Entry) -> bytes:
         line = msgspec.json.encode(entry) + b"\n"
-        if os.fstat(self.file).st_nlink == 0:
-            raise OutputError("was removed while the sweep was writing it", where=str(self.path))
+        if not self._is_in_place():
+            hint = "if it was moved, move it back: the same command then goes on"
+            raise OutputError("was removed or replaced while the sweep was writing it", where=str(self.path), hint=hint)
         try:
             written = os.write(self.file, line)
             while written < len(line):  # the disk is full: the next attempt says so
@@ -69,6 +70,13 @@ class Journal:
             raise OutputError(f"cannot be written: {error.strerror}", where=str(self.path), hint=hint) from None
         self.size += len(line)
         return line
+
+    def _is_in_place(self) -> bool:
+        """Whether the name still stands for the file that is written."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self.file))
+        except OSError:
+            return False
 
     def _cut_off(self) -> None:
         """Takes back what was written of a line. If that fails too, the reader drops the incomplete line."""

@@ -1,12 +1,16 @@
 """What no measurement gives and only a changed file holds: refused by name, before anything divides by it."""
 
 import math
+from collections.abc import Iterable
 
 from kaoprof.errors import RecordError
-from kaoprof.layer_records import ProfileRecord
-from kaoprof.records import Latency, Record, Row
+from kaoprof.layer_records import ModelProfile, ProfileRecord
+from kaoprof.records import Ceilings, Latency, Protocol, Record, Row
 
 CHANGED = "the file was changed after it was written"
+SHORTEST_S, LONGEST_S = 1e-12, 1e9  # of a call or a copy: less than a clock's cycle, more than thirty years
+MOST_RATE = 1e24  # FLOP/s: more than all computers together
+DEEPEST = 1000  # layers inside each other: python itself goes no deeper
 
 
 def check_figures(record: Record | ProfileRecord, *, where: str) -> None:
@@ -15,17 +19,79 @@ def check_figures(record: Record | ProfileRecord, *, where: str) -> None:
     Raises:
         RecordError: sizes below 1, negative counts or bytes, or latencies that are not positive and finite.
     """
+    check_protocol(record.protocol, where=where)
     if isinstance(record, ProfileRecord):
         for model in record.models:
-            _check_latency(model.latency, where=f"{where}: {model.model}")
-            if not model.layers:
-                raise RecordError("a model without its total", where=f"{where}: {model.model}", hint=CHANGED)
+            _check_model(model, where=f"{where}: {model.model}")
         return
     for number, row in enumerate(record.rows, start=1):
-        place = f"{where}: row {number}"
-        _check_sizes(row, where=place)
-        _check_counts(row, where=place)
-        _check_latency(row.latency, where=place)
+        check_row(row, where=f"{where}: row {number}")
+
+
+def check_rows(rows: Iterable[Row], *, where: str) -> None:
+    """Refuses rows whose figures cannot be.
+
+    Raises:
+        RecordError: as `check_figures`.
+    """
+    for row in rows:
+        check_row(row, where=where)
+
+
+def check_row(row: Row, *, where: str) -> None:
+    """Refuses a row whose figures cannot be.
+
+    Raises:
+        RecordError: as `check_figures`.
+    """
+    _check_sizes(row, where=where)
+    _check_counts(row, where=where)
+    _check_latency(row.latency, where=where)
+
+
+def check_protocol(protocol: Protocol | None, *, where: str) -> None:
+    """Refuses ceilings that no device has, and times that nobody waits for.
+
+    Raises:
+        RecordError: one of them is not.
+    """
+    if protocol is None:
+        return
+    for name in ("budget_s", "timeout_s", "spent_s"):
+        check_span(getattr(protocol, name), name, where=where)
+    if protocol.ceilings is not None and not are_plausible(protocol.ceilings):
+        raise RecordError("ceilings that no device has cannot be", where=where, hint=CHANGED)
+
+
+def check_span(seconds: float, name: str, *, where: str) -> None:
+    """Refuses a length of time that cannot be.
+
+    Raises:
+        RecordError: it is negative, or more than thirty years.
+    """
+    if not 0 <= seconds <= LONGEST_S:
+        raise RecordError(f"{name} of {seconds:g} cannot be", where=where, hint=CHANGED)
+
+
+def are_plausible(ceilings: Ceilings) -> bool:
+    """Whether every figure is one that a device could have: somebody else may have written the file."""
+    copies = (*ceilings.copies, *ceilings.cold_copies)
+    seconds = (ceilings.launch_s, *(copy.seconds for copy in copies))
+    return (
+        bool(ceilings.copies)
+        and all(copy.moved_bytes > 0 for copy in copies)
+        and all(SHORTEST_S <= value <= LONGEST_S for value in seconds)
+        and all(0 < rate < MOST_RATE for rate in ceilings.products.values())
+    )
+
+
+def _check_model(model: ModelProfile, *, where: str) -> None:
+    _check_latency(model.latency, where=where)
+    if not model.layers:
+        raise RecordError("a model without its total", where=where, hint=CHANGED)
+    deep = next((layer for layer in model.layers if not 0 <= layer.depth <= DEEPEST), None)
+    if deep is not None:
+        raise RecordError(f"{deep.layer} inside {deep.depth} others cannot be", where=where, hint=CHANGED)
 
 
 def _check_sizes(row: Row, *, where: str) -> None:
@@ -50,9 +116,16 @@ def _check_counts(row: Row, *, where: str) -> None:
 def _check_latency(latency: Latency | None, *, where: str) -> None:
     if latency is None:
         return
-    samples = latency.samples_s
-    if not samples or len(samples) != len(latency.rounds):
-        message = f"{len(samples)} samples of {len(latency.rounds)} rounds cannot be"
+    samples, rounds = latency.samples_s, latency.rounds
+    if not samples or len(samples) != len(rounds):
+        message = f"{len(samples)} samples of {len(rounds)} rounds cannot be"
+        raise RecordError(message, where=where, hint=CHANGED)
+    if len(set(rounds)) < len(rounds):
+        raise RecordError("two samples of one round cannot be", where=where, hint=CHANGED)
+    if latency.launches and len(latency.launches) != len(samples):
+        message = f"{len(samples)} samples of {len(latency.launches)} launches cannot be"
         raise RecordError(message, where=where, hint=CHANGED)
     if not all(math.isfinite(sample) and sample > 0 for sample in samples):
         raise RecordError("a latency that is not positive and finite cannot be", where=where, hint=CHANGED)
+    if not SHORTEST_S <= min(samples) <= max(samples) <= LONGEST_S:
+        raise RecordError(f"a latency of {min(samples):g} s to {max(samples):g} s cannot be", where=where, hint=CHANGED)

@@ -1,5 +1,6 @@
 """Reads runs back from whatever file holds them: the records of `compare` and `profile`, the journals of `sweep`."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from msgspec.structs import replace
 
 from kaoprof.errors import RecordError
 from kaoprof.fit_records import CrossRecord, FitRecord
-from kaoprof.journal import Contents, Launch, is_journal, parse_journal, read_bytes
+from kaoprof.journal import UNREADABLE, Contents, Launch, is_journal, parse_journal, read_bytes
 from kaoprof.layer_records import ProfileRecord
+from kaoprof.record_checks import check_figures
 from kaoprof.records import SCHEMA, Environment, Protocol, Record, Row
 from kaoprof.sweep_plan import SweepPlan
 
@@ -54,10 +56,15 @@ def load_named(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str, AnyReco
     """
     files = [Path(path) for path in paths]
     for path in files:
-        name = path.stem if sum(other.stem == path.stem for other in files) == 1 else str(path)
+        name = printable(path.stem if sum(other.stem == path.stem for other in files) == 1 else path)
         records = load_records(path)
         for number, record in enumerate(records, start=1):
             yield path, f"{name} #{number}" if len(records) > 1 else name, record
+
+
+def printable(path: Path | str) -> str:
+    """A file's name for a record or a table; of what is no UTF-8 in it a sign stands for each byte."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def load_any(path: Path | str) -> AnyRecord:
@@ -98,7 +105,7 @@ class _Report(msgspec.Struct):
 def _report(data: bytes, *, where: str) -> tuple[_Reported, ...]:
     try:
         runs = msgspec.json.decode(data, type=_Report).runs
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RecordError(f"this report is cut off or damaged: {error}", where=where) from None
     if not runs:
         raise RecordError("holds no run", where=where)
@@ -111,7 +118,7 @@ def _record(data: bytes, *, where: str) -> AnyRecord:
         raise RecordError("is empty", where=where, hint="name a .json or .jsonl file that kaoprof wrote")
     try:
         head = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         if data.lstrip().startswith(b'{\n "schema"'):
             raise RecordError(f"this record is cut off or damaged: {error}", where=where) from None
         hint = "name a .json or .jsonl file that kaoprof wrote"
@@ -122,13 +129,16 @@ def _record(data: bytes, *, where: str) -> AnyRecord:
         message = f"schema {head['schema']!r}, but this kaoprof reads schema {SCHEMA}"
         raise RecordError(message, where=where, hint="update kaoprof")
     kind = head.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         known = ", ".join(KINDS)
         raise RecordError(f"a record of kind {kind!r} cannot be read back", where=where, hint=f"only {known}")
     try:
-        return msgspec.json.decode(data, type=KINDS[kind])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        record = msgspec.json.decode(data, type=KINDS[kind])
+    except UNREADABLE as error:
         raise RecordError(f"this record is damaged: {error}", where=where) from None
+    if isinstance(record, Record | ProfileRecord):
+        check_figures(record, where=where)
+    return record
 
 
 def records_of(contents: Contents, plan: SweepPlan | None = None) -> tuple[Record, ...]:

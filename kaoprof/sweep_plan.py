@@ -36,6 +36,10 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     scale: str = "sqrt"
     options: Options = msgspec.field(default_factory=Options)
 
+    def __post_init__(self) -> None:
+        if not self.operators or not all(name.count(":") == 1 for name in self.operators):
+            raise UsageError(f"{', '.join(self.operators)[:40]!r} does not name operators", where="operators")
+
     def __len__(self) -> int:
         """How many cells there are."""
         sizes = (self.dtypes, self.modes, self.heads, self.batch, self.c, self.spatial)

@@ -5,8 +5,9 @@ import pytest
 from msgspec.structs import replace
 from samples import CEILINGS
 
-from kaoprof.ceiling_store import CeilingStore, ceilings_folder, is_plausible
+from kaoprof.ceiling_store import CeilingStore, ceilings_folder
 from kaoprof.measure.learning import learn_ceilings
+from kaoprof.record_checks import are_plausible
 from kaoprof.records import Copy
 
 PLACE = {"device_name": "A Processor", "cores": 2, "threads": 2, "torch": "2.13.0", "affinity": [0, 1]}
@@ -42,11 +43,12 @@ def test_a_broken_or_foreign_file_is_as_good_as_none(store, content):
 @pytest.mark.parametrize(
     "change",
     [{"launch_s": 0.0}, {"launch_s": -1.0}, {"copies": ()}, {"products": {"fp32": float("inf")}},
-     {"copies": (Copy(moved_bytes=0, seconds=1.0),)}, {"cold_copies": (Copy(moved_bytes=1, seconds=float("nan")),)}],
+     {"copies": (Copy(moved_bytes=0, seconds=1.0),)}, {"copies": (Copy(moved_bytes=1, seconds=1e-320),)},
+     {"cold_copies": (Copy(moved_bytes=1, seconds=float("nan")),)}],
     ids=str,
 )  # fmt: skip
 def test_figures_that_no_device_has_are_not_believed(store, change):
-    assert not is_plausible(replace(CEILINGS, **change))
+    assert not are_plausible(replace(CEILINGS, **change))
     the_file(store).write_bytes(msgspec.json.encode(replace(CEILINGS, **change)))
     assert store.known(PLACE) is None
 

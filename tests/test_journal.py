@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from samples import measured_record
 from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 
 from kaoprof.errors import OutputError, RecordError
-from kaoprof.journal import Finished, Header, Launch, parse_journal, read_journal
+from kaoprof.journal import MOST_BYTES, Finished, Header, Launch, parse_journal, read_journal
 from kaoprof.journal_file import Journal
 from kaoprof.records import dumps
 
@@ -151,8 +152,46 @@ def test_a_journal_that_was_removed_meanwhile_is_not_written_to_nowhere(tmp_path
     path = tmp_path / "run.jsonl"
     with Journal(path, HEADER) as journal:
         path.unlink()
-        with pytest.raises(OutputError, match="was removed while the sweep was writing it"):
+        with pytest.raises(OutputError, match="was removed or replaced while the sweep was writing it"):
             journal.append(LAUNCH)
+
+
+def test_a_journal_that_was_replaced_meanwhile_ends_the_sweep_and_goes_on_when_moved_back(tmp_path):
+    path, moved = tmp_path / "run.jsonl", tmp_path / "moved.jsonl"
+    with Journal(path, HEADER) as journal:
+        journal.append(LAUNCH)
+        journal.append(CELLS[0])
+        path.rename(moved)
+        path.write_text("somebody's")
+        with pytest.raises(OutputError, match="move it back"):
+            journal.append(CELLS[0])
+    assert path.read_text() == "somebody's"
+    moved.replace(path)
+    with Journal(path, HEADER) as journal:
+        assert len(journal.contents.cells) == 1
+
+
+def test_rows_that_cannot_be_are_refused_by_their_line(tmp_path):
+    odd = replace(CELLS[0], spent_s=-1.0)
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b"\n".join(msgspec.json.encode(entry) for entry in (HEADER, LAUNCH, odd)) + b"\n")
+    with pytest.raises(RecordError, match=r"run\.jsonl:3: spent_s of -1 cannot be"):
+        read_journal(path)
+
+
+def test_a_plan_without_implementations_is_a_damaged_header(tmp_path):
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(WHOLE.replace(b'"operators":["', b'"operators":["all","', 1))
+    with pytest.raises(RecordError, match=r"run\.jsonl:1: its header is damaged: operators: "):
+        read_journal(path)
+
+
+def test_a_file_larger_than_any_run_is_not_read(tmp_path):
+    path = tmp_path / "run.json"
+    with path.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)  # a hole: it takes no space
+    with pytest.raises(RecordError, match="too large to be a run: 4,000,000,001 bytes"):
+        read_journal(path)
 
 
 FULL_DISK = """

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
-from samples import analytic_record, grid_record, measured_record
+from samples import CEILINGS, analytic_record, grid_record, measured_record
 
 from kaoprof.errors import RecordError
 from kaoprof.record_checks import check_figures
@@ -35,6 +35,10 @@ ROW = measured_record().rows[1]
         ({"latency": replace(ROW.latency, rounds=(1,))}, "10 samples of 1 rounds"),
         ({"latency": replace(ROW.latency, samples_s=(float("nan"),) * 10)}, "not positive and finite"),
         ({"latency": replace(ROW.latency, samples_s=(-1.0,) * 10)}, "not positive and finite"),
+        ({"latency": replace(ROW.latency, samples_s=(1e-320,) * 10)}, "a latency of 9.99989e-321 s to"),
+        ({"latency": replace(ROW.latency, samples_s=(1e308,) * 10)}, "s to 1e+308 s cannot be"),
+        ({"latency": replace(ROW.latency, rounds=(1,) * 10)}, "two samples of one round"),
+        ({"latency": replace(ROW.latency, launches=(1, 2))}, "10 samples of 2 launches"),
         ({"analytic": replace(ROW.analytic, macs=0)}, "macs is too small to be"),
         ({"counted": replace(ROW.counted, peak_bytes_predicted=-4)}, "peak_bytes_predicted is too small to be"),
         ({"peak_bytes_measured": -1}, "peak_bytes_measured is too small to be"),
@@ -44,3 +48,26 @@ def test_what_cannot_be_is_refused_with_its_row(fields, message):
     with pytest.raises(RecordError, match=r"run\.json: row 2: ") as caught:
         check_figures(changed(**fields), where="run.json")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"budget_s": -1.0}, "budget_s of -1 cannot be"),
+        ({"spent_s": 1e308}, "spent_s of 1e+308 cannot be"),
+        ({"ceilings": replace(CEILINGS, launch_s=0.0)}, "ceilings that no device has"),
+    ],
+)
+def test_a_protocol_that_cannot_be_is_refused(fields, message):
+    record = measured_record()
+    with pytest.raises(RecordError, match=r"^run\.json: ") as caught:
+        check_figures(replace(record, protocol=replace(record.protocol, **fields)), where="run.json")
+    assert message in str(caught.value)
+
+
+def test_a_layer_deeper_than_any_model_is_refused():
+    record = profile_record(model("small", 0.01))
+    first, *others = record.models[0].layers
+    deep = replace(record.models[0], layers=(first, replace(others[0], depth=2**63 - 1), *others[1:]))
+    with pytest.raises(RecordError, match="inside 9223372036854775807 others"):
+        check_figures(replace(record, models=(deep,)), where="run.json")

@@ -118,6 +118,8 @@ def test_runs_of_the_same_name_are_called_by_their_path(tmp_path):
         (b"\x89PNG\r\n\x1a\n\0\0", "is neither a record nor a journal of kaoprof"),
         (b"operator,macs\nnonlocal,3\n", "is neither a record nor a journal of kaoprof"),
         (b"[1]", "not a kaoprof record"),
+        (b"[" * 200_000, "is neither a record nor a journal of kaoprof"),
+        (b'{"schema": 1, "kind": {}}', "a record of kind {} cannot be read back"),
         (b'{"schema": 9, "kind": "compare"}', "schema 9, but this kaoprof reads schema 1"),
         (b'{"schema": 1, "kind": "explain"}', "a record of kind 'explain' cannot be read back"),
         (b'{"schema": 1, "kind": "compare", "rows": 3}', "this record is damaged"),

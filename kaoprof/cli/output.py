@@ -49,6 +49,8 @@ def check_target(path: Path, *, force: bool) -> None:
     try:
         if path.is_dir():
             raise OutputError("is a folder", where=str(path), hint="name a file in it")
+        if path.exists() and not path.is_file():  # as root, to replace what a link to /dev/null names would be fatal
+            raise OutputError("is no ordinary file", where=str(path), hint="name a file that may be replaced")
         if path.exists() and not force:
             raise UsageError("exists already", where=str(path), hint="--force overwrites it")
         if not path.parent.is_dir():
@@ -119,7 +121,7 @@ def print_record(record: object, rendering: Rendering, format_name: str) -> None
         text = rendering.files[format_name](record)
         sys.stdout.writelines(text.splitlines(keepends=True))  # where output is unbuffered, a long write may stop short
         return
-    from rich.console import Console
+    from kaoprof.cli.terminal import terminal
 
-    console = Console(highlight=False, emoji=False)
+    console = terminal()
     console.print(rendering.console(record, console.width))

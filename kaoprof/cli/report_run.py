@@ -10,9 +10,8 @@ import msgspec
 
 from kaoprof.cli.output import write_whole
 from kaoprof.cli.streams import say
-from kaoprof.errors import OutputError, UsageError, did_you_mean
+from kaoprof.errors import OutputError, RecordError, UsageError, did_you_mean
 from kaoprof.layer_records import ProfileRecord
-from kaoprof.record_checks import check_figures
 from kaoprof.records import Record
 from kaoprof.report.formats import FIT_FORMATS, format_of
 from kaoprof.runs import AnyRecord, load_named
@@ -84,11 +83,7 @@ def report_runs(
     """
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
-    found = []
-    for path, name, record in load_named(paths):
-        if isinstance(record, Record | ProfileRecord):
-            check_figures(record, where=str(path))
-        found.append((name, record))
+    found = [(name, record) for _, name, record in load_named(paths)]
     reporter = _reporter(found, x=x, quantities=quantities, only=only)
     for target in targets:
         if format_of(target, reporter.files) in PICTURES and quantities == ():
@@ -96,9 +91,9 @@ def report_runs(
     if format_name != "table":
         _print(reporter, format_name)
     elif not targets:
-        from rich.console import Console
+        from kaoprof.cli.terminal import terminal
 
-        reporter.show(Console(highlight=False, emoji=False))
+        reporter.show(terminal())
         sys.stdout.flush()
     _warn(reporter.warnings)
     _write(reporter, targets)
@@ -135,9 +130,10 @@ def _grid_reporter(
     chosen = [narrowed(run, only) for run in runs]
     chosen = [run for run in chosen if run.record.rows]
     if not chosen:
-        raise UsageError(
-            "no cell is like that" if only else "these runs hold no rows", where="--only" if only else None
-        )
+        if only:
+            raise UsageError("no cell is like that", where="--only")
+        names = ", ".join(run.name for run in runs)
+        raise RecordError("these runs hold no rows", where=names, hint="was it interrupted at once?")
     grid = grid_of(chosen, x)
     sheaf = Sheaf(grid=grid, quantities=quantities)
 

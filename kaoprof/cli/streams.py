@@ -3,6 +3,8 @@
 import os
 import sys
 
+from kaoprof.report.plain import visible
+
 
 def steady_streams() -> None:
     """Gives a closed stream somewhere to go, and lets no sign that the terminal lacks raise an error."""
@@ -21,8 +23,9 @@ def let_go(stream_number: int) -> None:
 
 def say(text: str) -> None:
     """One line for the human, on stderr; if that is gone, there is nobody to tell."""
+    shown = "\n".join(map(visible, text.split("\n")))  # a name in a command keeps its line break
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{shown}\n")
         sys.stderr.flush()
     except OSError:
         let_go(sys.stderr.fileno())

@@ -28,7 +28,7 @@ from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError, RecordError, UsageError
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Environment, Record
-from kaoprof.runs import load_records, same_place
+from kaoprof.runs import load_records, printable, same_place
 from kaoprof.version import __version__
 
 MARGIN = 0.05  # relative change of a time that nobody would act upon, and that a layout of memory alone can make
@@ -102,7 +102,7 @@ def _loaded(path: Path) -> Loaded:
     if not rows:
         raise RecordError("holds no rows", where=str(path), hint="was it interrupted at once?")
     side = Side(
-        path=str(path), kind=record.kind, version=record.version, created=record.created, rows=rows,
+        path=printable(path), kind=record.kind, version=record.version, created=record.created, rows=rows,
         environments=len(records), interrupted=record.interrupted,
     )  # fmt: skip
     return Loaded(record=record, side=side)

@@ -44,7 +44,7 @@ def _places(cases: Iterable[Case]) -> list[Place]:
 
 def _others(place: Place) -> tuple[tuple[str, int | str], ...]:
     first = next(axis for axis in AXES if axis in place and axis != "t")
-    return tuple((name, value) for name, value in place.items() if name != first)
+    return (("along", first), *((name, value) for name, value in place.items() if name != first))
 
 
 def _full(places: Sequence[Place]) -> bool:

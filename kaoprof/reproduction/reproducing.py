@@ -12,7 +12,7 @@ from kaoprof.reproduction.claims import judged
 from kaoprof.reproduction.tables import PAPER_OPTIONS, network_figures, operator_figures
 from kaoprof.reproduction_records import ReproductionRecord
 from kaoprof.requests import Options
-from kaoprof.runs import load_runs
+from kaoprof.runs import load_runs, printable
 from kaoprof.version import __version__
 
 MEASURED_SIZES = (14, 20, 28, 40, 56)  # the paper's, and those between them, which an exponent's interval needs
@@ -43,7 +43,7 @@ def reproduce(
         operators=operator_figures(record.rows),
         networks=networks,
         claims=judged(record.rows, networks),
-        run=None if run is None else str(run),
+        run=None if run is None else printable(run),
         protocol=record.protocol,
         environment=record.environment,
         interrupted=run is None and record.interrupted,

@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from samples import measured_record
+
+from kaoprof.cli.app import run
+from kaoprof.records import dumps
 
 QUICK = ["compare", "--h", "8", "--c", "8", "--analytic"]
 
@@ -53,3 +58,55 @@ def test_a_library_in_this_folder_does_not_shadow_the_real_one(tmp_path):
     (tmp_path / "msgspec.py").write_text("raise SystemExit(3)")
     script = f"cd {tmp_path} && {Path(sys.executable).parent}/kaoprof env --device cpu --threads 1"
     assert shell(script).returncode == 0
+
+
+def test_a_very_long_line_keeps_both_ends(capsys):
+    assert run(["compare", "--h", "8", "--dtype", "x" * 5000]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kaoprof: dtype: unknown dtype 'xxx")
+    assert line.endswith("x' (one of: fp64, fp32, tf32, bf16, fp16)")
+    assert len(line) < 1000
+
+
+def test_a_control_in_a_name_is_shown_not_sent(capsys):
+    assert run(["report", "\x1b[31mred.json"]) == 1
+    assert capsys.readouterr().err == "kaoprof: \\u001b[31mred.json: there is no such file\n"
+
+
+def test_a_control_in_a_record_does_not_steer_the_terminal(tmp_path, capsys):
+    record = measured_record()
+    odd = replace(record, environment=replace(record.environment, device_name="A \x1b[2J Processor"))
+    path = tmp_path / "odd.json"
+    path.write_text(dumps(odd), encoding="utf-8")
+    assert run(["report", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "A \\u001b[2J Processor" in " ".join(shown.split())
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("columns", ["0", "20"])
+def test_a_terminal_that_says_it_has_hardly_a_column_loses_no_figure(columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(QUICK) == 0
+    wide = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", columns)
+    assert run(QUICK) == 0
+    assert capsys.readouterr().out == wide
+
+
+def test_what_a_link_names_is_not_replaced_unless_it_is_a_file(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    link = tmp_path / "run.csv"
+    link.symlink_to(tmp_path / "pipe")
+    assert run([*QUICK, "-o", str(link), "--force"]) == 1
+    assert "run.csv: is no ordinary file (name a file that may be replaced)" in capsys.readouterr().err
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_name_that_is_no_utf_8_can_be_recorded(tmp_path, capsys):
+    path = os.fsencode(tmp_path) + b"/bad\xff.json"
+    Path(os.fsdecode(path)).write_text(dumps(measured_record()), encoding="utf-8")
+    other = tmp_path / "good.json"
+    other.write_text(dumps(measured_record()), encoding="utf-8")
+    assert run(["diff", str(other), os.fsdecode(path), "--format", "json"]) == 0
+    assert "bad\ufffd.json" in capsys.readouterr().out

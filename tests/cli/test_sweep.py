@@ -198,6 +198,8 @@ def test_other_files_wait_for_the_end_and_never_cost_the_journal(tmp_path, monke
         (["--h", "8", "--mode", "training"], 2, "did you mean 'train'?"),
         (["--h", "8", "--operators", "everything"], 2, "unknown operator 'everything'"),
         (["--h", "8", "--operators", ""], 2, "none is named"),
+        (["--h", "8", "--projection", ""], 2, "unknown projection ''"),
+        (["--h", "8", "--scale", ""], 2, "unknown scale ''"),
         (["--h", "8", "--projection", "q"], 2, "unknown projection 'q'"),
         (["--h", "1:200:1", "--c", "1:200:1"], 2, "40,000 cells are too many"),
         (["--h", "8", "--budget", "-1s"], 2, "--budget: '-1s' is not a length of time"),

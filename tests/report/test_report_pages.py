@@ -136,6 +136,13 @@ def test_cells_that_are_no_full_grid_take_several_commands():
     }  # fmt: skip
 
 
+def test_images_and_sequences_in_one_journal_take_a_command_each():
+    record = grid_record()
+    lines = tuple(replace(row, case=replace(row.case, spatial=(77,))) for row in record.rows[:4])
+    commands = re.findall(r"kaoprof compare [^\n<]*", page(replace(record, rows=record.rows + lines)))
+    assert {re.search(r"--[hn] \S+", command)[0] for command in commands} == {"--n 77", "--h 14,28,56,112"}
+
+
 def test_a_page_explains_what_was_not_measured():
     text = " ".join(read(page(grid_record())).texts)
     assert "nonlocal:matmul at 8 x 8 x 112 x 112: predicted not to fit: needs 9.39 GiB" in text
