@@ -75,4 +75,4 @@ def test_one_size_has_no_table():
 def test_a_run_s_name_keeps_its_case_in_a_caption():
     titled = replace(grown(), title="before: growth with h")
     assert r"\caption{before: growth with h.}" in sheet_to_latex(titled)
-    assert r"\caption{Growth with h." in sheet_to_latex(grown())
+    assert r"\caption{Growth with h, " in sheet_to_latex(grown())
