@@ -40,6 +40,7 @@ FORMULA = re.compile(
     r"|(?<=\d)x(?!\w)|(?<=[\dc]) x (?=[\dc])|(?<=\d)(?<!-\d\d)-(?=\d)(?!\d\d-)"
 )
 SIGNS = {"x": TIMES, "-": "--"}
+LONGEST_HEADER = 24  # characters; what is longer stands over text, which is wider still
 LAST_WORD = re.compile(r"(?<!95) (?=95 %$|\S+$)")  # where a header breaks: "95 %" is one word
 BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
 
@@ -121,8 +122,8 @@ def booktabs(
 
 
 def lines_of(header: str) -> list[str]:
-    """Its words, the last one by itself."""
-    return LAST_WORD.split(header, maxsplit=1)
+    """Its words, the last one by itself; a whole sentence stays one."""
+    return LAST_WORD.split(header, maxsplit=1) if len(header) <= LONGEST_HEADER else [header]
 
 
 def below(notes: str) -> list[str]:

@@ -138,6 +138,7 @@ def test_an_interval_s_header_does_not_break_before_its_sign():
     assert lines_of("latency 95 %") == ["latency", "95 %"]
     assert lines_of("95 % interval") == ["95 %", "interval"]
     assert lines_of("95 %") == ["95 %"]
+    assert lines_of("claim, what was found, and by which rule") == ["claim, what was found, and by which rule"]
 
 
 @pytest.mark.parametrize("name", ["md", "tex"])
