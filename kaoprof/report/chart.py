@@ -144,9 +144,15 @@ def known_quantities(grid: Grid) -> list[str]:
 
 def held_by(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None) -> list[str]:
     """Which of the quantities asked for, or by default of all, some of the blocks hold."""
-    part = replace(grid, blocks=tuple(blocks))
+    part = replace(grid, blocks=tuple(replace(block, rows=tuple(_placed(grid, block))) for block in blocks))
     there = known_quantities(part)
     return [name for name in quantities or quantities_of(part) if name in there]
+
+
+def _placed(grid: Grid, block: Block) -> list[Placed]:
+    """The rows that have a place on the axis, smallest size first: a sequence has none among images."""
+    rows = [row for row in block.rows if grid.x is None or size_of(row, grid.x)]
+    return sorted(rows, key=lambda row: size_of(row, grid.x))
 
 
 def panel_of(grid: Grid, block: Block, quantity: str) -> Panel:
@@ -166,7 +172,7 @@ def panel_of(grid: Grid, block: Block, quantity: str) -> Panel:
 def curves_of(grid: Grid, block: Block, quantity: str) -> list[Curve]:
     """One curve for each operator and implementation of a block."""
     rows: dict[tuple[str, str], list[Placed]] = {}
-    for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
+    for row in _placed(grid, block):
         rows.setdefault((row.standing.row.case.operator, row.standing.row.case.implementation), []).append(row)
     return [_curve(QUANTITIES[quantity], name, found, grid.x) for name, found in rows.items()]
 
