@@ -29,10 +29,12 @@ class CeilingStore:
         if path is None or self.refresh:
             return None
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=Ceilings)
+            found = msgspec.json.decode(path.read_bytes(), type=Ceilings) if path.is_file() else None
         except (OSError, msgspec.MsgspecError, ValueError):
             return None
-        return found if are_plausible(found) and not self._is_outdone(found, int(environment["cores"])) else None
+        return (
+            found if found and are_plausible(found) and not self._is_outdone(found, int(environment["cores"])) else None
+        )
 
     def keep(self, environment: dict[str, Any], ceilings: Ceilings) -> None:
         """Writes it whole or not at all; a folder that cannot be written is no fault."""

@@ -1,5 +1,7 @@
 """What is kept of a device's ceilings: found again in the same environment only, and never trusted blindly."""
 
+import os
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -117,3 +119,10 @@ def test_only_what_is_lacking_is_asked_for():
     assert device.asked == [("copies", "cold"), ("throughput", "bf16")]
     assert set(second.products) == {"fp32", "bf16"}
     assert second.cold_copies == first.copies
+
+
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(store):
+    path = the_file(store)
+    path.unlink()
+    os.mkfifo(path)
+    assert store.known(PLACE) is None
