@@ -16,8 +16,9 @@ from kaoprof.count.live_bytes import LiveBytesMode, without_fused_encoders
 from kaoprof.count.scratch import (
     FLASH_KEY_BLOCK,
     FLASH_QUERY_BLOCKS,
-    flash_backward_bytes_per_thread,
+    flash_backward_bytes,
     flash_bytes_per_thread,
+    flash_product_bytes,
     laid_out_bytes,
     scratch_bytes,
 )
@@ -134,5 +135,6 @@ def symbolic_scratch_bytes(
     rows, columns = sympy.Min(n_queries, block), sympy.Min(n_keys, FLASH_KEY_BLOCK)
     if not backward:
         return threads * flash_bytes_per_thread(query, rows=rows, columns=columns, head=head)
-    per_thread = flash_backward_bytes_per_thread(query, rows=rows, columns=columns)
-    return sizes.expression(laid_out_bytes(args[0])) + threads * per_thread
+    flash_product_bytes(query, args[2], threads=threads)  # refuses symbols where it is not zero
+    buffers = flash_backward_bytes(query, rows=rows, columns=columns, threads=threads)
+    return sizes.expression(laid_out_bytes(args[0])) + buffers

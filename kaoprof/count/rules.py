@@ -12,6 +12,15 @@ import torch
 from torch import Tensor
 
 from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, NORMALISE_FLOPS, SOFTMAX_FLOPS, interpolation_flops
+from kaoprof.count.contractions import (
+    added_matmul_macs,
+    attention_backward_macs,
+    attention_macs,
+    convolution_backward_macs,
+    convolution_macs,
+    dot_macs,
+    matmul_macs,
+)
 from kaoprof.count.movement import MOVES_DATA, only_looks
 from kaoprof.dims import Size
 
@@ -26,81 +35,10 @@ GLU_FLOPS = 2  # per output: sigmoid, product
 NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums over it 3, the input's gradient 4
 
 
-def matmul_macs(left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
-    """`(m k) , (k n) -> (m n)`, also batched: k MACs for each output element."""
-    del right
-    return out.numel() * left.shape[-1]
-
-
-def added_matmul_macs(bias: Tensor, left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
-    """`bias + left @ right`: the product's MACs; adding the bias is elementwise."""
-    del bias
-    return matmul_macs(left, right, out=out)
-
-
-def dot_macs(left: Tensor, *_: object, **__: object) -> Size:
-    """`(k) , (k) -> ()`."""
-    return left.numel()
-
-
-def convolution_macs(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    *_: object,
-    out: Tensor,
-    **__: object,
-) -> Size:
-    """`(b c *s) , (o c/groups *k) -> (b o *s')`: each output element takes c/groups x prod(k) MACs, padding included.
-
-    A transposed convolution scatters instead: each input element takes as many.
-    """
-    del bias, stride, padding, dilation
-    return (x if transposed else out).numel() * math.prod(weight.shape[1:])
-
-
 def convolution_flops(x: Tensor, weight: Tensor, bias: Tensor | None, *_: object, out: Tensor, **__: object) -> Size:
     """Adding the bias to each output element."""
     del x, weight
     return 0 if bias is None else out.numel()
-
-
-def convolution_backward_macs(
-    grad_out: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias_sizes: list[int] | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-    output_mask: list[bool],
-    **_: object,
-) -> Size:
-    """Gradients of the input and of the weight are each as dear as the forward pass, groups included."""
-    del bias_sizes, stride, padding, dilation, output_padding, groups
-    forward = (x if transposed else grad_out).numel() * math.prod(weight.shape[1:])
-    return forward * (int(output_mask[0]) + int(output_mask[1]))
-
-
-def attention_macs(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> Size:
-    """`(b heads n d) , (b heads m d) , (b heads m e) -> (b heads n e)`: similarities and weighted sum."""
-    batch_heads_queries = math.prod(query.shape[:-1])
-    return batch_heads_queries * key.shape[-2] * (query.shape[-1] + value.shape[-1])
-
-
-def attention_backward_macs(
-    grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object
-) -> Size:
-    """Twice the forward pass; what a fused kernel recomputes to save memory is not counted, as papers do not."""
-    del grad_out
-    return 2 * attention_macs(query, key, value)
 
 
 def attention_flops(query: Tensor, key: Tensor, _: Tensor, *args: object, **kwargs: object) -> Size:

@@ -11,6 +11,14 @@ import torch
 from torch import Tensor
 
 from kaoprof.count.convolution_scratch import convolution_scratch
+from kaoprof.count.product_scratch import (
+    Product,
+    added_product_scratch,
+    blocked_bytes,
+    multiplies_in_blocks,
+    product_scratch,
+    refuse_symbols,
+)
 from kaoprof.dims import Size
 
 aten = torch.ops.aten
@@ -47,20 +55,44 @@ def flash_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size, head: Si
 def cpu_flash_backward(
     grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, threads: int, **__: object
 ) -> Size:
-    """The buffers of each thread, and a copy of gradients that do not lie as the kernel wants them.
+    """The buffers of each thread, a copy of gradients that do not lie as the kernel wants them, and its products'.
 
     Source: as above, `cpu_flash_attention_backward`.
     """
-    del key
     rows, columns = flash_block(query.shape[-2], value.shape[-2])
-    return laid_out_bytes(grad_out) + threads * flash_backward_bytes_per_thread(query, rows=rows, columns=columns)
+    buffers = flash_backward_bytes(query, rows=rows, columns=columns, threads=threads)
+    return laid_out_bytes(grad_out) + buffers + flash_product_bytes(query, key, threads=threads)
 
 
-def flash_backward_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size) -> Size:
-    """A block of coefficients, one of their gradients, and row sums; the blocks are `rows` x `columns`."""
+def flash_backward_bytes(query: Tensor, *, rows: Size, columns: Size, threads: int) -> Size:
+    """A block of coefficients and one of their gradients for each thread, and row sums; blocks are `rows` x `columns`.
+
+    Row sums are allocated by each thread for itself: the allocator reports only those of the thread that is watched.
+    """
     reduced = query.dtype in (torch.float16, torch.bfloat16)
-    accumulated = (2 * rows * columns + rows) * (4 if reduced else query.element_size())
-    return accumulated + (2 * rows * columns * query.element_size() if reduced else 0)
+    single = SINGLE_BYTES if reduced else query.element_size()
+    blocks = 2 * rows * columns
+    return threads * blocks * (single + (query.element_size() if reduced else 0)) + rows * single
+
+
+def flash_product_bytes(query: Tensor, key: Tensor, *, threads: int) -> int:
+    """What the largest product of a block's gradients takes inside oneDNN, of the thread that is watched.
+
+    Those of values and keys, `(m n) , (n d) -> (m d)`, sum over a block's queries, whose columns lie together; that of
+    queries sums over its keys. The two products that end in single precision go to MKL, which shows no buffer.
+    """
+    if not multiplies_in_blocks(query.dtype):
+        return 0
+    refuse_symbols(query, key)
+    head, n_queries, n_keys = query.shape[-1], query.shape[-2], key.shape[-2]
+    rows, columns = flash_block(n_queries, n_keys)
+    blocks = [(n, m) for n in {rows, n_queries % rows} for m in {columns, n_keys % columns} if n and m]
+    products = [
+        product
+        for n, m in blocks
+        for product in (Product(1, m, n, head, columnwise=True), Product(1, n, m, head, columnwise=False))
+    ]
+    return max(blocked_bytes(product, threads) for product in products)
 
 
 def laid_out_bytes(gradient: Tensor) -> Size:
@@ -87,6 +119,8 @@ def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> 
 
 
 CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
+    **dict.fromkeys((aten.mm, aten.bmm, aten.mv), product_scratch),
+    **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv), added_product_scratch),
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
     aten.convolution: convolution_scratch,
     aten.mean: half_precision_mean,

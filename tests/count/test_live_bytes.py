@@ -7,7 +7,8 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from kaoprof.build import build_inputs, build_module, operator_workload, step_of
 from kaoprof.catalog import OPERATORS
 from kaoprof.count.live_bytes import predict_peak_bytes
-from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
+from kaoprof.count.product_scratch import multiplies_in_blocks
+from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions, Dims
 from kaoprof.measure.meters import CpuMeters
 
 SIZES = [(8, 8, (28, 28)), (2, 64, (56, 56)), (1, 16, (8, 24, 24))]
@@ -45,6 +46,36 @@ def test_the_prediction_holds_at_awkward_sizes(name, implementation, heads, spat
 def test_training_is_predicted_with_its_kernels_buffers_and_gradients_added_in_place(name, implementation, c, spatial):
     options = AttentionOptions(implementation=implementation)
     predicted, measured = peaks(name, Dims(b=2, c=c, spatial=spatial), options, mode="train")
+    assert predicted == pytest.approx(measured, rel=0.01)
+
+
+@pytest.mark.skipif(
+    not multiplies_in_blocks(torch.bfloat16), reason="bfloat16 products go another way on this processor"
+)
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("c", "spatial"), [(32, (28, 28)), (8, (30, 7)), (16, (4, 9, 10)), (8, (300,)), (64, (31, 29))]
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_bfloat16_is_predicted_with_the_blocks_of_its_products(name, implementation, mode, c, spatial, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        dims, options = Dims(b=2, c=c, spatial=spatial), AttentionOptions(implementation=implementation)
+        predicted, measured = peaks(name, dims, options, mode=mode, dtype="bf16")
+    finally:
+        torch.set_num_threads(before)
+    assert abs(predicted - measured) <= SCALAR_BYTES
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(("c", "spatial"), [(32, (28, 28)), (8, (30, 7)), (16, (4, 9, 10)), (8, (300,))])
+def test_training_in_float16_is_predicted(name, implementation, c, spatial):
+    options = AttentionOptions(implementation=implementation)
+    predicted, measured = peaks(name, Dims(b=2, c=c, spatial=spatial), options, mode="train", dtype="fp16")
     assert predicted == pytest.approx(measured, rel=0.01)
 
 

@@ -4,11 +4,13 @@ import itertools
 import random
 
 import pytest
+import torch
 
 from kaoprof.catalog import OPERATORS
 from kaoprof.count.expressions import value_at
 from kaoprof.count.live_bytes import predict_peak_bytes
 from kaoprof.count.peak_formula import derive_peak
+from kaoprof.count.product_scratch import NoFormulaError
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions
 from kaoprof.targets import operator_target
 
@@ -32,3 +34,13 @@ def test_the_formula_is_the_predicted_peak_at_ten_sizes(name, implementation, mo
         sizes |= {"b": draw.randint(2, 5), "c": heads * draw.randint(2, 20)}
         predicted = predict_peak_bytes(target.at(sizes), device="cpu", threads=THREADS)
         assert value_at(peak.peak_bytes, sizes) == predicted, sizes
+
+
+def test_blocks_that_are_searched_for_have_no_formula(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for implementation, mode in (("matmul", "forward"), ("sdpa", "train")):
+        options = AttentionOptions(projection="none", implementation=implementation)
+        target = operator_target("nonlocal", options, ndim=2, mode=mode, dtype="bf16")
+        with pytest.raises(NoFormulaError, match="finds the blocks"):
+            derive_peak(target, device="cpu", threads=THREADS)
