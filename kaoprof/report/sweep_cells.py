@@ -13,14 +13,14 @@ from kaoprof.scaling import Growth, Line, growths, lines_of
 
 MOST_DETAILS = 3  # of rows that did not run
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
-MEASURED = ("operator", "~MACs", "~peak", "~time", "95 %", "at {axis}", "latency", "peak", "speedup")
-CLOSED = ("operator", "~MACs", "~map", "at {axis}", "MACs", "map", "MACs ratio")
+MEASURED = ("operator", "~\nMACs", "~\npeak", "~\ntime", "95 %", "at {axis}", "latency", "peak", "speedup")
+CLOSED = ("operator", "~\nMACs", "~\nmap", "at {axis}", "MACs", "map", "MACs ratio")
 GROWTH = (
     "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes, of time to those where less "
-    "than half is a call's overhead (-: too few, or too scattered); ~MACs without c x c transformations."
+    "than half is a call's overhead (-: too few, or too scattered); ~ MACs without c x c transformations."
 )
 CLOSED_GROWTH = (
-    "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes; ~MACs without c x c "
+    "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes; ~ MACs without c x c "
     "transformations."
 )
 LARGEST = (
