@@ -106,9 +106,10 @@ def growth_of_time(rows: Sequence[Row]) -> ClaimVerdict:
         status=status,
         found="; ".join(_told(name, law) for name, law in laws.items()),
         rule=(
-            f"confirmed if each 95 % interval comes within {TIME_TOLERANCE} of its exponent; refuted if an operator of "
-            "lower order surely grows faster than one of higher order; else other sizes or a quieter machine may "
-            f"decide; implementation {IMPLEMENTATION}, beyond the overhead of calls"
+            f"confirmed if each 95 % interval comes within {TIME_TOLERANCE} of its exponent and holds neither the next "
+            "higher nor the next lower one; refuted if an operator of lower order surely grows faster than one of "
+            f"higher order; else other sizes or a quieter machine may decide; implementation {IMPLEMENTATION}, beyond "
+            "the overhead of calls"
         ),
     )
 
@@ -120,9 +121,11 @@ def _surely_steeper(one: Law | None, other: Law | None) -> bool:
 
 
 def _reaches(law: Law | None, exponent: int) -> bool:
+    """Whether the interval lies about the exponent, and is short enough to tell it from its neighbours."""
     if law is None or law.exponent is None or law.low is None or law.high is None:
         return False
-    return law.low <= exponent + TIME_TOLERANCE and law.high >= exponent - TIME_TOLERANCE
+    near = law.low <= exponent + TIME_TOLERANCE and law.high >= exponent - TIME_TOLERANCE
+    return near and exponent - 1 < law.low and law.high < exponent + 1
 
 
 def _told(name: str, law: Law | None) -> str:

@@ -63,6 +63,13 @@ def test_the_growth_of_time_is_judged_by_intervals(exponents, overhead_s, expect
     assert status("1c", rows_of(power(exponents, overhead_s))) == expected
 
 
+def test_an_interval_so_wide_that_it_also_holds_the_next_exponent_confirms_nothing():
+    jitter = dict(zip(SIZES, (1.0, 1.3, 0.85, 1.25, 1.0), strict=True))
+    slower = power(THEORY | {"kao_qkv": 1.5})  # 0.90 to 2.09: it reaches 2, but 1 as well
+    scattered = rows_of(lambda case: slower(case) * (jitter[case.spatial[0]] if case.operator == "kao_qkv" else 1))
+    assert status("1c", scattered) == UNDECIDED
+
+
 def test_counts_that_grow_otherwise_refute_the_growth_of_arithmetic():
     rows = [
         replace(row, counted=replace(row.counted, macs=row.counted.macs * row.case.spatial[0]))
