@@ -133,22 +133,32 @@ def warnings_of(record: Record) -> list[str]:
     for rows in record.cells().values():
         where = f"at {rows[0].case.dims}" if len(record.cells()) > 1 else ""
         found += [" ".join(filter(None, (where, text))) for text in _cell_warnings(rows)]
-    if not any(row.case.operator == record.baseline for row in record.rows):
-        found.append(f"no ratios: the baseline {record.baseline} is not among the operators")
-    return found + _ceiling_warnings(record) + environment_warnings(record)
+    beaten = [f"{row.case.name} {text}" for row, text in beaten_floors(record)]
+    return found + baseline_warnings(record) + ceiling_warnings(", ".join(beaten)) + environment_warnings(record)
 
 
-def _ceiling_warnings(record: Record) -> list[str]:
-    """Floors must hold: what is faster than its floor says that the ceilings are wrong."""
-    beaten = [
-        f"{standing.row.case.name} {standing.times_floor:.2f}x"
-        for cell in standings(record).values()
+def baseline_warnings(record: Record) -> list[str]:
+    """That there is nothing to compare with, if so."""
+    if any(row.case.operator == record.baseline for row in record.rows):
+        return []
+    return [f"no ratios: the baseline {record.baseline} is not among the operators"]
+
+
+def beaten_floors(record: Record) -> list[tuple[Row, str]]:
+    """The rows that are faster than their floor, each with its latency in floors."""
+    return [
+        (standing.row, f"{standing.times_floor:.2f}x")
+        for cell in (standings(record).values() if record.protocol else ())
         for standing in cell
         if standing.times_floor is not None and standing.times_floor < 1
     ]
+
+
+def ceiling_warnings(beaten: str) -> list[str]:
+    """Floors must hold: what is faster than its floor, which `beaten` names, says that the ceilings are wrong."""
     if not beaten:
         return []
-    return [f"faster than its floor: {', '.join(beaten)}; the ceilings are too low, kaoprof env --refresh renews them"]
+    return [f"faster than its floor: {beaten}; the ceilings are too low, kaoprof env --refresh renews them"]
 
 
 def _cell_warnings(rows: list[Row]) -> list[str]:

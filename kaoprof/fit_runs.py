@@ -1,7 +1,6 @@
 """From a request to a record: the largest sizes within a budget, and who is cheaper from where on. Never prints."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -15,6 +14,7 @@ from kaoprof.fitting import Budget, Setting, fit
 from kaoprof.measure.plan import Progress
 from kaoprof.measuring import ProgressCallback, check_wishes, find_device
 from kaoprof.race_verdict import race_row
+from kaoprof.records import timestamp
 from kaoprof.requests import Options, chosen_operators
 from kaoprof.stopwatch import Contender, Stopwatch, open_stopwatch
 from kaoprof.timing import fit_row, race, time_fits, timed_ratios
@@ -98,8 +98,8 @@ def run_fit(
         notify(Progress(label=operator, step="searching", done=done, total=len(chosen)))
         rows.append(_fit_exactly(operator, implementation, Budget(kind=budget, amount=int(amount)), request, setting))
     return FitRecord(
-        version=__version__, created=_now(), budget=budget, amount=int(amount), conditions=request.conditions(device),
-        rows=tuple(rows),
+        version=__version__, created=timestamp(), budget=budget, amount=int(amount),
+        conditions=request.conditions(device), rows=tuple(rows),
     )  # fmt: skip
 
 
@@ -134,10 +134,6 @@ def _amount(kind: str, amount: int) -> str:
     return format_bytes(amount) if kind == "memory" else f"{format_count(amount)} MACs"
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: ProgressCallback) -> Stopwatch:
     check_wishes(device, request.dtype, request.options)
     setting = request.setting(device)
@@ -159,7 +155,7 @@ def _fit_time(
     finally:
         watch.close()
     return FitRecord(
-        version=__version__, created=_now(), budget="time", amount=limit_s, conditions=request.conditions(device),
+        version=__version__, created=timestamp(), budget="time", amount=limit_s, conditions=request.conditions(device),
         rows=tuple(fit_row(contender, limit_s, watch) for contender in contenders), environment=watch.environment,
         interrupted=interrupted,
     )  # fmt: skip
@@ -183,7 +179,9 @@ def run_cross(request: FitRequest, names: Sequence[str], *, measured: bool, noti
     for done, (quantity, one, other) in enumerate(questions):
         notify(Progress(label=f"{one} and {other}", step=quantity, done=done, total=len(questions)))
         rows.append(_cross_exactly(one, other, quantity, request, setting))
-    record = CrossRecord(version=__version__, created=_now(), conditions=request.conditions(device), rows=tuple(rows))
+    record = CrossRecord(
+        version=__version__, created=timestamp(), conditions=request.conditions(device), rows=tuple(rows)
+    )
     return _with_race(record, request, (first, second), device, notify) if measured else record
 
 

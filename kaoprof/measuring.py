@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import MeasurementError, UsageError
+from kaoprof.measure.learning import load_average
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
 from kaoprof.records import Conditions, Environment, Latency, Protocol
 from kaoprof.requests import Options
@@ -49,8 +50,8 @@ def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Option
     )
 
 
-def open_session(device: str, options: Options, notify: ProgressCallback) -> "Session":
-    """A session for a device, with no process yet; whoever asks for it closes it."""
+def open_session(device: str, options: Options, notify: ProgressCallback, *, refresh: bool = False) -> "Session":
+    """A session with no process yet; whoever asks for it closes it. With `refresh` it learns ceilings anew."""
     from kaoprof.ceiling_store import CeilingStore, ceilings_folder
     from kaoprof.measure.child import Child
     from kaoprof.measure.session import Session
@@ -68,18 +69,13 @@ def open_session(device: str, options: Options, notify: ProgressCallback) -> "Se
         sdpa=options.sdpa,
         affinity=options.affinity,
     )
-    store = CeilingStore(ceilings_folder(), load=load_average())
+    store = CeilingStore(ceilings_folder(), load=load_average(), refresh=refresh)
     return Session(plan, Child, notify, store=store)
 
 
 def default_cache(device: str) -> str:
     """Cold on a GPU, where a flush is cheap; warm on a CPU, where it takes longer than most calls."""
     return "cold" if device.startswith("cuda") else "warm"
-
-
-def load_average() -> float | None:
-    """How many processes wanted a core during the last minute; None where the system does not tell."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def environment_of(session: "Session", load_before: float | None) -> Environment | None:
@@ -143,25 +139,16 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
     Raises:
         MeasurementError: the device is not there, or the process cannot work.
     """
-    from kaoprof.ceiling_store import CeilingStore, ceilings_folder
-    from kaoprof.measure.learning import learn_ceilings
-
-    session = open_session(find_device(options.device), options, lambda _: None)
-    store = CeilingStore(ceilings_folder(), load=load_average(), refresh=refresh)
+    session = open_session(find_device(options.device), options, lambda _: None, refresh=refresh)
     try:
         free_bytes = session.ask_device("free")
-        found = dict(session.environment or {})
-        known = store.known(found)
-        cold = session.plan.cache == "cold"
-        ceilings = learn_ceilings(session.ask_device, known, "fp32", cold=cold)
-        if ceilings != known:
-            store.keep(found, ceilings)
+        throughput_flops = session.learn_throughput("fp32")
     finally:
         session.close()
-    return found | {
+    return (session.environment or {}) | {
         "free_bytes": free_bytes,
-        "throughput_flops": ceilings.products["fp32"],
-        "ceilings": ceilings,
+        "throughput_flops": throughput_flops,
+        "ceilings": session.ceilings,
         "conditions": session.before,
     }
 

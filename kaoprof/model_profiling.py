@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +17,7 @@ from kaoprof.measure.plan import Progress, Subject
 from kaoprof.measuring import ProgressCallback, check_wishes, find_device, run_session
 from kaoprof.model_rows import analytic_profile, counted_model, measured_model
 from kaoprof.networks import code_workload, network_workload, override
+from kaoprof.records import timestamp
 from kaoprof.requests import Options
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec
@@ -82,7 +82,7 @@ def profile(
     documents = [_document(target, model) for target in targets]
     record = ProfileRecord(
         version=__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=timestamp(),
         mode=model.mode,
         dtype=model.dtype,
         device=None,

@@ -1,7 +1,6 @@
 """From a request to a record: closed forms, counts, prediction, measurement, in that order. Never prints."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +12,7 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measure.plan import Measurement, Progress, Subject
 from kaoprof.measuring import ProgressCallback, check_wishes, find_device, latency_of, run_session
-from kaoprof.records import Analytic, Case, Counted, Deviation, Record, Row, Traffic, element_bytes
+from kaoprof.records import Analytic, Case, Counted, Deviation, Record, Row, Traffic, element_bytes, timestamp
 from kaoprof.requests import Options, Sizes, cases_of, spatial_grid, with_variants
 from kaoprof.version import __version__
 
@@ -73,7 +72,7 @@ def compare(
     )  # fmt: skip
     record = Record(
         version=__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=timestamp(),
         baseline=options.baseline,
         rows=tuple(Row(case=case, analytic=analytic(case)) for case in with_variants(cases, options.variants)),
     )

@@ -3,6 +3,7 @@
 None means "not known"; it is never written as 0.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -255,6 +256,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 def element_bytes(case: Case) -> int:
     """Bytes of one element in the case's dtype."""
     return DTYPE_BYTES[case.dtype]
+
+
+def timestamp() -> str:
+    """When a record is made: the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def dumps(record: object) -> str:

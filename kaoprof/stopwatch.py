@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting import Setting
+from kaoprof.measure.learning import load_average
 from kaoprof.measure.plan import Measurement, Subject
 from kaoprof.measure.session import Session
-from kaoprof.measuring import ProgressCallback, latency_of, load_average, open_session
+from kaoprof.measuring import ProgressCallback, latency_of, open_session
 from kaoprof.records import Environment, Latency
 from kaoprof.requests import Options
 

@@ -1,9 +1,8 @@
 """What a reader of a whole sweep must know: each warning once, with how many rows it concerns. Pure."""
 
-from kaoprof.findings import LOOKS, environment_warnings, standings
+from kaoprof.findings import LOOKS, baseline_warnings, beaten_floors, ceiling_warnings, environment_warnings
 from kaoprof.records import Record, Row
 
-BEATEN = "faster than its floor"
 NAMED = 2  # rows that a warning names; of more it gives the number
 
 
@@ -14,17 +13,10 @@ def sweep_warnings(record: Record) -> list[str]:
         concerned = [(row, text) for row in record.rows if (text := look(row))]
         if concerned:
             found.append(f"{sentence}: {_named(concerned, record)}")
-    if record.rows and not any(row.case.operator == record.baseline for row in record.rows):
-        found.append(f"no ratios: the baseline {record.baseline} is not among the operators")
-    beaten = [
-        (one.row, f"{one.times_floor:.2f}x")
-        for cell in (standings(record).values() if record.protocol else ())
-        for one in cell
-        if one.times_floor is not None and one.times_floor < 1
-    ]
-    if beaten:
-        found.append(f"{BEATEN}: {_named(beaten, record)}; the ceilings are too low, kaoprof env --refresh renews them")
-    return found + environment_warnings(record)
+    if record.rows:
+        found += baseline_warnings(record)
+    beaten = beaten_floors(record)
+    return found + ceiling_warnings(_named(beaten, record) if beaten else "") + environment_warnings(record)
 
 
 def _named(concerned: list[tuple[Row, str]], record: Record) -> str:

@@ -8,7 +8,6 @@ Closed forms take 10 µs a row, less than handing them to another process.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,11 @@ from msgspec.structs import fields
 from kaoprof.errors import RecordError, UsageError
 from kaoprof.journal import Contents, Finished, Header, Launch, read_journal
 from kaoprof.journal_file import Journal
+from kaoprof.measure.learning import load_average
 from kaoprof.measure.plan import Progress
-from kaoprof.measuring import check_wishes, environment_of, find_device, load_average, open_session, protocol_of
+from kaoprof.measuring import check_wishes, environment_of, find_device, open_session, protocol_of
 from kaoprof.profiling import analytic, count_rows, measured, subject_of
-from kaoprof.records import Case, Environment, Record, Row
+from kaoprof.records import Case, Environment, Record, Row, timestamp
 from kaoprof.runs import records_of, same_place
 from kaoprof.sweep_pace import Pace
 from kaoprof.sweep_plan import SweepPlan
@@ -97,7 +97,7 @@ class Sweep:
             OutputError: the journal cannot be written. What it held stays.
             MeasurementError: the device is not there, or no measuring process can be started.
         """
-        header = Header(version=__version__, created=now(), plan=self.plan)
+        header = Header(version=__version__, created=timestamp(), plan=self.plan)
         interrupted = False
         if not self.plan.options.analytic and not self.path.exists():
             self.find_device()  # no journal is begun for what this machine cannot do
@@ -230,7 +230,7 @@ class Sweep:
         """What the following cells rest on."""
         return Launch(
             version=__version__,
-            created=now(),
+            created=timestamp(),
             plan=None if self.plan == contents.plan else self.plan,
             environment=environment_of(session, load) if session else None,
             protocol=protocol_of(session, self.plan.options, spent_s=0.0) if session else None,
@@ -272,8 +272,3 @@ class Sweep:
 def macs_of(cases: Sequence[Case]) -> int:
     """MACs of one call of each row of a cell."""
     return sum(analytic(case).macs * case.b for case in cases)
-
-
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

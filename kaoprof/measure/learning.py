@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from kaoprof.records import Ceilings, Copy
+from kaoprof.records import Ceilings, Copy, timestamp
 
 Ask = Callable[..., Any]
 
@@ -27,8 +26,8 @@ def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) 
     found = known
     if found is None:
         found = Ceilings(
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+            created=timestamp(),
+            load=load_average(),
             copies=_copies(ask("copies", cache="warm")),
             products={},
             launch_s=float(ask("launch")),
@@ -38,6 +37,11 @@ def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) 
     if dtype not in found.products:
         found = replace(found, products=found.products | {dtype: float(ask("throughput", dtype=dtype))})
     return found
+
+
+def load_average() -> float | None:
+    """How many processes wanted a core during the last minute; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def _copies(answer: list[dict[str, float]]) -> tuple[Copy, ...]:

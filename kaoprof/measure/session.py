@@ -138,7 +138,7 @@ class Session:
         for subject in subjects:
             self.measurements[subject.key] = Measurement(status="skipped", detail="not reached before the run ended")
         if subjects and self.throughput_flops is None:
-            self.throughput_flops = self.learn_throughput(subjects[0].workload)
+            self.throughput_flops = self.learn_throughput(_dtype_of(subjects[0].workload))
         deadline = self.clock() + budget_s
         fitting = [subject for subject in subjects if not self.refuse(subject)]
         share_s = budget_s / max(len(fitting), 1)
@@ -160,9 +160,8 @@ class Session:
             self.measurements[subject.key] = Measurement(status="skipped", detail=why)
         return bool(why)
 
-    def learn_throughput(self, workload: Workload) -> float:
-        """FLOP/s of a large product in the workload's dtype; where there is a store, with all the other ceilings."""
-        dtype = next((spec.dtype for spec in workload.inputs if spec.dtype in DTYPE_BYTES), "fp32")
+    def learn_throughput(self, dtype: str) -> float:
+        """FLOP/s of a large product in `dtype`; where there is a store, with all the other ceilings."""
         if self.store is None:
             return float(self.ask_device("throughput", dtype=dtype))
         self.start()
@@ -287,3 +286,8 @@ def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:
             session.measure_cell(cell, session.plan.budget_s / len(cells))
     finally:
         session.close()
+
+
+def _dtype_of(workload: Workload) -> str:
+    """The dtype that it computes in: of its first input that is not whole numbers."""
+    return next((spec.dtype for spec in workload.inputs if spec.dtype in DTYPE_BYTES), "fp32")

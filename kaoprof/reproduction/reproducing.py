@@ -1,12 +1,11 @@
 """From nothing, or from a run, to a reproduction record: count, measure if asked to, judge. Never prints."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kaoprof.errors import RecordError
 from kaoprof.measuring import ProgressCallback
 from kaoprof.profiling import compare
-from kaoprof.records import Record
+from kaoprof.records import Record, timestamp
 from kaoprof.reproduction import paper
 from kaoprof.reproduction.claims import judged
 from kaoprof.reproduction.tables import PAPER_OPTIONS, network_figures, operator_figures
@@ -38,7 +37,7 @@ def reproduce(
     networks = network_figures(counted)
     return ReproductionRecord(
         version=__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=timestamp(),
         source=paper.SOURCE,
         operators=operator_figures(record.rows),
         networks=networks,
