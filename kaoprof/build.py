@@ -49,6 +49,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "forward"
     seed: int = 0
 
+    @property
+    def dtype(self) -> str:
+        """What its parameters are, and what it computes in: as its first input of floats."""
+        return next((spec.dtype for spec in self.inputs if spec.dtype in FLOAT_DTYPES), "fp32")
+
 
 def operator_workload(
     name: str, dims: Dims, options: AttentionOptions, *, dtype: str, mode: str, seed: int
@@ -93,8 +98,7 @@ def build_module(workload: Workload, *, device: str) -> "nn.Module":
 
     factory = resolve(workload.factory)
     torch.manual_seed(workload.seed)
-    dtype = next((spec.dtype for spec in workload.inputs if spec.dtype in FLOAT_DTYPES), "fp32")
-    with torch.device(device), _default_dtype(torch_dtype(dtype)):
+    with torch.device(device), _default_dtype(torch_dtype(workload.dtype)):
         module = factory(*workload.args, **workload.kwargs)
     return module.train(workload.mode == "train")
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.records import Record, Row
-from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of
+from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
 from kaoprof.stats import Estimate, estimate, latency_estimate, paired_ratio, spread
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
@@ -53,12 +53,11 @@ def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
 
 def _limited(standing: Standing, record: Record) -> Standing:
     """The standing with what the device's ceilings say of it."""
-    known = ceilings_of(record)
-    if known is None:
+    known, work = ceilings_of(record.protocol), work_of(standing.row)
+    if known is None or work is None:
         return standing
     ceilings, cold = known
-    row = standing.row
-    return replace(standing, floor=floor_of(row, ceilings, cold=cold), demand=demand_of(row, ceilings, cold=cold))
+    return replace(standing, floor=floor_of(work, ceilings, cold=cold), demand=demand_of(work, ceilings, cold=cold))
 
 
 def find_baseline(rows: list[Row], name: str) -> Baseline:

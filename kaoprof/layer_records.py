@@ -2,7 +2,7 @@
 
 import msgspec
 
-from kaoprof.records import SCHEMA, Environment, Latency, Protocol
+from kaoprof.records import EAGER, SCHEMA, VARIANT, Deviation, Environment, Latency, Protocol, Traffic
 
 TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
@@ -28,6 +28,9 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
         peak_bytes_measured: the same, from the allocator.
         timed_s: seconds of one forward pass, from timers around the layers in runs of their own.
         latency_share: of what the timers of all leaves add up to.
+        compulsory_bytes: what one call must move: its input, its output and the parameters that it reads (trained: and
+            their gradients), each once.
+        traffic: what one call of the layer launched and moved; of the whole model without anything around its layers.
     """
 
     layer: str
@@ -46,12 +49,17 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     peak_bytes_measured: int | None = None
     timed_s: float | None = None
     latency_share: float | None = None
+    compulsory_bytes: int | None = None
+    traffic: Traffic | None = None
 
 
 class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One model. `layers` begins with the whole; `latency` is measured without timers around layers.
 
     `inside` is where the layers' paths begin in the module that ran: somebody's code is called through a wrapper.
+    `model` is its name, and how it ran if not eagerly: `kanet-qkv+compile`, which has no layers. `dtype` is what it
+    computes in. For `backend`, `deviation`, `compile_s`, `graph_breaks` and `energy_j` see
+    `records.Row`.
     """
 
     model: str
@@ -64,6 +72,17 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     latency: Latency | None = None
     peak_bytes_reserved: int | None = None
+    dtype: str | None = None
+    backend: str | None = None
+    deviation: Deviation | None = None
+    compile_s: float | None = None
+    energy_j: float | None = None
+    graph_breaks: int | None = None
+
+    @property
+    def variant(self) -> str:
+        """How it ran: eagerly, compiled, or as a graph that is replayed."""
+        return self.model.partition(VARIANT)[2] or EAGER
 
     def module_name(self, layer: str) -> str:
         """The name of a layer's module in the module that ran."""
@@ -89,3 +108,8 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Protocol | None = None
     environment: Environment | None = None
     interrupted: bool = False
+
+    @property
+    def dtypes(self) -> set[str]:
+        """What its models compute in."""
+        return {model.dtype or self.dtype for model in self.models}

@@ -15,9 +15,9 @@ from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.measure.plan import Progress, Subject
 from kaoprof.measuring import ProgressCallback, check_wishes, find_device, run_session
-from kaoprof.model_rows import analytic_profile, counted_model, measured_model
+from kaoprof.model_rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.networks import code_workload, network_workload, override
-from kaoprof.records import timestamp
+from kaoprof.records import EAGER, timestamp
 from kaoprof.requests import Options
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec
@@ -95,7 +95,21 @@ def profile(
     check_wishes(device, model.dtype, options)
     record = replace(record, device=device)
     record = count_models(record, workloads, device, options, notify)
-    return measure_models(record, workloads, device, options, notify) if model.measured else record
+    if not model.measured:
+        return record
+    pairs = [
+        pair
+        for one, workload in zip(record.models, workloads, strict=True)
+        for pair in _in_every_way(one, workload, options)
+    ]
+    record = replace(record, models=tuple(one for one, _ in pairs))
+    return measure_models(record, [workload for _, workload in pairs], device, options, notify)
+
+
+def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> list[tuple[ModelProfile, Workload]]:
+    """The model as it is, and in each of the variants that were asked for, if it could be counted."""
+    variants = options.variants if model.status == "ok" else ()
+    return [(model, workload), *((variant_of(model, variant), workload) for variant in variants)]
 
 
 def code_document(factory: str, shapes: Sequence[Sequence[int]], dtype: str) -> Document:
@@ -193,9 +207,10 @@ def measure_models(
         if model.status == "ok"
     ]
     outcome = run_session([subjects], device, options, notify)
+    measured = [measured_model(model, outcome.measurements.get(key)) for key, model in enumerate(record.models)]
     return replace(
         record,
-        models=tuple(measured_model(model, outcome.measurements.get(key)) for key, model in enumerate(record.models)),
+        models=with_common_bytes(measured),
         environment=outcome.environment,
         protocol=outcome.protocol,
         interrupted=outcome.interrupted,
@@ -205,7 +220,8 @@ def measure_models(
 def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
     total, width = model.total, DTYPE_BYTES.get(workload.inputs[0].dtype, 8)
     elements = total.params + total.params_norm + sum(math.prod(shape) for shape in model.input_shapes)
-    timed = [model.module_name(row.layer) for row in model.layers] if workload.mode == "forward" else []
+    eager_forward = model.variant == EAGER and workload.mode == "forward"
+    timed = [model.module_name(row.layer) for row in model.layers] if eager_forward else []
     return Subject(
         key=key,
         label=model.model,
@@ -214,4 +230,5 @@ def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
         predicted_bytes=total.peak_bytes_predicted or 0,
         floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * model.batch,
         layers=tuple(name for name in timed if name),
+        variant=model.variant,
     )

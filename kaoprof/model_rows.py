@@ -1,8 +1,9 @@
 """The rows of a profile: from closed forms, from a census, from a measurement. Nothing runs here."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 
 from kaoprof.build import Workload
@@ -12,6 +13,7 @@ from kaoprof.layer_records import OWN, LayerRow, ModelProfile
 from kaoprof.measure.plan import Measurement
 from kaoprof.measuring import latency_of
 from kaoprof.networks import network_cost
+from kaoprof.records import EAGER, VARIANT, Deviation, Traffic
 from kaoprof.specs import Document
 from kaoprof.specs.documents import CodeSpec
 
@@ -68,7 +70,7 @@ def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload
         rows.append(_counted_row(path, layer, known.get(path), batch, depth=layer.depth - bool(model.inside)))
     rows = [row if row.leaf else _summed(row, rows) for row in rows]
     shapes = tuple(spec.shape for spec in workload.inputs)
-    return replace(model, batch=batch, input_shapes=shapes, layers=tuple(rows))
+    return replace(model, batch=batch, input_shapes=shapes, layers=tuple(rows), dtype=workload.dtype)
 
 
 def _counted_row(path: str, layer: "LayerCensus", analytic: LayerRow | None, batch: int, *, depth: int) -> LayerRow:
@@ -110,7 +112,7 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
         return model
     inside = measurement.layers or {}
     seconds, peaks = layer_seconds(model, inside.get("seconds", {})), inside.get("peak_bytes", {})
-    whole = seconds.get("", 0.0)
+    whole, traced = seconds.get("", 0.0), measurement.traffic
     rows = [
         replace(
             row,
@@ -119,6 +121,7 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
             else _whole_number(peaks.get(model.module_name(row.layer))),
             timed_s=seconds.get(row.layer),
             latency_share=seconds[row.layer] / whole if whole else None,
+            **_moved(traced if not row.layer else inside.get("traffic", {}).get(model.module_name(row.layer))),
         )
         for row in model.layers
     ]
@@ -129,7 +132,36 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
         detail=measurement.detail,
         latency=latency_of(measurement),
         peak_bytes_reserved=measurement.reserved_bytes,
+        backend=traced["backend"] if traced else None,
+        deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
+        compile_s=measurement.compile_s,
+        graph_breaks=measurement.graph_breaks,
+        energy_j=measurement.energy_j,
     )
+
+
+def _moved(told: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields of a row for what one call of it was seen to move."""
+    if told is None:
+        return {}
+    return {"compulsory_bytes": told["compulsory_bytes"], "traffic": msgspec.convert(told, Traffic)}
+
+
+def variant_of(model: ModelProfile, variant: str) -> ModelProfile:
+    """The model as it is run otherwise than eagerly: what was counted of the whole, and nothing of its layers."""
+    return replace(model, model=f"{model.model}{VARIANT}{variant}", layers=model.layers[:1])
+
+
+def with_common_bytes(models: Sequence[ModelProfile]) -> tuple[ModelProfile, ...]:
+    """The models; what is compiled or replayed must move what it must move eagerly, right before it."""
+    found: list[ModelProfile] = []
+    for model in models:
+        if model.variant == EAGER:
+            found.append(model)
+            needed = model.total.compulsory_bytes
+        else:
+            found.append(replace(model, layers=(replace(model.total, compulsory_bytes=needed),)))
+    return tuple(found)
 
 
 def layer_seconds(model: ModelProfile, seconds: Mapping[str, float]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.errors import RecordError
 
 SCHEMA = 1
+EAGER = "eager"
 VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
 
 
@@ -48,7 +49,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def variant(self) -> str:
         """How it is run: `eager`, or what `matmul+compile` and `matmul+graph` say."""
-        return self.implementation.partition(VARIANT)[2] or "eager"
+        return self.implementation.partition(VARIANT)[2] or EAGER
 
     @property
     def name(self) -> str:
@@ -126,7 +127,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One operator in one grid cell. `detail` explains any status that is not `ok`.
 
     `backend` is the fused attention that really ran: flash, efficient, cudnn or math, None where there is none.
-    `compile_s` is the time that compilation took, which no sample holds; `energy_j` is of one call.
+    `compile_s` is the time that compilation took, which no sample holds; `graph_breaks` left what was compiled in
+    pieces, with uncompiled code between them. `energy_j` is of one call.
     """
 
     case: Case
@@ -143,6 +145,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     deviation: Deviation | None = None
     compile_s: float | None = None
     energy_j: float | None = None
+    graph_breaks: int | None = None
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +247,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Protocol | None = None
     environment: Environment | None = None
     interrupted: bool = False
+
+    @property
+    def dtypes(self) -> set[str]:
+        """What its rows compute in."""
+        return {row.case.dtype for row in self.rows}
 
     def cells(self) -> dict[tuple[object, ...], list[Row]]:
         """The rows by grid cell, in order."""

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.records import Latency
+from kaoprof.records import Deviation, Latency, Traffic
 
 KIB = 1024
 
@@ -13,7 +13,8 @@ def layer(path, kind, depth, macs, share, *, leaf=True):
     return LayerRow(
         layer=path, type=kind, depth=depth, leaf=leaf, output_shape=(2, 8, 4, 4), params=macs // 10, params_norm=16,
         macs_analytic=macs, macs_counted=macs, macs_fvcore=macs, flops_all=2 * macs + 7,
-        peak_bytes_predicted=macs * KIB, peak_bytes_measured=macs * KIB, latency_share=share,
+        peak_bytes_predicted=macs * KIB, peak_bytes_measured=macs * KIB, latency_share=share, timed_s=share * 0.01,
+        compulsory_bytes=macs * KIB, traffic=Traffic(operations=macs, moved_bytes=3 * macs * KIB),
     )  # fmt: skip
 
 
@@ -28,8 +29,19 @@ def model(name, factor):
     )
     latency = Latency(rounds=tuple(range(10)), samples_s=tuple(factor * (1 + n / 100) for n in range(10)), calls=1)
     return ModelProfile(
-        model=name, source="a test", batch=2, input_shapes=((2, 3, 8, 8),), layers=layers, latency=latency
-    )
+        model=name, source="a test", batch=2, input_shapes=((2, 3, 8, 8),), layers=layers, latency=latency,
+        backend="flash", deviation=Deviation(largest=1.5e-7, rms=2e-8),
+    )  # fmt: skip
+
+
+def compiled(eager, factor):
+    """The model as `profile --compile` sets it beside itself."""
+    seconds = tuple(factor * sample for sample in eager.latency.samples_s)
+    whole = replace(eager.total, traffic=None, timed_s=None, latency_share=None)
+    return replace(
+        eager, model=f"{eager.model}+compile", layers=(whole,), latency=replace(eager.latency, samples_s=seconds),
+        compile_s=12.0, graph_breaks=2, backend=None,
+    )  # fmt: skip
 
 
 def record(*models):

@@ -1,18 +1,21 @@
 """Whole models from specs: totals, agreement layer by layer, memory, and that nothing is left behind."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
 from somebodys import Block
 from torch import nn
 
 from kaoprof.cli.app import run
 from kaoprof.errors import UsageError
-from kaoprof.layer_findings import fullest_layer, layer_disagreements, model_standings, profile_warnings
+from kaoprof.layer_findings import fullest_layer, layer_disagreements, layer_limits, model_standings, profile_warnings
 from kaoprof.layer_records import OWN
 from kaoprof.model_profiling import ModelOptions, code_document, profile
+from kaoprof.report.commands import profile_commands
 from kaoprof.requests import Options
 
 TOTALS = {  # arXiv:2007.08442: MACs, weights without batch norm, batch norm's
@@ -62,6 +65,54 @@ def test_a_model_is_measured_and_its_layers_share_the_time_and_hold_the_peak():
     fullest = fullest_layer(model)
     assert fullest.peak_bytes_measured == pytest.approx(model.total.peak_bytes_measured, rel=0.01)
     assert len(model.latency.samples_s) == 2
+
+
+def test_a_model_and_its_layers_have_floors():
+    record = profile(["kanet-qkv"], model=ModelOptions(size=(64,)), options=QUICK)
+    (model,) = record.models
+    total, by_name = model.total, {row.layer: row for row in model.layers}
+    assert total.compulsory_bytes == 4 * (3 * 64 * 64 + 1000 + total.params + total.params_norm)
+    linear = by_name["layers.13"]
+    assert linear.compulsory_bytes == 4 * (1280 + 1280 * 1000 + 1000 + 1000)
+    assert linear.traffic.operations == 1
+    assert sum(row.traffic.operations for row in model.layers if row.depth == 1) <= total.traffic.operations
+    limits = layer_limits(record, model, total)
+    assert 1 < limits.times_floor < 10_000
+    assert limits.demand.seconds >= limits.floor.seconds
+    assert layer_limits(record, model, linear).floor.compute_s == pytest.approx(
+        2 * 1_280_000 / record.protocol.ceilings.products["fp32"]
+    )
+
+
+def test_a_training_step_must_move_the_gradients_too():
+    (model,) = profile(["kao-qkv-56"], model=ModelOptions(size=(28,), mode="train"), options=QUICK).models
+    c, n = model.input_shapes[0][1], 28 * 28
+    assert model.total.compulsory_bytes == 2 * 4 * (2 * c * n + model.total.params)
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+def test_a_compiled_model_stands_beside_the_eager_one_with_its_counts():
+    options = replace(QUICK, compile=True)
+    record = profile(["kao-qkv-56"], model=ModelOptions(size=(28,)), options=options)
+    eager, compiled = record.models
+    assert (eager.variant, compiled.variant) == ("eager", "compile")
+    assert compiled.model == "kao-qkv-56+compile"
+    assert compiled.status == "ok"
+    assert compiled.total.macs_counted == eager.total.macs_counted
+    assert compiled.total.compulsory_bytes == eager.total.compulsory_bytes
+    assert compiled.latency.rounds == eager.latency.rounds
+    assert compiled.compile_s > 0
+    assert compiled.graph_breaks == 0
+    assert compiled.deviation.largest == pytest.approx(0, abs=1e-5)
+    assert eager.compile_s is None
+    assert "--compile" in profile_commands(record)[0]
+    assert "+compile" not in profile_commands(record)[0]
+
+
+def test_what_cannot_be_counted_is_named_once_however_it_is_run():
+    document = code_document("torch.nn:Bilinear", [(2, 3)], "fp32")
+    record = profile([document], model=ModelOptions(allow_import=True), options=replace(QUICK, compile=True))
+    assert [model.status for model in record.models] == ["error"]
 
 
 @pytest.mark.parametrize("mode", ["forward", "train"])

@@ -324,3 +324,13 @@ def test_no_hook_is_left_behind_after_an_exception():
     assert made
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in made)
     assert count_layers(network_workload(load_spec("kao-kv-56")))[""].leaf is False
+
+
+@pytest.mark.parametrize("name", ["kanet-qkv", "attnnet-pool", "kanet-seg", "kanet-video", "kanet-audio"])
+def test_a_shipped_model_is_compiled_in_one_piece(name):
+    torch._dynamo.reset()
+    work = network_workload(load_spec(name), dtype="fp32", mode="forward", seed=0)
+    module, inputs = build_module(work, device="meta"), build_inputs(work, device="meta")
+    whole = torch.compile(module, fullgraph=True, backend="eager", dynamic=False)  # raises where the graph breaks
+    with torch.no_grad():
+        assert whole(*inputs).shape == module(*inputs).shape

@@ -30,6 +30,8 @@ def profile(
     affinity: opt.Affinity = None,
     cache: opt.Cache = "auto",
     sdpa: opt.Sdpa = "auto",
+    compile_: opt.Compile = False,
+    graph: opt.Graph = False,
     seed: opt.Seed = 0,
     force_run: opt.ForceRun = False,
     strict: opt.Strict = False,
@@ -57,7 +59,7 @@ def profile(
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
-        affinity=parse_cores(affinity), cache=cache, sdpa=sdpa,
+        affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
     )  # fmt: skip
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,

@@ -17,20 +17,20 @@ from kaoprof.measure.caches import Flusher
 from kaoprof.measure.ceilings import copy_seconds, fastest_seconds, launch_seconds, product_throughput
 from kaoprof.measure.conditions import conditions_of
 from kaoprof.measure.denormals import denormal_fraction
-from kaoprof.measure.deviation import deviation_of
+from kaoprof.measure.deviation import deviation_of, is_random
 from kaoprof.measure.energy import EnergyMeter, energy_meter, joules_per_call
 from kaoprof.measure.environment import environment_of, free_bytes
-from kaoprof.measure.layer_meter import layer_peaks, layer_seconds
+from kaoprof.measure.failures import end_if_broken, forget_frames, is_out_of_memory
+from kaoprof.measure.layer_meter import layer_peaks, layer_seconds, layer_traffic
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
 from kaoprof.measure.traffic import forced_attention, is_refusal, trace
-from kaoprof.measure.variants import CannotRun, captured, compile_seconds, compiled
+from kaoprof.measure.variants import CannotRun, captured, compile_now, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FEWEST_AXES, SMALLEST_SIZE = 3, 2  # of `(b c n)`; and of each spatial axis, which pooling may halve
-OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -68,29 +68,39 @@ class Bench:
         self.meters = self._meters(request.cache)
         self.energy_meter = energy_meter(self.device)
         source = self.energy_meter.source if self.energy_meter else None
+        flushed = flushed and self.meters.kind == "cpu"  # a GPU keeps denormals, at no cost
         return environment_of(self.device, denormals_flushed=flushed) | {"energy_source": source}
 
     def _meters(self, cache: str) -> CpuMeters | CudaMeters:
         flush = Flusher(self.device) if cache == "cold" else None
         return CudaMeters(self.device, flush) if self.device.startswith("cuda") else CpuMeters(flush)
 
-    def load(self, request: Request) -> float | None:
-        """Builds a subject, and says how long compiling it took, if it is to be compiled. Equal inputs are shared."""
+    def load(self, request: Request) -> dict[str, Any] | None:
+        """Builds a subject, and tells of its compilation, if it is to be compiled. Equal inputs are shared.
+
+        On a GPU it also runs once: there a first call loads kernels, and cuDNN compiles its attention, for seconds.
+        """
         workload, subject = _wanted(request.workload), _wanted(request.subject)
         self._choose_precision(workload.inputs[0].dtype)
         module = build_module(workload, device=self.device)
         key = _inputs_key(workload)
         if key not in self.inputs:
             self.inputs[key] = build_inputs(workload, device=self.device)
-        compile_s = None
+        compilation = None
         step = step_of(workload, module, self.inputs[key])
-        if request.variant == "compile":
-            step = step_of(workload, compiled(module), self.inputs[key])
-            compile_s = compile_seconds(step, self.meters.synchronize)
-        elif request.variant == "graph":
-            step = captured(step)
+        try:
+            if request.variant == "compile":
+                step = step_of(workload, compiled(module), self.inputs[key])
+                compilation = compile_now(step, self.meters.synchronize)
+            elif request.variant == "graph":
+                step = captured(step)
+            elif self.meters.kind == "cuda":
+                step()
+                self.meters.synchronize()
+        finally:
+            self._drop_gradients(module)
         self.subjects[subject] = Loaded(workload, module, step, request.variant)
-        return compile_s
+        return compilation
 
     def _choose_precision(self, dtype: str) -> None:
         """Lets products of fp32 numbers use tf32 for that dtype, and only for it."""
@@ -116,16 +126,17 @@ class Bench:
         finally:
             self._drop_gradients(subject.module)
 
-    def layers(self, request: Request) -> dict[str, dict[str, float]]:
-        """Seconds and peak bytes of each named layer; memory only where the allocator tells it over time."""
+    def layers(self, request: Request) -> dict[str, dict[str, Any]]:
+        """Seconds, peak bytes and traffic of each named layer; memory only where the allocator tells it over time."""
         subject = self._subject(request)
         step, module = subject.step, subject.module
         try:
             seconds = layer_seconds(step, module, request.layers, device=self.device)
             peaks = layer_peaks(step, module, request.layers) if self.device == "cpu" else {}
+            traffic = layer_traffic(step, module, request.layers)
         finally:
             self._drop_gradients(module)
-        return {"seconds": seconds, "peak_bytes": dict(peaks)}
+        return {"seconds": seconds, "peak_bytes": dict(peaks), "traffic": traffic}
 
     def denormals(self, request: Request) -> float | None:
         """The fraction of softmax outputs that would be denormal, on the first sample of the batch."""
@@ -136,11 +147,12 @@ class Bench:
         """Operations, bytes moved and the attention backend of one call; its seconds on the smallest input."""
         subject = self._subject(request)
         samples = subject.workload.inputs[0].shape[0] if request.alone else 1
-        step = self._resized_step(subject, 1) if request.alone else subject.step
+        step, inputs = self._resized(subject, 1) if request.alone else (subject.step, self._inputs(subject))
         try:
-            found = trace(step)
+            found = trace(step, subject.module, inputs, trained=subject.workload.mode == "train")
             return found | {
                 "moved_bytes": samples * found["moved_bytes"],
+                "compulsory_bytes": None if request.alone else found["compulsory_bytes"],  # weights are not per sample
                 "launch_s": self._smallest_seconds(subject),
             }
         finally:
@@ -152,11 +164,14 @@ class Bench:
         if others or len(first.shape) < FEWEST_AXES:
             return None
         try:
-            return fastest_seconds(self._meters("warm"), self._resized_step(subject, 1, SMALLEST_SIZE))
+            step, _ = self._resized(subject, 1, SMALLEST_SIZE)
+            return fastest_seconds(self._meters("warm"), step)
         except RuntimeError:  # a model whose strides leave nothing of it
             return None
 
-    def _resized_step(self, subject: Loaded, batch: int, size: int | None = None) -> "Callable[[], object]":
+    def _resized(
+        self, subject: Loaded, batch: int, size: int | None = None
+    ) -> "tuple[Callable[[], object], tuple[Tensor, ...]]":
         """A step of the same module on other inputs: `(batch c ...)`, every spatial axis of `size` if there is one."""
         workload = subject.workload
         smaller = tuple(
@@ -169,7 +184,8 @@ class Bench:
             for spec in workload.inputs
         )
         resized = replace(workload, inputs=smaller)
-        return step_of(resized, subject.module, build_inputs(resized, device=self.device))
+        inputs = build_inputs(resized, device=self.device)
+        return step_of(resized, subject.module, inputs), inputs
 
     def deviation(self, request: Request) -> dict[str, float | None] | None:
         """How far the output is from fp64; None where that cannot be computed, which is no fault of the subject."""
@@ -178,8 +194,9 @@ class Bench:
             output = subject.step()
             if not isinstance(output, Tensor):
                 return None
-            inputs = self.inputs[_inputs_key(subject.workload)]
-            return deviation_of(output, subject.module, inputs)
+            if is_random(output, subject.step()):
+                return None
+            return deviation_of(output, subject.module, self._inputs(subject))
         except (MemoryError, RuntimeError, NotImplementedError):
             return None
         finally:
@@ -229,7 +246,8 @@ class Bench:
         return conditions_of(self.device)
 
     def free(self, _: Request) -> int:
-        """Bytes that can still be allocated."""
+        """Bytes that can still be allocated: also those that the allocator holds in its cache."""
+        self.meters.give_back()
         return free_bytes(self.device)
 
     def clear(self, _: Request) -> None:
@@ -242,6 +260,9 @@ class Bench:
     def _subject(self, request: Request) -> Loaded:
         return self.subjects[_wanted(request.subject)]
 
+    def _inputs(self, subject: Loaded) -> tuple[Tensor, ...]:
+        return self.inputs[_inputs_key(subject.workload)]
+
     def _drop_gradients(self, module: nn.Module) -> None:
         module.zero_grad(set_to_none=True)
         for tensors in self.inputs.values():
@@ -249,11 +270,15 @@ class Bench:
                 tensor.grad = None
 
     def status_of(self, error: BaseException) -> str:
-        """The record's status for an exception."""
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        """The record's status for an exception.
+
+        Raises:
+            SystemExit: the device is of no use any more to this process.
+        """
+        forget_frames(error)
+        end_if_broken(error, self.meters.synchronize)
+        if is_out_of_memory(error):
             self.meters.give_back()
-            return "oom"
-        if isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY_TEXTS):
             return "oom"
         return "unsupported" if isinstance(error, NotImplementedError) or is_refusal(error) else "error"
 

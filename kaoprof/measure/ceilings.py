@@ -20,6 +20,7 @@ SEARCH_S = 0.06  # at least, for each size
 PRODUCT_SIZES = (256, 512, 1024, 2048, 4096, 8192)  # as long as they are quick: which one is fastest differs
 LONGEST_PRODUCT_S = 0.1
 WIDER = {"bf16": "fp32", "fp16": "fp32"}  # a kernel may compute in a wider type where that is faster
+EMULATION = 3  # products in tf32 that make one as good as in fp32: so torch's efficient attention computes on a GPU
 
 Meters = CpuMeters | CudaMeters
 
@@ -58,11 +59,23 @@ def launch_seconds(meters: Meters, device: str) -> float:
 
 
 def product_throughput(meters: Meters, device: str, dtype: str) -> float:
-    """FLOP/s of the fastest square product in `dtype`, of several sizes, or in a wider type where that is faster."""
+    """FLOP/s of the fastest square product in `dtype`, of several sizes, or in another type where that is faster."""
     found = _throughput(meters, device, torch_dtype(dtype))
+    if dtype == "fp32" and meters.kind == "cuda":
+        found = max(found, _emulated_throughput(meters, device))
     if dtype in WIDER:
         found = max(found, _throughput(meters, device, torch_dtype(WIDER[dtype])))
     return found
+
+
+def _emulated_throughput(meters: Meters, device: str) -> float:
+    """Of products in fp32 that are made of products in tf32; see CUTLASS's `OpMultiplyAddFastF32`."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        return _throughput(meters, device, torch.float32) / EMULATION
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:

@@ -7,6 +7,15 @@ from torch import Tensor, nn
 
 from kaoprof.measure.traffic import forced_attention
 
+RANDOM = 0.01  # a difference between two calls, relative to the output, that no rounding explains: dropout
+
+
+def is_random(output: Tensor, again: object) -> bool:
+    """Whether two calls with the same input answered differently, so that no reference can be compared with them."""
+    if not isinstance(again, Tensor) or again.shape != output.shape:
+        return True
+    return (relative_to(again.detach(), output.detach().double())["largest"] or 0.0) > RANDOM
+
 
 def deviation_of(output: Tensor, module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, float | None]:
     """The fields of `records.Deviation` for what `module` gave for `inputs`.
@@ -15,9 +24,13 @@ def deviation_of(output: Tensor, module: nn.Module, inputs: tuple[Tensor, ...]) 
     """
     reference_module = copy.deepcopy(module).double()
     with torch.no_grad(), forced_attention("auto"):
-        reference = reference_module(*(tensor.detach().double() for tensor in inputs))
+        reference = reference_module(*(_widened(tensor.detach()) for tensor in inputs))
     del reference_module
     return relative_to(output.detach(), reference)
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def relative_to(output: Tensor, reference: Tensor) -> dict[str, float | None]:

@@ -12,6 +12,7 @@ import torch
 POWERCAP = Path("/sys/class/powercap")
 PACKAGES = "intel-rapl:[0-9]*"  # one for each processor; their parts have a second colon
 MILLI, MICRO = 1e-3, 1e-6
+PORTIONS = 50  # of the calls, between which the counter is looked at: 10 ms of half a second
 
 
 class RaplMeter:
@@ -93,7 +94,30 @@ def nvml_handle(device: str) -> tuple[Any, Any] | None:
 
 
 def joules_per_call(meter: EnergyMeter, run: Callable[[int], None], calls: int) -> float:
-    """Mean joules of a call while `run` makes so many in a row; idle power is part of it."""
-    before = meter.read()
-    run(calls)
-    return meter.joules(before, meter.read()) / calls
+    """Mean joules of a call while `run` makes so many in a row, or some more; idle power is part of it.
+
+    A GPU's counter is renewed about ten times a second only. Where calls are short it is read just after it moved, at
+    the beginning and at the end, so that neither cuts a piece off.
+    """
+    portion = calls // PORTIONS
+    if not portion:
+        before = meter.read()
+        run(calls)
+        return meter.joules(before, meter.read()) / calls
+    before, _ = _run_until_renewed(meter, run, portion, least=portion, most=calls)
+    after, made = _run_until_renewed(meter, run, portion, least=calls, most=2 * calls)
+    return meter.joules(before, after) / made
+
+
+def _run_until_renewed(
+    meter: EnergyMeter, run: Callable[[int], None], portion: int, *, least: int, most: int
+) -> tuple[dict[Any, float], int]:
+    """The first reading that differs from the one before it after `least` calls, and how many calls were made."""
+    made, last = 0, meter.read()
+    while True:
+        run(portion)
+        made += portion
+        now = meter.read()
+        if made >= most or (made >= least and now != last):
+            return now, made
+        last = now

@@ -28,7 +28,7 @@ def examine(session: "Session", subject: Subject, share_s: float) -> None:
         _denormals(session, subject, share_s)
     if subject.variant == "eager":
         _traffic(session, subject, share_s)
-    if not subject.layers and subject.variant != "graph":
+    if subject.variant != "graph":
         _deviation(session, subject, share_s)
     _energy(session, subject, share_s)
 
@@ -44,6 +44,9 @@ def _layers(session: "Session", subject: Subject, share_s: float) -> None:
 
 
 def _denormals(session: "Session", subject: Subject, share_s: float) -> None:
+    """On a CPU, where they cost time."""
+    if session.plan.device != "cpu":
+        return
     measurement, batch = session.measurements[subject.key], subject.workload.inputs[0].shape[0]
     if measurement.call_s / batch * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE:
         measurement.denormal_fraction = session.ask(subject, "denormals", timeout_s=LOOK_LIMIT_S)

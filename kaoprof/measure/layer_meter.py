@@ -1,8 +1,9 @@
-"""Time and memory of each layer, in runs of their own: timers around layers must not touch the model's own figures."""
+"""Time, memory and traffic of each layer, in runs of their own: whoever looks at layers must not touch the total."""
 
 import statistics
 import time
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from kaoprof.layer_records import TIMED_RUNS
 from kaoprof.measure.meters import MEMORY_EVENT
+from kaoprof.measure.traffic import TrafficMode, compulsory_bytes, tensors_in
 from kaoprof.watching import watched
 
 PREFIX = "kaoprof layer "
@@ -65,6 +67,30 @@ class Ranges:
         self.open.pop(name).__exit__(None, None, None)
 
 
+class Boundaries:
+    """Reads off what was launched and moved between the start of each layer and its end, what is inside included."""
+
+    def __init__(self, traffic: TrafficMode, modules: Mapping[str, nn.Module]) -> None:
+        self.traffic = traffic
+        self.modules = modules
+        self.open: dict[str, tuple[int, int, int, object]] = {}
+        self.found: dict[str, Counter[str]] = {}
+
+    def enter(self, name: str, inputs: object) -> None:
+        """A layer starts to run."""
+        traffic = self.traffic
+        self.open[name] = traffic.operations, traffic.moved_bytes, len(traffic.read), inputs
+
+    def leave(self, name: str, output: object) -> None:
+        """It has run."""
+        operations, moved_bytes, n_read, inputs = self.open.pop(name)
+        weights, read = self.modules[name].parameters(), self.traffic.read[n_read:]
+        told = self.found.setdefault(name, Counter())
+        told["operations"] += self.traffic.operations - operations
+        told["moved_bytes"] += self.traffic.moved_bytes - moved_bytes
+        told["compulsory_bytes"] += compulsory_bytes(tensors_in(inputs), output, weights, read, trained=False)
+
+
 def layer_seconds(
     step: Callable[[], object], module: nn.Module, names: Collection[str], *, device: str
 ) -> dict[str, float]:
@@ -79,6 +105,16 @@ def layer_seconds(
         for name in modules:
             samples[name].append(watch.seconds.get(name, 0.0))
     return {name: statistics.median(seconds) for name, seconds in samples.items()}
+
+
+def layer_traffic(step: Callable[[], object], module: nn.Module, names: Collection[str]) -> dict[str, dict[str, int]]:
+    """Operations, moved and compulsory bytes of each named layer in a forward pass; see `records.Traffic`."""
+    modules = {name: part for name, part in module.named_modules() if name in names}
+    with TrafficMode() as traffic:
+        boundaries = Boundaries(traffic, modules)
+        with watched(modules, boundaries):
+            step()
+    return {name: dict(told) for name, told in boundaries.found.items()}
 
 
 def layer_peaks(step: Callable[[], object], module: nn.Module, names: Collection[str]) -> dict[str, int]:

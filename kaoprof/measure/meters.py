@@ -7,6 +7,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 Step = Callable[[], object]
+REQUESTED, ALLOCATED, RESERVED = "requested_bytes", "allocated_bytes", "reserved_bytes"  # in the caching allocator
 MEMORY_EVENT = "[memory]"  # what torch's profiler calls an allocation (positive bytes) or a release (negative)
 
 
@@ -69,6 +70,10 @@ class CpuMeters:
 class CudaMeters:
     """The caching allocator's statistics; events on the current stream.
 
+    Allocated bytes are those that tensors and kernels asked for, as everywhere in kaoprof. The allocator hands out
+    blocks that are larger, by up to 511 bytes or, from 1 MiB on, by up to 1 MiB: `max_memory_allocated` is that much
+    above. What it takes from the device for its blocks is in the reserved bytes.
+
     With a `flush` the L2 cache is emptied before every call that is timed, and the device is idle when it starts, so
     that the time holds the launches as it does in a block of calls.
     """
@@ -84,14 +89,16 @@ class CudaMeters:
         """High-water mark of allocated and of reserved bytes, above what was allocated before."""
         self.synchronize()
         torch.cuda.empty_cache()
-        before = torch.cuda.memory_allocated(self.device)
         torch.cuda.reset_peak_memory_stats(self.device)
+        before = torch.cuda.memory_stats(self.device)
         output = step()
         self.synchronize()
         del output
+        after = torch.cuda.memory_stats(self.device)
+        told = REQUESTED if after.get(f"{REQUESTED}.all.peak") else ALLOCATED  # cudaMallocAsync knows no requests
         return {
-            "allocated": torch.cuda.max_memory_allocated(self.device) - before,
-            "reserved": torch.cuda.max_memory_reserved(self.device),
+            "allocated": after[f"{told}.all.peak"] - before[f"{told}.all.current"],
+            "reserved": after[f"{RESERVED}.all.peak"] - before[f"{ALLOCATED}.all.current"],
         }
 
     def seconds(self, step: Step, *, calls: int, warm_calls: int) -> float:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kaoprof.build import Workload
-from kaoprof.dims import DTYPE_BYTES
 from kaoprof.errors import MeasurementError
 from kaoprof.measure.admission import refusal_of
 from kaoprof.measure.child import ChildLost, SubjectFailed
@@ -138,7 +136,7 @@ class Session:
         for subject in subjects:
             self.measurements[subject.key] = Measurement(status="skipped", detail="not reached before the run ended")
         if subjects and self.throughput_flops is None:
-            self.throughput_flops = self.learn_throughput(_dtype_of(subjects[0].workload))
+            self.throughput_flops = self.learn_throughput(subjects[0].workload.dtype)
         deadline = self.clock() + budget_s
         fitting = [subject for subject in subjects if not self.refuse(subject)]
         share_s = budget_s / max(len(fitting), 1)
@@ -175,10 +173,10 @@ class Session:
     def load(self, subject: Subject) -> None:
         """Builds a subject in the child; what compiling it took is noted the first time."""
         limit_s = START_LIMIT_S + (COMPILE_LIMIT_S if subject.variant == "compile" else 0.0)
-        compile_s = self.ask(subject, "load", timeout_s=limit_s)
+        compilation = self.ask(subject, "load", timeout_s=limit_s)
         measurement = self.measurements[subject.key]
-        if measurement.compile_s is None:
-            measurement.compile_s = compile_s
+        if measurement.compile_s is None and compilation is not None:
+            measurement.compile_s, measurement.graph_breaks = compilation["seconds"], compilation["graph_breaks"]
 
     def warm_up(self, subject: Subject, share_s: float) -> None:
         """Loads a subject, reads its peak memory, and learns how long a call takes."""
@@ -286,8 +284,3 @@ def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:
             session.measure_cell(cell, session.plan.budget_s / len(cells))
     finally:
         session.close()
-
-
-def _dtype_of(workload: Workload) -> str:
-    """The dtype that it computes in: of its first input that is not whole numbers."""
-    return next((spec.dtype for spec in workload.inputs if spec.dtype in DTYPE_BYTES), "fp32")

@@ -12,6 +12,7 @@ MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far abo
 COLD_CALLS = {"cpu": 1, "cuda": 10}  # of a sample: a flush takes ms on a CPU, a tenth of one on a GPU
 STABLE = 0.03  # relative change from one block to the next below which a subject has settled
 BLOCK_S = 0.05  # clocks take a tenth of a second to rise
+COLD_CALL_S = 2e-4  # at least, of a call with the flush before it and the waits around it: blocks are that much shorter
 MOST_BLOCKS = 10  # a device that is throttled or shared never settles
 
 
@@ -23,9 +24,9 @@ def settle(session: "Session", subject: Subject) -> None:
     measurement = session.measurements[subject.key]
     if not session.plan.device.startswith("cuda") or measurement.call_s >= BLOCK_S:
         return
-    before_s = 0.0
+    before_s, least_s = 0.0, COLD_CALL_S if session.plan.cache == "cold" else 1e-9
     for _ in range(MOST_BLOCKS):
-        calls = max(1, round(BLOCK_S / max(measurement.call_s, 1e-9)))
+        calls = max(1, round(BLOCK_S / max(measurement.call_s, least_s)))
         now_s = session.ask(subject, "time", calls=calls, timeout_s=session.plan.timeout_s)
         if now_s is None:
             return

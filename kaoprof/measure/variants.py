@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from kaoprof.errors import first_line
+from kaoprof.measure.failures import CaptureFailed
 
 Step = Callable[[], object]
 
@@ -35,13 +37,15 @@ def compiled(module: nn.Module) -> nn.Module:
     return cast("nn.Module", wrapped)
 
 
-def compile_seconds(step: Step, synchronize: Callable[[], None]) -> float:
-    """Runs the first call, which compiles, and says how long it took.
+def compile_now(step: Step, synchronize: Callable[[], None]) -> dict[str, Any]:
+    """Runs the first call, which compiles: how many `seconds` it took, and the `graph_breaks` that left it in pieces.
 
     Raises:
         CannotRun: it cannot be compiled; what memory is lacking for stays an error of memory.
     """
-    started = time.perf_counter()
+    from torch._dynamo.utils import counters
+
+    before, started = counters["graph_break"].total(), time.perf_counter()
     try:
         step()
         synchronize()
@@ -49,29 +53,34 @@ def compile_seconds(step: Step, synchronize: Callable[[], None]) -> float:
         raise
     except Exception as error:
         raise CannotRun(f"cannot be compiled: {type(error).__name__}: {first_line(error)}") from error
-    return time.perf_counter() - started
+    return {"seconds": time.perf_counter() - started, "graph_breaks": counters["graph_break"].total() - before}
 
 
 def captured(step: Step) -> Step:
     """The step as one CUDA graph: replaying it launches everything at once. Its output is always the same tensor.
 
+    The output forgets how it was computed: else the nodes that add up the gradients of inputs, which other subjects
+    share, would stay alive and tie these to the stream of the capture.
+
     Raises:
-        CannotRun: something in it cannot be captured.
+        CaptureFailed: something in it cannot be captured.
     """
     graph = torch.cuda.CUDAGraph()
     aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(WARM_CALLS):
+            step()
+    torch.cuda.current_stream().wait_stream(aside)
     try:
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_CALLS):
-                step()
-        torch.cuda.current_stream().wait_stream(aside)
         with torch.cuda.graph(graph):
-            output: Any = step()
+            captured_output = step()
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
-        raise CannotRun(f"cannot be captured as a CUDA graph: {first_line(error)}") from error
+        raise CaptureFailed(f"cannot be captured as a CUDA graph: {first_line(error)}") from error
+    output: Any = tree_map_only(Tensor, Tensor.detach, captured_output)
+    del captured_output
 
     def replay() -> object:
         graph.replay()

@@ -85,7 +85,7 @@ def _mean(x: Tensor, axes: list[int]) -> Tensor:
     and two of them meet in one write. In bfloat16 on a CPU it copies `x` to single precision. Float16 needs that,
     since a sum may be larger than it can hold.
     """
-    n_averaged = math.prod(x.shape[axis] for axis in axes)
+    n_averaged = math.prod([x.shape[axis] for axis in axes])  # a list: a generator breaks the graph of torch.compile
     if x.dtype == torch.float16:
         return x.sum(axes, dtype=torch.float32).div_(n_averaged).to(torch.float16)
     return x.sum(axes).div_(n_averaged)

@@ -130,6 +130,7 @@ COLUMNS: dict[str, Column] = {
     "compile_s": lambda view: view.standing.row.compile_s,
     "energy_j": lambda view: view.standing.row.energy_j,
     "cache": lambda view: getattr(view.record.protocol, "cache", None),
+    "graph_breaks": lambda view: view.standing.row.graph_breaks,
 }
 
 

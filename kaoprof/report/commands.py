@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from kaoprof.layer_records import ProfileRecord
-from kaoprof.records import Case, Protocol, Record
+from kaoprof.records import EAGER, Case, Protocol, Record
 from kaoprof.units import format_bytes
 
 FLAGS = {"b": "--batch"}  # flags that are not called like their axis
@@ -99,7 +99,9 @@ def _told(protocol: Protocol | None, device: str | None, record: Record | Profil
 
 def profile_commands(record: ProfileRecord) -> list[str]:
     """The command that profiled these models; code that was named has to be named again."""
-    words = ["kaoprof", "profile", *(model.model for model in record.models), "--mode", record.mode]
+    eager = [model.model for model in record.models if model.variant == EAGER]
+    variants = dict.fromkeys(f"--{model.variant}" for model in record.models if model.variant != EAGER)
+    words = ["kaoprof", "profile", *eager, *variants, "--mode", record.mode]
     words += ["--dtype", record.dtype, *_told(record.protocol, record.device, record)]
     return [shlex.join([*words, "-o", "run.json"])]
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from kaoprof.findings import Standing, standings
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
-from kaoprof.report.limits import ceilings_sentence, limits_of
+from kaoprof.report.limits import ceilings_sentence, limits_of, rows_of
 from kaoprof.report.sentences import (
     AGREE,
     CONVENTION,
@@ -37,7 +37,7 @@ def to_console(record: Record, width: int) -> RenderableType:
         parts += [Text(title_of(record, cell[0].row), style="bold"), table]
         parts += [Text(f"  {note}") for note in _details(cell)]
         parts += [Text(sentence) for sentence in (ratios_of(record, cell), meaning_of(record, cell)) if sentence]
-        parts += [Text(sentence) for sentence in limits_of(cell)]
+        parts += [Text(sentence) for sentence in limits_of(rows_of(cell))]
         parts.append(Text())
     floors = ceilings_sentence(record)
     agree = [AGREE] if any(row.counted for row in record.rows) else []

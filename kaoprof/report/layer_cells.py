@@ -2,9 +2,19 @@
 
 import msgspec
 
-from kaoprof.layer_findings import ModelStanding, fullest_layer, layer_disagreements, macs_of, peak_of, slowest_layer
+from kaoprof.layer_findings import (
+    ModelStanding,
+    fullest_layer,
+    layer_disagreements,
+    layer_limits,
+    macs_of,
+    peak_of,
+    slowest_layer,
+)
 from kaoprof.layer_records import TIMED_RUNS, LayerRow, ModelProfile, ProfileRecord
+from kaoprof.records import EAGER
 from kaoprof.report.cells import PREDICTED, UNKNOWN, agreement_mark
+from kaoprof.report.limits import bound_of, limits_of
 from kaoprof.units import format_bytes, format_count, format_interval, format_ratio, format_seconds, three_digits
 
 LAYER_CONVENTION = (
@@ -27,6 +37,8 @@ class LayerCells(msgspec.Struct, frozen=True, kw_only=True):
     peak: str
     predicted: str
     share: str
+    times_floor: str
+    bound: str
 
 
 def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
@@ -39,8 +51,9 @@ def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
     return [row for row in inside if row.depth <= depth]
 
 
-def layer_cells(row: LayerRow, outer: str) -> LayerCells:
+def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer: str) -> LayerCells:
     """The texts of one layer inside the layer called `outer`."""
+    limits = layer_limits(record, model, row)
     macs, peak, measured = macs_of(row), peak_of(row), row.peak_bytes_measured is not None
     figures = (row.macs_analytic, row.macs_counted, row.macs_fvcore)
     return LayerCells(
@@ -55,32 +68,35 @@ def layer_cells(row: LayerRow, outer: str) -> LayerCells:
         peak=UNKNOWN if peak is None else format_bytes(peak) + ("" if measured else PREDICTED),
         predicted=UNKNOWN if row.peak_bytes_predicted is None else format_bytes(row.peak_bytes_predicted),
         share=UNKNOWN if row.latency_share is None else f"{row.latency_share:.1%}",
+        times_floor=UNKNOWN if limits is None else format_ratio(limits.times_floor),
+        bound=limits.demand.limit if limits and limits.demand else "",
     )
 
 
-def tree_cells(rows: list[LayerRow]) -> list[LayerCells]:
+def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow]) -> list[LayerCells]:
     """The texts of layers in order, each named within the nearest shown layer around it."""
     around: list[str] = []
     cells = []
     for row in rows:
         while around and not row.layer.startswith(f"{around[-1]}."):
             around.pop()
-        cells.append(layer_cells(row, around[-1] if around else ""))
+        cells.append(layer_cells(record, model, row, around[-1] if around else ""))
         around.append(row.layer)
     return cells
 
 
 MODEL_HEADERS = (
-    "model", "MACs", "weights", "peak", "latency", "95 % interval", "MACs ratio", "memory ratio", "speedup",
+    "model", "MACs", "weights", "peak", "latency", "95 % interval", "x floor", "MACs ratio", "memory ratio", "speedup",
 )  # fmt: skip
 
 
-FOLDED_HEADERS = ("model", "MACs\nratio", "peak\nratio", "latency\n95 % interval", "speedup\n95 %", "weights")
+FOLDED_HEADERS = ("model", "MACs\nratio", "peak\nratio", "latency\n95 % interval", "speedup\n95 %", "weights\nx floor")
 
 
-def model_cells(standing: ModelStanding) -> tuple[str, ...]:
+def model_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ...]:
     """One model as texts under `MODEL_HEADERS`."""
     model, total = standing.model, standing.model.total
+    limits = layer_limits(record, model, total)
     macs, peak, latency, speed = macs_of(total), peak_of(total), standing.latency, standing.speedup
     known = latency is not None and latency.low is not None and latency.high is not None
     return (
@@ -90,17 +106,22 @@ def model_cells(standing: ModelStanding) -> tuple[str, ...]:
         UNKNOWN if peak is None else format_bytes(peak) + ("" if total.peak_bytes_measured is not None else PREDICTED),
         (UNKNOWN if model.status == "ok" else model.status) if latency is None else format_seconds(latency.median),
         format_interval(latency.low, latency.high) if known and latency else "",  # type: ignore[arg-type]
+        UNKNOWN if limits is None else format_ratio(limits.times_floor),
         UNKNOWN if standing.macs_ratio is None else format_ratio(standing.macs_ratio),
         UNKNOWN if standing.memory_ratio is None else format_ratio(standing.memory_ratio),
         UNKNOWN if speed is None else f"{format_ratio(speed.median)}{_within(speed.low, speed.high)}",
     )
 
 
-def folded_cells(standing: ModelStanding) -> tuple[str, ...]:
+def folded_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ...]:
     """The same in two lines a model, for a narrow terminal; under `FOLDED_HEADERS`."""
-    name, macs, weights, peak, latency, interval, macs_ratio, memory_ratio, speedup = model_cells(standing)
-    factor, _, within = speedup.partition(" ")
-    lines = ((name, ""), (macs, macs_ratio), (peak, memory_ratio), (latency, interval), (factor, within), (weights, ""))
+    name, macs, weights, peak, latency, interval, floors, macs_ratio, memory_ratio, speed = model_cells(
+        record, standing
+    )
+    factor, _, within = speed.partition(" ")
+    lines = (
+        (name, ""), (macs, macs_ratio), (peak, memory_ratio), (latency, interval), (factor, within), (weights, floors),
+    )  # fmt: skip
     return tuple(f"{first}\n{second}" for first, second in lines)
 
 
@@ -128,6 +149,37 @@ def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
         elsewhere = f"{beyond} at {format_bytes(fullest_peak)} in {place}"
         parts.append(f"memory peaks at {format_bytes(peak)} {elsewhere if peak > fullest_peak else f'in {place}'}")
     return f"{'; '.join(parts)}." if parts else None
+
+
+def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
+    """What binds the whole model, and the layer that takes most of its time."""
+    named = [(model.model, model.total)]
+    slowest = slowest_layer(model)
+    if slowest is not None:
+        named.append((slowest.layer, slowest))
+    found = []
+    for name, row in named:
+        limits = layer_limits(record, model, row)
+        bound = bound_of(limits.demand, limits.work, limits.seconds) if limits and limits.demand else None
+        if limits and bound:
+            found.append(f"{name} takes {format_ratio(limits.times_floor)} its floor and is {bound}.")
+    return found
+
+
+def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
+    """What stands under a model's table, sentence by sentence."""
+    notes = (where_it_goes(record, model), *bound_sentences(record, model), protocol_note(model))
+    return [model.detail, *filter(None, notes)] if model.detail else [note for note in notes if note]
+
+
+def run_notes(record: ProfileRecord) -> list[str]:
+    """What is known of all models: attention that ran, errors, energy, compilation."""
+    return limits_of([(model.model, model) for model in record.models])
+
+
+def eager_models(record: ProfileRecord) -> list[ModelProfile]:
+    """Those that have layers: a model that is compiled, or replayed as a graph, has none."""
+    return [model for model in record.models if model.variant == EAGER]
 
 
 def protocol_note(model: ModelProfile) -> str | None:

@@ -1,10 +1,11 @@
 """The columns of a profile's CSV, once. Appended to, never renamed."""
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 import msgspec
 
-from kaoprof.layer_findings import layer_disagreements
+from kaoprof.layer_findings import layer_disagreements, layer_limits
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.report.columns import Value
 from kaoprof.stats import estimate
@@ -51,6 +52,30 @@ def _latency(name: str) -> Callable[[LayerView], Value]:
     return value
 
 
+def _limits(name: str) -> Callable[[LayerView], Value]:
+    """A figure of the layer's `LayerLimits`, or of its floor (`floor.seconds`); None where too little is known."""
+
+    def value(view: LayerView) -> Value:
+        limits = layer_limits(view.record, view.model, view.row)
+        return None if limits is None else attrgetter(name)(limits)
+
+    return value
+
+
+def _bound(view: LayerView) -> Value:
+    limits = layer_limits(view.record, view.model, view.row)
+    return limits.demand.limit if limits and limits.demand else None
+
+
+def _traffic(name: str) -> Callable[[LayerView], Value]:
+    return lambda view: getattr(view.row.traffic, name, None)
+
+
+def _examined(name: str) -> Callable[[LayerView], Value]:
+    """What is known of a model only as a whole."""
+    return lambda view: getattr(view.model, name) if view.whole else None
+
+
 def _detail(view: LayerView) -> Value:
     status = view.model.detail if view.whole else ""
     return "; ".join(filter(None, (status, *layer_disagreements(view.row))))
@@ -85,4 +110,17 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "status": lambda view: view.model.status,
     "detail": _detail,
     "env": lambda view: str(view.record.environment) if view.record.environment else None,
+    "floor_s": _limits("floor.seconds"),
+    "times_floor": _limits("times_floor"),
+    "bound": _bound,
+    "operations": _traffic("operations"),
+    "moved_bytes": _traffic("moved_bytes"),
+    "compulsory_bytes": _of_row("compulsory_bytes"),
+    "backend": _examined("backend"),
+    "error_fp64": lambda view: getattr(view.model.deviation, "largest", None) if view.whole else None,
+    "error_fp64_rms": lambda view: getattr(view.model.deviation, "rms", None) if view.whole else None,
+    "compile_s": _examined("compile_s"),
+    "energy_j": _examined("energy_j"),
+    "cache": lambda view: getattr(view.record.protocol, "cache", None),
+    "graph_breaks": _examined("graph_breaks"),
 }

@@ -13,15 +13,17 @@ from kaoprof.report.layer_cells import (
     LAYER_CONVENTION,
     MODEL_HEADERS,
     LayerCells,
+    eager_models,
     folded_cells,
     layer_cells,
     model_cells,
+    model_notes,
     profile_title,
-    protocol_note,
+    run_notes,
     shown_layers,
     tree_cells,
-    where_it_goes,
 )  # fmt: skip
+from kaoprof.report.limits import ceilings_sentence
 from kaoprof.report.sentences import AGREE, protocol_of
 
 WIDE = 120
@@ -30,20 +32,23 @@ WIDE = 120
 def profile_to_console(record: ProfileRecord, width: int, *, depth: int | None = None) -> RenderableType:
     """The record as rich renderables for a terminal of `width` columns."""
     parts: list[RenderableType] = []
-    several = len(record.models) > 1
-    if several:
+    eager = eager_models(record)
+    if len(record.models) > 1:
         parts += [
             _summary(record, width),
             Text(f"Ratios: {record.models[0].model} over each; above 1 the other is better."),
         ]
         parts.append(Text())
     for model in record.models:
-        if not several or depth is not None:
+        if model in eager and (len(eager) == 1 or depth is not None):
             parts += _model(record, model, width, depth)
         elif model.detail:
             parts.append(Text(f"{model.model}: {model.detail}", style=BAD))
+    if found := run_notes(record):
+        parts += [*map(Text, found), Text()]
     counted = any(model.total.macs_counted is not None for model in record.models)
-    legend = [LAYER_CONVENTION, *([AGREE] if counted else []), *protocol_of(record)]
+    floors = [text for text in (ceilings_sentence(record),) if text]
+    legend = [LAYER_CONVENTION, *([AGREE] if counted else []), *floors, *protocol_of(record)]
     return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
 
 
@@ -52,24 +57,24 @@ def _summary(record: ProfileRecord, width: int) -> Table:
     wide = width >= WIDE
     table = _empty_table(MODEL_HEADERS if wide else FOLDED_HEADERS)
     for standing in standings:
-        table.add_row(*(Text(text) for text in (model_cells if wide else folded_cells)(standing)))
+        table.add_row(*(Text(text) for text in (model_cells if wide else folded_cells)(record, standing)))
     return table
 
 
 def _model(record: ProfileRecord, model: ModelProfile, width: int, depth: int | None) -> list[RenderableType]:
     wide = width >= WIDE
-    figures = ("FLOPs", "predicted", "peak", "time") if wide else ("peak", "time")
+    figures = ("FLOPs", "predicted", "peak", "time", "x floor", "  bound") if wide else ("peak", "time")
     headers = ("layer", "type", "output", "weights", "MACs", "", *figures)
     table = _empty_table(headers)
     shown = shown_layers(model, depth)
-    for cells in tree_cells(shown):
+    for cells in tree_cells(record, model, shown):
         table.add_row(*_row(cells, wide))
     table.add_section()
-    table.add_row(*_row(layer_cells(model.total, model.total.layer), wide), style="bold")
+    table.add_row(*_row(layer_cells(record, model, model.total, model.total.layer), wide), style="bold")
     hidden = len(model.layers) - 1 - len(shown)
     notes = [f"{hidden} layers inside these are folded; --depth shows them"] if hidden else []
-    notes += [text for text in (model.detail, _latency(record, model), where_it_goes(record, model)) if text]
-    notes += [text for text in (protocol_note(model),) if text]
+    notes += [text for text in (_latency(record, model),) if text]
+    notes += model_notes(record, model)
     return [Text(profile_title(record, model), style="bold"), table, *map(Text, notes), Text()]
 
 
@@ -77,7 +82,7 @@ def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:
     standing = next(one for one in model_standings(record) if one.model is model)
     if standing.latency is None:
         return None
-    _, _, _, _, latency, interval, *_ = model_cells(standing)
+    _, _, _, _, latency, interval, *_ = model_cells(record, standing)
     return f"{latency} per batch of {model.batch}" + (f" (95 %: {interval})" if interval else "") + "."
 
 
@@ -91,7 +96,8 @@ def _row(cells: LayerCells, wide: bool) -> list[Text]:
         Text(cells.agreement, style=BAD if cells.agreement == "!" else GOOD),
     ]
     peaks = [Text(cells.flops), Text(cells.predicted), Text(cells.peak)] if wide else [Text(cells.peak)]
-    return [*first, *peaks, Text(cells.share)]
+    limits = [Text(cells.times_floor), Text(cells.bound, style=QUIET)] if wide else []
+    return [*first, *peaks, Text(cells.share), *limits]
 
 
 def _empty_table(headers: tuple[str, ...]) -> Table:

@@ -12,20 +12,22 @@ from kaoprof.report.layer_cells import (
     LAYER_CONVENTION,
     MODEL_HEADERS,
     LayerCells,
+    eager_models,
     layer_cells,
     model_cells,
+    model_notes,
     profile_title,
-    protocol_note,
+    run_notes,
     shown_layers,
     tree_cells,
-    where_it_goes,
 )  # fmt: skip
 from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
+from kaoprof.report.limits import ceilings_sentence
 from kaoprof.report.markdown import escape as escape_markdown
 from kaoprof.report.markdown import table_line
 from kaoprof.report.sentences import AGREE, protocol_of
 
-HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time")
+HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time", "x floor", "bound")
 
 
 def profile_to_csv(record: ProfileRecord) -> str:
@@ -39,26 +41,27 @@ def profile_to_csv(record: ProfileRecord) -> str:
 
 def _texts(cells: LayerCells) -> tuple[str, ...]:
     macs = f"{cells.macs} {cells.agreement}".strip()
-    return (cells.name, cells.type, cells.shape, cells.params, macs, cells.flops, cells.peak, cells.share)
+    return (cells.name, cells.type, cells.shape, cells.params, macs, cells.flops, cells.peak, cells.share,
+            cells.times_floor, cells.bound)  # fmt: skip
 
 
-def _rows(model: ModelProfile) -> list[LayerCells]:
-    return [*tree_cells(shown_layers(model, None)), layer_cells(model.total, model.total.layer)]
+def _rows(record: ProfileRecord, model: ModelProfile) -> list[LayerCells]:
+    whole = layer_cells(record, model, model.total, model.total.layer)
+    return [*tree_cells(record, model, shown_layers(model, None)), whole]
 
 
 def profile_to_markdown(record: ProfileRecord) -> str:
     """The models side by side, and each with its outer layers."""
     lines = [table_line(MODEL_HEADERS), table_line(["---", *["---:"] * (len(MODEL_HEADERS) - 1)])]
-    lines += [table_line(map(escape_markdown, model_cells(standing))) for standing in model_standings(record)]
-    for model in record.models:
+    lines += [table_line(map(escape_markdown, model_cells(record, standing))) for standing in model_standings(record)]
+    for model in eager_models(record):
         lines += ["", f"**{escape_markdown(profile_title(record, model))}**", ""]
         lines += [table_line(HEADERS), table_line(["---", "---", *["---:"] * (len(HEADERS) - 2)])]
-        for cells in _rows(model):
+        for cells in _rows(record, model):
             name, *others = _texts(cells)
             indented = "&nbsp;&nbsp;" * max(cells.depth - 1, 0) + escape_markdown(name)
             lines.append(table_line([indented, *map(escape_markdown, others)]))
-        notes = filter(None, (model.detail, where_it_goes(record, model), protocol_note(model)))
-        lines += ["", *(f"- {escape_markdown(note)}" for note in notes)]
+        lines += ["", *(f"- {escape_markdown(note)}" for note in model_notes(record, model))]
     lines += ["", *(escape_markdown(sentence) for sentence in _notes(record))]
     return "\n".join(lines) + "\n"
 
@@ -70,6 +73,8 @@ def _notes(record: ProfileRecord) -> list[str]:
         LAYER_CONVENTION,
         AGREE,
         *([ratios] if len(record.models) > 1 else []),
+        *(text for text in (ceilings_sentence(record),) if text),
+        *run_notes(record),
         *protocol_of(record),
         *(f"Warning: {warning}." for warning in profile_warnings(record)),
     ]
@@ -79,15 +84,17 @@ def profile_to_latex(record: ProfileRecord) -> str:
     """A booktabs table of the models, and one per model with its outer layers."""
     caption = escape_sentence(f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}.")
     below = escape_sentence(" ".join(_notes(record)))
-    models = [" & ".join(map(escape_latex, model_cells(standing))) + r" \\" for standing in model_standings(record)]
+    models = [
+        " & ".join(map(escape_latex, model_cells(record, standing))) + r" \\" for standing in model_standings(record)
+    ]
     tables = [booktabs(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models, below)]
-    for model in record.models:
+    for model in eager_models(record):
         rows = []
-        for cells in _rows(model):
+        for cells in _rows(record, model):
             name, *others = map(escape_latex, _texts(cells))
             rows.append(" & ".join([rf"\hspace*{{{max(cells.depth - 1, 0)}em}}{name}", *others]) + r" \\")
         rows.insert(-1, r"\midrule")
-        notes = " ".join(filter(None, (where_it_goes(record, model), protocol_note(model), model.detail)))
+        notes = " ".join(model_notes(record, model))
         caption = escape_sentence(f"{profile_title(record, model)}.")
         columns = "ll" + "r" * (len(HEADERS) - 2)
         tables.append(booktabs(caption, columns, HEADERS, rows, escape_sentence(notes)))

@@ -1,87 +1,130 @@
 """What stands under a table about the device's limits: what binds a row, how exact it is, what ran, what it burnt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeAlias
 
 from kaoprof.findings import Standing
-from kaoprof.records import Record
-from kaoprof.roofline import COMPUTE, LAUNCH, ceilings_of
-from kaoprof.units import format_bytes, format_rate, format_ratio, format_seconds, three_digits
+from kaoprof.layer_records import ProfileRecord
+from kaoprof.records import Deviation, Record
+from kaoprof.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
+from kaoprof.units import counted, format_bytes, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
 
 
+class Examined(Protocol):
+    """What both an operator's row and a model's profile know beside their counts and latency."""
+
+    @property
+    def backend(self) -> str | None:
+        """The fused attention that really ran."""
+
+    @property
+    def deviation(self) -> Deviation | None:
+        """How far the output is from fp64."""
+
+    @property
+    def energy_j(self) -> float | None:
+        """Joules of a call."""
+
+    @property
+    def compile_s(self) -> float | None:
+        """Seconds that compiling took."""
+
+    @property
+    def graph_breaks(self) -> int | None:
+        """How often uncompiled code stands between what was compiled."""
+
+
+Named: TypeAlias = Sequence[tuple[str, Examined]]
+
+
 def reason_of(standing: Standing) -> str | None:
     """What binds a row, with the figures that say so; None where it is not known."""
-    demand, latency, row = standing.demand, standing.latency, standing.row
-    if demand is None or latency is None or row.traffic is None or row.analytic is None:
+    work = work_of(standing.row)
+    if standing.demand is None or standing.latency is None or work is None:
         return None
-    least = f"at least {format_seconds(demand.seconds)} of its {format_seconds(latency.median)}"
-    bound = f"{demand.limit}-bound" if demand.seconds >= EXPLAINED * latency.median else "far from its limits"
+    return bound_of(standing.demand, work, standing.latency.median)
+
+
+def bound_of(demand: Shares, work: Work, seconds: float) -> str | None:
+    """What binds a call of this work that took so long, with the figures that say so; None if it was not traced."""
+    if work.traffic is None:
+        return None
+    least = f"at least {format_seconds(demand.seconds)} of its {format_seconds(seconds)}"
+    bound = f"{demand.limit}-bound" if demand.seconds >= EXPLAINED * seconds else "far from its limits"
     if demand.limit == LAUNCH:
-        return f"{bound}: to launch its {row.traffic.operations} operations takes {least}"
+        return f"{bound}: to launch its {work.traffic.operations} operations takes {least}"
     if demand.limit == COMPUTE:
         return f"{bound}: its arithmetic takes {least}"
-    times = row.traffic.moved_bytes / row.analytic.compulsory_bytes
+    times = work.traffic.moved_bytes / work.compulsory_bytes
     again = f", {format_ratio(times)} what it must" if times > MUCH_AGAIN else ""
-    return f"{bound}: it moves {format_bytes(row.traffic.moved_bytes)}{again}, which takes {least}"
+    return f"{bound}: it moves {format_bytes(work.traffic.moved_bytes)}{again}, which takes {least}"
 
 
-def limits_of(cell: list[Standing]) -> list[str]:
-    """Sentences about the rows of a cell: which attention ran, their errors, energy, compilation."""
+def limits_of(cell: Named) -> list[str]:
+    """Sentences about rows or models, by name: which attention ran, their errors, energy, compilation."""
     return [sentence for sentence in (_backends(cell), _errors(cell), _energy(cell), _compilation(cell)) if sentence]
 
 
-def _listed(cell: list[Standing], text: Callable[[Standing], str | None]) -> str:
-    return ", ".join(f"{standing.row.case.name} {found}" for standing in cell if (found := text(standing)))
+def rows_of(cell: Iterable[Standing]) -> Named:
+    """The rows of a cell with their names."""
+    return [(standing.row.case.name, standing.row) for standing in cell]
 
 
-def _backends(cell: list[Standing]) -> str | None:
-    backends = {standing.row.backend for standing in cell} - {None}
+def _listed(cell: Named, text: Callable[[Examined], str | None]) -> str:
+    return ", ".join(f"{name} {found}" for name, one in cell if (found := text(one)))
+
+
+def _backends(cell: Named) -> str | None:
+    backends = {one.backend for _, one in cell} - {None}
     if not backends:
         return None
     if len(backends) == 1:
         return f"Fused attention ran as: {backends.pop()}."
-    return f"Fused attention ran as: {_listed(cell, lambda standing: standing.row.backend)}."
+    return f"Fused attention ran as: {_listed(cell, lambda one: one.backend)}."
 
 
-def _errors(cell: list[Standing]) -> str | None:
-    def text(standing: Standing) -> str | None:
-        deviation = standing.row.deviation
+def _errors(cell: Named) -> str | None:
+    def text(one: Examined) -> str | None:
+        deviation = one.deviation
         return f"{deviation.largest:.1e}" if deviation and deviation.largest is not None else None
 
     listed = _listed(cell, text)
     return f"Largest error against fp64, of the largest value: {listed}." if listed else None
 
 
-def _energy(cell: list[Standing]) -> str | None:
-    def text(standing: Standing) -> str | None:
-        energy_j = standing.row.energy_j
+def _energy(cell: Named) -> str | None:
+    def text(one: Examined) -> str | None:
+        energy_j = one.energy_j
         return None if energy_j is None else f"{three_digits(energy_j * 1e3)} mJ"
 
     listed = _listed(cell, text)
     return f"Energy of a call, idle power included: {listed}." if listed else None
 
 
-def _compilation(cell: list[Standing]) -> str | None:
-    def text(standing: Standing) -> str | None:
-        compile_s = standing.row.compile_s
-        return None if compile_s is None else format_seconds(compile_s)
+def _compilation(cell: Named) -> str | None:
+    def text(one: Examined) -> str | None:
+        if one.compile_s is None:
+            return None
+        broken = f" (in pieces: {counted(one.graph_breaks, 'graph break')})" if one.graph_breaks else ""
+        return f"{format_seconds(one.compile_s)}{broken}"
 
     listed = _listed(cell, text)
     return f"Compiling took, outside the samples: {listed}." if listed else None
 
 
-def ceilings_sentence(record: Record) -> str | None:
-    """What the floors rest on."""
-    known = ceilings_of(record)
+def ceilings_sentence(record: Record | ProfileRecord) -> str | None:
+    """What the floors of a run rest on."""
+    known = ceilings_of(record.protocol)
     if known is None:
         return None
     ceilings, cold = known
     copies = ceilings.cold_copies if cold else ceilings.copies
     fastest = max(copy.moved_bytes / copy.seconds for copy in copies) if copies else ceilings.bytes_per_s
-    dtypes = sorted({row.case.dtype for row in record.rows} & set(ceilings.products))
-    rates = ", ".join(f"{dtype} products {format_rate(ceilings.products[dtype], 'FLOP')}" for dtype in dtypes)
+    timed = sorted(record.dtypes & set(ceilings.products))
+    rates = ", ".join(f"{dtype} products {format_rate(ceilings.products[dtype], 'FLOP')}" for dtype in timed)
     return (
         "Floor: input, output and weights moved once, contractions at the rate of the fastest product, one launch; "
         f"whichever takes longest on this device (copies {format_rate(ceilings.bytes_per_s, 'B')} in memory, "

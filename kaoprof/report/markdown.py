@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from kaoprof.findings import standings, warnings_of
 from kaoprof.records import Record
 from kaoprof.report.cells import UNKNOWN, Cells, cells_of, title_of
-from kaoprof.report.limits import ceilings_sentence, limits_of
+from kaoprof.report.limits import ceilings_sentence, limits_of, rows_of
 from kaoprof.report.plain import visible
 from kaoprof.report.sentences import (
     AGREE,
@@ -38,7 +38,7 @@ def to_markdown(record: Record) -> str:
         lines += [table_line(HEADERS[column] for column in shown), table_line(["---", *["---:"] * (len(shown) - 1)])]
         lines += [table_line(escape(texts[column]) for column in shown) for texts in filled]
         notes = [f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail]
-        notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell), *limits_of(cell)))
+        notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell))))
         lines += ["", *(f"- {escape(note)}" for note in notes), ""]
     conventions = [f"{CONVENTION} {MAP_MEANING}", AGREE] if record.protocol else [f"{PAPER_CONVENTION} {MAP_MEANING}"]
     floors = filter(None, [ceilings_sentence(record)])

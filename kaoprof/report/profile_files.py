@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from kaoprof.errors import UsageError
-from kaoprof.layer_findings import macs_of, model_standings, peak_of, profile_warnings
+from kaoprof.layer_findings import layer_limits, macs_of, model_standings, peak_of, profile_warnings
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.records import SCHEMA, dumps
 from kaoprof.report.delimited import cell_text
 from kaoprof.report.layer_cells import (
     LAYER_CONVENTION,
     MODEL_HEADERS,
+    eager_models,
     layer_cells,
     model_cells,
+    model_notes,
     profile_title,
-    protocol_note,
-    where_it_goes,
+    run_notes,
 )  # fmt: skip
 from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
 from kaoprof.report.layer_files import profile_to_csv, profile_to_latex, profile_to_markdown
@@ -33,7 +34,20 @@ class NamedProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Profiles = Sequence[NamedProfile]
-HEADERS = ("layer", "type", "output", "weights", "MACs", "counts", "FLOPs", "peak", "time", "of the time")
+HEADERS = (
+    "layer",
+    "type",
+    "output",
+    "weights",
+    "MACs",
+    "counts",
+    "FLOPs",
+    "peak",
+    "time",
+    "of the time",
+    "x floor",
+    "bound",
+)
 
 
 def _csv(runs: Profiles) -> str:
@@ -91,33 +105,35 @@ def _run(run: NamedProfile) -> Iterator[str]:
     from kaoprof.report.bar_plots import plot_layers
     from kaoprof.report.commands import environment_terms, profile_commands
     from kaoprof.report.html import Cell, command_lines, escape, figure, listed, paragraphs, section, table, terms
+    from kaoprof.report.limits import ceilings_sentence
     from kaoprof.report.plot_files import inline_svg
     from kaoprof.report.sentences import protocol_of
 
     record = run.record
     yield f"<h1>{escape(run.name)}</h1>"
     yield listed((f"Warning: {warning}." for warning in profile_warnings(record)), "warn")
-    models = [[Cell(text, numeric=False) for text in model_cells(standing)] for standing in model_standings(record)]
+    models = [
+        [Cell(text, numeric=False) for text in model_cells(record, standing)] for standing in model_standings(record)
+    ]
     yield section("Models", table(MODEL_HEADERS, models, caption="The models side by side.", words=1))
     if any(len(model.layers) > 1 for model in record.models):
         yield section(
             "Plots", figure(inline_svg(plot_layers(record)), "MACs, time and peak memory of the outer layers")
         )
-    for model in record.models:
-        notes = filter(None, (model.detail, where_it_goes(record, model), protocol_note(model)))
-        yield section(profile_title(record, model), paragraphs(notes), _layers(model))
-    yield section(
-        "Environment and protocol", terms(environment_terms(record)), paragraphs(protocol_of(record), "quiet")
-    )
+    yield paragraphs(run_notes(record))
+    for model in eager_models(record):
+        yield section(profile_title(record, model), paragraphs(model_notes(record, model)), _layers(record, model))
+    legend = [*filter(None, [ceilings_sentence(record)]), *protocol_of(record)]
+    yield section("Environment and protocol", terms(environment_terms(record)), paragraphs(legend, "quiet"))
     yield section("To profile it again", command_lines(profile_commands(record)))
 
 
-def _layers(model: ModelProfile) -> str:
+def _layers(record: ProfileRecord, model: ModelProfile) -> str:
     from kaoprof.report.html import Cell, table
 
     rows = []
     for row in (*model.layers[1:], model.total):
-        cells = layer_cells(row, "")
+        cells, limits = layer_cells(record, model, row, ""), layer_limits(record, model, row)
         rows.append([
             Cell("\u2003" * max(cells.depth - 1, 0) + cells.name, numeric=False),
             Cell(cells.type, numeric=False),
@@ -129,6 +145,8 @@ def _layers(model: ModelProfile) -> str:
             Cell(cells.peak, peak_of(row)),
             Cell("" if row.timed_s is None else format_seconds(row.timed_s), row.timed_s),
             Cell(cells.share, row.latency_share),
+            Cell(cells.times_floor, limits.times_floor if limits else None),
+            Cell(cells.bound, numeric=False),
         ])  # fmt: skip
     return table(HEADERS, rows, caption="Every layer, the whole last. A heading sorts by its column.", words=3)
 

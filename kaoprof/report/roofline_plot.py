@@ -42,7 +42,7 @@ class Dot(msgspec.Struct, frozen=True):
 
 def can_draw(block: Block) -> bool:
     """Whether the block's run knows its device's ceilings, and any of its rows what it moved."""
-    return bool(ceilings_of(block.rows[0].run.record)) and any(_dot(row, 0) for row in block.rows)
+    return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(_dot(row, 0) for row in block.rows)
 
 
 def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
@@ -86,7 +86,7 @@ def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], sign
         axes.plot([dot.flops_per_byte for dot in found], [dot.flops_per_s for dot in found], color=sign.colour,
                   linestyle=sign.line, linewidth=0.8, marker=sign.marker, markersize=MARKER_PT, markeredgewidth=0.8,
                   markerfacecolor="none" if sign.hollow else sign.colour)  # fmt: skip
-    known = ceilings_of(block.rows[0].run.record)
+    known = ceilings_of(block.rows[0].run.record.protocol)
     if known is not None:
         _ceilings(axes, block, known[0], known[0].cold_copies if known[1] else known[0].copies)
     axes.set_ylabel("FLOP/s")

@@ -1,10 +1,12 @@
 """Traffic, deviation, variants, energy, conditions: each against figures that can be worked out by hand."""
 
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from kaoprof.build import build_inputs, build_module, operator_workload, step_of
@@ -13,13 +15,21 @@ from kaoprof.measure import conditions as conditions_module
 from kaoprof.measure import energy as energy_module
 from kaoprof.measure import variants as variants_module
 from kaoprof.measure.conditions import conditions_of, cpu_conditions
-from kaoprof.measure.deviation import deviation_of, relative_to
-from kaoprof.measure.energy import energy_meter, joules_per_call
+from kaoprof.measure.deviation import deviation_of, is_random, relative_to
+from kaoprof.measure.energy import NvmlMeter, energy_meter, joules_per_call
+from kaoprof.measure.failures import CaptureFailed
+from kaoprof.measure.layer_meter import layer_traffic
 from kaoprof.measure.traffic import forced_attention, is_refusal, trace
-from kaoprof.measure.variants import CannotRun, captured, compile_seconds
+from kaoprof.measure.variants import CannotRun, captured, compile_now, compiled
+from kaoprof.profiling import analytic, workload_of
+from kaoprof.records import Case
 
 X = torch.arange(1.0, 36.0).reshape(5, 7)
 TOKENS = torch.randn(2, 1, 11, 8, generator=torch.Generator().manual_seed(0))
+
+
+def traced(step, module=None, inputs=(), *, trained=False):
+    return trace(step, module or nn.Identity(), inputs, trained=trained)
 
 
 def attend():
@@ -39,7 +49,7 @@ def attend():
     ids=["sum", "two operations", "views", "expanded", "in place", "empty"],
 )
 def test_operations_and_bytes_are_those_that_reach_the_device(step, operations, elements):
-    found = trace(step)
+    found = traced(step)
     assert (found["operations"], found["moved_bytes"]) == (operations, 4 * elements)
 
 
@@ -48,23 +58,72 @@ def test_the_backward_pass_is_part_of_a_training_step():
     found = []
     for mode in ("forward", "train"):
         work = operator_workload("kao_qkv", dims, options, dtype="fp32", mode=mode, seed=0)
-        module = build_module(work, device="cpu")
-        found.append(trace(step_of(work, module, build_inputs(work, device="cpu"))))
+        module, inputs = build_module(work, device="cpu"), build_inputs(work, device="cpu")
+        found.append(traced(step_of(work, module, inputs), module, inputs, trained=mode == "train"))
     assert found[1]["operations"] > 2 * found[0]["operations"]
     assert found[1]["moved_bytes"] > 2 * found[0]["moved_bytes"]
 
 
+@pytest.mark.parametrize("mode", ["forward", "train"])
+@pytest.mark.parametrize("name", ["nonlocal:matmul", "nonlocal_pool:sdpa", "kao_kv:sdpa", "kao_qkv:matmul"])
+def test_what_must_be_moved_is_what_the_closed_form_says(name, mode):
+    operator, implementation = name.split(":")
+    case = Case(operator=operator, implementation=implementation, b=2, c=8, spatial=(6, 10), mode=mode)
+    work = workload_of(case, 0)
+    module, inputs = build_module(work, device="cpu"), build_inputs(work, device="cpu")
+    found = traced(step_of(work, module, inputs), module, inputs, trained=mode == "train")
+    assert found["compulsory_bytes"] == analytic(case).compulsory_bytes
+
+
+def test_of_a_table_only_what_was_looked_up_is_moved():
+    table, words = nn.Embedding(1000, 4), torch.tensor([[1, 2, 3]])
+    found = traced(lambda: table(words), table, (words,))
+    assert found["moved_bytes"] == 3 * 8 + 2 * 3 * 4 * 4  # the words; three rows read and written
+    assert found["compulsory_bytes"] == 3 * 8 + 3 * 4 * 4
+
+
+def test_a_weight_that_nothing_reads_need_not_be_moved():
+    module = nn.ModuleDict({"used": nn.Linear(3, 5), "idle": nn.Linear(100, 100)})
+    x = torch.randn(2, 3)
+    found = traced(lambda: module["used"](x), module, (x,))
+    assert found["compulsory_bytes"] == 4 * (2 * 3 + 3 * 5 + 5 + 2 * 5)
+
+
+def test_each_layer_has_its_own_traffic_and_the_one_around_it_their_sum():
+    module = nn.Sequential(nn.Linear(3, 5), nn.Sequential(nn.ReLU(), nn.Linear(5, 7)))
+    x = torch.randn(2, 3)
+    found = layer_traffic(lambda: module(x), module, ["0", "1", "1.0", "1.1"])
+    assert found["0"]["compulsory_bytes"] == 4 * (2 * 3 + 3 * 5 + 5 + 2 * 5)
+    assert found["1.0"] == {"operations": 1, "moved_bytes": 4 * 20, "compulsory_bytes": 4 * 20}
+    assert found["1"]["compulsory_bytes"] == 4 * (2 * 5 + 5 * 7 + 7 + 2 * 7)
+    for figure in ("operations", "moved_bytes"):
+        assert found["1"][figure] == found["1.0"][figure] + found["1.1"][figure]
+    whole = traced(lambda: module(x), module, (x,))
+    assert whole["moved_bytes"] == found["0"]["moved_bytes"] + found["1"]["moved_bytes"]
+    assert not module._forward_hooks
+
+
+def test_an_output_that_differs_from_call_to_call_has_no_deviation():
+    torch.manual_seed(0)
+    x, dropout = torch.ones(64), nn.Dropout(0.5)
+    assert is_random(dropout(x), dropout(x))
+    assert not is_random(x, x + 1e-6)
+    assert is_random(x, None)
+    assert not is_random(torch.tensor([torch.nan, 1.0]), torch.tensor([torch.nan, 1.0]))  # that is said elsewhere
+
+
 def test_the_attention_that_ran_is_named():
-    assert trace(attend)["backend"] == "flash"
-    assert trace(lambda: X + 1)["backend"] is None
+    assert traced(attend)["backend"] == "flash"
+    assert traced(lambda: X + 1)["backend"] is None
     with forced_attention("math"):
-        assert trace(attend)["backend"] == "math"
+        assert traced(attend)["backend"] == "math"
 
 
 def test_a_backend_that_cannot_serve_is_recognised():
     with forced_attention("cudnn"), pytest.raises(RuntimeError) as refusal:
         attend()
     assert is_refusal(refusal.value)
+    assert is_refusal(RuntimeError("cuDNN Frontend error: [cudnn_frontend] Error: No valid execution plans built."))
     assert not is_refusal(RuntimeError("something else"))
     attend()  # and afterwards all are allowed again
 
@@ -102,21 +161,38 @@ def test_what_cannot_be_compiled_says_why_and_out_of_memory_stays_what_it_is():
         raise RuntimeError("no compiler\nand a long story")
 
     with pytest.raises(CannotRun, match=r"cannot be compiled: RuntimeError: no compiler$"):
-        compile_seconds(broken, lambda: None)
+        compile_now(broken, lambda: None)
 
     def hungry():
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        compile_seconds(hungry, lambda: None)
+        compile_now(hungry, lambda: None)
 
 
 def test_the_first_call_and_its_wait_are_the_time_of_compiling(monkeypatch):
     ticks = iter([10.0, 13.5])
     monkeypatch.setattr(variants_module.time, "perf_counter", lambda: next(ticks))
     calls = []
-    assert compile_seconds(lambda: calls.append("call"), lambda: calls.append("wait")) == 3.5
+    found = compile_now(lambda: calls.append("call"), lambda: calls.append("wait"))
+    assert found == {"seconds": 3.5, "graph_breaks": 0}
     assert calls == ["call", "wait"]
+
+
+class InPieces(nn.Module):
+    """What torch.compile cannot take in one piece."""
+
+    def forward(self, x):
+        if x.sum().item() > 0:  # the sum has to be known before the code can go on
+            return x + 1
+        return x - 1
+
+
+def test_what_was_compiled_in_pieces_says_in_how_many(monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))  # no compiler is needed for that
+    whole, pieces = compiled(nn.ReLU()), compiled(InPieces())
+    assert compile_now(lambda: whole(X), lambda: None)["graph_breaks"] == 0
+    assert compile_now(lambda: pieces(X), lambda: None)["graph_breaks"] == 1
 
 
 def fake_graphs(monkeypatch, *, fails=False):
@@ -155,8 +231,28 @@ def test_a_graph_is_warmed_up_aside_captured_once_and_replayed(monkeypatch):
 
 def test_what_cannot_be_captured_says_why(monkeypatch):
     fake_graphs(monkeypatch, fails=True)
-    with pytest.raises(CannotRun, match="cannot be captured as a CUDA graph: operation not permitted"):
+    with pytest.raises(CaptureFailed, match="cannot be captured as a CUDA graph: operation not permitted"):
         captured(lambda: None)
+
+
+def test_a_graphs_output_keeps_nothing_alive_of_how_it_was_computed(monkeypatch):
+    fake_graphs(monkeypatch)
+    weight = torch.ones(3, requires_grad=True)
+    outputs = captured(lambda: {"answers": [weight * 2.0], "mode": "train"})()
+    (answer,) = outputs["answers"]
+    assert (answer.grad_fn, outputs["mode"]) == (None, "train")
+    assert torch.equal(answer, torch.full((3,), 2.0))
+
+
+def test_what_already_fails_without_a_capture_keeps_its_own_error(monkeypatch):
+    fake_graphs(monkeypatch)
+
+    def refused():
+        raise RuntimeError("No available kernel. Aborting execution.")
+
+    with pytest.raises(RuntimeError, match="No available kernel") as error:
+        captured(refused)
+    assert is_refusal(error.value)
 
 
 def powercap(folder, readings):
@@ -213,6 +309,34 @@ def test_a_gpus_energy_is_its_counters_difference(monkeypatch):
         nvml.millijoules += 50
 
     assert (meter.source, joules_per_call(meter, run, 10)) == ("NVML", pytest.approx(0.005))
+
+
+class RarelyRenewed:
+    """A board that draws 500 W, whose counter is renewed ten times a second only."""
+
+    def __init__(self):
+        self.now_s = 0.034  # since it was renewed
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, _handle):  # noqa: N802 - NVML's name
+        return 500_000 * int(self.now_s / 0.1) // 10
+
+
+def test_energy_is_read_when_the_counter_was_just_renewed():
+    board = RarelyRenewed()
+
+    def run(calls):
+        board.now_s += calls * 1e-3
+
+    found = joules_per_call(NvmlMeter("board 0", board), run, 550)
+    assert found == pytest.approx(0.5, rel=0.03)  # 500 W for 1 ms; between two blind readings of 550 ms: 0.45 or 0.55
+    assert board.now_s < 3 * 0.55
+
+
+def test_a_counter_that_stands_still_is_not_waited_for_for_ever():
+    board = SimpleNamespace(nvmlDeviceGetTotalEnergyConsumption=lambda _: 7)
+    made = []
+    assert joules_per_call(NvmlMeter("board 0", board), made.append, 100) == 0
+    assert sum(made) == 100 + 200
 
 
 def test_a_gpus_conditions_are_those_that_it_tells(monkeypatch):

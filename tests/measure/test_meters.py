@@ -1,5 +1,7 @@
 """What is timed and what is not, with clocks and devices that do as they are told."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -87,6 +89,44 @@ def test_a_gpus_warm_calls_are_one_block_between_two_events(machine, monkeypatch
     assert machine.log == ["step", "synchronize", "step", "step", "step", "wait"]
 
 
+MIB = 2**20
+
+
+def cuda_with_statistics(monkeypatch, **told):
+    """An allocator that tells of 3 MiB before a call and 10 MiB at its peak; blocks and segments are larger."""
+    log = []
+    current = {"requested_bytes": 3 * MIB, "allocated_bytes": 3 * MIB + 512, "reserved_bytes": 20 * MIB}
+    peak = {"requested_bytes": 10 * MIB, "allocated_bytes": 10 * MIB + 2048, "reserved_bytes": 40 * MIB}
+
+    def statistics(device):
+        assert device == torch.device("cuda:1")
+        highest = peak if "step" in log else current
+        found = {f"{name}.all.current": size for name, size in current.items()}
+        return found | {f"{name}.all.peak": size for name, size in highest.items()} | told
+
+    cuda = SimpleNamespace(
+        set_device=lambda _: None,
+        synchronize=lambda _: log.append("synchronize"),
+        empty_cache=lambda: log.append("empty"),
+        reset_peak_memory_stats=lambda _: log.append("reset"),
+        memory_stats=statistics,
+    )
+    monkeypatch.setattr(meters_module.torch, "cuda", cuda)
+    return log
+
+
+def test_a_gpus_peak_is_what_was_asked_for_above_what_was_there(monkeypatch):
+    log = cuda_with_statistics(monkeypatch)
+    peak = CudaMeters("cuda:1").peak(lambda: log.append("step"))
+    assert log == ["synchronize", "empty", "reset", "step", "synchronize"]
+    assert peak == {"allocated": 7 * MIB, "reserved": 37 * MIB - 512}
+
+
+def test_an_allocator_that_knows_no_requests_tells_of_its_blocks(monkeypatch):
+    log = cuda_with_statistics(monkeypatch, **{"requested_bytes.all.peak": 0, "requested_bytes.all.current": 0})
+    assert CudaMeters("cuda:1").peak(lambda: log.append("step"))["allocated"] == 7 * MIB + 1536
+
+
 def test_the_last_cache_is_the_largest_that_the_system_names(tmp_path):
     for number, size in enumerate(("48K", "1024K", "32768K")):
         (tmp_path / f"index{number}").mkdir()
@@ -147,6 +187,17 @@ def test_copies_leave_most_of_the_memory_alone(monkeypatch):
 def test_the_fastest_size_of_product_is_the_ceiling():
     assert product_throughput(Rated(), "cpu", "fp32") == pytest.approx(2 * 256**3 / (2e-6 + 2 * 256**3 / 1e12))
     assert launch_seconds(Rated(), "cpu") == pytest.approx(2e-6)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_gpus_single_precision_is_at_least_as_fast_as_three_products_in_tf32(monkeypatch):
+    rates = {"highest": 50e12, "high": 420e12}
+    monkeypatch.setattr(
+        "kaoprof.measure.ceilings._throughput", lambda *_: rates[torch.get_float32_matmul_precision()]
+    )
+    assert product_throughput(Rated(), "cpu", "fp32") == 140e12
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert product_throughput(CpuMeters(), "cpu", "fp32") == 50e12
 
 
 @pytest.mark.usefixtures("quick")

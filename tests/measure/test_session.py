@@ -318,14 +318,14 @@ def test_every_new_process_is_prepared_alike():
 
 
 def test_compiling_is_given_time_and_noted_once():
-    compile_seconds = iter([4.0, 0.5, 0.5])
+    compilations = iter({"seconds": s, "graph_breaks": 2} for s in (4.0, 0.5, 0.5))
     times = []
 
     class Compiling(FakeChild):
         def ask(self, request, *, timeout_s):
             if request.do == "load":
                 times.append((request.variant, timeout_s))
-                return next(compile_seconds)
+                return next(compilations)
             return super().ask(request, timeout_s=timeout_s)
 
     clock = FakeClock()
@@ -334,6 +334,7 @@ def test_compiling_is_given_time_and_noted_once():
     session = Session(Plan(**settings), lambda: Compiling(clock, {0: 0.1}), lambda _: None, clock)
     measure(session, [[subject(0, variant="compile")]])
     assert session.measurements[0].compile_s == 4.0
+    assert session.measurements[0].graph_breaks == 2
     assert [variant for variant, _ in times] == ["compile"] * LAUNCHES
     assert min(limit for _, limit in times) > 600
     assert session.measurements[0].traffic is None  # what a compiled module launches no tracer sees
@@ -392,6 +393,20 @@ def test_a_gpus_subject_is_run_until_its_time_is_stable():
         noise=iter([1.0, 0.8, 0.6, 0.5, 0.5, *[0.5] * 9999]).__next__)  # fmt: skip
     timed = [request.calls for request in slow_start[0].asked if request.do == "time"]
     assert timed[1:5] == [50, 62, 83, 100]  # each block as long as the last one's pace asks for
+
+
+def test_cold_blocks_are_no_longer_for_the_flushes_in_them():
+    children = []
+    run([subject(0)], {0: 1e-5}, children=children, device="cuda:0", cache="cold", budget_s=1.0)
+    settling = [request.calls for request in children[0].asked if request.do == "time"][1:3]
+    assert settling == [250, 250]  # of 0.2 ms each, not 5000
+
+
+def test_denormals_are_looked_for_where_they_cost_time():
+    for device, looked in (("cpu", [0]), ("cuda:0", [])):
+        children = []
+        run([subject(0)], {0: 1e-3}, children=children, device=device, budget_s=1.0)
+        assert asked(children, "denormals") == looked
 
 
 def test_a_processor_needs_no_settling():

@@ -242,3 +242,13 @@ def test_the_catalog_names_the_modules_that_are_tested_here():
     assert {name: operator.factory.split(":")[1] for name, operator in OPERATORS.items()} == {
         name: module.__name__ for name, module in MODULES.items()
     }
+
+
+@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+@pytest.mark.parametrize("spatial", SIZES, ids=str)
+@pytest.mark.parametrize("name", MODULES)
+def test_an_operator_is_compiled_in_one_piece(name, spatial, implementation):
+    torch._dynamo.reset()
+    module, x = make(name, implementation=implementation, heads=2), make_input(spatial).requires_grad_()
+    whole = torch.compile(module, fullgraph=True, backend="eager", dynamic=False)  # raises where the graph breaks
+    torch.testing.assert_close(whole(x), module(x))

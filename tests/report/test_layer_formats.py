@@ -4,7 +4,7 @@ import io
 
 import pytest
 from msgspec.structs import replace
-from profile_samples import model, record
+from profile_samples import compiled, model, record
 from rich.console import Console
 
 from kaoprof.report.formats import PROFILE_FORMATS
@@ -32,6 +32,13 @@ def test_models_side_by_side_on_a_terminal(check_golden):
     text = on_screen(record(model("small", 0.01), model("fast", 0.005)), 80)
     assert max(map(len, text.splitlines())) <= 80
     check_golden("profile-several-80.txt", text)
+
+
+def test_a_compiled_model_stands_beside_the_tree_of_the_eager_one(check_golden):
+    eager = model("small", 0.01)
+    text = on_screen(record(eager, compiled(eager, 0.5)), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    check_golden("profile-compiled-80.txt", text)
 
 
 @pytest.mark.parametrize("name", ["csv", "md", "tex"])

@@ -6,7 +6,7 @@ from samples import measured_record
 
 from kaoprof.findings import standings
 from kaoprof.records import Deviation, Traffic
-from kaoprof.report.limits import ceilings_sentence, limits_of, reason_of
+from kaoprof.report.limits import ceilings_sentence, limits_of, reason_of, rows_of
 from kaoprof.report.sentences import meaning_of, protocol_of
 
 
@@ -47,20 +47,21 @@ def test_the_summary_says_what_binds_the_winner_and_the_baseline():
 
 def test_attention_errors_energy_and_compilation_are_told_where_there_are_any():
     record = with_row(measured_record(), "kao_qkv:matmul", energy_j=0.0123, compile_s=4.5, deviation=None)
+    record = with_row(record, "kao_kv:matmul", compile_s=2.0, graph_breaks=1)
     (cell,) = standings(record).values()
-    assert limits_of(cell) == [
+    assert limits_of(rows_of(cell)) == [
         "Fused attention ran as: flash.",
         "Largest error against fp64, of the largest value: nonlocal:sdpa 4.9e-07, kao_kv:matmul 4.9e-07.",
         "Energy of a call, idle power included: kao_qkv:matmul 12.3 mJ.",
-        "Compiling took, outside the samples: kao_qkv:matmul 4.50 s.",
+        "Compiling took, outside the samples: kao_kv:matmul 2.00 s (in pieces: 1 graph break), kao_qkv:matmul 4.50 s.",
     ]
     lost = with_row(
         record, "nonlocal:sdpa", backend="math", deviation=Deviation(largest=None, rms=None, not_finite=1.0)
     )
     lost = with_row(lost, "kao_kv:matmul", backend="flash")
     (cell,) = standings(lost).values()
-    assert limits_of(cell)[0] == "Fused attention ran as: nonlocal:sdpa math, kao_kv:matmul flash."
-    assert "nonlocal:sdpa" not in limits_of(cell)[1]
+    assert limits_of(rows_of(cell))[0] == "Fused attention ran as: nonlocal:sdpa math, kao_kv:matmul flash."
+    assert "nonlocal:sdpa" not in limits_of(rows_of(cell))[1]
 
 
 def test_floors_name_what_they_rest_on():
