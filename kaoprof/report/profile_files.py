@@ -115,12 +115,12 @@ def _run(run: NamedProfile) -> Iterator[str]:
     models = [
         [Cell(text, numeric=False) for text in model_cells(record, standing)] for standing in model_standings(record)
     ]
-    yield section("Models", table(MODEL_HEADERS, models, caption="The models side by side.", words=1))
+    side_by_side = table(MODEL_HEADERS, models, caption="The models side by side.", words=1)
+    yield section("Models", side_by_side, paragraphs(run_notes(record)))
     if any(len(model.layers) > 1 for model in record.models):
         yield section(
             "Plots", figure(inline_svg(plot_layers(record)), "MACs, time and peak memory of the outer layers")
         )
-    yield paragraphs(run_notes(record))
     for model in eager_models(record):
         yield section(profile_title(record, model), paragraphs(model_notes(record, model)), _layers(record, model))
     legend = [*filter(None, [ceilings_sentence(record)]), *protocol_of(record)]
