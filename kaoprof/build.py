@@ -158,7 +158,9 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
         output = module(*inputs)
         ends = _ends(output)
         if not ends:
-            raise UsageError("nothing to train: no answer depends on a parameter", where="module", hint="mode: forward")
+            raise UsageError(
+                "nothing to train: no answer depends on a parameter", where="module", hint="use --mode forward"
+            )
         torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
         return output
 

@@ -32,9 +32,8 @@ class CeilingStore:
             found = msgspec.json.decode(path.read_bytes(), type=Ceilings) if path.is_file() else None
         except (OSError, msgspec.MsgspecError, ValueError):
             return None
-        return (
-            found if found and are_plausible(found) and not self._is_outdone(found, int(environment["cores"])) else None
-        )
+        cores = int(environment.get("machine_cores") or environment["cores"])  # the load is that of all of them
+        return found if found and are_plausible(found) and not self._is_outdone(found, cores) else None
 
     def keep(self, environment: dict[str, Any], ceilings: Ceilings) -> None:
         """Writes it whole or not at all; a folder that cannot be written is no fault."""

@@ -5,11 +5,13 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.records import Record, Row
+from kaoprof.records import Environment, Record, Row
 from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
 from kaoprof.stats import Estimate, estimate, latency_estimate, paired_ratio, spread
+from kaoprof.units import counted
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
+IMPOSSIBLE = ("unsupported", "error")  # such a row is no rival in memory, whatever is predicted of it
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
@@ -64,7 +66,7 @@ def find_baseline(rows: list[Row], name: str) -> Baseline:
     """Among one cell's rows: the baseline's fastest measured implementation, and its leanest."""
     candidates = [row for row in rows if row.case.operator == name]
     timed = [row for row in candidates if row.latency is not None]
-    weighed = [row for row in candidates if peak_bytes(row) is not None]
+    weighed = [row for row in candidates if peak_bytes(row) is not None and row.status not in IMPOSSIBLE]
     macs = [row.analytic.macs for row in candidates if row.analytic]
     return Baseline(
         fastest=min(timed, key=lambda row: estimate(row.latency.samples_s).median if row.latency else 0, default=None),
@@ -94,7 +96,7 @@ def _standing(row: Row, baseline: Baseline) -> Standing:
 
 def _memory_ratio(row: Row, leanest: Row | None) -> float | None:
     """Measured over measured, else predicted over predicted; in an analytic run, map over map."""
-    if leanest is None:
+    if leanest is None or row.status in IMPOSSIBLE:
         return None
     if row.peak_bytes_measured and leanest.peak_bytes_measured:
         return leanest.peak_bytes_measured / row.peak_bytes_measured
@@ -215,7 +217,7 @@ def _denormal(row: Row) -> str:
 
 def environment_warnings(record: Record) -> list[str]:
     """That other programs were running, or that the device slowed itself."""
-    return _throttling(record) + _load(record)
+    return _throttling(record) + load_warnings(record.environment)
 
 
 def _throttling(record: Record) -> list[str]:
@@ -228,13 +230,14 @@ def _throttling(record: Record) -> list[str]:
     return ["the device slowed itself while it was measured, for heat or power: let it cool, and measure again"]
 
 
-def _load(record: Record) -> list[str]:
-    environment = record.environment
+def load_warnings(environment: Environment | None) -> list[str]:
+    """That other programs were running before the measurement, if they were."""
     if environment is None or environment.load_before is None:
         return []
-    if environment.load_before <= BUSY_LOAD * environment.cores:
+    cores = environment.machine_cores or environment.cores  # the load is the machine's, whichever cores are ours
+    if environment.load_before <= BUSY_LOAD * cores:
         return []
-    load = f"load {environment.load_before:.1f} on {environment.cores} cores"
+    load = f"load {environment.load_before:.1f} on {counted(cores, 'core')}"
     return [f"other programs were running before the measurement ({load}): expect noise"]
 
 

@@ -66,7 +66,8 @@ class Journal:
             os.fsync(self.file)
         except OSError as error:
             self._cut_off()
-            hint = "what was measured before is in it; with space to write, the same command goes on"
+            kept = "what was measured before is in it; " if self.size else ""
+            hint = f"{kept}with space to write, the same command goes on"
             raise OutputError(f"cannot be written: {error.strerror}", where=str(self.path), hint=hint) from None
         self.size += len(line)
         return line

@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import BUSY_LOAD, MEMORY_TOLERANCE, NOISY_SPREAD, ceiling_warnings
+from kaoprof.findings import MEMORY_TOLERANCE, NOISY_SPREAD, ceiling_warnings, load_warnings
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.roofline import Shares, Work, ceilings_of, demand_of, floor_of
@@ -129,11 +129,7 @@ def profile_warnings(record: ProfileRecord) -> list[str]:
     found = []
     for model in record.models:
         found += [f"{model.model}: {text}" for text in _model_warnings(model)]
-    environment = record.environment
-    if environment and environment.load_before and environment.load_before > BUSY_LOAD * environment.cores:
-        load = f"load {environment.load_before:.1f} on {environment.cores} cores"
-        found.append(f"other programs were running before the measurement ({load}): expect noise")
-    return found + ceiling_warnings(", ".join(_beaten_floors(record)))
+    return found + ceiling_warnings(", ".join(_beaten_floors(record))) + load_warnings(record.environment)
 
 
 def _beaten_floors(record: ProfileRecord) -> list[str]:
@@ -156,7 +152,9 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     ):
         found.append(f"the predicted peak is off by {predicted / measured - 1:+.1%}")
     if model.latency and estimate(model.latency.samples_s).low is None:
-        found.append(f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget")
+        found.append(
+            f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
+        )
     elif model.latency and spread(model.latency.samples_s) > NOISY_SPREAD:
         found.append(f"noisy: interquartile range {spread(model.latency.samples_s):.0%} of the median")
     return found

@@ -52,6 +52,11 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     compulsory_bytes: int | None = None
     traffic: Traffic | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether anything counted it: code that cannot be counted, or was not, has no weights to tell of."""
+        return self.macs_analytic is not None or self.macs_counted is not None
+
 
 class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One model. `layers` begins with the whole; `latency` is measured without timers around layers.

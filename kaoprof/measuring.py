@@ -138,8 +138,11 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
 
     Raises:
         MeasurementError: the device is not there, or the process cannot work.
+        UsageError: cores that are not there.
     """
-    session = open_session(find_device(options.device), options, lambda _: None, refresh=refresh)
+    device = find_device(options.device)
+    check_wishes(device, "fp32", options)
+    session = open_session(device, options, lambda _: None, refresh=refresh)
     try:
         free_bytes = session.ask_device("free")
         throughput_flops = session.learn_throughput("fp32")

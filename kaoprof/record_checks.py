@@ -9,7 +9,9 @@ from kaoprof.records import Ceilings, Latency, Protocol, Record, Row
 
 CHANGED = "the file was changed after it was written"
 SHORTEST_S, LONGEST_S = 1e-12, 1e9  # of a call or a copy: less than a clock's cycle, more than thirty years
-MOST_RATE = 1e24  # FLOP/s: more than all computers together
+LEAST_RATE, MOST_RATE = 1e3, 1e24  # FLOP/s: less than a relay computer, more than all computers together
+LONGEST_LAUNCH_S = 10.0
+MOST_LOAD = 1e6
 DEEPEST = 1000  # layers inside each other: python itself goes no deeper
 
 
@@ -76,12 +78,15 @@ def check_span(seconds: float, name: str, *, where: str) -> None:
 def are_plausible(ceilings: Ceilings) -> bool:
     """Whether every figure is one that a device could have: somebody else may have written the file."""
     copies = (*ceilings.copies, *ceilings.cold_copies)
-    seconds = (ceilings.launch_s, *(copy.seconds for copy in copies))
+    sizes = [[copy.moved_bytes for copy in found] for found in (ceilings.copies, ceilings.cold_copies)]
     return (
         bool(ceilings.copies)
-        and all(copy.moved_bytes > 0 for copy in copies)
-        and all(SHORTEST_S <= value <= LONGEST_S for value in seconds)
-        and all(0 < rate < MOST_RATE for rate in ceilings.products.values())
+        and all(found == sorted(set(found)) and min(found, default=1) > 0 for found in sizes)
+        and all(SHORTEST_S <= copy.seconds <= LONGEST_S for copy in copies)
+        and SHORTEST_S <= ceilings.launch_s <= LONGEST_LAUNCH_S
+        and all(LEAST_RATE <= rate <= MOST_RATE for rate in ceilings.products.values())
+        and (ceilings.load is None or 0 <= ceilings.load < MOST_LOAD)
+        and ceilings.created.isprintable()
     )
 
 

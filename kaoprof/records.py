@@ -10,6 +10,7 @@ import msgspec
 
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.errors import RecordError
+from kaoprof.units import counted
 
 SCHEMA = 1
 EAGER = "eager"
@@ -159,7 +160,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
 
-    `affinity` are the cores that the process may use, `energy_source` is who tells of energy: NVML or RAPL.
+    `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
+    `energy_source` is who tells of energy: NVML or RAPL.
     """
 
     device_name: str
@@ -175,9 +177,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     cuda: str | None = None
     affinity: tuple[int, ...] | None = None
     energy_source: str | None = None
+    machine_cores: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.device_name}, {self.threads} threads, torch {self.torch}"
+        return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):

@@ -171,8 +171,8 @@ def _groups(launches: tuple[Launch, ...]) -> list[list[int]]:
 
 
 def same_place(environment: Environment | None) -> Environment | None:
-    """The environment without what differs from one minute to the next."""
-    return replace(environment, load_before=None) if environment else None
+    """The environment without what differs from one minute to the next, or does not matter for our own cores."""
+    return replace(environment, load_before=None, machine_cores=None) if environment else None
 
 
 def _sweep_record(contents: Contents, group: list[int], rows: tuple[Row, ...], *, interrupted: bool) -> Record:

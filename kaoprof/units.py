@@ -172,6 +172,9 @@ def parse_bytes(text: str, *, where: str | None = None) -> int:
     return count
 
 
+MOST_COUNT = 10**24  # beyond it no prefix is left, and a count is a slip of the hand
+
+
 def parse_count(text: str, *, where: str | None = None) -> int:
     """`1G`, `157.5 M`, `2e9` or a bare number: decimal prefixes k, M, G, T, P.
 
@@ -182,10 +185,12 @@ def parse_count(text: str, *, where: str | None = None) -> int:
     if match is None:
         raise UsageError(f"{text!r} is not a count", where=where, hint="write for example 1G, 300M or 2e9")
     factor = {prefix: factor for factor, prefix in COUNT_PREFIXES}.get(match["prefix"].replace("K", "k"), 1)
-    count = int(Decimal(match["number"] + (match["power"] or "")) * factor)  # decimal: 157.3 M is exact
+    count = Decimal(match["number"] + (match["power"] or "")) * factor  # decimal: 157.3 M is exact
     if count < 1:
         raise UsageError(f"{text!r} must be more than zero", where=where, hint="write for example 1G")
-    return count
+    if count != int(count) or count > MOST_COUNT:
+        raise UsageError(f"{text!r} is not a whole number up to 1e24", where=where, hint="write for example 1G")
+    return int(count)
 
 
 def format_change(ratio: float) -> str:

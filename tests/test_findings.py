@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from samples import CALL_S, PEAK_BYTES, measured_record
 
-from kaoprof.findings import disagreements, find_baseline, sound, standings, warnings_of
+from kaoprof.findings import disagreements, find_baseline, load_warnings, sound, standings, warnings_of
 from kaoprof.records import Conditions, Deviation, Latency
 
 
@@ -147,3 +147,16 @@ def test_only_the_eager_row_was_predicted():
     record = measured_record()
     case = replace(record.rows[3].case, implementation="matmul+compile")
     assert warnings_of(replace_row(record, "kao_qkv:matmul", case=case, peak_bytes_measured=1)) == []
+
+
+@pytest.mark.parametrize("status", ["unsupported", "error"])
+def test_what_cannot_run_is_no_rival_in_memory(status):
+    record = replace_row(measured_record(), "nonlocal:sdpa", status=status, latency=None, peak_bytes_measured=None)
+    assert find_baseline(list(record.rows), "nonlocal").leanest.case.name == "nonlocal:matmul"
+    assert by_name(record)["nonlocal:sdpa"].memory_ratio is None
+
+
+def test_a_load_is_that_of_the_whole_machine_whichever_cores_are_ours():
+    environment = replace(measured_record().environment, cores=1, load_before=2.4, machine_cores=8)
+    assert load_warnings(environment) == []
+    assert "(load 2.4 on 1 core)" in load_warnings(replace(environment, machine_cores=None))[0]

@@ -4,18 +4,35 @@ import pytest
 import torch
 
 import kaoprof
-from kaoprof.build import build_inputs, build_module, operator_workload, step_of
+from kaoprof.build import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
+from kaoprof.errors import MeasurementError
 from kaoprof.findings import standings
 from kaoprof.measure.caches import Flusher
+from kaoprof.measure.child import Child, ChildLost, SubjectFailed
+from kaoprof.measure.messages import Request, preparation
 from kaoprof.measure.meters import CudaMeters
 from kaoprof.measure.variants import captured
-from kaoprof.measuring import describe_environment
+from kaoprof.measuring import describe_environment, find_device
+from kaoprof.model_profiling import ModelOptions, profile
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda:0"
-ALLOCATOR_BLOCK = 512  # the caching allocator rounds every tensor up to this
+TIMEOUT_S = 300.0
+ATTEMPTS = 5  # of a time that is compared with another: the fastest counts, since clocks rise and other processes run
+
+
+@pytest.fixture
+def child():
+    running = Child()
+    running.ask(preparation(DEVICE, threads=None), timeout_s=TIMEOUT_S)
+    yield running
+    running.kill()
+
+
+def fastest(meters, step, *, calls):
+    return min(meters.seconds(step, calls=calls, warm_calls=3) for _ in range(ATTEMPTS))
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -37,7 +54,7 @@ def test_an_operator_computes_on_the_gpu_what_it_computes_on_the_cpu(name, imple
 
 def test_the_allocators_peak_is_above_what_was_there_before():
     meters = CudaMeters(DEVICE)
-    resident = torch.zeros(2**20, device=DEVICE)
+    resident = torch.zeros(2**20 + 1, device=DEVICE)  # the allocator's blocks are whole multiples of 512 bytes
     peak = meters.peak(lambda: resident + 1)
     assert peak["allocated"] == resident.nbytes
     assert peak["reserved"] >= peak["allocated"]
@@ -46,27 +63,23 @@ def test_the_allocators_peak_is_above_what_was_there_before():
 def test_events_measure_the_work_and_not_its_launch():
     meters = CudaMeters(DEVICE)
     factor = torch.randn(4096, 4096, device=DEVICE)
-    one = meters.seconds(lambda: factor @ factor, calls=10, warm_calls=3)
-    ten = meters.seconds(lambda: [factor @ factor for _ in range(10)], calls=10, warm_calls=3)
+    one = fastest(meters, lambda: factor @ factor, calls=10)
+    ten = fastest(meters, lambda: [factor @ factor for _ in range(10)], calls=10)
     assert 5 < ten / one < 20
 
 
-@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_compare_measures_on_the_gpu(dtype):
+@pytest.mark.parametrize(("dtype", "backends"), [("fp32", {"efficient"}), ("bf16", {"flash", "cudnn"})])
+def test_compare_measures_on_the_gpu(dtype, backends):
     options = kaoprof.Options(device=DEVICE, budget_s=2.0)
     record = kaoprof.compare(h=28, c=64, batch=2, dtype=dtype, options=options)
-    assert {row.status for row in record.rows} == {"ok"}
+    assert [(row.case.name, row.detail) for row in record.rows if row.status != "ok"] == []
     assert record.environment.cuda is not None
+    assert not record.environment.denormals_flushed
     for row in record.rows:
         assert row.latency is not None
         assert row.peak_bytes_reserved >= row.peak_bytes_measured > 0
         assert row.counted.macs == row.analytic.macs
-
-
-def test_what_does_not_fit_on_the_gpu_is_a_row():
-    options = kaoprof.Options(device=DEVICE, budget_s=1.0, force_run=True)
-    record = kaoprof.compare(h=1024, c=8, operators=["nonlocal:matmul", "kao_qkv:matmul"], options=options)
-    assert [row.status for row in record.rows] == ["oom", "ok"]
+        assert row.backend in (backends if row.case.implementation == "sdpa" else {None})
 
 
 def measured(**told):
@@ -75,11 +88,54 @@ def measured(**told):
     return kaoprof.compare(**(sizes | given), options=kaoprof.Options(device=DEVICE, budget_s=2.0, **told))
 
 
+@pytest.mark.parametrize(
+    ("implementation", "mode", "tolerance"),
+    [("matmul", "forward", 0.02), ("matmul", "train", 0.05), ("sdpa", "forward", 0.05), ("sdpa", "train", 0.10)],
+)
+def test_the_predicted_peak_is_the_measured_one(implementation, mode, tolerance):
+    names = [f"{name}:{implementation}" for name in OPERATORS]
+    for row in measured(mode=mode, operators=names).rows:
+        assert row.counted.peak_bytes_predicted == pytest.approx(row.peak_bytes_measured, rel=tolerance), row.case.name
+
+
+def test_what_does_not_fit_on_the_gpu_is_a_row():
+    options = kaoprof.Options(device=DEVICE, budget_s=1.0, force_run=True)
+    record = kaoprof.compare(h=1024, c=8, operators=["nonlocal:matmul", "kao_qkv:matmul"], options=options)
+    assert [row.status for row in record.rows] == ["oom", "ok"]
+
+
+def test_what_ran_out_of_memory_half_way_is_given_back(child):
+    free = child.ask(Request(do="free"), timeout_s=TIMEOUT_S)
+    n = int((0.6 * free / 4) ** 0.5)  # one map of n x n fits, training holds two
+    dims, options = Dims(b=1, c=8, spatial=(n,)), AttentionOptions()
+    work = operator_workload("nonlocal", dims, options, dtype="fp32", mode="train", seed=0)
+    with pytest.raises(SubjectFailed, match="out of memory") as failure:
+        child.ask(Request(do="load", subject=1, workload=work), timeout_s=TIMEOUT_S)
+    assert failure.value.status == "oom"
+    assert child.ask(Request(do="free"), timeout_s=TIMEOUT_S) > 0.95 * free
+
+
+def test_a_fault_on_the_gpu_ends_its_process_and_no_other(child):
+    beyond = TensorSpec(shape=(64,), dtype="int64", high=1000)
+    broken = Workload(factory="torch.nn:Embedding", args=(4, 3), inputs=(beyond,))  # has 4 rows: asserts on the device
+    with pytest.raises(ChildLost) as loss:
+        child.ask(Request(do="load", subject=1, workload=broken), timeout_s=TIMEOUT_S)
+    assert loss.value.status == "error"
+    assert [row.status for row in measured(operators=["kao_qkv:matmul"]).rows] == ["ok"]
+
+
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(MeasurementError, match="there is no cuda:"):
+        find_device(f"cuda:{torch.cuda.device_count()}")
+    assert find_device("auto") == DEVICE
+
+
 @pytest.mark.parametrize("cache", ["cold", "warm"])
 def test_every_row_is_above_its_floor_and_says_what_binds_it(cache):
     record = measured(cache=cache)
     assert record.protocol.cache == cache
-    assert bool(record.protocol.ceilings.cold_copies) == (cache == "cold")
+    assert record.protocol.ceilings.copies
+    assert record.protocol.ceilings.cold_copies or cache == "warm"
     for cell in standings(record).values():
         for standing in cell:
             assert standing.times_floor > 1
@@ -91,16 +147,14 @@ def test_caches_are_cold_by_default_and_a_flush_is_outside_the_time():
     assert measured().protocol.cache == "cold"
     meters = CudaMeters(DEVICE, Flusher(DEVICE))
     small = torch.zeros(2**10, device=DEVICE)
-    assert meters.seconds(lambda: small + 1, calls=10, warm_calls=3) < CudaMeters(DEVICE).seconds(
-        meters.flush, calls=10, warm_calls=3
-    )
+    assert fastest(meters, lambda: small + 1, calls=10) < fastest(CudaMeters(DEVICE), meters.flush, calls=10)
 
 
 def test_a_cold_copy_takes_longer_than_a_warm_one():
     source, target = (torch.zeros(2 * 2**20, device=DEVICE) for _ in range(2))  # 8 MiB each: both fit the L2 cache
     cold, warm = (
-        CudaMeters(DEVICE, flush).seconds(lambda: target.copy_(source), calls=50, warm_calls=10)
-        for flush in (Flusher(DEVICE), None)
+        fastest(CudaMeters(DEVICE, flush), lambda: target.copy_(source), calls=50)
+        for flush in (Flusher(DEVICE), lambda: None)  # both wait for an idle device before every call
     )
     assert cold > warm
 
@@ -109,10 +163,12 @@ def test_a_cold_copy_takes_longer_than_a_warm_one():
 def test_a_forced_backend_ran_or_is_unsupported(backend):
     record = measured(sdpa=backend, dtype="bf16", operators=["nonlocal:sdpa"])
     (row,) = record.rows
-    assert row.status in {"ok", "unsupported"}
+    assert row.status in {"ok", "unsupported"}, row.detail
     assert row.backend == (backend if row.status == "ok" else None)
     if row.status == "unsupported":
         assert f"'{backend}' cannot serve" in row.detail
+    else:
+        assert row.deviation.largest < 0.1
 
 
 def test_flash_attention_does_not_serve_fp32_and_the_row_says_so():
@@ -125,7 +181,7 @@ def test_fewer_bits_deviate_more():
         dtype: measured(dtype=dtype, operators=["nonlocal:matmul"]).rows[0].deviation.largest
         for dtype in ("fp32", "tf32", "bf16")
     }
-    assert largest["fp32"] < 1e-5 < largest["tf32"] < largest["bf16"]
+    assert largest["fp32"] < 3e-5 < largest["tf32"] < largest["bf16"]  # 24, 11 and 8 significant bits
 
 
 @pytest.mark.parametrize("mode", ["forward", "train"])
@@ -133,24 +189,36 @@ def test_a_graph_is_measured_beside_its_eager_row(mode):
     record = measured(graph=True, mode=mode, h=14, c=8, operators=["kao_qkv:matmul"], cache="warm")
     eager, graph = record.rows
     assert graph.case.implementation == "matmul+graph"
-    assert (eager.status, graph.status) == ("ok", "ok")
+    assert (eager.status, graph.status) == ("ok", "ok"), (eager.detail, graph.detail)
     assert min(graph.latency.samples_s) < min(eager.latency.samples_s)  # eagerly it is bound by its launches
 
 
-def test_a_replayed_graph_computes_what_its_step_computes():
+@pytest.mark.parametrize("mode", ["forward", "train"])
+def test_a_replayed_graph_computes_what_its_step_computes(mode):
     dims = Dims(b=2, c=16, spatial=(9, 13))
-    work = operator_workload("kao_qkv", dims, AttentionOptions(), dtype="fp32", mode="forward", seed=0)
+    work = operator_workload("kao_qkv", dims, AttentionOptions(), dtype="fp32", mode=mode, seed=0)
     module, (x,) = build_module(work, device=DEVICE), build_inputs(work, device=DEVICE)
     step = step_of(work, module, (x,))
     replay = captured(step)
-    x.mul_(2.0)
-    torch.testing.assert_close(replay(), step())
+    with torch.no_grad():
+        x.mul_(2.0)
+    torch.testing.assert_close(replay(), step().detach())
 
 
 def test_a_compiled_row_says_how_long_compiling_took():
     _, compiled = measured(compile=True, operators=["kao_qkv:matmul"]).rows
     assert compiled.status in {"ok", "unsupported"}
     assert (compiled.compile_s is not None) == (compiled.status == "ok")
+
+
+def test_a_model_is_profiled_layer_by_layer():
+    options = kaoprof.Options(device=DEVICE, budget_s=2.0)
+    (model,) = profile(["kanet-qkv"], model=ModelOptions(size=(64,)), options=options).models
+    assert (model.status, model.detail) == ("ok", "")
+    assert model.latency is not None
+    assert model.total.peak_bytes_measured > 0
+    assert model.total.timed_s == pytest.approx(sum(row.timed_s for row in model.layers if row.leaf))
+    assert model.total.timed_s > 0
 
 
 def test_ceilings_are_those_of_a_gpu():
@@ -164,7 +232,8 @@ def test_ceilings_are_those_of_a_gpu():
 def test_energy_and_conditions_are_read_where_nvml_is_installed():
     record = measured(operators=["nonlocal:matmul"])
     if record.environment.energy_source is None:
-        pytest.skip("NVML's Python module is not installed")
+        pytest.skip("NVML's Python module is not installed, or it tells of no energy")
     assert 0 < record.rows[0].energy_j < 100
-    assert record.protocol.before.clock_hz > 1e8
-    assert 0 < record.protocol.after.temperature_c < 120
+    before, after = record.protocol.before, record.protocol.after
+    assert before.clock_hz is None or before.clock_hz > 1e8
+    assert after.temperature_c is None or 0 < after.temperature_c < 120

@@ -49,7 +49,10 @@ def main() -> None:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) != signal.SIG_IGN:  # nohup ignores the end of a terminal
             signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: what was measured is kept
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)  # nothing is left to save: a second Ctrl-C would only print a traceback
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

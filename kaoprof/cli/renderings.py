@@ -135,6 +135,9 @@ def _after_explain(record: Any) -> str:
     return f"kaoprof fit --memory 24GiB --operators {record.name} --mode {record.mode}    (the largest image that fits)"
 
 
+KEPT = {"heads": 1, "projection": "value", "scale": "sqrt"}  # what a command need not say
+
+
 def fit_rendering() -> Rendering:
     """For a record of `fit`, with a budget or of two operators."""
     from kaoprof.report.fit_cells import sound, warnings_of
@@ -159,10 +162,13 @@ def _after_fit(record: Any) -> str:
     found = [row for row in record.rows if record.kind == "fit" and row.largest is not None]
     if record.kind == "cross" or not found:
         return "kaoprof explain nonlocal    (what it costs as formulas, and why)"
-    best = found[-1]
+    best = max(found, key=lambda row: row.largest)
     sizes[conditions.axis] = best.largest
     flags = " ".join(f"--{'batch' if name == 'b' else name} {size}" for name, size in sizes.items())
     told = f"--dtype {conditions.dtype} --mode {conditions.mode}"
+    told += "".join(
+        f" --{name} {getattr(conditions, name)}" for name in KEPT if getattr(conditions, name) != KEPT[name]
+    )
     return f"kaoprof compare {flags} --operators {best.name} {told}    (measures the largest)"
 
 

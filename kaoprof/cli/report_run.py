@@ -91,6 +91,8 @@ def report_runs(
     if format_name != "table":
         _print(reporter, format_name)
     elif not targets:
+        if quantities and "roofline" in quantities:
+            raise UsageError("no terminal shows a roofline", where="--plot", hint="write a file: --to roofline.pdf")
         from kaoprof.cli.terminal import terminal
 
         reporter.show(terminal())
@@ -113,8 +115,9 @@ def _reporter(
 
         runs = [NamedRun(name=name, record=record) for name, record in found if isinstance(record, Record)]
         return _grid_reporter(runs, x=x, quantities=quantities, only=only)
-    if x is not None or only:
-        raise UsageError("is for runs of compare and sweep", where="--x" if x is not None else "--only")
+    if x is not None or only or quantities:
+        option = "--x" if x is not None else "--only" if only else "--plot"
+        raise UsageError("is for runs of compare and sweep", where=option)
     if "profile" in kinds:
         return _profile_reporter([(name, record) for name, record in found if isinstance(record, ProfileRecord)])
     return _fit_reporter(found)

@@ -45,6 +45,8 @@ def reproduce(
     check_targets(output or [], force=force, formats=REPRODUCE_FORMATS)
     if run is not None and analytic:
         raise UsageError("excludes --from, which is measured already", where="--analytic")
+    if run is not None and (samples is not None or threads is not None):
+        raise UsageError("excludes --from, which is measured already", where="--threads" if threads else "--samples")
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), threads=threads, seed=seed,

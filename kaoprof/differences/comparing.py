@@ -64,7 +64,7 @@ def diff(
     """
     one_of("drift", drift, DRIFTS)
     if not 0 < margin < 1:
-        raise UsageError(f"must be between 0 % and 100 %, not {margin:.0%}", where="margin")
+        raise UsageError(f"must be more than 0 % and less than 100 %, not {margin:.0%}", where="margin")
     before, after = _loaded(old), _loaded(new)
     if old.samefile(new):
         raise UsageError("is compared with itself", where=str(new), hint="name two runs")

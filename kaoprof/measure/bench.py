@@ -51,6 +51,7 @@ class Bench:
         self.energy_meter: EnergyMeter | None = None
         self.forced = ExitStack()  # a context for as long as this process lives
         self.sdpa = "auto"
+        self.threads = torch.get_num_threads()
         self.subjects: dict[int, Loaded] = {}
         self.inputs: dict[str, tuple[Tensor, ...]] = {}
 
@@ -62,6 +63,7 @@ class Bench:
             os.sched_setaffinity(0, request.affinity)  # before the first parallel region: its threads inherit the cores
         if request.threads:
             torch.set_num_threads(request.threads)
+        self.threads = torch.get_num_threads()
         flushed = torch.set_flush_denormal(True)  # before the first parallel region: its threads inherit the mode
         self.forced.close()
         self.forced.enter_context(forced_attention(self.sdpa))
@@ -166,7 +168,7 @@ class Bench:
         try:
             step, _ = self._resized(subject, 1, SMALLEST_SIZE)
             return fastest_seconds(self._meters("warm"), step)
-        except RuntimeError:  # a model whose strides leave nothing of it
+        except Exception:  # noqa: BLE001 - a stride may leave nothing of it, a batch norm wants more than one value
             return None
 
     def _resized(
@@ -258,7 +260,16 @@ class Bench:
         self.meters.give_back()
 
     def _subject(self, request: Request) -> Loaded:
+        self._restore()
         return self.subjects[_wanted(request.subject)]
+
+    def _restore(self) -> None:
+        """Undoes what somebody's code may have set for the whole process: its neighbours must not suffer."""
+        if torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+        torch.set_flush_denormal(True)
+        torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float32)
 
     def _inputs(self, subject: Loaded) -> tuple[Tensor, ...]:
         return self.inputs[_inputs_key(subject.workload)]

@@ -39,7 +39,10 @@ def copy_seconds(meters: Meters, device: str) -> list[dict[str, float]]:
 
 
 def _fastest_with_any_threads(meters: Meters, step: Callable[[], object]) -> float:
-    """On a CPU one thread may beat several: on small copies, and where others compete for the cores."""
+    """On a CPU one thread may beat several: on small copies, and where others compete for the cores.
+
+    Several threads wait for each other: where one of them has to share its core, all are slow.
+    """
     together = fastest_seconds(meters, step)
     threads = torch.get_num_threads()
     if meters.kind != "cpu" or threads == 1:
@@ -82,7 +85,7 @@ def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:
     found = 0.0
     for size in PRODUCT_SIZES:
         factor = torch.ones(size, size, device=device, dtype=dtype)
-        seconds = fastest_seconds(meters, lambda f=factor: f @ f)  # type: ignore[misc]
+        seconds = _fastest_with_any_threads(meters, lambda f=factor: f @ f)  # type: ignore[misc]
         found = max(found, FLOPS_PER_MAC * size**3 / seconds)
         if 8 * seconds > LONGEST_PRODUCT_S:  # the next one takes eight times as long
             break

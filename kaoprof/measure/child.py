@@ -109,9 +109,8 @@ class Child:
     def _died(self) -> ChildLost:
         code = self.process.wait()
         if code < 0:
-            name = signal.Signals(-code).name
-            why = f"the measuring process was killed by {name}"
-            if name == "SIGKILL":
+            why = f"the measuring process was killed by {_signal_name(-code)}"
+            if -code == signal.SIGKILL:
                 why += " (as the system does when memory runs out)"
             return ChildLost("error", why)
         self.last_words.seek(0)
@@ -131,3 +130,11 @@ class Child:
                 except BrokenPipeError:
                     continue  # an unsent request to a dead child
         self.last_words.close()
+
+
+def _signal_name(number: int) -> str:
+    """`SIGKILL` for 9; a real-time signal has no name of its own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -19,6 +19,7 @@ def environment_of(device: str, *, denormals_flushed: bool) -> dict[str, Any]:
     return {
         "device_name": torch.cuda.get_device_name(device) if on_cuda else processor_name(),
         "cores": len(affinity) if affinity else os.cpu_count() or 1,
+        "machine_cores": os.cpu_count(),
         "affinity": affinity,
         "threads": torch.get_num_threads(),
         "memory_bytes": torch.cuda.get_device_properties(device).total_memory

@@ -73,22 +73,42 @@ class Session:
             self.child = None
 
     def start(self) -> Asks:
-        """A child that is prepared and holds every surviving subject of the current cell, warmed up."""
+        """A child that is prepared and holds every surviving subject of the current cell, warmed up.
+
+        Raises:
+            MeasurementError: it died before it was prepared, and so did another.
+        """
         if self.child is None:
-            self.child = self.open_child()
-            self.born += 1
-            plan = self.plan
-            first = preparation(
-                plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
-            )
-            self.environment = self.child.ask(first, timeout_s=START_LIMIT_S)
-            if self.before is None:
-                self.before = self.child.ask(Request(do="conditions"), timeout_s=START_LIMIT_S)
+            child = self._prepared()
             for subject in list(self.loaded.values()):
                 self.load(subject)
                 if subject.key in self.loaded:
                     self.ask(subject, "time", timeout_s=self.plan.timeout_s)
+            return self.child or child
         return self.child
+
+    def _prepared(self) -> Asks:
+        """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
+        try:
+            return self._prepare()
+        except ChildLost:
+            self.close()
+        try:
+            return self._prepare()
+        except (ChildLost, SubjectFailed) as failure:
+            raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
+
+    def _prepare(self) -> Asks:
+        self.child = child = self.open_child()
+        self.born += 1
+        plan = self.plan
+        first = preparation(
+            plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
+        )  # fmt: skip
+        self.environment = child.ask(first, timeout_s=START_LIMIT_S)
+        if self.before is None:
+            self.before = child.ask(Request(do="conditions"), timeout_s=START_LIMIT_S)
+        return child
 
     def ask_device(self, do: str, *, dtype: str | None = None, cache: str = "warm") -> Any:
         """Asks about the device, in a new child if the last one died meanwhile.

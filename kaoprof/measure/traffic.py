@@ -9,6 +9,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from kaoprof.count.cuda_attention import ATTENTION, attention_inside
+
 FUSED = {  # torch's name of a fused attention -> the backend that it is
     "_scaled_dot_product_flash_attention": "flash",
     "_scaled_dot_product_flash_attention_for_cpu": "flash",
@@ -28,8 +30,15 @@ class AttentionCalls(TorchFunctionMode):
         self.calls = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls += func is F.scaled_dot_product_attention
-        return func(*args, **(kwargs or {}))
+        if func is F.multi_head_attention_forward:
+            with attention_inside(self.attend):
+                return func(*args, **(kwargs or {}))
+        return self.attend(*args, **(kwargs or {})) if func is ATTENTION else func(*args, **(kwargs or {}))
+
+    def attend(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Calls it, and counts the call."""
+        self.calls += 1
+        return ATTENTION(*args, **kwargs)
 
 
 class TrafficMode(TorchDispatchMode):

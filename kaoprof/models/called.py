@@ -23,7 +23,7 @@ class CalledModule(nn.Module):
     def __init__(self, module: nn.Module, inputs: list[Any] | dict[str, Any]) -> None:
         super().__init__()
         if not isinstance(module, nn.Module):
-            raise UsageError(f"the factory made a {type(module).__name__}, not a torch.nn.Module", where="module")
+            raise UsageError(f"the factory made {type(module).__name__!r}, not a torch.nn.Module", where="module")
         self.module = module
         self.inputs = inputs
 

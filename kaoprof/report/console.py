@@ -65,7 +65,7 @@ def _filled(headers: Sequence[str], make_row: MakeRow, cell: list[Standing]) -> 
 
 
 def _width_of(table: Table) -> int:
-    return Console(width=UNLIMITED).measure(table).maximum
+    return Console(width=UNLIMITED, height=1).measure(table).maximum  # without a height, TERM=dumb makes it 80 wide
 
 
 ANALYTIC_HEADERS = ("operator", "  order", "     MACs", "map order", "      map", "weights", "MACs ratio")

@@ -124,6 +124,9 @@ def _exact(factor: float | None) -> str:
     return EQUAL if factor == 1 else format_change(factor)
 
 
+UNSAID = {"samples": "as many as the budget allows"}  # what it means that an option was not given
+
+
 def _before(record: DiffRecord) -> Iterator[str]:
     """The runs, and what is another around them."""
     for name, side in (("old", record.old), ("new", record.new)):
@@ -131,7 +134,8 @@ def _before(record: DiffRecord) -> Iterator[str]:
     if not record.changes:
         yield "Environment and protocol are the same."
     for change in record.changes:
-        yield f"{change.name}: {change.old or 'unknown'} -> {change.new or 'unknown'}"
+        unsaid = UNSAID.get(change.name, "unknown")
+        yield f"{change.name}: {change.old or unsaid} -> {change.new or unsaid}"
     yield from _drift(record)
 
 

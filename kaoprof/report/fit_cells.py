@@ -187,10 +187,12 @@ def _verdict(row: CrossRow, axis: str) -> list[str]:
     if row.quantity != "time":
         return [f"{quantity}: {row.cheaper} is cheaper from {axis}={row.since} on, at all larger sizes."]
     other = row.first if row.cheaper == row.second else row.second
+    first, last = row.ratios[0].size, row.ratios[-1].size
+    if row.low is None and row.high == first:
+        return [f"time: {row.cheaper} is faster than {other} at all sizes measured, {axis}={first} to {last}."]
     if row.low is None:
-        return [
-            f"time: {row.cheaper} is faster from {axis}={row.high} on, and was at no smaller size certainly slower."
-        ]
+        since = f"certainly faster from {axis}={row.high} to {last}"
+        return [f"time: {row.cheaper} is {since}, and was at no smaller size certainly slower."]
     certainly = f"certainly from {row.high} on, while up to {row.low} {other} certainly is"
     return [f"time: {row.cheaper} is faster from about {axis}={row.since} on: {certainly}."]
 

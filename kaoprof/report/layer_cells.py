@@ -61,7 +61,7 @@ def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer
         name=row.layer.removeprefix(outer).removeprefix(".") or "total",
         type=row.type,
         shape="x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
-        params=format_count(row.params + row.params_norm),
+        params=format_count(row.params + row.params_norm) if row.known else UNKNOWN,
         macs=UNKNOWN if macs is None else format_count(macs),
         agreement=agreement_mark(figures, disagree=bool(layer_disagreements(row)), incomplete=bool(row.uncounted)),
         flops=UNKNOWN if row.flops_all is None else format_count(row.flops_all),
@@ -102,7 +102,7 @@ def model_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ..
     return (
         model.model,
         UNKNOWN if macs is None else format_count(macs),
-        format_count(total.params + total.params_norm),
+        format_count(total.params + total.params_norm) if total.known else UNKNOWN,
         UNKNOWN if peak is None else format_bytes(peak) + ("" if total.peak_bytes_measured is not None else PREDICTED),
         (UNKNOWN if model.status == "ok" else model.status) if latency is None else format_seconds(latency.median),
         format_interval(latency.low, latency.high) if known and latency else "",  # type: ignore[arg-type]
@@ -131,9 +131,22 @@ def _within(low: float | None, high: float | None) -> str:
 
 def profile_title(record: ProfileRecord, model: ModelProfile) -> str:
     """What was profiled: model, input, dtype, mode, device."""
-    shapes = ", ".join(" x ".join(map(str, shape)) for shape in model.input_shapes) or "as its code says"
-    device = f", {record.device}" if record.device else ""
-    return f"{model.model}: input {shapes}, {record.dtype}, {record.mode}{device}"
+    return f"{model.model}: input {_input_of(model)}, {_manner_of(record)}"
+
+
+def models_title(record: ProfileRecord) -> str:
+    """What several models have in common, and their inputs."""
+    inputs = list(dict.fromkeys(map(_input_of, record.models)))
+    told = [f"{_input_of(model)} ({model.model})" for model in eager_models(record)] if len(inputs) > 1 else inputs
+    return f"input {', '.join(told)}, {_manner_of(record)}"
+
+
+def _input_of(model: ModelProfile) -> str:
+    return ", ".join(" x ".join(map(str, shape)) for shape in model.input_shapes) or "as its code says"
+
+
+def _manner_of(record: ProfileRecord) -> str:
+    return ", ".join(filter(None, (record.dtype, record.mode, record.device)))
 
 
 def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:

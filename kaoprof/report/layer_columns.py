@@ -37,6 +37,10 @@ def _of_row(name: str) -> Callable[[LayerView], Value]:
     return lambda view: getattr(view.row, name)
 
 
+def _if_known(name: str) -> Callable[[LayerView], Value]:
+    return lambda view: getattr(view.row, name) if view.row.known else None
+
+
 def _shape(view: LayerView) -> Value:
     return None if view.row.output_shape is None else "x".join(map(str, view.row.output_shape))
 
@@ -88,7 +92,7 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "type": _of_row("type"),
     "depth": _of_row("depth"),
     "output_shape": _shape,
-    "params": _of_row("params"),
+    "params": _if_known("params"),
     "macs_analytic": _of_row("macs_analytic"),
     "macs_counted": _of_row("macs_counted"),
     "macs_fvcore": _of_row("macs_fvcore"),
@@ -101,7 +105,7 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "latency_samples": _latency("samples"),
     "latency_share": _of_row("latency_share"),
     "leaf": lambda view: int(view.row.leaf),
-    "params_norm": _of_row("params_norm"),
+    "params_norm": _if_known("params_norm"),
     "uncounted": lambda view: None if view.row.macs_counted is None else " ".join(sorted(view.row.uncounted)),
     "batch": lambda view: view.model.batch,
     "mode": lambda view: view.record.mode,

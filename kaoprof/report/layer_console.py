@@ -18,13 +18,14 @@ from kaoprof.report.layer_cells import (
     layer_cells,
     model_cells,
     model_notes,
+    models_title,
     profile_title,
     run_notes,
     shown_layers,
     tree_cells,
 )  # fmt: skip
 from kaoprof.report.limits import ceilings_sentence
-from kaoprof.report.sentences import AGREE, protocol_of
+from kaoprof.report.sentences import agreement_of, protocol_of
 
 WIDE = 120
 
@@ -35,6 +36,7 @@ def profile_to_console(record: ProfileRecord, width: int, *, depth: int | None =
     eager = eager_models(record)
     if len(record.models) > 1:
         parts += [
+            Text(models_title(record), style="bold"),
             _summary(record, width),
             Text(f"Ratios: {record.models[0].model} over each; above 1 the other is better."),
         ]
@@ -46,9 +48,8 @@ def profile_to_console(record: ProfileRecord, width: int, *, depth: int | None =
             parts.append(Text(f"{model.model}: {model.detail}", style=BAD))
     if found := run_notes(record):
         parts += [*map(Text, found), Text()]
-    counted = any(model.total.macs_counted is not None for model in record.models)
     floors = [text for text in (ceilings_sentence(record),) if text]
-    legend = [LAYER_CONVENTION, *([AGREE] if counted else []), *floors, *protocol_of(record)]
+    legend = [LAYER_CONVENTION, *agreement_of(record), *floors, *protocol_of(record)]
     return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
 
 

@@ -25,7 +25,7 @@ from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
 from kaoprof.report.limits import ceilings_sentence
 from kaoprof.report.markdown import escape as escape_markdown
 from kaoprof.report.markdown import table_line
-from kaoprof.report.sentences import AGREE, protocol_of
+from kaoprof.report.sentences import agreement_of, protocol_of
 
 HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time", "x floor", "bound")
 
@@ -71,7 +71,7 @@ def _notes(record: ProfileRecord) -> list[str]:
     ratios = f"Ratios: {record.models[0].model} over each; above 1 the other is better."
     return [
         LAYER_CONVENTION,
-        AGREE,
+        *agreement_of(record),
         *([ratios] if len(record.models) > 1 else []),
         *(text for text in (ceilings_sentence(record),) if text),
         *run_notes(record),

@@ -126,14 +126,13 @@ def sentence_of(crossing: Crossover) -> str:
     if verdict.status != "ok" or verdict.cheaper is None:
         return f"Crossover of {pair}: {verdict.detail}."
     other = verdict.first if verdict.cheaper == verdict.second else verdict.second
-    sizes = [ratio.size for ratio in verdict.ratios]
-    if verdict.low is None and verdict.high == sizes[0]:
-        return f"No crossover: {verdict.cheaper} is faster than {other} at all sizes from {axis}={sizes[0]} on."
+    first, last = verdict.ratios[0].size, verdict.ratios[-1].size
+    if verdict.low is None and verdict.high == first:
+        return f"No crossover: {verdict.cheaper} is faster than {other} at all sizes measured, {axis}={first} to {last}."
     if verdict.low is None:
         before = "at no smaller one certainly slower"
-        return (
-            f"No crossover: {verdict.cheaper} is certainly faster than {other} from {axis}={verdict.high} on, {before}."
-        )
+        since = f"from {axis}={verdict.high} to {last}"
+        return f"No crossover: {verdict.cheaper} is certainly faster than {other} {since}, {before}."
     return (
         f"Crossover: {verdict.cheaper} is faster than {other} from about {axis}={verdict.since} on (certainly from "
         f"{verdict.high} on, while up to {verdict.low} {other} certainly is)."

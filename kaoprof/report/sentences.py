@@ -21,6 +21,18 @@ AGREE = (
     "'=': closed form and torch's dispatcher count the same MACs and FLOPs, and fvcore so many MACs where it can (it "
     "was taught what fused attention costs). '!': they do not. '>': some operations have no rule, so it is more."
 )
+AGREE_ON_CODE = (
+    "'=': torch's dispatcher and fvcore count the same MACs; code has no closed form. '!': they do not. '>': some "
+    "operations have no rule, so it is more."
+)
+
+
+def agreement_of(record: ProfileRecord) -> list[str]:
+    """What the marks behind a profile's MACs mean; nothing where nothing was counted."""
+    totals = [model.total for model in record.models]
+    if all(total.macs_counted is None for total in totals):
+        return []
+    return [AGREE if any(total.macs_analytic is not None for total in totals) else AGREE_ON_CODE]
 
 
 def protocol_of(record: Record | ProfileRecord) -> list[str]:

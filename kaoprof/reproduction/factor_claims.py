@@ -65,7 +65,7 @@ def factor_of_time(rows: Sequence[Row]) -> ClaimVerdict:
         number="2d",
         claim="measured time: a factor of hundreds against the best regular attention",
         status=_factor_status([(ratio.low or 0.0, ratio.high or 0.0) for ratio in known]),
-        found=", ".join(map(_raced, known)) or "not measured at 3 sizes often enough",
+        found=", ".join(map(_raced, known)) or "measured at fewer than 3 sizes often enough",
         rule=RULE,
     )
 
@@ -118,7 +118,7 @@ def factor_of_memory(rows: Sequence[Row]) -> ClaimVerdict:
         number="2e",
         claim="peak memory: a factor of hundreds against the leanest regular attention",
         status=status,
-        found=f"{_factors(factors)}{orders}" if factors else "no peak memory at 3 sizes",
+        found=f"{_factors(factors)}{orders}" if factors else "peak memory at fewer than 3 sizes",
         rule=(
             f"at the largest size: confirmed if it is at least {paper.FACTOR}; refuted if it is less and both peaks "
             "are of the same order, so that it stays bounded; else larger sizes may decide"

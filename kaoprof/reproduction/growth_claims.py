@@ -130,7 +130,7 @@ def _reaches(law: Law | None, exponent: int) -> bool:
 
 def _told(name: str, law: Law | None) -> str:
     if law is None:
-        return f"{name}: not measured at 3 sizes"
+        return f"{name}: measured at fewer than 3 sizes"
     if law.exponent is None:
         return f"{name}: {law.objection}"
     sizes = f"h={law.sizes[0]}-{law.sizes[-1]}"

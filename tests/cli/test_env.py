@@ -44,3 +44,8 @@ def test_ceilings_read_well(capsys):
     shown = capsys.readouterr().out
     for name in ("fp32 product", "launch", "fastest copy", "largest copy", "ceilings of"):
         assert f"\n{name}" in shown
+
+
+def test_cores_that_are_not_there_are_named(capsys):
+    assert run(["env", "--device", "cpu", "--affinity", "4095"]) == 2
+    assert "core 4095 is not there" in capsys.readouterr().err

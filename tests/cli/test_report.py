@@ -139,6 +139,8 @@ def test_only_some_cells(capsys):
         (["grid.json", "--only", "c"], 2, "is not AXIS=VALUES"),
         (["grid.json", "--only", "c=9"], 2, "no cell is like that"),
         (["profile.json", "--x", "h"], 2, "is for runs of compare and sweep"),
+        (["profile.json", "--plot", "roofline", "--to", "x.svg"], 2, "--plot: is for runs of compare and sweep"),
+        (["grid.json", "--plot", "roofline"], 2, "no terminal shows a roofline"),
         (["fit.json", "--to", "x.png"], 2, "no format is known for the suffix '.png'"),
     ],
 )

@@ -11,6 +11,7 @@ import torch
 
 from kaoprof.build import TensorSpec, Workload, operator_workload
 from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.measure import bench as bench_module
 from kaoprof.measure import child as child_module
 from kaoprof.measure.child import Child, ChildLost, SubjectFailed
 from kaoprof.measure.messages import Request
@@ -215,3 +216,26 @@ def test_without_a_compiler_the_compiled_subject_is_unsupported(monkeypatch):
         assert running.ask(Request(do="time", subject=1), timeout_s=60) > 0
     finally:
         running.kill()
+
+
+def test_the_name_of_a_signal_is_known_or_its_number():
+    assert child_module._signal_name(signal.SIGKILL) == "SIGKILL"
+    assert child_module._signal_name(signal.SIGRTMIN + 6) == f"signal {signal.SIGRTMIN + 6}"
+
+
+def test_what_code_sets_for_the_whole_process_is_undone_before_the_next_call():
+    bench = bench_module.Bench()
+    bench.subjects[0] = "a neighbour"
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 3)
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        assert bench._subject(Request(do="time", subject=0)) == "a neighbour"
+        assert torch.get_num_threads() == threads
+        assert torch.is_grad_enabled()
+        assert torch.get_default_dtype() == torch.float32
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float32)

@@ -1,4 +1,4 @@
-"""The bench told to use a GPU: our side of every call, on a torch.cuda that computes on the CPU and checks arguments."""
+"""The bench told to use a GPU: our side of every call, on a torch.cuda that computes on the CPU and checks names."""
 
 import time
 import weakref
@@ -7,9 +7,10 @@ from unittest.mock import create_autospec
 
 import pytest
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from kaoprof.build import operator_workload
+from kaoprof.build import TensorSpec, Workload, operator_workload
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.measure import bench as bench_module
 from kaoprof.measure.bench import Bench
@@ -35,6 +36,11 @@ class ComputesOnTheCpu(TorchFunctionMode):
         for device in (*args, *kwargs.values()):
             assert on_cpu(device) is device or str(device) == DEVICE
         return func(*map(on_cpu, args), **{name: on_cpu(value) for name, value in kwargs.items()})
+
+
+class GeneratorOnTheCpu(torch.Generator):
+    def __new__(cls, device="cpu"):
+        return super().__new__(cls, on_cpu(device))
 
 
 class Event:
@@ -78,8 +84,7 @@ def gpu(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, fake)
     monkeypatch.setattr(torch.cuda, "memory_stats", create_autospec(torch.cuda.memory_stats, side_effect=statistics))
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    generator = torch.Generator
-    monkeypatch.setattr(torch, "Generator", lambda device="cpu": generator(on_cpu(device)))
+    monkeypatch.setattr(torch, "Generator", GeneratorOnTheCpu)
     monkeypatch.setattr("kaoprof.measure.energy.importlib.util.find_spec", lambda _: None)  # no NVML
     monkeypatch.setattr("kaoprof.measure.ceilings.SEARCH_S", 0.0)
     monkeypatch.setattr("kaoprof.measure.ceilings.PRODUCT_SIZES", (16, 32))
@@ -137,6 +142,23 @@ def test_a_subject_runs_once_before_it_is_timed(bench, monkeypatch):
     monkeypatch.setattr(bench_module, "step_of", lambda *_: lambda: calls.append("step"))
     bench.load(Request(do="load", subject=1, workload=workload()))
     assert calls == ["step"]  # cuDNN compiles its attention in a first call, which may take seconds
+
+
+class WantsSeveralValues(nn.Module):
+    """As a batch norm in training does."""
+
+    def forward(self, x):
+        if x.shape[-1] < 3:
+            raise ValueError("Expected more than 1 value per channel when training")
+        return x + 1
+
+
+def test_a_module_that_cannot_run_on_the_smallest_input_has_no_launch_time(bench):
+    image = TensorSpec(shape=(2, 3, 5, 7), dtype="fp32")
+    work = Workload(factory=f"{__name__}:WantsSeveralValues", inputs=(image,))
+    assert answer(bench, Request(do="load", subject=1, workload=work)).status == "ok"
+    reply = answer(bench, Request(do="traffic", subject=1))
+    assert (reply.status, reply.value["launch_s"], reply.value["operations"]) == ("ok", None, 1)
 
 
 def failing(bench, monkeypatch, step):

@@ -119,6 +119,14 @@ def test_the_attention_that_ran_is_named():
         assert traced(attend)["backend"] == "math"
 
 
+def test_the_attention_inside_torchs_own_layer_is_named_too():
+    layer, tokens = nn.MultiheadAttention(8, 2), torch.randn(11, 3, 8)
+    for forced, named in (("auto", "flash"), ("math", "math")):
+        with forced_attention(forced):
+            assert traced(lambda: layer(tokens, tokens, tokens, need_weights=False))["backend"] == named
+    assert F.scaled_dot_product_attention is torch._C._nn.scaled_dot_product_attention
+
+
 def test_a_backend_that_cannot_serve_is_recognised():
     with forced_attention("cudnn"), pytest.raises(RuntimeError) as refusal:
         attend()

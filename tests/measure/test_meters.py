@@ -192,9 +192,7 @@ def test_the_fastest_size_of_product_is_the_ceiling():
 @pytest.mark.usefixtures("quick")
 def test_a_gpus_single_precision_is_at_least_as_fast_as_three_products_in_tf32(monkeypatch):
     rates = {"highest": 50e12, "high": 420e12}
-    monkeypatch.setattr(
-        "kaoprof.measure.ceilings._throughput", lambda *_: rates[torch.get_float32_matmul_precision()]
-    )
+    monkeypatch.setattr("kaoprof.measure.ceilings._throughput", lambda *_: rates[torch.get_float32_matmul_precision()])
     assert product_throughput(Rated(), "cpu", "fp32") == 140e12
     assert torch.get_float32_matmul_precision() == "highest"
     assert product_throughput(CpuMeters(), "cpu", "fp32") == 50e12

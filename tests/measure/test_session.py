@@ -66,7 +66,7 @@ def subject(key, *, predicted_bytes=GIB, floor_flops=1, dtype="fp32", variant="e
                    predicted_bytes=predicted_bytes, floor_flops=floor_flops, variant=variant)  # fmt: skip
 
 
-def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, store=None, **plan):
+def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, store=None, found=None, **plan):
     clock = FakeClock()
     settings = {"device": "cpu", "threads": None, "budget_s": 10.0, "samples": None, "timeout_s": 60.0,
                 "memory_fraction": 0.8, "force_run": False, "seed": 0} | plan  # fmt: skip
@@ -77,6 +77,8 @@ def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, sto
         return born[-1]
 
     session = Session(Plan(**settings), open_child, lambda _: None, clock, store=store)
+    if found is not None:
+        found["session"] = session
     measure(session, [subjects])
     if children is not None:
         children.extend(born)
@@ -420,3 +422,32 @@ def test_a_slow_subject_is_traced_by_its_first_sample_if_that_is_quick_enough():
     run([slow, slower], {0: 4.0, 1: 50.0}, children=children, budget_s=6.0)
     traced = [(request.subject, request.alone) for request in children[0].asked if request.do == "traffic"]
     assert traced == [(0, True)]  # 4 s is more than its share of 3 s, an eighth of it is less; 50 s are too long
+
+
+def dying_at_birth(*launches):
+    """A script by which the children of these launches, counted from 1, are killed before they are prepared."""
+    launch = 0
+
+    def script(request):
+        nonlocal launch
+        launch += request.do == "prepare"
+        if request.do == "prepare" and launch in launches:
+            raise ChildLost("error", "the measuring process was killed by SIGKILL")
+
+    return script
+
+
+@pytest.mark.parametrize("launch", [1, 2, 3])
+def test_a_child_that_dies_at_birth_is_replaced_and_no_row_is_lost(launch):
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=dying_at_birth(launch), budget_s=12.0)
+    assert session.born == LAUNCHES + 1
+    for measurement in session.measurements.values():
+        assert measurement.status == "ok"
+        assert len(measurement.samples_s) >= MIN_ROUNDS
+
+
+def test_two_that_die_at_birth_end_the_run_and_keep_what_was_measured():
+    children, found = [], {}
+    with pytest.raises(MeasurementError, match="cannot work: the measuring process was killed by SIGKILL"):
+        run([subject(0)], {0: 0.1}, script=dying_at_birth(2, 3), children=children, budget_s=12.0, found=found)
+    assert len(found["session"].measurements[0].samples_s) >= MIN_ROUNDS // LAUNCHES

@@ -146,3 +146,10 @@ def test_closed_forms_alone_leave_no_empty_columns(name):
     text = FORMATS[name](analytic_record())
     assert "MACs" in text
     assert not any(word in text for word in ("Latency", "latency", "floor", "Peak", "peak", "predicted"))
+
+
+def test_a_dumb_terminal_gets_the_table_that_fits_it(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    text = on_screen(measured_record(), 80)
+    assert "…" not in text
+    assert "95 % interval" in text

@@ -1,5 +1,6 @@
 """Golden files for a profile, and that no model's name can break out of a format."""
 
+import csv
 import io
 
 import pytest
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 from profile_samples import compiled, model, record
 from rich.console import Console
 
+from kaoprof.layer_records import LayerRow
 from kaoprof.report.formats import PROFILE_FORMATS
 from kaoprof.report.layer_console import profile_to_console
 
@@ -55,3 +57,17 @@ def test_a_hostile_name_stays_text():
     assert ",'=\\input" in PROFILE_FORMATS["csv"](hostile)
     assert r"\textbackslash{}input\{x\}" in PROFILE_FORMATS["tex"](hostile)
     assert "<script>" not in PROFILE_FORMATS["md"](hostile).replace(r"\<script\>", "")
+
+
+def test_code_that_could_not_be_counted_has_no_weights_rather_than_none():
+    whole = LayerRow(layer="", type="code", depth=0, leaf=False)
+    broken = replace(model("small", 0.01), layers=(whole,), latency=None, status="error", detail="it failed")
+    (row,) = csv.DictReader(io.StringIO(PROFILE_FORMATS["csv"](record(broken))))
+    assert (row["params"], row["params_norm"], row["macs_counted"]) == ("", "", "")
+    assert " 0 " not in on_screen(record(broken), 80)
+
+
+def test_models_with_different_inputs_name_each():
+    first, second = model("small", 0.01), replace(model("fast", 0.005), input_shapes=((1, 3, 16, 16),))
+    text = on_screen(record(first, second), 80)
+    assert text.startswith("input 2 x 3 x 8 x 8 (small), 1 x 3 x 16 x 16 (fast), fp32, forward, cpu")
