@@ -59,7 +59,8 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype)
         if device is None:
             return setting
-        return replace(setting, device=device.partition(":")[0], threads=self.threads(device) or 1)
+        return replace(setting, device=device.partition(":")[0], threads=self.threads(device) or 1,
+                       sdpa=self.options.sdpa)  # fmt: skip
 
     def threads(self, device: str) -> int | None:
         """Of CPU kernels; None elsewhere."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kaoprof.build import Workload, operator_workload
 from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
-from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
+from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.targets import Target, operator_target
 
@@ -45,6 +45,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         dtype: of inputs and parameters.
         device: where memory is predicted for, `cpu` or `cuda`.
         threads: of the CPU kernels; some keep a buffer for each.
+        sdpa: the one backend that fused attention may use, or `auto`.
     """
 
     sizes: Mapping[str, int]
@@ -53,10 +54,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = "fp32"
     device: str = "cpu"
     threads: int = 1
+    sdpa: str = "auto"
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
         one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+        one_of("sdpa", self.sdpa, SDPA_BACKENDS)
 
     def dims(self, axis: str, size: Size) -> Dims:
         """The input where `axis` has this size.
@@ -196,6 +199,7 @@ def needed_bytes(operator: str, axis: str, setting: Setting) -> Need:
 
     Raises (when called):
         OverflowError: no tensor of that size can even be described.
+        UnservedError: attention is forced to a backend that cannot serve it.
     """
     from kaoprof.count.capacity import bytes_in_all
 
@@ -204,7 +208,7 @@ def needed_bytes(operator: str, axis: str, setting: Setting) -> Need:
     def need(size: int) -> int:
         if size not in known:
             workload = setting.workload(operator, setting.dims(axis, size))
-            known[size] = bytes_in_all(workload, device=setting.device, threads=setting.threads)
+            known[size] = bytes_in_all(workload, device=setting.device, threads=setting.threads, sdpa=setting.sdpa)
         return known[size]
 
     return need

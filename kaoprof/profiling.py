@@ -109,10 +109,13 @@ def workload_of(case: Case, seed: int) -> Workload:
 
 
 def count_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
-    """The record with every row counted; a row that cannot be counted says why and keeps its closed form."""
+    """The record with every row counted; a row that cannot be counted says why and keeps its closed form.
+
+    Likewise one whose attention is forced to a backend that cannot serve it: it would not run.
+    """
     import torch
 
-    from kaoprof.count import count
+    from kaoprof.count import UnservedError, count
 
     threads = options.threads_wanted or torch.get_num_threads()
     rows = []
@@ -121,8 +124,12 @@ def count_rows(record: Record, device: str, options: Options, notify: ProgressCa
         notify(Progress(label=f"{case.name} {case.dims}", step="counting", done=done, total=len(record.rows)))
         try:
             with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
-                census = count(workload_of(case, options.seed), device=device.partition(":")[0], threads=threads)
+                census = count(
+                    workload_of(case, options.seed), device=device.partition(":")[0], threads=threads, sdpa=options.sdpa
+                )
             rows.append(replace(row, case=case, counted=counted(census, case)))
+        except UnservedError as error:
+            rows.append(replace(row, case=case, status="unsupported", detail=str(error)))
         except (KaoprofError, RuntimeError, NotImplementedError) as error:
             rows.append(replace(row, case=case, status="error", detail=f"cannot be counted: {error}"))
     return replace(record, rows=tuple(rows))
@@ -197,5 +204,6 @@ def measured(row: Row, measurement: Measurement | None) -> Row:
         backend=traced["backend"] if traced else None,
         deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
         compile_s=measurement.compile_s,
+        graph_breaks=measurement.graph_breaks,
         energy_j=measurement.energy_j,
     )

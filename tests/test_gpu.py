@@ -85,7 +85,7 @@ def test_compare_measures_on_the_gpu(dtype, backends):
 def measured(**told):
     sizes = {"h": 28, "c": 64, "batch": 2, "operators": ["nonlocal", "kao_qkv"]}
     given = {name: told.pop(name) for name in list(told) if name in {*sizes, "dtype", "mode"}}
-    return kaoprof.compare(**(sizes | given), options=kaoprof.Options(device=DEVICE, budget_s=2.0, **told))
+    return kaoprof.compare(**(sizes | given), options=kaoprof.Options(device=DEVICE, budget_s=1.0, **told))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 `count` is the one door; everything behind it imports torch.
 """
 
+from kaoprof.count.attention_backend import UnservedError
 from kaoprof.count.census import Census, count
 
-__all__ = ["Census", "count"]
+__all__ = ["Census", "UnservedError", "count"]

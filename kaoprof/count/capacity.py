@@ -10,13 +10,14 @@ from kaoprof.dims import DTYPE_BYTES
 TOO_LARGE = ("overflow", "too large", "Storage size calculation", "numel")
 
 
-def bytes_in_all(workload: Workload, *, device: str, threads: int) -> int:
+def bytes_in_all(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> int:
     """Inputs, parameters, buffers, and the peak above them.
 
     Raises:
         OverflowError: a tensor would be larger than 64 bits can say.
+        UnservedError: attention is forced to the backend `sdpa`, which cannot serve this.
     """
-    return resident_bytes(workload) + _peak(workload, device, threads)
+    return resident_bytes(workload) + _peak(workload, device, threads, sdpa)
 
 
 def resident_bytes(workload: Workload) -> int:
@@ -27,12 +28,12 @@ def resident_bytes(workload: Workload) -> int:
     return inputs + sum(tensor.numel() * tensor.element_size() for tensor in held)
 
 
-def _peak(workload: Workload, device: str, threads: int) -> int:
+def _peak(workload: Workload, device: str, threads: int, sdpa: str) -> int:
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # it prints a traceback of the overflow that is expected here
     try:
-        return predict_peak_bytes(workload, device=device, threads=threads)
+        return predict_peak_bytes(workload, device=device, threads=threads, sdpa=sdpa)
     except RuntimeError as error:
         if any(word in str(error) for word in TOO_LARGE):
             raise OverflowError(str(error)) from error

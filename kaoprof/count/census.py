@@ -21,13 +21,17 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
     peak_bytes_predicted: int
 
 
-def count(workload: Workload, *, device: str, threads: int) -> Census:
-    """Counts MACs and FLOPs twice, and predicts the peak memory on `device` (`cpu` or `cuda`)."""
+def count(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> Census:
+    """Counts MACs and FLOPs twice, and predicts the peak memory on `device` (`cpu` or `cuda`).
+
+    Raises:
+        UnservedError: attention is forced to the backend `sdpa`, which cannot serve this.
+    """
     counted = count_on_meta(workload)
     return Census(
         macs=counted.macs,
         flops_all=counted.flops_all,
         macs_fvcore=count_with_fvcore(workload),
         uncounted=dict(counted.uncounted),
-        peak_bytes_predicted=predict_peak_bytes(workload, device=device, threads=threads),
+        peak_bytes_predicted=predict_peak_bytes(workload, device=device, threads=threads, sdpa=sdpa),
     )

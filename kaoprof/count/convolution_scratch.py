@@ -1,9 +1,7 @@
-"""What a convolution on a CPU holds for itself while it runs: oneDNN's copies, or the columns of the native kernel.
+"""What a convolution and its gradients hold for themselves on a CPU: oneDNN's copies, or the native kernel's columns.
 
-oneDNN computes on channels in blocks of the vector width: it reorders input and weights, computes into an output of
-its own, and copies that into the tensor that torch returns. Read off `ConvParams::use_mkldnn` and `slow_conv2d_forward`
-of torch, and checked against the allocator by a test. Not modelled: transposed convolutions, half precision, and
-channels-last tensors, which oneDNN takes as they are.
+Which of the two, is read off `ConvParams::use_mkldnn` of torch, and checked against the allocator by a test. What is
+not modelled is said by `convolution_gap` and `gradient_gap`.
 """
 
 import math
@@ -12,13 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kaoprof.dims import Size, ceil_div
+from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels, convolution_of
+from kaoprof.count.convolution_kernels import input_gradient_bytes, output_bytes, weight_gradient_bytes
+from kaoprof.count.product_scratch import multiplies_in_blocks, refuse_symbols
+from kaoprof.dims import Size
 
 NATIVE_ELEMENTS = 20480  # up to so many input elements of one sample torch prefers its native kernel
 LARGE_KERNEL = 3  # a kernel larger than this on both axes goes to oneDNN in any case
 MANY_SAMPLES = 16  # from so many samples on, 1 x 1 kernels go to oneDNN also on one thread
-PLANAR = 4  # dimensions of `(b c h w)`: in three spatial axes a strided 1 x 1 kernel reads its input in place
-BLOCKS = {"AVX512": 16, "AVX2": 8}  # channels in oneDNN's block, by torch's name for the processor
+SMALLEST_BLOCK = 4  # channels of a group that blocks can be cut down to
+REDUCED = (torch.bfloat16, torch.float16)
 
 
 def convolution_scratch(
@@ -35,54 +36,148 @@ def convolution_scratch(
     threads: int,
     **_: Any,
 ) -> Size:
-    """Bytes beyond the result `(b o *s')` of `(b c *s) , (o c/groups *k)`."""
-    del bias, output_padding
-    if transposed or not x.is_contiguous():
+    """Bytes beyond the result of `(b c *s) , (o c/groups *k)`, or transposed of `(b o *s') , (o c/groups *k)`.
+
+    Raises:
+        NoFormulaError: the sizes are symbols, and the kernel finds its blocks by a search.
+    """
+    del bias
+    if not x.is_contiguous():
         return 0
-    kernel = weight.shape[2:]
-    places = math.prod(
-        (size + 2 * pad - reach * (width - 1) - 1) // step + 1
-        for size, width, step, pad, reach in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
+    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    if not goes_to_onednn(one, x, threads):
+        return columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed)
+    if multiplies_in_blocks(one.dtype) and one.pointwise:
+        refuse_symbols(x, weight)
+    if transposed:
+        answer = one.width * one.samples * one.channels * math.prod(one.size)
+        return input_gradient_bytes(one, threads) - answer
+    return output_bytes(one, threads) - one.width * one.samples * one.out * math.prod(one.places)
+
+
+def convolution_backward_scratch(
+    grad_out: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias_sizes: list[int] | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+    output_mask: list[bool],
+    *,
+    threads: int,
+    **_: Any,
+) -> Size:
+    """Bytes beyond the gradients of the input and of the weights, of which `output_mask` names the wanted ones.
+
+    Raises:
+        NoFormulaError: the sizes are symbols, and a kernel finds its blocks by a search.
+    """
+    del bias_sizes
+    if not x.is_contiguous():
+        return 0
+    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    laid_out = 0 if grad_out.is_contiguous() else grad_out.numel() * one.width
+    if not goes_to_onednn(one, x, threads):
+        volume = len(one.size) > PLANAR
+        return laid_out + columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed or volume)
+    if multiplies_in_blocks(one.dtype) and not one.depthwise:
+        refuse_symbols(x, weight)
+    of_input = x.numel() * one.width if output_mask[0] else 0
+    of_weights = weight.numel() * one.width if output_mask[1] else 0
+    compute = output_bytes if transposed else input_gradient_bytes
+    first = compute(one, threads) if output_mask[0] else 0
+    second = weight_gradient_bytes(one, threads) if output_mask[1] else 0
+    return laid_out + max(first, of_input + second) - of_input - of_weights
+
+
+def goes_to_onednn(one: Convolution, x: Tensor, threads: int) -> bool:
+    """Whether torch takes oneDNN, and not its own kernel, for the input `x`."""
+    if multiplies_in_blocks(one.dtype):
+        return True
+    if one.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+        return False
+    kernel = (1, *one.kernel)[-2:]  # one axis is computed as an image of height 1
+    if not (one.strided or one.dilated or one.samples >= MANY_SAMPLES or kernel != (1, 1) or threads > 1):
+        return False
+    few = math.prod(x.shape[:4]) <= NATIVE_ELEMENTS
+    return one.groups > 1 or min(kernel) > LARGE_KERNEL or one.samples > 1 or not few
+
+
+def columns_bytes(one: Convolution, *, samples: Size, plain: bool) -> Size:
+    """What the native kernel lays the input out in: for every place, all that the kernel sees there.
+
+    Where each place is by itself the input is that already; only some kernels lay out `plain` ones too.
+    """
+    if all(size == 1 for size in (*one.kernel, *one.stride)) and not any(one.padding) and not plain:
+        return 0
+    seen = one.channels // one.groups * math.prod(one.kernel)
+    return samples * seen * math.prod(one.places) * one.width
+
+
+def convolution_gap(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+    *_: Any,
+    **__: Any,
+) -> str | None:
+    """Which convolution this is, if it is one whose buffers are not modelled."""
+    del bias
+    if not x.is_contiguous():
+        return "convolution of channels-last tensors"
+    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    if one.dtype in REDUCED and not multiplies_in_blocks(one.dtype):
+        return f"convolution in {str(one.dtype).removeprefix('torch.')} on this processor"
+    if transposed and (one.dilated or groups > 1):
+        return "transposed convolution of this kind"
+    volumes = one.depthwise and len(one.size) > PLANAR
+    if one.dilated and (one.strided or volumes):
+        return "convolution that is dilated, and strided or of volumes by themselves"
+    in_blocks = all(channels // groups % SMALLEST_BLOCK == 0 for channels in (one.channels, one.out))
+    if groups > 1 and not one.depthwise and not in_blocks:
+        return "convolution of small groups"
+    wide = any(
+        reach * (taps - 1) + 1 >= size for taps, reach, size in zip(one.kernel, one.dilation, one.size, strict=True)
     )
-    plain = all(size == 1 for size in (*kernel, *stride)) and not any(padding)
-    changed = any(size != 1 for size in (*stride, *dilation))
-    if _goes_to_onednn(x, weight, groups, changed=changed, threads=threads):
-        strided_point = all(size == 1 for size in kernel) and any(size != 1 for size in stride)
-        gathers = strided_point and groups == 1 and x.ndim <= PLANAR  # each thread collects what it will read
-        gathered = threads * _blocked(x.shape[1], _block()) * places if gathers else 0
-        return (_reordered(x, weight, groups, places) + gathered) * x.element_size()
-    return 0 if plain else x.shape[0] * math.prod(weight.shape[1:]) * places * x.element_size()
+    return "convolution with a kernel as wide as its input" if wide and not one.pointwise else None
 
 
-def _goes_to_onednn(x: Tensor, weight: Tensor, groups: int, *, changed: bool, threads: int) -> bool:
-    if x.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
-        return False
-    kernel = (1, *weight.shape[2:])[-2:]  # one axis is computed as an image of height 1
-    samples, elements = x.shape[0], math.prod(x.shape[:4])
-    if not (changed or samples >= MANY_SAMPLES or kernel != (1, 1) or threads > 1):
-        return False
-    return groups > 1 or min(kernel) > LARGE_KERNEL or samples > 1 or elements > NATIVE_ELEMENTS
-
-
-def _reordered(x: Tensor, weight: Tensor, groups: int, places: Size) -> Size:
-    """Elements at the larger moment: input, weights and result reordered, or the result reordered and returned."""
-    samples, channels, n_out = x.shape[0], x.shape[1], weight.shape[0]
-    block = _block()
-    depthwise = groups == channels == n_out
-    if groups > 1 and not depthwise and (weight.shape[1] % block or (n_out // groups) % block):
-        block = 1  # channels of a group that fill no block stay as they are
-    few_channels = groups == 1 and channels < block  # a first layer reads its input as it is
-    source = 0 if few_channels else _blocked(channels, block) * (x.numel() // channels)
-    result = samples * _blocked(n_out, block) * places
-    inner = weight.shape[1] if few_channels or groups > 1 else _blocked(weight.shape[1], block)
-    weights = _blocked(n_out, block) * inner * math.prod(weight.shape[2:])
-    returned = samples * n_out * places
-    return max(source + weights + result, result + returned) - returned
-
-
-def _block() -> int:
-    return BLOCKS.get(torch.backends.cpu.get_cpu_capability(), 1)
-
-
-def _blocked(channels: Size, block: int) -> Size:
-    return ceil_div(channels, block) * block
+def gradient_gap(
+    grad_out: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias_sizes: list[int] | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+    *_: Any,
+    **__: Any,
+) -> str | None:
+    """Of which convolution these are the gradients, if their buffers are not modelled."""
+    del grad_out, bias_sizes
+    gap = convolution_gap(x, weight, None, stride, padding, dilation, transposed, output_padding, groups)
+    if gap:
+        return gap
+    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    if one.depthwise:
+        sparse = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))
+        known = not (one.dilated or sparse or len(one.size) > PLANAR)
+        return None if known else "depthwise convolution of this kind"
+    block = block_of_channels()
+    if groups > 1:
+        in_blocks = all(channels // groups % block == 0 for channels in (one.channels, one.out))
+        return None if in_blocks and not one.strided else "convolution of groups"
+    return "convolution of few channels" if one.reads_in_place and one.out % block else None

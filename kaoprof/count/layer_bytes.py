@@ -43,8 +43,8 @@ class LayerBytesMode(LiveBytesMode):
 
 
 def predict_layer_bytes(
-    workload: Workload, names: Collection[str], *, device: str, threads: int
+    workload: Workload, names: Collection[str], *, device: str, threads: int, sdpa: str = "auto"
 ) -> tuple[int, dict[str, int]]:
     """The predicted peak of the whole, and of each named layer while it runs (forward); see `predict_peak_bytes`."""
-    live = dry_run(workload, partial(LayerBytesMode, names=names), device=device, threads=threads)
+    live = dry_run(workload, partial(LayerBytesMode, names=names), device=device, threads=threads, sdpa=sdpa)
     return int(live.peak_bytes), dict(live.peaks)

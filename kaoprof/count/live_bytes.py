@@ -1,18 +1,21 @@
 """Predicts the peak of allocated bytes: a dry run on fake tensors that follows every storage from birth to death."""
 
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from torch import Tensor, UntypedStorage, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from kaoprof.build import Workload, build_inputs, step_of
+from kaoprof.count.attention_backend import served_by
+from kaoprof.count.cuda_attention import CudaAttention, cuda_scratch_bytes
 from kaoprof.count.dry_module import build_dry_module
+from kaoprof.count.fused_encoders import APART, encoders_shown, without_nested_tensors
 from kaoprof.count.scratch import scratch_bytes
 
 if TYPE_CHECKING:
@@ -30,16 +33,34 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = 0
         self.followed: set[int] = {tensor.untyped_storage()._cdata for tensor in resident}  # noqa: SLF001
         self.gradients: dict[int, tuple[weakref.finalize[..., UntypedStorage], Size]] = {}
+        self.attention: AbstractContextManager[Any] = nullcontext() if device == "cpu" else CudaAttention()
+
+    def __enter__(self) -> Self:
+        self.attention.__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036 - as torch's own, which is untyped
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        self.attention.__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self.device == "cpu" and func in APART:
+            with self:
+                return APART[func](*args, **kwargs)
         out = func(*args, **kwargs)
         if func is torch.ops.aten.add.Tensor and _in_backward():
             self.absorb(args[0])
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
                 self.follow(tensor)
+        held = None if self.device == "cpu" else cuda_scratch_bytes(func, args)
+        if held is not None:
+            self.grow(held)
         self.note(func, args, kwargs)
+        if held is not None:
+            self.shrink(held)
         return out
 
     def note(self, func: Any, args: Any, kwargs: Any) -> None:
@@ -69,10 +90,12 @@ class LiveBytesMode(TorchDispatchMode):
     def absorb(self, gradient: Tensor) -> None:
         """The engine adds up gradients in the first one's storage, except under a mode like this one: so undo that.
 
-        A sum in a backward pass whose first term was born in it counts as such; not one whose first term is a small
-        gradient spread out as a view, as that of a sum: there is no storage for the result.
+        A sum in a backward pass whose first term was born in it counts as such; not one whose first term is a view,
+        as after a reshape: then the engine does not hold the last reference to the storage, and makes a new one.
+
+        Source: torch/csrc/autograd/input_buffer.cpp, `can_accumulate_inplace`.
         """
-        if 0 in gradient.stride():
+        if gradient._is_view():  # noqa: SLF001 - what torch itself asks
             return
         identity = gradient.untyped_storage()._cdata  # noqa: SLF001 - see `follow`
         if identity not in self.gradients:
@@ -104,38 +127,46 @@ def _in_backward() -> bool:
     return bool(torch._C._current_graph_task_id() != -1)  # noqa: SLF001
 
 
-@contextmanager
-def without_fused_encoders() -> Iterator[None]:
-    """While active, `nn.MultiheadAttention` and the encoder layers run operation by operation, so that all is seen."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
-def predict_peak_bytes(workload: Workload, *, device: str, threads: int) -> int:
+def predict_peak_bytes(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> int:
     """The peak of bytes that one step allocates on `device`, above inputs and parameters, output included.
 
-    Torch's fused encoder layers hide all that they allocate; so the dry run takes their plain form.
+    On a GPU torch's fused encoder layers hide all that they allocate; so the dry run takes their plain form.
 
     Args:
         workload: what would run.
         device: `cpu` or `cuda`; it need not be there, since nothing is allocated.
         threads: how many threads the CPU kernels would use; some keep a buffer for each.
+        sdpa: the one backend that fused attention may use, or `auto`.
+
+    Raises:
+        UnservedError: that backend cannot serve the attention in it.
     """
-    return int(dry_run(workload, LiveBytesMode, device=device, threads=threads).peak_bytes)
+    return int(dry_run(workload, LiveBytesMode, device=device, threads=threads, sdpa=sdpa).peak_bytes)
 
 
-def dry_run(workload: Workload, make_mode: Callable[..., Mode], *, device: str, threads: int) -> Mode:
+def dry_run(
+    workload: Workload, make_mode: Callable[..., Mode], *, device: str, threads: int, sdpa: str = "auto"
+) -> Mode:
     """One step on fake tensors, followed by the mode that `make_mode` makes of what is resident; returns that mode."""
     on = "cpu" if device == "cpu" else "meta"
-    with FakeTensorMode(), without_fused_encoders():
+    fakes = FakeTensorMode(allow_non_fake_inputs=on == "meta")
+    with fakes, encoders_shown(device), served_by(sdpa, device):
         module, inputs = build_dry_module(workload, device=on), build_inputs(workload, device=on)
+        _make_fake(module, fakes)
+        without_nested_tensors(module)
         step = step_of(workload, module, inputs)
         live = make_mode([*inputs, *module.parameters(), *module.buffers()], device=device, threads=threads)
         with live.watching(module), live:
             output = step()
         del output
     return live
+
+
+def _make_fake(module: nn.Module, fakes: FakeTensorMode) -> None:
+    """Replaces what `torch.tensor` made on the meta device, such as a batch norm's counter: no mode can see that."""
+    for part in module.modules():
+        held: tuple[dict[str, Any], ...] = (part._parameters, part._buffers)  # noqa: SLF001 - nothing else replaces both
+        for tensors in held:
+            for name, tensor in tensors.items():
+                if tensor is not None and not isinstance(tensor, FakeTensor):
+                    tensors[name] = fakes.from_tensor(tensor)

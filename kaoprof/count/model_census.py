@@ -43,7 +43,9 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[LayerCensus, ...]
 
 
-def take_census(workload: Workload, names: Sequence[str] | None, *, device: str, threads: int) -> ModelCensus:
+def take_census(
+    workload: Workload, names: Sequence[str] | None, *, device: str, threads: int, sdpa: str = "auto"
+) -> ModelCensus:
     """Counts every layer, asks fvcore, and predicts every peak.
 
     Args:
@@ -51,12 +53,16 @@ def take_census(workload: Workload, names: Sequence[str] | None, *, device: str,
         names: the layers to tell apart, "" for the whole, such as those of a network's closed form; None: all modules.
         device: `cpu` or `cuda`, for the peak.
         threads: of the CPU kernels.
+        sdpa: the one backend that fused attention may use, or `auto`.
+
+    Raises:
+        UnservedError: that backend cannot serve the attention in it.
     """
     counts = count_layers(workload, _innermost(names))
     if names is None:
         names = _with_own_work(counts)
     opinion = count_modules_with_fvcore(workload)
-    peak, peaks = predict_layer_bytes(workload, names, device=device, threads=threads)
+    peak, peaks = predict_layer_bytes(workload, names, device=device, threads=threads, sdpa=sdpa)
     norms = _norm_layers(workload)
     return ModelCensus(layers=tuple(_layer(name, names, counts, norms, opinion, {**peaks, "": peak}) for name in names))
 

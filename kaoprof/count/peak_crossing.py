@@ -27,7 +27,12 @@ class PeakCurve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def peak_curve(
-    target_of: Callable[[Dims], Target], dims_of: Callable[[Size], Dims], *, device: str, threads: int
+    target_of: Callable[[Dims], Target],
+    dims_of: Callable[[Size], Dims],
+    *,
+    device: str,
+    threads: int,
+    sdpa: str = "auto",
 ) -> PeakCurve:
     """Derives the peak's formula and ties its sizes to the one that varies.
 
@@ -36,8 +41,9 @@ def peak_curve(
         dims_of: the sizes at so many steps; also of a symbol.
         device: `cpu` or `cuda`.
         threads: of the CPU kernels.
+        sdpa: the one backend that fused attention may use, or `auto`.
     """
-    peak = derive_peak(target_of(dims_of(HINT)), device=device, threads=threads)
+    peak = derive_peak(target_of(dims_of(HINT)), device=device, threads=threads, sdpa=sdpa)
     dims = dims_of(COUNTER)
     sizes = {name: sympy.sympify(size) for name, size in zip(("b", "c", *dims.axes), dims.shape, strict=True)}
     replaced = {size_symbol(name): size for name, size in sizes.items()}

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from kaoprof.build import build_module, step_of
+from kaoprof.count.attention_backend import served_by
 from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import greatest
-from kaoprof.count.live_bytes import LiveBytesMode, without_fused_encoders
+from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
+from kaoprof.count.live_bytes import LiveBytesMode
 from kaoprof.count.scratch import (
     FLASH_KEY_BLOCK,
     FLASH_QUERY_BLOCKS,
@@ -43,16 +45,21 @@ class PeakFormula(msgspec.Struct, frozen=True, kw_only=True):
     specialisations: tuple[Specialisation, ...]
 
 
-def derive_peak(target: Target, *, device: str, threads: int) -> PeakFormula:
-    """The formula whose value at any sizes is what `predict_peak_bytes` finds there, on `device` (`cpu` or `cuda`)."""
-    return with_units(target.sizes, lambda sizes: _derived(target, sizes, device=device, threads=threads))
+def derive_peak(target: Target, *, device: str, threads: int, sdpa: str = "auto") -> PeakFormula:
+    """The formula whose value at any sizes is what `predict_peak_bytes` finds there, on `device` (`cpu` or `cuda`).
+
+    Raises:
+        UnservedError: attention is forced to the backend `sdpa`, which cannot serve this.
+    """
+    return with_units(target.sizes, lambda sizes: _derived(target, sizes, device=device, threads=threads, sdpa=sdpa))
 
 
-def _derived(target: Target, sizes: NamedSizes, *, device: str, threads: int) -> PeakFormula:
+def _derived(target: Target, sizes: NamedSizes, *, device: str, threads: int, sdpa: str) -> PeakFormula:
     workload = target.at(sizes.sizes)
     fake_device = "cpu" if device == "cpu" else "meta"
-    with fake_tensors(sizes), without_fused_encoders():
+    with fake_tensors(sizes), encoders_shown(device), served_by(sdpa, device):
         module = build_module(workload, device=fake_device)
+        without_nested_tensors(module)
         sizes.constructing = False
         inputs = symbolic_inputs(workload, device=fake_device)
         step = step_of(workload, module, inputs)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kaoprof.count.convolution_scratch import convolution_scratch
+from kaoprof.count.convolution_scratch import convolution_backward_scratch, convolution_scratch
 from kaoprof.count.product_scratch import (
     Product,
     added_product_scratch,
@@ -96,8 +96,8 @@ def flash_product_bytes(query: Tensor, key: Tensor, *, threads: int) -> int:
 
 
 def laid_out_bytes(gradient: Tensor) -> Size:
-    """What a copy takes whose last axis is contiguous; nothing if it is so already."""
-    return 0 if gradient.stride(-1) == 1 else gradient.numel() * gradient.element_size()
+    """What the copy of a gradient `(b heads n d)` takes that lies as `(b n heads d)`; nothing if it does so already."""
+    return 0 if gradient.transpose(1, 2).is_contiguous() else gradient.numel() * gradient.element_size()
 
 
 def half_precision_mean(x: Tensor, axes: list[int] | None = None, *_: object, **__: object) -> Size:
@@ -118,15 +118,23 @@ def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> 
     return sum(tensor.numel() * tensor.element_size() for tensor in (grad, output) if not tensor.is_contiguous())
 
 
+def safe_softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None, **_: object) -> Size:
+    """Attention's plain form looks for rows that are masked whole: a bit per element as a byte, one per row, a zero."""
+    rows = math.prod(size for axis, size in enumerate(x.shape) if axis != dim % x.ndim)
+    return x.numel() + rows + (dtype or x.dtype).itemsize
+
+
 CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     **dict.fromkeys((aten.mm, aten.bmm, aten.mv), product_scratch),
-    **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv), added_product_scratch),
+    **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv, aten._addmm_activation), added_product_scratch),  # noqa: SLF001
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
     aten.convolution: convolution_scratch,
+    aten.convolution_backward: convolution_backward_scratch,
     aten.mean: half_precision_mean,
     aten.sum: sum_in_other_dtype,
     aten._scaled_dot_product_flash_attention_for_cpu_backward: cpu_flash_backward,  # noqa: SLF001
     aten._softmax_backward_data: softmax_backward,  # noqa: SLF001
+    aten._safe_softmax: safe_softmax,  # noqa: SLF001
 }
 
 

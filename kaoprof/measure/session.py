@@ -91,11 +91,12 @@ class Session:
         """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
         try:
             return self._prepare()
-        except ChildLost:
+        except (ChildLost, SubjectFailed):
             self.close()
         try:
             return self._prepare()
         except (ChildLost, SubjectFailed) as failure:
+            self.close()
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
     def _prepare(self) -> Asks:

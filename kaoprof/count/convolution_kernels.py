@@ -1,0 +1,94 @@
+"""What oneDNN holds at most while it computes a convolution or one of its gradients on a CPU, the answer included.
+
+Each reorders what it reads, computes into a tensor of its own, and copies that into the one that torch returns. Read
+off `Conv.cpp` of torch's `mkldnn` and the kernels of oneDNN 3, and checked against the allocator by a test. Not
+modelled: what is as large as the weights, other than in bfloat16, or as a few rows of an image.
+"""
+
+import math
+
+import torch
+
+from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels, in_blocks_of
+from kaoprof.count.pointwise_scratch import Points, gathered_bytes, shares_of, summed_bytes
+from kaoprof.count.product_scratch import multiplies_in_blocks
+from kaoprof.count.weight_gradient_scratch import PAGE_BYTES, weight_scratch
+from kaoprof.dims import Size
+
+MOST_TAPS = 3  # of a depthwise kernel, along an axis, whose weights' gradient has a kernel of its own
+
+
+def output_bytes(one: Convolution, threads: int) -> Size:
+    """While `(samples out *places)` is computed."""
+    answer = one.width * one.samples * one.out * math.prod(one.places)
+    result = one.width * one.result_elements
+    held = _point_bytes(one, threads) + one.width * (one.source_elements + one.weight_elements) + result
+    copies = 2 if one.depthwise and len(one.size) > PLANAR else 1  # channels come last, and are then put first
+    return max(held, result + copies * answer)
+
+
+def _point_bytes(one: Convolution, threads: int) -> Size:
+    """What a kernel of single points gathers, and in bfloat16 its sums."""
+    if not one.pointwise:
+        return 0
+    summed = 0
+    if multiplies_in_blocks(one.dtype):
+        points = Points(one.samples, one.channels, one.out, one.places)
+        summed, threads = summed_bytes(points, threads), shares_of(points, threads).threads
+    if not one.strided:
+        return summed
+    channels = in_blocks_of(one.channels, block_of_channels())
+    return summed + gathered_bytes(channels, math.prod(one.places), one.width, threads)
+
+
+def input_gradient_bytes(one: Convolution, threads: int) -> Size:
+    """While the gradient of the input is computed, `(samples channels *size)`."""
+    answer = one.width * one.samples * one.channels * math.prod(one.size)
+    if one.strided and (one.groups == 1 or (one.depthwise and one.dtype == torch.bfloat16)):  # channels come last
+        given = one.width * one.samples * one.out * math.prod(one.places)
+        held = given + one.width * _all_weights(one) + answer + _padded_bytes(one, threads)
+        copies = 3 if one.channels > 1 else 2  # as computed, as a tensor of torch, and with the channels put first
+        return max(held, copies * answer)
+    in_blocks = (
+        one.channels if one.groups > 1 and not one.depthwise else in_blocks_of(one.channels, block_of_channels())
+    )
+    computed = one.width * one.samples * in_blocks * math.prod(one.size)
+    summed = 0
+    if one.pointwise and multiplies_in_blocks(one.dtype):
+        summed = summed_bytes(Points(one.samples, one.out, one.channels, one.size), threads)
+    return max(one.width * (one.result_elements + _all_weights(one)) + computed + summed, computed + answer)
+
+
+def _all_weights(one: Convolution) -> Size:
+    """Elements of the weights, in blocks on both sides."""
+    if one.groups > 1:
+        return one.weight_elements
+    block = block_of_channels()
+    return in_blocks_of(one.out, block) * in_blocks_of(one.channels, block) * math.prod(one.kernel)
+
+
+def _padded_bytes(one: Convolution, threads: int) -> Size:
+    """The output's gradient of one sample, for each thread, with the zeros around it that a strided kernel reads."""
+    padded = []
+    for places, size, taps, step, pad in zip(one.places, one.size, one.kernel, one.stride, one.padding, strict=True):
+        after = (places - 1) * step + taps - size - pad
+        padded.append(places + max(0, taps - 1 - pad) // step + max(0, taps - 1 - after) // step)
+    channels = one.out if one.depthwise else in_blocks_of(one.out, block_of_channels())
+    image = in_blocks_of(channels * math.prod(padded), PAGE_BYTES)
+    return threads * (one.width * image + 2 * PAGE_BYTES) + 3 * PAGE_BYTES
+
+
+def weight_gradient_bytes(one: Convolution, threads: int) -> Size:
+    """While the gradient of the weights is computed, `(out channels/groups *kernel)`."""
+    answer = one.width * one.out * (one.channels // one.groups) * math.prod(one.kernel)
+    if one.depthwise and not _few_taps(one):  # channel by channel a product with what each tap of its kernel sees
+        return 2 * answer + one.width * math.prod(one.kernel) * math.prod(one.places)
+    computed = one.width * one.weight_elements
+    held = one.width * (one.result_elements + one.source_elements) + computed
+    if multiplies_in_blocks(one.dtype) and not one.depthwise:
+        held += weight_scratch(one, threads)
+    return max(held, computed + answer)
+
+
+def _few_taps(one: Convolution) -> bool:
+    return all(step <= taps <= MOST_TAPS for taps, step in zip(one.kernel, one.stride, strict=True))
