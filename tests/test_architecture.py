@@ -12,7 +12,7 @@ HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"operators", "models", "count"}
 HEAVY_IN_MEASURE = {  # the child's side
     "bench", "caches", "ceilings", "denormals", "deviation", "energy", "environment", "layer_meter", "meters",
-    "traffic", "variants",
+    "smaller", "traffic", "variants",
 }  # fmt: skip
 
 ARROWS = {  # each room may import from these, and from itself; only inside functions for the heavy ones
@@ -28,7 +28,7 @@ ARROWS = {  # each room may import from these, and from itself; only inside func
     "build": {"catalog", "costs", "specs", "dims", "units", "errors", "operators", "models"},
     "records": {"dims", "units", "errors"},
     "stats": {"records", "student"},
-    "findings": {"records", "stats"},
+    "findings": {"records", "stats", "units"},
     "report": {"version", "records", "stats", "findings", "units", "errors", "costs"},
     "requests": {"records", "catalog", "dims", "units", "errors"},
     "count": {"build", "catalog", "costs", "dims", "units", "errors"},

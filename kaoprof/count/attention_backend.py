@@ -13,7 +13,12 @@ BACKENDS = {
     "cudnn": SDPBackend.CUDNN_ATTENTION,
     "math": SDPBackend.MATH,
 }
-NO_BACKEND = ("No viable backend for scaled_dot_product_attention", "No available kernel")
+NO_BACKEND = (
+    "No viable backend for scaled_dot_product_attention",
+    "No available kernel",
+    "No execution plans support the graph",  # cuDNN's words, where torch thought that it could
+    "No valid execution plans built",
+)
 
 
 class UnservedError(KaoprofError, NotImplementedError):

@@ -107,7 +107,7 @@ def convolution_of(
     output_padding: list[int],
     groups: int,
 ) -> Convolution:
-    """What `aten.convolution` is asked for: `(b c *s) , (o c/groups *k)`, or transposed `(b o *s') , (o c/groups *k)`."""
+    """Of `(b c *s) , (o c/groups *k)`, or transposed of `(b o *s') , (o c/groups *k)`; arguments as torch has them."""
     samples, given, *size = x.shape
     out, inner, *kernel = weight.shape
     steps = tuple(zip(size, kernel, stride, padding, dilation, output_padding, strict=True))

@@ -1,8 +1,9 @@
 """Builds a module whose tensors have shapes but no values, also where its weights are drawn until they please."""
 
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 from kaoprof.build import Workload, build_module
@@ -26,6 +27,13 @@ class NothingOutOfBounds(TorchFunctionMode):
         if func is Tensor.any:
             self.asked = out
         return out
+
+
+class DryTensors(FakeTensorMode):
+    """While active, tensors have shapes but no values; a deep copy of a module, as stacks make them, stays in it."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 def build_dry_module(workload: Workload, *, device: str) -> nn.Module:

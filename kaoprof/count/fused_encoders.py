@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 aten = torch.ops.aten
 
@@ -34,7 +33,7 @@ def attention(
     """`(b n c)` each -> `(b n c)` and the coefficients: `(b n n)` if averaged, else `(b heads n n)`; or nothing."""
     del qkv_bias
     batch, length, _ = query.shape
-    projected = _projected(query, key, value, embed_dim, qkv_weight)  # (b n 3c)
+    projected = _projected(query, key, value, embed_dim, qkv_weight)
     heads = query.new_empty(3, batch * num_head, length, embed_dim // num_head)
     del projected
     q, k, v = heads  # (b*heads n d), which live and die together
@@ -47,7 +46,7 @@ def attention(
     if not need_weights:
         scores = scores.new_empty(0)
     merged = attended.view(batch, num_head, length, -1).permute(0, 2, 1, 3).contiguous()  # (b n heads d)
-    answer = F.linear(merged.view(batch * length, -1), proj_weight, proj_bias).view(batch, length, -1)
+    answer = torch.addmm(proj_bias, merged.view(batch * length, -1), proj_weight.t()).view(batch, length, -1)
     del merged
     if need_weights and average_attn_weights:
         scores = scores.sum(1)
@@ -56,12 +55,11 @@ def attention(
 
 
 def _projected(query: Tensor, key: Tensor, value: Tensor, channels: int, weight: Tensor) -> Tensor:
-    if key is not value:
-        return torch.cat([x @ w.t() for x, w in zip((query, key, value), weight.chunk(3), strict=True)], 2)
-    if query is key:
-        return query @ weight.t()
-    of_query, of_both = weight.split_with_sizes([channels, 2 * channels])
-    return torch.cat([query @ of_query.t(), key @ of_both.t()], 2)
+    """`(b*n 3c)`."""
+    inputs = (query,) if query is key is value else (query, key) if key is value else (query, key, value)
+    parts = weight.split_with_sizes({1: [3 * channels], 2: [channels, 2 * channels], 3: [channels] * 3}[len(inputs)])
+    products = [torch.mm(x.flatten(0, 1), part.t()) for x, part in zip(inputs, parts, strict=True)]
+    return torch.cat(products, 1) if len(products) > 1 else products[0]
 
 
 def encoder_layer(
@@ -89,7 +87,7 @@ def encoder_layer(
     """`(b n c) -> (b n c)`."""
 
     def norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return F.layer_norm(x, (embed_dim,), weight, bias, eps)
+        return torch.native_layer_norm(x, (embed_dim,), weight, bias, eps)[0]
 
     x = norm(src, norm_weight_1, norm_bias_1) if norm_first else src
     x, _ = attention(
@@ -102,8 +100,9 @@ def encoder_layer(
     before = x
     if norm_first:
         x = norm(x, norm_weight_2, norm_bias_2)
-    x = aten._addmm_activation(ffn_bias_1, x.flatten(0, 1), ffn_weight_1.t(), use_gelu=use_gelu)  # noqa: SLF001
-    x = torch.addmm(ffn_bias_2, x, ffn_weight_2.t()).view(src.shape)
+    hidden = aten._addmm_activation(ffn_bias_1, x.flatten(0, 1), ffn_weight_1.t(), use_gelu=use_gelu)  # noqa: SLF001
+    x = torch.addmm(ffn_bias_2, hidden, ffn_weight_2.t()).view(src.shape)
+    del hidden
     x.add_(before)
     return x if norm_first else norm(x, norm_weight_2, norm_bias_2)
 

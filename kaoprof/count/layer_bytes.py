@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from kaoprof.build import Workload
-from kaoprof.count.live_bytes import LiveBytesMode, dry_run
+from kaoprof.count.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.watching import watched
 
 
@@ -20,9 +20,11 @@ class LayerBytesMode(LiveBytesMode):
         self.names = names
         self.running: list[str] = []
         self.peaks: dict[str, int] = {}
+        self.changed_by_watching = False
 
     def watching(self, module: nn.Module) -> AbstractContextManager[Any]:
-        """The named layers tell when they begin and end."""
+        """The named layers tell when they begin and end; an encoder layer that is watched is not fused."""
+        self.changed_by_watching = any(isinstance(part, nn.TransformerEncoderLayer) for part in module.modules())
         return watched({name: part for name, part in module.named_modules() if name in self.names}, self)
 
     def note(self, func: object, args: object, kwargs: object) -> None:
@@ -47,4 +49,6 @@ def predict_layer_bytes(
 ) -> tuple[int, dict[str, int]]:
     """The predicted peak of the whole, and of each named layer while it runs (forward); see `predict_peak_bytes`."""
     live = dry_run(workload, partial(LayerBytesMode, names=names), device=device, threads=threads, sdpa=sdpa)
-    return int(live.peak_bytes), dict(live.peaks)
+    if not live.changed_by_watching:
+        return int(live.peak_bytes), dict(live.peaks)
+    return predict_peak_bytes(workload, device=device, threads=threads, sdpa=sdpa), dict(live.peaks)

@@ -148,7 +148,10 @@ FLOPS: dict[Any, Rule] = {
     **dict.fromkeys(FUSED_ATTENTION, attention_flops),
     **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv), per_output(1)),
     aten.convolution: convolution_flops,
-    **dict.fromkeys((aten.hardswish, aten.hardswish_, aten._prelu_kernel), per_output(1)),  # noqa: SLF001
+    **dict.fromkeys(  # not all of these are tagged as pointwise, or not in every version of torch
+        (aten.hardtanh, aten.hardtanh_, aten.hardswish, aten.hardswish_, aten._prelu_kernel),  # noqa: SLF001
+        per_output(1),
+    ),
     **dict.fromkeys((aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d), interpolation_rule),
     aten.sum: sum_rule,
     aten.max_pool2d_with_indices: pool_rule,

@@ -13,7 +13,6 @@ import sympy
 import torch
 from sympy.logic.boolalg import Boolean
 from torch._dynamo.source import ConstantSource
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.modules import normalization
 from torch.utils._sympy.functions import FloorDiv, Mod
@@ -21,6 +20,7 @@ from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
 from kaoprof.count.domain import Domain, settle
+from kaoprof.count.dry_module import DryTensors
 from kaoprof.count.expressions import plain, size_symbol
 from kaoprof.count.symbolic_forms import SymbolicForms
 
@@ -196,7 +196,7 @@ def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
     Two attributes of torch are replaced meanwhile: `SymInt` learns to become a float without fixing the size (a float
     makes no shape), and the normalisation layers accept it as the integer that it is.
     """
-    mode = FakeTensorMode(shape_env=sizes, allow_non_fake_inputs=True)
+    mode = DryTensors(shape_env=sizes, allow_non_fake_inputs=True)
     mode.cache_enabled = False  # with symbols a cache entry costs more than it saves
     numbers = SimpleNamespace(Integral=(Integral, torch.SymInt))
     with (

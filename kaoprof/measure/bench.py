@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import torch
-from msgspec.structs import replace
 from torch import Tensor, nn
 
 from kaoprof.build import Workload, build_inputs, build_module, step_of
+from kaoprof.count.attention_backend import forced_attention, is_refusal, refusal_of
 from kaoprof.errors import first_line
 from kaoprof.measure.caches import Flusher
-from kaoprof.measure.ceilings import copy_seconds, fastest_seconds, launch_seconds, product_throughput
+from kaoprof.measure.ceilings import copy_seconds, launch_seconds, product_throughput
 from kaoprof.measure.conditions import conditions_of
 from kaoprof.measure.denormals import denormal_fraction
 from kaoprof.measure.deviation import deviation_of, is_random
@@ -24,13 +24,12 @@ from kaoprof.measure.failures import end_if_broken, forget_frames, is_out_of_mem
 from kaoprof.measure.layer_meter import layer_peaks, layer_seconds, layer_traffic
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
-from kaoprof.measure.traffic import forced_attention, is_refusal, trace
+from kaoprof.measure.smaller import on_one_sample, smallest_seconds
+from kaoprof.measure.traffic import trace
 from kaoprof.measure.variants import CannotRun, captured, compile_now, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-FEWEST_AXES, SMALLEST_SIZE = 3, 2  # of `(b c n)`; and of each spatial axis, which pooling may halve
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -148,46 +147,20 @@ class Bench:
     def traffic(self, request: Request) -> dict[str, Any]:
         """Operations, bytes moved and the attention backend of one call; its seconds on the smallest input."""
         subject = self._subject(request)
-        samples = subject.workload.inputs[0].shape[0] if request.alone else 1
-        step, inputs = self._resized(subject, 1) if request.alone else (subject.step, self._inputs(subject))
+        workload, module = subject.workload, subject.module
+        samples, step, inputs = 1, subject.step, self._inputs(subject)
+        if request.alone:
+            samples = workload.inputs[0].shape[0]
+            step, inputs = on_one_sample(workload, module, device=self.device)
         try:
-            found = trace(step, subject.module, inputs, trained=subject.workload.mode == "train")
+            found = trace(step, module, inputs, trained=workload.mode == "train")
             return found | {
                 "moved_bytes": samples * found["moved_bytes"],
                 "compulsory_bytes": None if request.alone else found["compulsory_bytes"],  # weights are not per sample
-                "launch_s": self._smallest_seconds(subject),
+                "launch_s": smallest_seconds(workload, module, self._meters("warm"), device=self.device),
             }
         finally:
-            self._drop_gradients(subject.module)
-
-    def _smallest_seconds(self, subject: Loaded) -> float | None:
-        """Of a subject with one image, video or sequence as its input; None for others, and where it is refused."""
-        (first, *others) = subject.workload.inputs
-        if others or len(first.shape) < FEWEST_AXES:
-            return None
-        try:
-            step, _ = self._resized(subject, 1, SMALLEST_SIZE)
-            return fastest_seconds(self._meters("warm"), step)
-        except Exception:  # noqa: BLE001 - a stride may leave nothing of it, a batch norm wants more than one value
-            return None
-
-    def _resized(
-        self, subject: Loaded, batch: int, size: int | None = None
-    ) -> "tuple[Callable[[], object], tuple[Tensor, ...]]":
-        """A step of the same module on other inputs: `(batch c ...)`, every spatial axis of `size` if there is one."""
-        workload = subject.workload
-        smaller = tuple(
-            replace(
-                spec,
-                shape=(batch, *spec.shape[1:])
-                if size is None
-                else (batch, *spec.shape[1:2], *(size,) * (len(spec.shape) - 2)),
-            )
-            for spec in workload.inputs
-        )
-        resized = replace(workload, inputs=smaller)
-        inputs = build_inputs(resized, device=self.device)
-        return step_of(resized, subject.module, inputs), inputs
+            self._drop_gradients(module)
 
     def deviation(self, request: Request) -> dict[str, float | None] | None:
         """How far the output is from fp64; None where that cannot be computed, which is no fault of the subject."""
@@ -296,7 +269,7 @@ class Bench:
     def explain(self, error: BaseException) -> str:
         """The record's detail for an exception."""
         if is_refusal(error):
-            return f"the attention backend {self.sdpa!r} cannot serve this on {self.device}: no such kernel here"
+            return refusal_of(self.sdpa, self.device)
         return first_line(error) if isinstance(error, CannotRun) else f"{type(error).__name__}: {first_line(error)}"
 
 

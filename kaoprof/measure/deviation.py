@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from kaoprof.measure.traffic import forced_attention
+from kaoprof.count.attention_backend import forced_attention
 
 RANDOM = 0.01  # a difference between two calls, relative to the output, that no rounding explains: dropout
 

@@ -1,7 +1,7 @@
 """What parent and child say to each other: one JSON object per line, a request down, a reply up."""
 
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -33,6 +33,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     cache: str = "warm"
     sdpa: str = "auto"
     affinity: tuple[int, ...] | None = None
+
+
+class Asks(Protocol):
+    """What a session needs of a child."""
+
+    def ask(self, request: Request, *, timeout_s: float) -> Any:
+        """Sends a request and returns its answer's value."""
+
+    def kill(self) -> None:
+        """Ends the child."""
 
 
 def preparation(

@@ -9,14 +9,14 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from kaoprof.errors import MeasurementError
 from kaoprof.measure.admission import refusal_of
 from kaoprof.measure.child import ChildLost, SubjectFailed
 from kaoprof.measure.examination import examine
 from kaoprof.measure.learning import Store, learn_ceilings
-from kaoprof.measure.messages import Request, preparation
+from kaoprof.measure.messages import Asks, Request, preparation
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
 from kaoprof.measure.settling import calibrate, settle
 from kaoprof.records import Ceilings
@@ -31,16 +31,6 @@ WORTH_A_LAUNCH_S = 3.0  # of a cell's budget; a launch itself takes about as lon
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
-
-
-class Asks(Protocol):
-    """What a session needs of a child."""
-
-    def ask(self, request: Request, *, timeout_s: float) -> Any:
-        """Sends a request and returns its answer's value."""
-
-    def kill(self) -> None:
-        """Ends the child."""
 
 
 @dataclass

@@ -127,29 +127,3 @@ def trace(step: Callable[[], object], module: nn.Module, inputs: Iterable[Tensor
         "compulsory_bytes": compulsory_bytes(inputs, output, module.parameters(), traffic.read, trained=trained),
         "backend": "+".join(sorted(backends)) or None,
     }
-
-
-def forced_attention(name: str) -> Any:
-    """A context in which `scaled_dot_product_attention` may only use the backend `name`; `auto` allows all."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    backends = {
-        "flash": SDPBackend.FLASH_ATTENTION,
-        "efficient": SDPBackend.EFFICIENT_ATTENTION,
-        "cudnn": SDPBackend.CUDNN_ATTENTION,
-        "math": SDPBackend.MATH,
-    }
-    return sdpa_kernel(list(backends.values()) if name == "auto" else [backends[name]])
-
-
-NO_BACKEND = (
-    "No viable backend for scaled_dot_product_attention",
-    "No available kernel",
-    "No execution plans support the graph",  # cuDNN's words, where torch thought that it could
-    "No valid execution plans built",
-)
-
-
-def is_refusal(error: BaseException) -> bool:
-    """Whether an error says that the forced backend cannot serve."""
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in NO_BACKEND)

@@ -128,7 +128,8 @@ def sentence_of(crossing: Crossover) -> str:
     other = verdict.first if verdict.cheaper == verdict.second else verdict.second
     first, last = verdict.ratios[0].size, verdict.ratios[-1].size
     if verdict.low is None and verdict.high == first:
-        return f"No crossover: {verdict.cheaper} is faster than {other} at all sizes measured, {axis}={first} to {last}."
+        everywhere = f"at all sizes measured, {axis}={first} to {last}"
+        return f"No crossover: {verdict.cheaper} is faster than {other} {everywhere}."
     if verdict.low is None:
         before = "at no smaller one certainly slower"
         since = f"from {axis}={verdict.high} to {last}"

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from kaoprof.build import build_inputs, build_module, operator_workload, step_of
+from kaoprof.count.attention_backend import forced_attention, is_refusal
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.measure import conditions as conditions_module
 from kaoprof.measure import energy as energy_module
@@ -19,7 +20,7 @@ from kaoprof.measure.deviation import deviation_of, is_random, relative_to
 from kaoprof.measure.energy import NvmlMeter, energy_meter, joules_per_call
 from kaoprof.measure.failures import CaptureFailed
 from kaoprof.measure.layer_meter import layer_traffic
-from kaoprof.measure.traffic import forced_attention, is_refusal, trace
+from kaoprof.measure.traffic import trace
 from kaoprof.measure.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.profiling import analytic, workload_of
 from kaoprof.records import Case
