@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.records import Environment, Record, Row
+from kaoprof.records import Environment, Protocol, Record, Row
 from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
 from kaoprof.stats import Estimate, estimate, latency_estimate, paired_ratio, spread
 from kaoprof.units import counted
@@ -14,6 +14,7 @@ FAILURES = ("oom", "timeout", "unsupported", "error")
 IMPOSSIBLE = ("unsupported", "error")  # such a row is no rival in memory, whatever is predicted of it
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
+MANY_PREEMPTIONS_HZ = 50.0  # one busy program beside us makes 100 to 250, a quiet machine a few
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 DENORMALS_WORTH_NAMING = 0.001  # of the coefficients: from here on an unflushed baseline is visibly slower
 
@@ -217,7 +218,7 @@ def _denormal(row: Row) -> str:
 
 def environment_warnings(record: Record) -> list[str]:
     """That other programs were running, or that the device slowed itself."""
-    return _throttling(record) + load_warnings(record.environment)
+    return _throttling(record) + competition_warnings(record.environment, record.protocol)
 
 
 def _throttling(record: Record) -> list[str]:
@@ -230,8 +231,19 @@ def _throttling(record: Record) -> list[str]:
     return ["the device slowed itself while it was measured, for heat or power: let it cool, and measure again"]
 
 
-def load_warnings(environment: Environment | None) -> list[str]:
-    """That other programs were running before the measurement, if they were."""
+def competition_warnings(environment: Environment | None, protocol: Protocol | None) -> list[str]:
+    """That other programs were running before the measurement, or while it lasted."""
+    return _load(environment) + _preemption(protocol)
+
+
+def _preemption(protocol: Protocol | None) -> list[str]:
+    often = protocol.after.preempted_hz if protocol and protocol.after else None
+    if often is None or often <= MANY_PREEMPTIONS_HZ:
+        return []
+    return [f"other programs took a core away {often:.0f} times a second while this was measured: expect noise"]
+
+
+def _load(environment: Environment | None) -> list[str]:
     if environment is None or environment.load_before is None:
         return []
     cores = environment.machine_cores or environment.cores  # the load is the machine's, whichever cores are ours

@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import MEMORY_TOLERANCE, NOISY_SPREAD, ceiling_warnings, load_warnings
+from kaoprof.findings import MEMORY_TOLERANCE, NOISY_SPREAD, ceiling_warnings, competition_warnings
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.roofline import Shares, Work, ceilings_of, demand_of, floor_of
@@ -129,7 +129,11 @@ def profile_warnings(record: ProfileRecord) -> list[str]:
     found = []
     for model in record.models:
         found += [f"{model.model}: {text}" for text in _model_warnings(model)]
-    return found + ceiling_warnings(", ".join(_beaten_floors(record))) + load_warnings(record.environment)
+    return (
+        found
+        + ceiling_warnings(", ".join(_beaten_floors(record)))
+        + competition_warnings(record.environment, record.protocol)
+    )
 
 
 def _beaten_floors(record: ProfileRecord) -> list[str]:

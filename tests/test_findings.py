@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from samples import CALL_S, PEAK_BYTES, measured_record
 
-from kaoprof.findings import disagreements, find_baseline, load_warnings, sound, standings, warnings_of
+from kaoprof.findings import competition_warnings, disagreements, find_baseline, sound, standings, warnings_of
 from kaoprof.records import Conditions, Deviation, Latency
 
 
@@ -158,5 +158,13 @@ def test_what_cannot_run_is_no_rival_in_memory(status):
 
 def test_a_load_is_that_of_the_whole_machine_whichever_cores_are_ours():
     environment = replace(measured_record().environment, cores=1, load_before=2.4, machine_cores=8)
-    assert load_warnings(environment) == []
-    assert "(load 2.4 on 1 core)" in load_warnings(replace(environment, machine_cores=None))[0]
+    assert competition_warnings(environment, None) == []
+    assert "(load 2.4 on 1 core)" in competition_warnings(replace(environment, machine_cores=None), None)[0]
+
+
+@pytest.mark.parametrize(("often", "named"), [(None, False), (3.0, False), (180.4, True)])
+def test_cores_that_others_took_away_are_named(often, named):
+    protocol = replace(measured_record().protocol, after=Conditions(preempted_hz=often))
+    found = warnings_of(replace(measured_record(), protocol=protocol))
+    expected = ["other programs took a core away 180 times a second while this was measured: expect noise"]
+    assert found == (expected if named else [])

@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._prims_common import suggest_memory_format
 
 from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels, convolution_of
 from kaoprof.count.convolution_kernels import input_gradient_bytes, output_bytes, weight_gradient_bytes
 from kaoprof.count.product_scratch import multiplies_in_blocks, refuse_symbols
+from kaoprof.count.weight_gradient_scratch import weight_scratch
 from kaoprof.dims import Size
 
 NATIVE_ELEMENTS = 20480  # up to so many input elements of one sample torch prefers its native kernel
@@ -20,6 +22,7 @@ LARGE_KERNEL = 3  # a kernel larger than this on both axes goes to oneDNN in any
 MANY_SAMPLES = 16  # from so many samples on, 1 x 1 kernels go to oneDNN also on one thread
 SMALLEST_BLOCK = 4  # channels of a group that blocks can be cut down to
 REDUCED = (torch.bfloat16, torch.float16)
+CHANNELS_LAST = (torch.channels_last, torch.channels_last_3d)
 
 
 def convolution_scratch(
@@ -42,17 +45,18 @@ def convolution_scratch(
         NoFormulaError: the sizes are symbols, and the kernel finds its blocks by a search.
     """
     del bias
-    if not x.is_contiguous():
-        return 0
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    laid_out = laid_out_bytes(x)
     if not goes_to_onednn(one, x, threads):
-        return columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed)
+        return laid_out + columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed)
+    if is_channels_last(x):
+        return weight_copies_bytes(one)
     if multiplies_in_blocks(one.dtype) and one.pointwise:
         refuse_symbols(x, weight)
     if transposed:
         answer = one.width * one.samples * one.channels * math.prod(one.size)
-        return input_gradient_bytes(one, threads) - answer
-    return output_bytes(one, threads) - one.width * one.samples * one.out * math.prod(one.places)
+        return laid_out + input_gradient_bytes(one, threads) - answer
+    return laid_out + output_bytes(one, threads) - one.width * one.samples * one.out * math.prod(one.places)
 
 
 def convolution_backward_scratch(
@@ -77,15 +81,15 @@ def convolution_backward_scratch(
         NoFormulaError: the sizes are symbols, and a kernel finds its blocks by a search.
     """
     del bias_sizes
-    if not x.is_contiguous():
-        return 0
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
-    laid_out = 0 if grad_out.is_contiguous() else grad_out.numel() * one.width
+    laid_out = laid_out_bytes(x) + laid_out_bytes(grad_out)
     if not goes_to_onednn(one, x, threads):
         volume = len(one.size) > PLANAR
         return laid_out + columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed or volume)
     if multiplies_in_blocks(one.dtype) and not one.depthwise:
         refuse_symbols(x, weight)
+    if is_channels_last(x):
+        return weight_copies_bytes(one) + (weight_scratch(one, threads) if multiplies_in_blocks(one.dtype) else 0)
     of_input = x.numel() * one.width if output_mask[0] else 0
     of_weights = weight.numel() * one.width if output_mask[1] else 0
     compute = output_bytes if transposed else input_gradient_bytes
@@ -105,6 +109,23 @@ def goes_to_onednn(one: Convolution, x: Tensor, threads: int) -> bool:
         return False
     few = math.prod(x.shape[:4]) <= NATIVE_ELEMENTS
     return one.groups > 1 or min(kernel) > LARGE_KERNEL or one.samples > 1 or not few
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether torch computes on the tensor as it is, with its channels innermost."""
+    return not x.is_contiguous() and suggest_memory_format(x) in CHANNELS_LAST
+
+
+def laid_out_bytes(x: Tensor) -> Size:
+    """What the copy of a tensor takes that lies neither in order nor with its channels innermost."""
+    return 0 if x.is_contiguous() or is_channels_last(x) else x.numel() * x.element_size()
+
+
+def weight_copies_bytes(one: Convolution) -> Size:
+    """Where channels lie innermost only weights are reordered: first like the input, then into blocks."""
+    plain = one.out * (one.channels // one.groups) * math.prod(one.kernel)
+    copied = 0 if one.depthwise or math.prod(one.kernel) == 1 else plain
+    return one.width * (copied + one.weight_elements)
 
 
 def columns_bytes(one: Convolution, *, samples: Size, plain: bool) -> Size:
@@ -133,12 +154,10 @@ def convolution_gap(
 ) -> str | None:
     """Which convolution this is, if it is one whose buffers are not modelled."""
     del bias
-    if not x.is_contiguous():
-        return "convolution of channels-last tensors"
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
     if one.dtype in REDUCED and not multiplies_in_blocks(one.dtype):
         return f"convolution in {str(one.dtype).removeprefix('torch.')} on this processor"
-    if transposed and (one.dilated or groups > 1):
+    if transposed and (one.dilated or groups > 1 or is_channels_last(x)):
         return "transposed convolution of this kind"
     volumes = one.depthwise and len(one.size) > PLANAR
     if one.dilated and (one.strided or volumes):

@@ -1,9 +1,12 @@
 """Builds a module whose tensors have shapes but no values, also where its weights are drawn until they please."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental import _config
 from torch.overrides import TorchFunctionMode
 
 from kaoprof.build import Workload, build_module
@@ -34,6 +37,16 @@ class DryTensors(FakeTensorMode):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+
+@contextmanager
+def dry_tensors(*, allow_real: bool) -> Iterator[DryTensors]:
+    """While active, tensors have no values; real ones may join them if `allow_real`.
+
+    Views lie in memory as real ones do, also along axes of size 1: by these torch recognises what is channels-last.
+    """
+    with _config.patch(backed_size_oblivious=True), DryTensors(allow_non_fake_inputs=allow_real) as tensors:
+        yield tensors
 
 
 def build_dry_module(workload: Workload, *, device: str) -> nn.Module:

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from kaoprof.build import Workload, build_inputs, step_of
 from kaoprof.count.attention_backend import served_by
 from kaoprof.count.cuda_attention import CudaAttention, cuda_scratch_bytes
-from kaoprof.count.dry_module import DryTensors, build_dry_module
+from kaoprof.count.dry_module import build_dry_module, dry_tensors
 from kaoprof.count.fused_encoders import APART, encoders_shown, without_nested_tensors
 from kaoprof.count.scratch import scratch_bytes
 
@@ -149,8 +149,7 @@ def dry_run(
 ) -> Mode:
     """One step on fake tensors, followed by the mode that `make_mode` makes of what is resident; returns that mode."""
     on = "cpu" if device == "cpu" else "meta"
-    fakes = DryTensors(allow_non_fake_inputs=on == "meta")
-    with fakes, encoders_shown(device), served_by(sdpa, device):
+    with dry_tensors(allow_real=on == "meta") as fakes, encoders_shown(device), served_by(sdpa, device):
         module, inputs = build_dry_module(workload, device=on), build_inputs(workload, device=on)
         _make_fake(module, fakes)
         without_nested_tensors(module)
