@@ -4,14 +4,15 @@ import msgspec
 
 from kaoprof.build import Workload
 from kaoprof.count.dispatcher import count_on_meta
-from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.count.live_bytes import LiveBytesMode, dry_run
 from kaoprof.count.second_opinion import count_with_fvcore
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
     """What was counted, for the whole batch.
 
-    `macs_fvcore` is None where fvcore has no opinion; `uncounted` maps each operation without a rule to its calls.
+    `macs_fvcore` is None where fvcore has no opinion; `uncounted` maps each operation without a rule to its calls;
+    `unsure` names operations that might raise the peak above the predicted one.
     """
 
     macs: int
@@ -19,6 +20,7 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
     macs_fvcore: int | None
     uncounted: dict[str, int]
     peak_bytes_predicted: int
+    unsure: tuple[str, ...] = ()
 
 
 def count(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> Census:
@@ -28,10 +30,12 @@ def count(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") 
         UnservedError: attention is forced to the backend `sdpa`, which cannot serve this.
     """
     counted = count_on_meta(workload)
+    live = dry_run(workload, LiveBytesMode, device=device, threads=threads, sdpa=sdpa)
     return Census(
         macs=counted.macs,
         flops_all=counted.flops_all,
         macs_fvcore=count_with_fvcore(workload),
         uncounted=dict(counted.uncounted),
-        peak_bytes_predicted=predict_peak_bytes(workload, device=device, threads=threads, sdpa=sdpa),
+        peak_bytes_predicted=int(live.peak_bytes),
+        unsure=live.unsure,
     )

@@ -39,6 +39,16 @@ class Convolution(NamedTuple):
         return self.dtype.itemsize
 
     @property
+    def weights(self) -> Size:
+        """How many there are."""
+        return self.out * (self.channels // self.groups) * math.prod(self.kernel)
+
+    @property
+    def outputs(self) -> Size:
+        """Elements of the output."""
+        return self.samples * self.out * math.prod(self.places)
+
+    @property
     def depthwise(self) -> bool:
         """Whether each channel is by itself."""
         return self.groups > 1 and bool(self.groups == self.channels == self.out)

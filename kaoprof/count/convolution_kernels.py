@@ -10,17 +10,27 @@ import math
 import torch
 
 from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels, in_blocks_of
-from kaoprof.count.pointwise_scratch import Points, gathered_bytes, shares_of, summed_bytes
+from kaoprof.count.pointwise_scratch import (
+    BOUNDARY_BYTES,
+    SINGLE_BYTES,
+    Points,
+    gathered_bytes,
+    shares_of,
+    summed_bytes,
+)
 from kaoprof.count.product_scratch import multiplies_in_blocks
 from kaoprof.count.weight_gradient_scratch import PAGE_BYTES, weight_scratch
 from kaoprof.dims import Size
 
-MOST_TAPS = 3  # of a depthwise kernel, along an axis, whose weights' gradient has a kernel of its own
+# The weights' gradient has a kernel of its own for as many taps of a depthwise kernel along each axis, and of others:
+MOST_TAPS = 3
+WIDEST, WIDEST_FIRST = 14, 24  # along a row; the second of a first layer in bfloat16
+FEW_PLACES = 256  # for each thread: below that threads take samples and groups, and not parts of one product
 
 
 def output_bytes(one: Convolution, threads: int) -> Size:
     """While `(samples out *places)` is computed."""
-    answer = one.width * one.samples * one.out * math.prod(one.places)
+    answer = one.width * one.outputs
     result = one.width * one.result_elements
     held = _point_bytes(one, threads) + one.width * (one.source_elements + one.weight_elements) + result
     copies = 2 if one.depthwise and len(one.size) > PLANAR else 1  # channels come last, and are then put first
@@ -45,10 +55,12 @@ def input_gradient_bytes(one: Convolution, threads: int) -> Size:
     """While the gradient of the input is computed, `(samples channels *size)`."""
     answer = one.width * one.samples * one.channels * math.prod(one.size)
     if one.strided and (one.groups == 1 or (one.depthwise and one.dtype == torch.bfloat16)):  # channels come last
-        given = one.width * one.samples * one.out * math.prod(one.places)
-        held = given + one.width * _all_weights(one) + answer + _padded_bytes(one, threads)
+        held = one.width * one.outputs + one.width * _all_weights(one) + answer + _padded_bytes(one, threads)
         copies = 3 if one.channels > 1 else 2  # as computed, as a tensor of torch, and with the channels put first
         return max(held, copies * answer)
+    if one.depthwise and len(one.size) > PLANAR:  # plane by plane a product, of what each tap of a kernel has seen
+        columns = SINGLE_BYTES * math.prod(one.kernel) * math.prod(one.places[-2:])
+        return answer + max(threads * columns + BOUNDARY_BYTES, answer)
     in_blocks = (
         one.channels if one.groups > 1 and not one.depthwise else in_blocks_of(one.channels, block_of_channels())
     )
@@ -80,9 +92,9 @@ def _padded_bytes(one: Convolution, threads: int) -> Size:
 
 def weight_gradient_bytes(one: Convolution, threads: int) -> Size:
     """While the gradient of the weights is computed, `(out channels/groups *kernel)`."""
-    answer = one.width * one.out * (one.channels // one.groups) * math.prod(one.kernel)
-    if one.depthwise and not _few_taps(one):  # channel by channel a product with what each tap of its kernel sees
-        return 2 * answer + one.width * math.prod(one.kernel) * math.prod(one.places)
+    answer = one.width * one.weights
+    if _by_products(one):
+        return answer + max(columns_scratch(one, threads), answer)
     computed = one.width * one.weight_elements
     held = one.width * (one.result_elements + one.source_elements) + computed
     if multiplies_in_blocks(one.dtype) and not one.depthwise:
@@ -90,5 +102,29 @@ def weight_gradient_bytes(one: Convolution, threads: int) -> Size:
     return max(held, computed + answer)
 
 
-def _few_taps(one: Convolution) -> bool:
-    return all(step <= taps <= MOST_TAPS for taps, step in zip(one.kernel, one.stride, strict=True))
+def _by_products(one: Convolution) -> bool:
+    """Whether oneDNN has no kernel for the weights' gradient, and lays out in columns what each weight has seen."""
+    reduced = one.dtype == torch.bfloat16
+    block = block_of_channels()
+    if one.depthwise:
+        return len(one.size) > PLANAR or not all(
+            step <= taps <= MOST_TAPS for taps, step in zip(one.kernel, one.stride, strict=True)
+        )
+    if one.groups > 1:
+        unit = block if reduced else block // 2
+        return any(channels // one.groups % unit for channels in (one.channels, one.out))
+    if not (one.reads_in_place and reduced):
+        return bool(one.kernel[-1] > WIDEST)
+    return bool(one.out % block or one.kernel[-1] > WIDEST_FIRST)
+
+
+def columns_scratch(one: Convolution, threads: int) -> Size:
+    """The columns and sums of the weights, for each thread where the work is shared out by samples and groups."""
+    places = math.prod(one.places[-2:])  # of a plane
+    columns = places * one.channels // one.groups * math.prod(one.kernel)
+    apart = places // threads < FEW_PLACES and (one.samples > 1 or one.groups > 2)  # noqa: PLR2004 - oneDNN's own bound
+    copies = threads if apart else 1
+    if one.dtype == torch.bfloat16:
+        sums = SINGLE_BYTES * one.weights
+        return copies * (one.width * columns + 2 * sums) + 2 * sums + 3 * BOUNDARY_BYTES
+    return copies * one.width * (columns + SINGLE_BYTES * one.weights) + 2 * BOUNDARY_BYTES

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
-from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels, convolution_of
+from kaoprof.count.convolution_geometry import PLANAR, Convolution, convolution_of
 from kaoprof.count.convolution_kernels import input_gradient_bytes, output_bytes, weight_gradient_bytes
 from kaoprof.count.product_scratch import multiplies_in_blocks, refuse_symbols
 from kaoprof.count.weight_gradient_scratch import weight_scratch
@@ -21,7 +21,6 @@ NATIVE_ELEMENTS = 20480  # up to so many input elements of one sample torch pref
 LARGE_KERNEL = 3  # a kernel larger than this on both axes goes to oneDNN in any case
 MANY_SAMPLES = 16  # from so many samples on, 1 x 1 kernels go to oneDNN also on one thread
 SMALLEST_BLOCK = 4  # channels of a group that blocks can be cut down to
-REDUCED = (torch.bfloat16, torch.float16)
 CHANNELS_LAST = (torch.channels_last, torch.channels_last_3d)
 
 
@@ -48,7 +47,8 @@ def convolution_scratch(
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
     laid_out = laid_out_bytes(x)
     if not goes_to_onednn(one, x, threads):
-        return laid_out + columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed)
+        columns = columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed)
+        return laid_out + native_bytes(one, columns, copied=one.width * x.numel(), answer=one.width * one.outputs)
     if is_channels_last(x):
         return weight_copies_bytes(one)
     if multiplies_in_blocks(one.dtype) and one.pointwise:
@@ -56,7 +56,7 @@ def convolution_scratch(
     if transposed:
         answer = one.width * one.samples * one.channels * math.prod(one.size)
         return laid_out + input_gradient_bytes(one, threads) - answer
-    return laid_out + output_bytes(one, threads) - one.width * one.samples * one.out * math.prod(one.places)
+    return laid_out + output_bytes(one, threads) - one.width * one.outputs
 
 
 def convolution_backward_scratch(
@@ -83,15 +83,17 @@ def convolution_backward_scratch(
     del bias_sizes
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
     laid_out = laid_out_bytes(x) + laid_out_bytes(grad_out)
+    of_input = x.numel() * one.width if output_mask[0] else 0
+    of_weights = weight.numel() * one.width if output_mask[1] else 0
     if not goes_to_onednn(one, x, threads):
-        volume = len(one.size) > PLANAR
-        return laid_out + columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed or volume)
+        plain = transposed or len(one.size) > PLANAR
+        columns = columns_bytes(one, samples=1 if transposed else one.samples, plain=plain)
+        copied = one.width * (x.numel() + grad_out.numel())
+        return laid_out + native_bytes(one, columns, copied=copied, answer=of_input + of_weights)
     if multiplies_in_blocks(one.dtype) and not one.depthwise:
         refuse_symbols(x, weight)
     if is_channels_last(x):
         return weight_copies_bytes(one) + (weight_scratch(one, threads) if multiplies_in_blocks(one.dtype) else 0)
-    of_input = x.numel() * one.width if output_mask[0] else 0
-    of_weights = weight.numel() * one.width if output_mask[1] else 0
     compute = output_bytes if transposed else input_gradient_bytes
     first = compute(one, threads) if output_mask[0] else 0
     second = weight_gradient_bytes(one, threads) if output_mask[1] else 0
@@ -123,9 +125,18 @@ def laid_out_bytes(x: Tensor) -> Size:
 
 def weight_copies_bytes(one: Convolution) -> Size:
     """Where channels lie innermost only weights are reordered: first like the input, then into blocks."""
-    plain = one.out * (one.channels // one.groups) * math.prod(one.kernel)
-    copied = 0 if one.depthwise or math.prod(one.kernel) == 1 else plain
+    copied = 0 if one.depthwise or math.prod(one.kernel) == 1 else one.weights
     return one.width * (copied + one.weight_elements)
+
+
+def native_bytes(one: Convolution, columns: Size, *, copied: Size, answer: Size) -> Size:
+    """torch's own kernel takes groups one after the other, of what is `copied`, and joins their answers in the end.
+
+    Those of volumes it takes at once.
+    """
+    if one.groups == 1 or len(one.size) > PLANAR:
+        return columns
+    return max(answer, columns + (copied // one.groups if one.samples > 1 else 0))
 
 
 def columns_bytes(one: Convolution, *, samples: Size, plain: bool) -> Size:
@@ -135,7 +146,8 @@ def columns_bytes(one: Convolution, *, samples: Size, plain: bool) -> Size:
     """
     if all(size == 1 for size in (*one.kernel, *one.stride)) and not any(one.padding) and not plain:
         return 0
-    seen = one.channels // one.groups * math.prod(one.kernel)
+    channels = one.channels if len(one.size) > PLANAR else one.channels // one.groups
+    seen = channels * math.prod(one.kernel)
     return samples * seen * math.prod(one.places) * one.width
 
 
@@ -155,8 +167,10 @@ def convolution_gap(
     """Which convolution this is, if it is one whose buffers are not modelled."""
     del bias
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
-    if one.dtype in REDUCED and not multiplies_in_blocks(one.dtype):
+    if _computed_otherwise(one.dtype):
         return f"convolution in {str(one.dtype).removeprefix('torch.')} on this processor"
+    if one.dtype != torch.float32 and not multiplies_in_blocks(one.dtype):
+        return "dilated convolution by torch's own kernel" if one.dilated else None
     if transposed and (one.dilated or groups > 1 or is_channels_last(x)):
         return "transposed convolution of this kind"
     volumes = one.depthwise and len(one.size) > PLANAR
@@ -169,6 +183,13 @@ def convolution_gap(
         reach * (taps - 1) + 1 >= size for taps, reach, size in zip(one.kernel, one.dilation, one.size, strict=True)
     )
     return "convolution with a kernel as wide as its input" if wide and not one.pointwise else None
+
+
+def _computed_otherwise(dtype: torch.dtype) -> bool:
+    """Whether oneDNN has instructions for a reduced dtype that are not those modelled here, or does without."""
+    if dtype == torch.float16:
+        return bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())  # noqa: SLF001 - torch's own question
+    return dtype == torch.bfloat16 and not multiplies_in_blocks(dtype)
 
 
 def gradient_gap(
@@ -193,10 +214,7 @@ def gradient_gap(
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
     if one.depthwise:
         sparse = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))
-        known = not (one.dilated or sparse or len(one.size) > PLANAR)
-        return None if known else "depthwise convolution of this kind"
-    block = block_of_channels()
-    if groups > 1:
-        in_blocks = all(channels // groups % block == 0 for channels in (one.channels, one.out))
-        return None if in_blocks and not one.strided else "convolution of groups"
-    return "convolution of few channels" if one.reads_in_place and one.out % block else None
+        return "depthwise convolution that is dilated or skips input" if one.dilated or sparse else None
+    if groups > 1 and (one.strided or one.dilated):
+        return "convolution of groups that is strided or dilated"
+    return "dilated convolution of volumes" if one.dilated and len(one.size) > PLANAR else None

@@ -45,7 +45,8 @@ def dry_tensors(*, allow_real: bool) -> Iterator[DryTensors]:
 
     Views lie in memory as real ones do, also along axes of size 1: by these torch recognises what is channels-last.
     """
-    with _config.patch(backed_size_oblivious=True), DryTensors(allow_non_fake_inputs=allow_real) as tensors:
+    strides_as_real = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]  # torch adds it late
+    with strides_as_real, DryTensors(allow_non_fake_inputs=allow_real) as tensors:
         yield tensors
 
 

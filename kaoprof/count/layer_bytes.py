@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
+import msgspec
 from torch import Tensor, nn
 
 from kaoprof.build import Workload
-from kaoprof.count.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
+from kaoprof.count.live_bytes import LiveBytesMode, dry_run
 from kaoprof.watching import watched
 
 
@@ -44,11 +45,19 @@ class LayerBytesMode(LiveBytesMode):
         self.running.remove(name)
 
 
+class LayerPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """The peak of the whole, that of each layer while it runs, and what might raise them, as `LiveBytesMode` says."""
+
+    peak_bytes: int
+    peaks: dict[str, int]
+    unsure: tuple[str, ...]
+
+
 def predict_layer_bytes(
     workload: Workload, names: Collection[str], *, device: str, threads: int, sdpa: str = "auto"
-) -> tuple[int, dict[str, int]]:
+) -> LayerPrediction:
     """The predicted peak of the whole, and of each named layer while it runs (forward); see `predict_peak_bytes`."""
-    live = dry_run(workload, partial(LayerBytesMode, names=names), device=device, threads=threads, sdpa=sdpa)
-    if not live.changed_by_watching:
-        return int(live.peak_bytes), dict(live.peaks)
-    return predict_peak_bytes(workload, device=device, threads=threads, sdpa=sdpa), dict(live.peaks)
+    run = partial(dry_run, workload, device=device, threads=threads, sdpa=sdpa)
+    live = run(partial(LayerBytesMode, names=names))
+    whole = run(LiveBytesMode) if live.changed_by_watching else live
+    return LayerPrediction(peak_bytes=int(whole.peak_bytes), peaks=dict(live.peaks), unsure=whole.unsure)

@@ -16,10 +16,13 @@ from kaoprof.count.attention_backend import served_by
 from kaoprof.count.cuda_attention import CudaAttention, cuda_scratch_bytes
 from kaoprof.count.dry_module import build_dry_module, dry_tensors
 from kaoprof.count.fused_encoders import APART, encoders_shown, without_nested_tensors
-from kaoprof.count.scratch import scratch_bytes
+from kaoprof.count.scratch import scratch_bytes, scratch_gap
 
 if TYPE_CHECKING:
     from kaoprof.dims import Size
+
+
+UNKNOWN_COPIES = 2  # of its inputs, for each thread: what a kernel that is not modelled may hold for itself
 
 
 class LiveBytesMode(TorchDispatchMode):
@@ -33,6 +36,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = 0
         self.followed: set[int] = {tensor.untyped_storage()._cdata for tensor in resident}  # noqa: SLF001
         self.gradients: dict[int, tuple[weakref.finalize[..., UntypedStorage], Size]] = {}
+        self.gaps: dict[str, int] = {}
         self.attention: AbstractContextManager[Any] = nullcontext() if device == "cpu" else CudaAttention()
 
     def __enter__(self) -> Self:
@@ -67,6 +71,15 @@ class LiveBytesMode(TorchDispatchMode):
         """Looks whether this operation, with what its kernel holds for itself, is the new peak."""
         hidden = scratch_bytes(func, args, kwargs, device=self.device, threads=self.threads)
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
+        gap = scratch_gap(func, args, device=self.device)
+        if gap is not None:
+            at_most = self.live_bytes + UNKNOWN_COPIES * self.threads * _bytes_of(args)
+            self.gaps[gap] = max(self.gaps.get(gap, 0), at_most)
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """Operations whose kernels are not modelled, and might hold so much for themselves that the peak is higher."""
+        return tuple(gap for gap, at_most in self.gaps.items() if at_most > self.peak_bytes)
 
     def watching(self, module: nn.Module) -> AbstractContextManager[Any]:
         """What else is active while the module runs: here nothing."""
@@ -120,6 +133,10 @@ class LiveBytesMode(TorchDispatchMode):
 
 
 Mode = TypeVar("Mode", bound=LiveBytesMode)
+
+
+def _bytes_of(args: Any) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tree_leaves(args) if isinstance(tensor, Tensor))
 
 
 def _in_backward() -> bool:

@@ -38,9 +38,13 @@ class LayerCensus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's layers in the order in which they are written, the whole first."""
+    """A model's layers in the order in which they are written, the whole first.
+
+    `unsure` names operations that might raise the peak above the predicted one.
+    """
 
     layers: tuple[LayerCensus, ...]
+    unsure: tuple[str, ...] = ()
 
 
 def take_census(
@@ -62,9 +66,11 @@ def take_census(
     if names is None:
         names = _with_own_work(counts)
     opinion = count_modules_with_fvcore(workload)
-    peak, peaks = predict_layer_bytes(workload, names, device=device, threads=threads, sdpa=sdpa)
+    prediction = predict_layer_bytes(workload, names, device=device, threads=threads, sdpa=sdpa)
     norms = _norm_layers(workload)
-    return ModelCensus(layers=tuple(_layer(name, names, counts, norms, opinion, {**peaks, "": peak}) for name in names))
+    peaks = prediction.peaks | {"": prediction.peak_bytes}
+    layers = tuple(_layer(name, names, counts, norms, opinion, peaks) for name in names)
+    return ModelCensus(layers=layers, unsure=prediction.unsure)
 
 
 def _innermost(names: Sequence[str] | None) -> Collection[str] | None:

@@ -120,6 +120,12 @@ def multiplies_in_blocks(dtype: torch.dtype) -> bool:
     return usable and vectors and not torch.cpu._is_amx_tile_supported()  # noqa: SLF001
 
 
+def product_gap(left: Tensor, *_: Any) -> str | None:
+    """Which product this is, if it is one whose buffers are not modelled."""
+    units = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - see `multiplies_in_blocks`
+    return "product of bfloat16 matrices by matrix units" if left.dtype == torch.bfloat16 and units else None
+
+
 def _taken_as_it_lies(tensor: Tensor) -> bool:
     """Contiguous, or the transposed of what is."""
     return tensor.is_contiguous() or (tensor.ndim > 1 and tensor.mT.is_contiguous())

@@ -10,12 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kaoprof.count.convolution_scratch import convolution_backward_scratch, convolution_scratch
+from kaoprof.count.convolution_scratch import (
+    convolution_backward_scratch,
+    convolution_gap,
+    convolution_scratch,
+    gradient_gap,
+)
 from kaoprof.count.product_scratch import (
     Product,
     added_product_scratch,
     blocked_bytes,
     multiplies_in_blocks,
+    product_gap,
     product_scratch,
     refuse_symbols,
 )
@@ -142,3 +148,16 @@ def scratch_bytes(operation: torch._ops.OpOverload, args: Any, kwargs: Any, *, d
     """Bytes that the operation's kernel holds for itself while it runs, besides its inputs and outputs."""
     model = CPU_SCRATCH.get(operation.overloadpacket) if device == "cpu" else None
     return model(*args, threads=threads, **kwargs) if model else 0
+
+
+GAPS: dict[Any, Callable[..., str | None]] = {
+    **dict.fromkeys((aten.mm, aten.bmm, aten.mv), product_gap),
+    aten.convolution: convolution_gap,
+    aten.convolution_backward: gradient_gap,
+}
+
+
+def scratch_gap(operation: torch._ops.OpOverload, args: Any, *, device: str) -> str | None:
+    """Which operation this is, if its kernel may hold more for itself than `scratch_bytes` knows."""
+    gap = GAPS.get(operation.overloadpacket) if device == "cpu" else None
+    return gap(*args) if gap else None

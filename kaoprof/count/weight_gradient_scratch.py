@@ -177,7 +177,7 @@ def _points_bytes(one: Convolution, threads: int) -> int:
     split = _points_split(one, source, target, _portion_of_points(one.places, permuted=permuted), threads)
     threads_used = split.images * split.targets * split.sources
     at_once = divider(source, 5, source) * BLOCK, divider(target, 16, target) * BLOCK
-    buffers = [SINGLE_BYTES * split.images * target * source * BLOCK**2]
+    buffers: list[int] = [SINGLE_BYTES * split.images * target * source * BLOCK**2]
     if not permuted:
         buffers += [HALF_BYTES * threads_used * in_blocks_of(places, 2) * channels for channels in at_once]
     if one.strided:
@@ -204,7 +204,8 @@ def _points_split(one: Convolution, source: int, target: int, portion: int, thre
     def moved(split: Split) -> int:
         mine = ceil_div(portions, split.images)
         per_source, per_target = ceil_div(source, split.sources), ceil_div(target, split.targets)
-        return BLOCK * portion * mine * (per_source + per_target) + growth * per_target * per_source * BLOCK**2
+        cost: int = BLOCK * portion * mine * (per_source + per_target) + growth * per_target * per_source * BLOCK**2
+        return cost
 
     best = Split(1, 1, 1)
     for images in range(1, min(threads, portions) + 1):
