@@ -96,17 +96,15 @@ def _first_line(error: Exception) -> str:
 def _derived(target: Target, derivation: Derivation, counted: Quantities, device: Device, seed: int) -> Analysis:
     formulas = derivation.formulas
     domain = derivation.domain
-    peak, notes = _peak(target, device)
+    peak, peak_checked, notes = _proven_peak(target, derivation, device, seed)
     peak_domain = domain & peak.domain if peak else domain
     narrower = _narrower(domain, peak_domain)
-    checked: tuple[dict[str, int], ...] = ()
+    checked = peak_checked
     if peak is None or narrower:
         checked = verify(formulas, target, domain, device=None, seed=seed)
         notes += _outside(formulas, target, counted, domain)
     if peak is not None:
         formulas = formulas | {"peak_bytes": peak.peak_bytes}
-        peak_checked = verify(formulas, target, peak_domain, device=device, seed=seed)
-        checked = checked or peak_checked
         notes += narrower + _outside(formulas, target, counted, peak_domain)
     return Analysis(
         method="derivation",
@@ -140,11 +138,20 @@ def _outside(formulas: dict[str, sympy.Expr], target: Target, counted: Quantitie
     return (f"the formulas were derived for other sizes and are right at {sizes}, too",)
 
 
-def _peak(target: Target, device: Device) -> tuple[PeakFormula | None, tuple[str, ...]]:
+def _proven_peak(
+    target: Target, derivation: Derivation, device: Device, seed: int
+) -> tuple[PeakFormula | None, tuple[dict[str, int], ...], tuple[str, ...]]:
+    """The peak's formula and where it was checked; without one, why: a refuted one costs only itself."""
     try:
-        return derive_peak(target, device=device.name, threads=device.threads), ()
+        peak = derive_peak(target, device=device.name, threads=device.threads)
     except Exception as error:  # noqa: BLE001 - kernels of this device may refuse symbolic sizes where meta does not
-        return None, (f"no formula of the peak: {_first_line(error)}",)
+        return None, (), (f"no formula of the peak: {_first_line(error)}",)
+    formulas = derivation.formulas | {"peak_bytes": peak.peak_bytes}
+    try:
+        checked = verify(formulas, target, derivation.domain & peak.domain, device=device, seed=seed)
+    except FormulaError as error:
+        return None, (), (f"no formula of the peak: what was derived is refuted, since {error.message}",)
+    return peak, checked, ()
 
 
 def _interpolated(target: Target, counted: Quantities, device: Device, seed: int, *, why: str) -> Analysis:

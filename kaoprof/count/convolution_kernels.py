@@ -58,7 +58,7 @@ def input_gradient_bytes(one: Convolution, threads: int) -> Size:
         held = one.width * one.outputs + one.width * _all_weights(one) + answer + _padded_bytes(one, threads)
         copies = 3 if one.channels > 1 else 2  # as computed, as a tensor of torch, and with the channels put first
         return max(held, copies * answer)
-    if one.depthwise and len(one.size) > PLANAR:  # plane by plane a product, of what each tap of a kernel has seen
+    if one.depthwise and (one.dilated or len(one.size) > PLANAR):  # plane by plane a product, of what each tap has seen
         columns = SINGLE_BYTES * math.prod(one.kernel) * math.prod(one.places[-2:])
         return answer + max(threads * columns + BOUNDARY_BYTES, answer)
     in_blocks = (
@@ -107,15 +107,14 @@ def _by_products(one: Convolution) -> bool:
     reduced = one.dtype == torch.bfloat16
     block = block_of_channels()
     if one.depthwise:
-        return len(one.size) > PLANAR or not all(
-            step <= taps <= MOST_TAPS for taps, step in zip(one.kernel, one.stride, strict=True)
-        )
+        few_taps = all(step <= taps <= MOST_TAPS for taps, step in zip(one.kernel, one.stride, strict=True))
+        return one.dilated or len(one.size) > PLANAR or not few_taps
     if one.groups > 1:
-        unit = block if reduced else block // 2
+        unit = block if reduced else max(1, block // 2)
         return any(channels // one.groups % unit for channels in (one.channels, one.out))
-    if not (one.reads_in_place and reduced):
+    if not one.reads_in_place:
         return bool(one.kernel[-1] > WIDEST)
-    return bool(one.out % block or one.kernel[-1] > WIDEST_FIRST)
+    return bool(one.dilated or one.kernel[-1] > (WIDEST_FIRST if reduced else WIDEST) or (reduced and one.out % block))
 
 
 def columns_scratch(one: Convolution, threads: int) -> Size:

@@ -214,7 +214,7 @@ def gradient_gap(
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
     if one.depthwise:
         sparse = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))
-        return "depthwise convolution that is dilated or skips input" if one.dilated or sparse else None
+        return "depthwise convolution that skips input" if sparse else None
     if groups > 1 and (one.strided or one.dilated):
         return "convolution of groups that is strided or dilated"
     return "dilated convolution of volumes" if one.dilated and len(one.size) > PLANAR else None
