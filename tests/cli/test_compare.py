@@ -179,7 +179,7 @@ def test_every_row_has_its_floor_its_bound_and_its_error(capsys):
         assert float(row["times_floor"]) == pytest.approx(float(row["latency_s"]) / float(row["floor_s"]))
         assert float(row["times_floor"]) >= 1
         assert row["bound"] in {"launch", "memory", "compute"}
-        assert row["bound_reason"].startswith(f"{row['bound']}-bound: ")
+        assert row["bound_reason"].startswith((f"{row['bound']}-bound: ", "far from its limits: "))  # if others ran
         assert 0 < float(row["error_fp64_rms"]) < float(row["error_fp64"]) < 1e-5
         assert int(row["operations"]) > 0
 
