@@ -47,7 +47,7 @@ def convolution_scratch(
     one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
     laid_out = laid_out_bytes(x)
     if not goes_to_onednn(one, x, threads):
-        columns = columns_bytes(one, samples=1 if transposed else one.samples, plain=transposed)
+        columns = columns_bytes(one, samples=one.samples, plain=transposed)
         return laid_out + native_bytes(one, columns, copied=one.width * x.numel(), answer=one.width * one.outputs)
     if is_channels_last(x):
         return weight_copies_bytes(one)

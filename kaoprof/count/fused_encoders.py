@@ -5,12 +5,13 @@ it allocates. Read off `native_multi_head_attention_cpu` (attention.cpp) and `tr
 (transformer.cpp) of torch, and checked against the allocator by a test. Not modelled: nested tensors.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from kaoprof.count.replacing import replaced
 
 aten = torch.ops.aten
 
@@ -107,19 +108,21 @@ def encoder_layer(
     return x if norm_first else norm(x, norm_weight_2, norm_bias_2)
 
 
-APART: dict[Any, Callable[..., Any]] = {
-    aten._native_multi_head_attention.default: attention,  # noqa: SLF001
-    aten._transformer_encoder_layer_fwd.default: encoder_layer,  # noqa: SLF001
-}
-
-
 @contextmanager
 def encoders_shown(device: str) -> Iterator[None]:
-    """While active, encoder layers run as torch would choose on a CPU; elsewhere operation by operation."""
+    """While active, encoder layers run as torch would choose on a CPU, taken apart; elsewhere in their plain form.
+
+    They ask whether anybody looks at torch's functions, which is answered with no: that is only how sizes are followed.
+    """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(device == "cpu")
     try:
-        yield
+        with (
+            replaced(torch, "_native_multi_head_attention", attention),
+            replaced(torch, "_transformer_encoder_layer_fwd", encoder_layer),
+            replaced(torch.overrides, "has_torch_function", lambda _: False),
+        ):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
 

@@ -15,7 +15,7 @@ from kaoprof.build import Workload, build_inputs, step_of
 from kaoprof.count.attention_backend import served_by
 from kaoprof.count.cuda_attention import CudaAttention, cuda_scratch_bytes
 from kaoprof.count.dry_module import build_dry_module, dry_tensors
-from kaoprof.count.fused_encoders import APART, encoders_shown, without_nested_tensors
+from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.count.scratch import scratch_bytes, scratch_gap
 
 if TYPE_CHECKING:
@@ -50,9 +50,6 @@ class LiveBytesMode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self.device == "cpu" and func in APART:
-            with self:
-                return APART[func](*args, **kwargs)
         out = func(*args, **kwargs)
         if func is torch.ops.aten.add.Tensor and _in_backward():
             self.absorb(args[0])

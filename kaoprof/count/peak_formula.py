@@ -9,9 +9,10 @@ import sympy
 import torch
 from torch import Tensor
 
-from kaoprof.build import build_module, step_of
+from kaoprof.build import step_of
 from kaoprof.count.attention_backend import served_by
 from kaoprof.count.domain import Domain
+from kaoprof.count.dry_module import build_dry_module
 from kaoprof.count.expressions import greatest
 from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.count.live_bytes import LiveBytesMode
@@ -58,7 +59,7 @@ def _derived(target: Target, sizes: NamedSizes, *, device: str, threads: int, sd
     workload = target.at(sizes.sizes)
     fake_device = "cpu" if device == "cpu" else "meta"
     with fake_tensors(sizes), encoders_shown(device), served_by(sdpa, device):
-        module = build_module(workload, device=fake_device)
+        module = build_dry_module(workload, device=fake_device)
         without_nested_tensors(module)
         sizes.constructing = False
         inputs = symbolic_inputs(workload, device=fake_device)

@@ -3,7 +3,6 @@
 Each model was read off the kernel and is checked against the allocator's own events by a test.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,16 @@ from kaoprof.count.convolution_scratch import (
     convolution_gap,
     convolution_scratch,
     gradient_gap,
+)
+from kaoprof.count.layout_copies import (
+    batch_norm,
+    batch_norm_backward,
+    copies_of_two,
+    copy_of_first,
+    gelu_backward,
+    half_precision_mean,
+    safe_softmax,
+    sum_in_other_dtype,
 )
 from kaoprof.count.product_scratch import (
     Product,
@@ -106,41 +115,24 @@ def laid_out_bytes(gradient: Tensor) -> Size:
     return 0 if gradient.transpose(1, 2).is_contiguous() else gradient.numel() * gradient.element_size()
 
 
-def half_precision_mean(x: Tensor, axes: list[int] | None = None, *_: object, **__: object) -> Size:
-    """A mean in half precision is taken in single precision: of a copy, into a result of its own."""
-    if x.dtype not in (torch.float16, torch.bfloat16):
-        return 0
-    averaged = math.prod(x.shape[axis] for axis in axes) if axes else x.numel()
-    return SINGLE_BYTES * (x.numel() + x.numel() // averaged)
-
-
-def sum_in_other_dtype(x: Tensor, *_: object, dtype: torch.dtype | None = None, **__: object) -> Size:
-    """A sum in another dtype than its input's is taken of a copy in that dtype."""
-    return 0 if dtype in (None, x.dtype) else x.numel() * dtype.itemsize
-
-
-def softmax_backward(grad: Tensor, output: Tensor, *_: object, **__: object) -> int:
-    """The kernel works on contiguous tensors and copies those that are not, as after a transposed product."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in (grad, output) if not tensor.is_contiguous())
-
-
-def safe_softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None, **_: object) -> Size:
-    """Attention's plain form looks for rows that are masked whole: a bit per element as a byte, one per row, a zero."""
-    rows = math.prod(size for axis, size in enumerate(x.shape) if axis != dim % x.ndim)
-    return x.numel() + rows + (dtype or x.dtype).itemsize
-
-
 CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     **dict.fromkeys((aten.mm, aten.bmm, aten.mv), product_scratch),
     **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv, aten._addmm_activation), added_product_scratch),  # noqa: SLF001
     aten._scaled_dot_product_flash_attention_for_cpu: cpu_flash_forward,  # noqa: SLF001 - the operations' real names
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: cpu_flash_backward,  # noqa: SLF001
+    aten._safe_softmax: safe_softmax,  # noqa: SLF001
+    **dict.fromkeys((aten._softmax, aten._log_softmax, aten.native_layer_norm), copy_of_first),  # noqa: SLF001
+    **dict.fromkeys(
+        (aten._softmax_backward_data, aten._log_softmax_backward_data, aten.native_layer_norm_backward),  # noqa: SLF001
+        copies_of_two,
+    ),
+    aten.native_batch_norm: batch_norm,
+    aten.native_batch_norm_backward: batch_norm_backward,
+    aten.gelu_backward: gelu_backward,
     aten.convolution: convolution_scratch,
     aten.convolution_backward: convolution_backward_scratch,
     aten.mean: half_precision_mean,
     aten.sum: sum_in_other_dtype,
-    aten._scaled_dot_product_flash_attention_for_cpu_backward: cpu_flash_backward,  # noqa: SLF001
-    aten._softmax_backward_data: softmax_backward,  # noqa: SLF001
-    aten._safe_softmax: safe_softmax,  # noqa: SLF001
 }
 
 

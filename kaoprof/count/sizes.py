@@ -13,6 +13,7 @@ import sympy
 import torch
 from sympy.logic.boolalg import Boolean
 from torch._dynamo.source import ConstantSource
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.modules import normalization
 from torch.utils._sympy.functions import FloorDiv, Mod
@@ -20,8 +21,8 @@ from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
 from kaoprof.count.domain import Domain, settle
-from kaoprof.count.dry_module import DryTensors
 from kaoprof.count.expressions import plain, size_symbol
+from kaoprof.count.replacing import replaced
 from kaoprof.count.symbolic_forms import SymbolicForms
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
@@ -196,27 +197,13 @@ def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
     Two attributes of torch are replaced meanwhile: `SymInt` learns to become a float without fixing the size (a float
     makes no shape), and the normalisation layers accept it as the integer that it is.
     """
-    mode = DryTensors(shape_env=sizes, allow_non_fake_inputs=True)
+    mode = FakeTensorMode(shape_env=sizes, allow_non_fake_inputs=True)
     mode.cache_enabled = False  # with symbols a cache entry costs more than it saves
     numbers = SimpleNamespace(Integral=(Integral, torch.SymInt))
     with (
         mode,
-        _replaced(torch.SymInt, "__float__", lambda size: float(torch.sym_float(size))),
-        _replaced(normalization, "numbers", numbers),
+        replaced(torch.SymInt, "__float__", lambda size: float(torch.sym_float(size))),
+        replaced(normalization, "numbers", numbers),
         SymbolicForms(),
     ):
         yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, value: object) -> Iterator[None]:
-    missing = object()
-    before = vars(owner).get(name, missing)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        if before is missing:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)

@@ -11,9 +11,10 @@ import sympy
 import torch
 from torch import Tensor
 
-from kaoprof.build import FLOAT_DTYPES, Workload, build_module, step_of, torch_dtype
+from kaoprof.build import FLOAT_DTYPES, Workload, step_of, torch_dtype
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.count.domain import LEAST_SIZE, Domain
+from kaoprof.count.dry_module import build_dry_module
 from kaoprof.count.expressions import greatest
 from kaoprof.count.itemised import Item, ItemisedCounting, SubmoduleTrail
 from kaoprof.count.sizes import DivisibilityNeeded, NamedSizes, Specialisation, fake_tensors
@@ -103,7 +104,7 @@ def _derived(target: Target, sizes: NamedSizes) -> Derivation:
     trail = SubmoduleTrail()
     counting = ItemisedCounting(trail, sizes.expression)
     with fake_tensors(sizes):
-        module = build_module(workload, device="meta")
+        module = build_dry_module(workload, device="meta")
         sizes.constructing = False
         step = step_of(workload, module, symbolic_inputs(workload, device="meta"))
         with trail.follow(module), torch.inference_mode(workload.mode == "forward"), counting:

@@ -2,24 +2,78 @@
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from kaoprof.build import build_inputs, build_module, operator_workload, step_of
+from kaoprof.build import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
 from kaoprof.catalog import OPERATORS
-from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.count.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.count.product_scratch import multiplies_in_blocks
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions, Dims
 from kaoprof.measure.meters import CpuMeters
+from kaoprof.networks import network_workload
+from kaoprof.specs import load_spec, shipped_specs
 
 SIZES = [(8, 8, (28, 28)), (2, 64, (56, 56)), (1, 16, (8, 24, 24))]
 SCALAR_BYTES = 64  # a mean divides by a scalar that lives for a moment: a few bytes
 
 
 def peaks(name, dims, options, mode="forward", dtype="fp32"):
-    work = operator_workload(name, dims, options, dtype=dtype, mode=mode, seed=0)
+    return peaks_of(operator_workload(name, dims, options, dtype=dtype, mode=mode, seed=0))
+
+
+def peaks_of(work):
     predicted = predict_peak_bytes(work, device="cpu", threads=torch.get_num_threads())
     module, inputs = build_module(work, device="cpu"), build_inputs(work, device="cpu")
     return predicted, CpuMeters().peak(step_of(work, module, inputs))["allocated"]
+
+
+SUMS = {  # gradients that meet at `h`
+    "residual": lambda h: h + F.gelu(h),
+    "three": lambda h: h + F.gelu(h) + F.relu(h),
+    "a view first": lambda h: h.view(-1) + h.reshape(-1).relu(),
+    "transposed": lambda h: h.transpose(1, 2).reshape(h.shape) + F.gelu(h),
+    "averages": lambda h: h.mean(1, keepdim=True) + h + h.sum(-1, keepdim=True),
+    "chunks": lambda h: (h.chunk(2, -1)[0] * h.chunk(2, -1)[1]).sum(-1, keepdim=True) + h,
+    "twice": lambda h: h + h + h * h,
+    "joined": lambda h: torch.cat([h, 2 * h, F.relu(h)], -1),
+}
+
+
+class Sums(nn.Module):
+    def __init__(self, form, channels):
+        super().__init__()
+        self.form = SUMS[form]
+        self.linear = nn.Linear(channels, channels)
+
+    def forward(self, x):
+        return self.form(self.linear(x))
+
+
+class Tokens(nn.Module):
+    """Tokens that are convolved as an image, as in SegFormer: what lies in memory is `(b h w c)`."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.last = nn.Conv2d(channels, 2 * channels, 1)
+
+    def forward(self, x):
+        b, n, c = x.shape
+        image = x.transpose(1, 2).view(b, c, int(n**0.5), -1)
+        return self.last(F.interpolate(self.conv(image), scale_factor=2, mode="bilinear"))
+
+
+class GroupsOfThree(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(12, 8, 3, groups=4)
+        self.wide = nn.Linear(12, channels)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return y, self.wide(x.permute(0, 2, 3, 1))
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -99,3 +153,49 @@ def test_the_prediction_leaves_no_mode_behind_and_repeats_itself():
     first = predict_peak_bytes(work, device="cpu", threads=2)
     assert predict_peak_bytes(work, device="cpu", threads=2) == first
     assert _get_current_dispatch_mode_stack() == []
+
+
+def work_of(cls, *args, shape, dtype="fp32", mode="forward"):
+    factory, inputs = f"{__name__}:{cls.__name__}", (TensorSpec(shape=shape, dtype=dtype),)
+    return Workload(factory=factory, args=args, inputs=inputs, mode=mode)
+
+
+@pytest.mark.parametrize("form", SUMS)
+@pytest.mark.parametrize("dtype", ["fp32", "fp16"])
+def test_gradients_are_summed_where_the_engine_sums_them(form, dtype):
+    predicted, measured = peaks_of(work_of(Sums, form, 64, shape=(4, 64, 64), dtype=dtype, mode="train"))
+    assert abs(predicted - measured) <= SCALAR_BYTES
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_batch_of_one_is_not_taken_for_channels_last(batch, mode):
+    # torch looks at the stride of the batch: of one sample that is another than of the first of two.
+    predicted, measured = peaks_of(work_of(Tokens, 32, shape=(batch, 28**2, 32), mode=mode))
+    assert predicted == pytest.approx(measured, rel=0.02)
+
+
+@pytest.mark.parametrize("model", [spec.name for spec in shipped_specs() if spec.kind == "model"])
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("mode", MODES)
+def test_shipped_models_are_predicted(model, dtype, mode):
+    if dtype == "bf16" and not multiplies_in_blocks(torch.bfloat16):
+        pytest.skip("bfloat16 goes another way on this processor")
+    if (model, dtype) == ("kanet-seg", "fp16"):
+        pytest.skip("torch's own kernel for dilation is not modelled")
+    work = network_workload(load_spec(model), dtype=dtype, mode=mode)
+    try:
+        predicted, measured = peaks_of(work)
+    except NotImplementedError as error:
+        pytest.skip(str(error))
+    assert predicted == pytest.approx(measured, rel=0.002)
+    assert dry_run(work, LiveBytesMode, device="cpu", threads=2).unsure == ()
+
+
+def test_what_is_not_modelled_is_named_only_where_it_could_be_the_peak():
+    small, large = (
+        dry_run(work_of(GroupsOfThree, channels, shape=(1, 12, 8, 8)), LiveBytesMode, device="cpu", threads=1)
+        for channels in (8, 4096)
+    )
+    assert small.unsure == ("convolution of small groups",)
+    assert large.unsure == ()

@@ -163,7 +163,7 @@ def test_a_called_module_arranges_its_tensors_and_finds_the_answer():
 def test_what_is_no_module_or_no_tensor_is_refused():
     from kaoprof.errors import UsageError
 
-    with pytest.raises(UsageError, match="made .int., not a torch.nn.Module"):
+    with pytest.raises(UsageError, match=r"made .int., not a torch\.nn\.Module"):
         CalledModule(5, [{"shape": [1]}])
     with pytest.raises(UsageError, match="without a floating-point tensor"):
         float_tensors({"a": [torch.zeros(1, dtype=torch.int64)]})

@@ -1,0 +1,95 @@
+"""Buffers of oneDNN's kernels for single points, and of weight gradients in bfloat16: to the byte, as allocated."""
+
+import math
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from kaoprof.count.convolution_geometry import convolution_of, in_blocks_of
+from kaoprof.count.pointwise_scratch import BLOCK, Points, gathered_bytes, shares_of, summed_bytes
+from kaoprof.count.product_scratch import multiplies_in_blocks
+from kaoprof.count.weight_gradient_scratch import weight_scratch
+from kaoprof.measure.meters import MEMORY_EVENT
+
+aten = torch.ops.aten
+pytestmark = pytest.mark.skipif(
+    not multiplies_in_blocks(torch.bfloat16), reason="bfloat16 goes another way on this processor"
+)
+POINTS = [  # batch, channels in, out, size
+    (1, 24, 120, (56, 56)),
+    (2, 160, 320, (7, 7)),  # places beyond whole blocks
+    (1, 96, 24, (20, 14)),
+    (3, 640, 640, (7, 7)),  # weights larger than a cache, on a small image
+    (1, 33, 1280, (5,)),  # one axis
+    (5, 3, 64, (4, 10, 6)),  # few channels, a volume
+    (1, 8, 136, (3, 3)),  # a tiny input
+    (8, 200, 200, (15, 20)),
+]
+KERNELS = [  # batch, channels in, out, size, kernel, stride, padding, groups
+    (2, 32, 48, (28, 28), 3, 1, 1, 1),
+    (1, 64, 64, (56, 56), 3, 1, 1, 2),
+    (2, 16, 130, (20, 28), 5, 4, 2, 1),
+    (1, 3, 64, (56, 20), 7, 2, 3, 1),  # a first layer
+    (1, 1, 96, (130, 250), 3, 1, 1, 1),  # a first layer with wide rows, of more than a cache
+    (3, 160, 32, (14, 14), 3, 1, 1, 1),  # images that are taken whole
+    (2, 33, 72, (7,), 7, 1, 3, 1),
+    (1, 24, 32, (5, 14, 9), 3, 1, 1, 1),
+    (4, 24, 1280, (7, 7), 1, 1, 0, 1),  # single points: small images are transposed
+    (2, 96, 72, (28, 28), 1, 1, 0, 1),
+    (2, 24, 40, (16, 30), 1, 2, 0, 1),
+]
+
+
+@pytest.fixture(params=[1, 2, 3, 8])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def allocations(step):
+    """The bytes of every allocation."""
+    step()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        answer = step()
+    del answer
+    return [event.nbytes() for event in profiler.profiler.kineto_results.events() if event.name() == MEMORY_EVENT]
+
+
+def bfloat16s(*shape):
+    return torch.randn(shape).bfloat16()
+
+
+@pytest.mark.parametrize(("batch", "channels", "out", "size"), POINTS)
+def test_sums_of_single_points_and_of_their_inputs_gradient(batch, channels, out, size, threads):
+    x, weight = bfloat16s(batch, channels, *size), bfloat16s(out, channels, *[1] * len(size))
+    rest = [1] * len(size), [0] * len(size), [1] * len(size), False, [0] * len(size), 1
+    found = allocations(lambda: aten.convolution(x, weight, None, *rest))
+    assert summed_bytes(Points(batch, channels, out, size), threads) in found
+    grad_out = bfloat16s(batch, out, *size)
+    wanted = [True, False, False]
+    found = allocations(lambda: aten.convolution_backward(grad_out, x, weight, None, *rest, wanted)[0])
+    assert summed_bytes(Points(batch, out, channels, size), threads) in found
+
+
+@pytest.mark.parametrize(("batch", "channels", "out", "size"), [(3, 64, 128, (28, 28)), (1, 3, 40, (20, 8))])
+def test_strided_points_are_gathered(batch, channels, out, size, threads):
+    x, weight = bfloat16s(batch, channels, *size), bfloat16s(out, channels, 1, 1)
+    found = allocations(lambda: torch.conv2d(x, weight, stride=2))
+    points = Points(batch, channels, out, tuple(axis // 2 for axis in size))
+    used = shares_of(points, threads).threads
+    gathered = gathered_bytes(in_blocks_of(channels, BLOCK), math.prod(points.size), 2, used)
+    assert summed_bytes(points, threads) + gathered in found
+
+
+@pytest.mark.parametrize(("batch", "channels", "out", "size", "kernel", "stride", "padding", "groups"), KERNELS)
+def test_weight_gradients(batch, channels, out, size, kernel, stride, padding, groups, threads):
+    axes = len(size)
+    x, weight = bfloat16s(batch, channels, *size), bfloat16s(out, channels // groups, *[kernel] * axes)
+    rest = [stride] * axes, [padding] * axes, [1] * axes, False, [0] * axes, groups
+    grad_out = torch.randn_like(aten.convolution(x, weight, None, *rest))
+    wanted = [False, True, False]
+    found = allocations(lambda: aten.convolution_backward(grad_out, x, weight, None, *rest, wanted)[1])
+    assert weight_scratch(convolution_of(x, weight, *rest), threads) in found
