@@ -76,8 +76,8 @@ def main():
             continue
         error = predicted / measured - 1
         above += abs(error) > GOAL
-        print(f"{start}{predicted / MIB:10.3f}{measured / MIB:10.3f}{error:+9.2%}"
-              f"{'  above the goal' if abs(error) > GOAL else ''}{'  unsure: ' if unsure else ''}{', '.join(unsure)}")  # fmt: skip
+        notes = ["above the goal"] * (abs(error) > GOAL) + [f"unsure: {', '.join(unsure)}"] * bool(unsure)
+        print(f"{start}{predicted / MIB:10.3f}{measured / MIB:10.3f}{error:+9.2%}  {'; '.join(notes)}".rstrip())
     print(f"{above} above {GOAL:.0%}" if above else f"all within {GOAL:.0%}")
     return 1 if above else 0
 
