@@ -99,12 +99,12 @@ def test_the_formula_on_a_gpu_is_the_predicted_peak(name, dtype, mode):
 
 
 class Counting(nn.Module):
-    """Holds what `torch.tensor` made: a parameter, and a counter as batch norms have."""
+    """Holds what `torch.tensor` made: a parameter, and counters as batch norms have one."""
 
     def __init__(self):
         super().__init__()
         self.factor = nn.Parameter(torch.tensor(2.0))
-        self.register_buffer("calls", torch.tensor(0))
+        self.register_buffer("calls", torch.tensor([0] * 2**17))
 
     def forward(self, x):
         self.calls.add_(1)
