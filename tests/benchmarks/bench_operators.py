@@ -8,11 +8,13 @@ one. The goal is that KAO_QKV takes at most twice a clone at the two larger size
 no implementation can reach it on this machine, and the table says so. The headline follows: KAO_QKV against fused
 non-local attention at 8 x 8 x 56 x 56, the paper's own size.
 
-Fetching new memory from the system costs more than a clone itself, and whether glibc does so depends on what ran
-before: left alone, KAO_QKV was seen at 0.4 clones. So all is measured three times, each time in a process of its own:
-where every large output is new memory, where what was freed is kept, and with glibc as it is. The goal counts in each.
+Where X and Y lie decides what a clone costs: in a cache, in memory, or in memory that has first to be fetched from the
+system, which costs more than the clone itself; and whether glibc does that depends on what ran before: left alone,
+KAO_QKV was seen at 0.4 clones. So all is measured four times, each in a process of its own; the goal counts in each.
 """
 
+import collections
+import itertools
 import os
 import random
 import subprocess
@@ -23,6 +25,7 @@ import torch
 
 from kaoprof.costs.kronecker import kao_qkv
 from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.measure.caches import last_level_bytes
 from kaoprof.operators import KroneckerAttentionKV, KroneckerAttentionQKV, NonLocalAttention
 from kaoprof.stats import estimate
 
@@ -33,13 +36,18 @@ SIZES = ((8, 64, 56, 56), (1, 64, 128, 128), (8, 64, 128, 128))
 GOAL = 2.0  # clones that KAO_QKV may take
 GOAL_SIZES = SIZES[1:]
 IN_CHILD = "--here"
+ROTATING = "--rotating"
+ROTATED_BYTES = 4 * last_level_bytes("cpu")  # of inputs that take turns, and of outputs that are held
 PEAK = "large product"
 PEAK_SIZE = 1024  # its rows and columns
 HEADLINE_SIZE = (8, 8, 56, 56)
-MEMORY = {  # glibc's settings
-    "every large output is new memory": {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=1048576"},
-    "what was freed is kept": {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1099511627776:glibc.malloc.mmap_max=0"},
-    "glibc as it is: outputs from 32 MiB are new memory each time, smaller ones sometimes": {},
+NEW = "glibc.malloc.mmap_threshold=1048576"
+KEPT = "glibc.malloc.trim_threshold=1099511627776:glibc.malloc.mmap_max=0"
+SETTINGS = {  # (flag, glibc's settings)
+    "every large output is new memory": (IN_CHILD, NEW),
+    "what was freed is kept, inputs and outputs take turns: X comes from memory, Y goes there": (ROTATING, KEPT),
+    "what was freed is kept, always the same input: all that fits stays in a cache": (IN_CHILD, KEPT),
+    "glibc as it is: outputs from 32 MiB are new memory each time, smaller ones sometimes": (IN_CHILD, ""),
 }
 HEADLINE_GOAL = 306.0  # times faster than non-local attention: what the paper printed, against an explicit baseline
 
@@ -122,9 +130,18 @@ def paired(numerator, denominator):
     return estimate([above / below for above, below in zip(numerator, denominator, strict=True)])
 
 
-def against_clone(size, rounds):
+def turns_of(x):
+    """Calls that each take the next of many inputs like `x`, and hold their output until as many others were made."""
+    inputs = [torch.randn_like(x) for _ in range(max(2, ROTATED_BYTES // x.nbytes))]
+    turn = itertools.cycle(inputs)
+    held = collections.deque(maxlen=len(inputs))
+    return lambda call: held.append(call(next(turn)))
+
+
+def against_clone(size, rounds, *, rotating):
     """Prints a table for one size; the ratio of our KAO_QKV and the limit are returned."""
     x = torch.randn(size)
+    on_input = turns_of(x) if rotating else lambda call: call(x)
     square = torch.randn(PEAK_SIZE, PEAK_SIZE)
     qkv, kv = KroneckerAttentionQKV(size[1]), KroneckerAttentionKV(size[1])
     rows = {"clone": torch.clone}
@@ -135,7 +152,7 @@ def against_clone(size, rounds):
         rows[f"{name} products"] = products_of(module, of_positions=of_positions)
         torch.testing.assert_close(module(x), rows[f"{name} textbook"](x), rtol=1e-4, atol=1e-5)
     rows["KAO_KV ours, sdpa"] = KroneckerAttentionKV(size[1], implementation="sdpa")
-    calls = {name: lambda call=call: call(x) for name, call in rows.items() if call is not None}
+    calls = {name: lambda call=call: on_input(call) for name, call in rows.items() if call is not None}
     samples = seconds_of(calls | {PEAK: lambda: square @ square}, rounds)
     print(f"\n{' x '.join(map(str, size))}   clone: {estimate(samples['clone']).median * 1e6:,.1f} us")
     ratios = {name: paired(seconds, samples["clone"]) for name, seconds in samples.items() if name in calls}
@@ -159,12 +176,12 @@ def headline(rounds):
     return ratio.median
 
 
-def measure(rounds):
+def measure(rounds, *, rotating):
     """Prints the tables and which goals were missed; 1 if one was."""
     torch.set_num_threads(THREADS)
     torch.set_flush_denormal(True)
     with torch.no_grad():
-        reached = {size: against_clone(size, rounds) for size in SIZES}
+        reached = {size: against_clone(size, rounds, rotating=rotating) for size in SIZES}
         faster = headline(rounds)
     missed = [size for size in GOAL_SIZES if reached[size][0] > GOAL]
     for size in missed:
@@ -179,14 +196,14 @@ def measure(rounds):
 def main():
     """Measures with each of the settings, which are read when a process starts; 1 if a goal was missed."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    if sys.argv[2:] == [IN_CHILD]:
-        return measure(rounds)
+    if sys.argv[2:] in ([IN_CHILD], [ROTATING]):
+        return measure(rounds, rotating=sys.argv[2] == ROTATING)
     print(f"{THREADS} threads, fp32; medians of {rounds} interleaved rounds' own ratios, 95 % intervals")
     codes = []
-    for title, settings in MEMORY.items():
+    for title, (flag, tunables) in SETTINGS.items():
         print(f"\n== {title}", flush=True)
-        command = [sys.executable, __file__, str(rounds), IN_CHILD]
-        codes.append(subprocess.run(command, env=os.environ | settings, check=False).returncode)
+        command = [sys.executable, __file__, str(rounds), flag]
+        codes.append(subprocess.run(command, env=os.environ | {"GLIBC_TUNABLES": tunables}, check=False).returncode)
     return max(codes)
 
 
