@@ -14,7 +14,7 @@ FAILURES = ("oom", "timeout", "unsupported", "error")
 IMPOSSIBLE = ("unsupported", "error")  # such a row is no rival in memory, whatever is predicted of it
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
-MANY_PREEMPTIONS_HZ = 50.0  # one busy program beside us makes 100 to 250, a quiet machine a few
+CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 DENORMALS_WORTH_NAMING = 0.001  # of the coefficients: from here on an unflushed baseline is visibly slower
 
@@ -232,22 +232,24 @@ def _throttling(record: Record) -> list[str]:
 
 
 def competition_warnings(environment: Environment | None, protocol: Protocol | None) -> list[str]:
-    """That other programs were running before the measurement, or while it lasted."""
-    return _load(environment) + _preemption(protocol)
-
-
-def _preemption(protocol: Protocol | None) -> list[str]:
-    often = protocol.after.preempted_hz if protocol and protocol.after else None
-    if often is None or often <= MANY_PREEMPTIONS_HZ:
+    """That other programs wanted our cores while it was measured; where that is not told, that the machine was busy."""
+    taken = protocol.after.cores_taken if protocol and protocol.after else None
+    if environment is None:
         return []
-    return [f"other programs took a core away {often:.0f} times a second while this was measured: expect noise"]
+    return _load(environment) if taken is None else _competition(environment, taken)
 
 
-def _load(environment: Environment | None) -> list[str]:
-    if environment is None or environment.load_before is None:
+def _competition(environment: Environment, taken: float) -> list[str]:
+    """Others may have the cores that no thread of ours needs."""
+    if taken <= CORES_TAKEN + max(0, environment.cores - environment.threads):
         return []
+    cores = counted(environment.cores, "core")
+    return [f"other programs kept {taken:.1f} of {cores} busy while this was measured: expect noise"]
+
+
+def _load(environment: Environment) -> list[str]:
     cores = environment.machine_cores or environment.cores  # the load is the machine's, whichever cores are ours
-    if environment.load_before <= BUSY_LOAD * cores:
+    if environment.load_before is None or environment.load_before <= BUSY_LOAD * cores:
         return []
     load = f"load {environment.load_before:.1f} on {counted(cores, 'core')}"
     return [f"other programs were running before the measurement ({load}): expect noise"]

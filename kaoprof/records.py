@@ -152,14 +152,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """The device at one moment; None is not told.
 
-    `throttled` counts how often, or ns how long, it slowed itself; `preempted_hz` is how often a second other programs
-    took a core away from the measuring process, since that began.
+    `throttled` counts how often, or ns how long, it slowed itself; `cores_taken` is how many of the cores that are
+    measured on other programs kept busy, on the mean, since the session began.
     """
 
     clock_hz: float | None = None
     temperature_c: float | None = None
     throttled: int | None = None
-    preempted_hz: float | None = None
+    cores_taken: float | None = None
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):

@@ -162,9 +162,10 @@ def test_a_load_is_that_of_the_whole_machine_whichever_cores_are_ours():
     assert "(load 2.4 on 1 core)" in competition_warnings(replace(environment, machine_cores=None), None)[0]
 
 
-@pytest.mark.parametrize(("often", "named"), [(None, False), (3.0, False), (180.4, True)])
-def test_cores_that_others_took_away_are_named(often, named):
-    protocol = replace(measured_record().protocol, after=Conditions(preempted_hz=often))
-    found = warnings_of(replace(measured_record(), protocol=protocol))
-    expected = ["other programs took a core away 180 times a second while this was measured: expect noise"]
-    assert found == (expected if named else [])
+@pytest.mark.parametrize(("taken", "threads", "named"), [(0.03, 2, False), (0.84, 2, True), (0.84, 1, False)])
+def test_cores_that_others_kept_busy_are_named_if_we_needed_them(taken, threads, named):
+    record = measured_record()
+    environment = replace(record.environment, cores=2, threads=threads, load_before=9.0)
+    protocol = replace(record.protocol, after=Conditions(cores_taken=taken))
+    expected = ["other programs kept 0.8 of 2 cores busy while this was measured: expect noise"]
+    assert warnings_of(replace(record, protocol=protocol, environment=environment)) == (expected if named else [])

@@ -1,7 +1,5 @@
-"""Clock, temperature and throttling of a device, and who else wants its cores. They are read, never changed."""
+"""Clock, temperature and throttling of a device. They are read, never changed."""
 
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +14,8 @@ MEGA = 1e6
 
 
 def conditions_of(device: str) -> dict[str, float | int | None]:
-    """The fields of `records.Conditions`."""
-    found = _gpu_conditions(device) if device.startswith("cuda") else cpu_conditions(CPUS)
-    return found | {"preempted_hz": preemptions_per_second()}
-
-
-def preemptions_per_second() -> float | None:
-    """How often other programs took a core away from this process, since it began; None where that is not told."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    taken_away = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-    return float(taken_away) / max(time.time() - psutil.Process().create_time(), 1e-3)
+    """The fields of `records.Conditions` that the device itself tells."""
+    return _gpu_conditions(device) if device.startswith("cuda") else cpu_conditions(CPUS)
 
 
 def cpu_conditions(cpus: Path) -> dict[str, float | int | None]:

@@ -17,6 +17,7 @@ from kaoprof.measure.child import ChildLost, SubjectFailed
 from kaoprof.measure.examination import examine
 from kaoprof.measure.learning import Store, learn_ceilings
 from kaoprof.measure.messages import Asks, Request, preparation
+from kaoprof.measure.neighbours import Neighbours
 from kaoprof.measure.plan import Measurement, Plan, Progress, Subject
 from kaoprof.measure.settling import calibrate, settle
 from kaoprof.records import Ceilings
@@ -55,6 +56,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)  # noqa: S311 - an order of measuring, not a secret
+        self.neighbours = Neighbours(self.plan.affinity or ())
 
     def close(self) -> None:
         """Ends the child."""
@@ -156,7 +158,7 @@ class Session:
             self.warm_up(subject, share_s)
         self.run_rounds(share_s, deadline, self.launches(budget_s))
         self.loaded.clear()
-        self.after = self.ask_device("conditions")
+        self.after = self.ask_device("conditions") | {"cores_taken": self.neighbours.busy_cores()}
         self.ask_device("clear")
 
     def refuse(self, subject: Subject) -> bool:

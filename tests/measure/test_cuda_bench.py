@@ -131,7 +131,6 @@ def test_every_request_is_answered_on_a_gpu(bench, mode, dtype):
     assert found["deviation"]["not_finite"] == 0.0
     assert found["energy"] is None
     assert found["throughput"] > 0
-    assert found["conditions"].pop("preempted_hz") >= 0
     assert set(found["conditions"].values()) == {None}
     assert found["free"] == 70 * GIB
     assert torch.get_float32_matmul_precision() == ("high" if dtype == "tf32" else "highest")
