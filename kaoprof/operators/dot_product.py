@@ -48,6 +48,11 @@ class MatmulAttention(_Projected):
             return tokens
         return tokens.reshape(tokens.shape[0] * self.heads, -1, tokens.shape[2])  # (b c n) -> (b*heads d n)
 
+    def merge_heads(self, attended: Tensor) -> Tensor:
+        if self.heads == 1:
+            return attended
+        return attended.view(attended.shape[0] // self.heads, -1, attended.shape[2])  # (b*heads d n) -> (b c n)
+
     def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
         q = self.split_heads(self.project("query", queries))  # (b*heads d n)
         k = self.split_heads(self.project("key", keys_values))  # (b*heads d m)
@@ -59,7 +64,7 @@ class MatmulAttention(_Projected):
             attended = attended_with_gradients(similarities, v)  # (b*heads d n)
         else:
             attended = attended_in_place(similarities, v)  # (b*heads d n)
-        return self.project("output", attended.view(queries.shape))
+        return self.project("output", self.merge_heads(attended))
 
 
 def _transformed(tensor: Tensor) -> bool:
