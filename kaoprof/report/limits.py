@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias
 
 from kaoprof.findings import Standing
 from kaoprof.layer_records import ProfileRecord
-from kaoprof.records import Deviation, Record
+from kaoprof.records import VARIANT, Deviation, Latency, Record
 from kaoprof.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
 from kaoprof.units import counted, format_bytes, format_rate, format_ratio, format_seconds, three_digits
 
@@ -15,6 +15,10 @@ MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again i
 
 class Examined(Protocol):
     """What both an operator's row and a model's profile know beside their counts and latency."""
+
+    @property
+    def latency(self) -> Latency | None:
+        """How long a call takes; None if it was not measured."""
 
     @property
     def backend(self) -> str | None:
@@ -92,7 +96,17 @@ def _errors(cell: Named) -> str | None:
         return f"{deviation.largest:.1e}" if deviation and deviation.largest is not None else None
 
     listed = _listed(cell, text)
-    return f"Largest error against fp64, of the largest value: {listed}." if listed else None
+    if not listed:
+        return None
+    missing = ", ".join(name for name, one in cell if one.latency and not one.deviation and not _is_replayed(name))
+    why = "too slow in fp64 for this budget, too large, or not twice the same"
+    also = f"; not computed ({why}): {missing}" if missing else ""
+    return f"Largest error against fp64, of the largest value: {listed}{also}."
+
+
+def _is_replayed(name: str) -> bool:
+    """A graph that is replayed computes what its eager row does."""
+    return name.endswith(f"{VARIANT}graph")
 
 
 def _energy(cell: Named) -> str | None:
