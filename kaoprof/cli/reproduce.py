@@ -8,9 +8,21 @@ import typer
 from kaoprof.cli import options as opt
 
 FROM = "Judge this record of compare or journal of sweep; nothing is measured."
+MEASURING = ("device", "analytic", "budget", "samples", "timeout", "threads", "seed")  # say nothing to what is measured
+
+
+def refuse_measuring(context: typer.Context) -> None:
+    """Raises UsageError if an option was given that only a measurement could heed."""
+    from kaoprof.errors import UsageError
+
+    for name in MEASURING:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError("excludes --from, which is measured already", where=f"--{name}")
 
 
 def reproduce(
+    context: typer.Context,
     run: Annotated[Path | None, typer.Option("--from", metavar="RUN", help=FROM)] = None,
     device: opt.Device = "auto",
     analytic: opt.Analytic = False,
@@ -35,7 +47,6 @@ def reproduce(
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.cli.renderings import reproduce_rendering
-    from kaoprof.errors import UsageError
     from kaoprof.report.formats import REPRODUCE_FORMATS
     from kaoprof.reproduction import reproduce as reproduced
     from kaoprof.requests import Options
@@ -43,10 +54,8 @@ def reproduce(
 
     check_format(format_, REPRODUCE_FORMATS)
     check_targets(output or [], force=force, formats=REPRODUCE_FORMATS)
-    if run is not None and analytic:
-        raise UsageError("excludes --from, which is measured already", where="--analytic")
-    if run is not None and (samples is not None or threads is not None):
-        raise UsageError("excludes --from, which is measured already", where="--threads" if threads else "--samples")
+    if run is not None:
+        refuse_measuring(context)
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), threads=threads, seed=seed,

@@ -65,7 +65,9 @@ def test_files_are_written(sweep, tmp_path):
     ("arguments", "code", "message"),
     [
         (["--from", "none.json"], 1, "no such file"),
-        (["--from", "run.json", "--analytic"], 2, "excludes --from"),
+        (["--from", "run.json", "--analytic"], 2, "--analytic: excludes --from"),
+        (["--from", "run.json", "--seed", "0"], 2, "--seed: excludes --from"),
+        (["--from", "run.json", "--device", "cpu", "--budget", "5s"], 2, "--device: excludes --from"),
         (["--budget", "0s"], 2, "more than zero"),
         (["--analytic", "-o", "r.html"], 2, "no format is known"),
     ],
