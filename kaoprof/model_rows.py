@@ -15,6 +15,7 @@ from kaoprof.measuring import latency_of
 from kaoprof.networks import network_cost
 from kaoprof.records import EAGER, VARIANT, Deviation, Traffic
 from kaoprof.specs import Document
+from kaoprof.specs.code import input_tensors
 from kaoprof.specs.documents import CodeSpec
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def analytic_profile(document: Document, mode: str, *, attention: str | None = N
     spec = document.spec
     if isinstance(spec, CodeSpec):
         whole = LayerRow(layer="", type="code", depth=0, leaf=False)
+        shapes = tuple(tensor.shape for tensor in input_tensors(spec))
         return ModelProfile(
-            model=spec.name, source=spec.source, inside="module", batch=1, input_shapes=(), layers=(whole,)
+            model=spec.name, source=spec.source, inside="module", batch=1, input_shapes=shapes, layers=(whole,)
         )
     cost = network_cost(document)
     given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input

@@ -151,6 +151,7 @@ def test_a_module_that_fails_is_a_row():
     model = profile([document], model=ModelOptions(allow_import=True), options=QUICK).models[0]
     assert model.status == "error"
     assert model.detail == "cannot be counted: ValueError: this part is broken"
+    assert model.input_shapes == ((2, 3),)
 
 
 @pytest.mark.usefixtures("importable")
