@@ -46,6 +46,12 @@ def test_wrong_usage_keeps_its_exit_code_without_a_stderr():
     assert shell(f"{kaoprof('compare', '--h', '0')} 2>&-").returncode == 2
 
 
+def test_ctrl_c_while_modules_are_imported_ends_it_like_any_other(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    done = shell(kaoprof("--help"), PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "kaoprof: interrupted\n")
+
+
 def test_a_terminal_without_micro_signs_gets_a_substitute(tmp_path):
     path = tmp_path / "run.json"
     arguments = ["compare", "--h", "8", "--c", "8", "--samples", "2", "--threads", "1", "-o", str(path)]
