@@ -17,6 +17,7 @@ from kaoprof.layer_records import OWN
 from kaoprof.model_profiling import ModelOptions, code_document, profile
 from kaoprof.report.commands import profile_commands
 from kaoprof.requests import Options
+from kaoprof.specs import parse_spec
 
 TOTALS = {  # arXiv:2007.08442: MACs, weights without batch norm, batch norm's
     "mobilenetv2": (300_774_272, 3_470_760, 34_112),
@@ -25,7 +26,19 @@ TOTALS = {  # arXiv:2007.08442: MACs, weights without batch norm, batch norm's
     "kanet-kv": (288_413_728, 3_449_448, 29_824),
     "kanet-qkv": (281_119_392, 3_449_448, 29_824),
 }
-QUICK = Options(budget_s=60.0, samples=2, threads=2)
+SMALL = """
+schema: 1
+name: small
+input: {channels: 3, size: [32, 32]}
+attention: {type: kao_qkv}
+layers:
+  - {type: conv, out: 16, kernel: 3, stride: 2}
+  - {type: attn_skip, expand: 4, out: 16}
+  - {type: base_skip, expand: 4, out: 32, stride: 2}
+  - {type: global_avg_pool}
+  - {type: linear, out: 10}
+"""
+QUICK = Options(budget_s=8.0, samples=2, threads=2)
 
 
 @pytest.fixture
@@ -57,7 +70,8 @@ def test_every_layer_agrees_and_the_leaves_add_up(name, mode):
 
 
 def test_a_model_is_measured_and_its_layers_share_the_time_and_hold_the_peak():
-    model = profile(["kanet-qkv"], model=ModelOptions(size=(64,)), options=QUICK).models[0]
+    document = parse_spec(SMALL, file="small.yaml")
+    model = profile([document], model=ModelOptions(size=(64,)), options=QUICK).models[0]
     assert model.status == "ok"
     assert model.input_shapes == ((1, 3, 64, 64),)
     assert model.total.peak_bytes_measured == pytest.approx(model.total.peak_bytes_predicted, rel=0.02)
@@ -68,19 +82,19 @@ def test_a_model_is_measured_and_its_layers_share_the_time_and_hold_the_peak():
 
 
 def test_a_model_and_its_layers_have_floors():
-    record = profile(["kanet-qkv"], model=ModelOptions(size=(64,)), options=QUICK)
+    record = profile([parse_spec(SMALL, file="small.yaml")], options=QUICK)
     (model,) = record.models
     total, by_name = model.total, {row.layer: row for row in model.layers}
-    assert total.compulsory_bytes == 4 * (3 * 64 * 64 + 1000 + total.params + total.params_norm)
-    linear = by_name["layers.13"]
-    assert linear.compulsory_bytes == 4 * (1280 + 1280 * 1000 + 1000 + 1000)
+    assert total.compulsory_bytes == 4 * (3 * 32 * 32 + 10 + total.params + total.params_norm)
+    linear = by_name["layers.4"]
+    assert linear.compulsory_bytes == 4 * (32 + 32 * 10 + 10 + 10)
     assert linear.traffic.operations == 1
     assert sum(row.traffic.operations for row in model.layers if row.depth == 1) <= total.traffic.operations
     limits = layer_limits(record, model, total)
     assert 1 < limits.times_floor < 10_000
     assert limits.demand.seconds >= limits.floor.seconds
     assert layer_limits(record, model, linear).floor.compute_s == pytest.approx(
-        2 * 1_280_000 / record.protocol.ceilings.products["fp32"]
+        2 * 32 * 10 / record.protocol.ceilings.products["fp32"]
     )
 
 
