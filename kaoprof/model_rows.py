@@ -61,16 +61,22 @@ def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> Layer
 
 
 def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
-    """The model with its counts, per sample. What does not depend on the batch is shared out, to the nearest whole."""
+    """The model with its counts, per sample. What does not depend on the batch is shared out, to the nearest whole.
+
+    Somebody's module stands inside a wrapper, which has no row; but its peak is the model's, backward pass included.
+    """
     batch = workload.inputs[0].shape[0]
     known = {row.layer: row for row in model.layers} if not model.inside else {}
+    wrapper = next((layer for layer in census.layers if model.inside and not layer.layer), None)
     rows = []
     for layer in census.layers:
-        if model.inside and not layer.layer:
-            continue  # the wrapper
+        if layer is wrapper:
+            continue
         path = layer.layer.removeprefix(model.inside).removeprefix(".")
         rows.append(_counted_row(path, layer, known.get(path), batch, depth=layer.depth - bool(model.inside)))
     rows = [row if row.leaf else _summed(row, rows) for row in rows]
+    if wrapper is not None:
+        rows = [row if row.layer else replace(row, peak_bytes_predicted=wrapper.peak_bytes) for row in rows]
     shapes = tuple(spec.shape for spec in workload.inputs)
     return replace(model, batch=batch, input_shapes=shapes, layers=tuple(rows), dtype=workload.dtype)
 

@@ -135,6 +135,15 @@ def test_the_peak_of_a_kanet_is_predicted_within_two_percent(mode):
     assert model.total.peak_bytes_predicted == pytest.approx(model.total.peak_bytes_measured, rel=0.02)
 
 
+def test_the_peak_of_code_is_predicted_with_its_backward_pass():
+    document = code_document("torch.nn:Linear", [(8, 500)], "fp32")
+    spec = replace(document.spec, args=(500, 400))
+    settings = ModelOptions(mode="train", allow_import=True)
+    model = profile([replace(document, spec=spec)], model=settings, options=QUICK).models[0]
+    assert model.total.peak_bytes_measured > 4 * (500 * 400 + 8 * 400)
+    assert model.total.peak_bytes_predicted == pytest.approx(model.total.peak_bytes_measured, rel=0.001)
+
+
 def test_models_side_by_side_are_measured_in_the_same_rounds():
     record = profile(["kao-qkv-56", "nonlocal-56"], model=ModelOptions(size=(28,)), options=QUICK)
     first, second = record.models
