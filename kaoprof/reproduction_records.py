@@ -45,7 +45,10 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReproductionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of `reproduce`. `run` names the run that was judged, if it was not measured for this."""
+    """One run of `reproduce`. `run` names the run that was judged, if it was not measured for this.
+
+    `manners` are the dtypes and modes of its rows, such as `fp32 forward`.
+    """
 
     schema: int = SCHEMA
     kind: str = "reproduction"
@@ -59,3 +62,4 @@ class ReproductionRecord(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Protocol | None = None
     environment: Environment | None = None
     interrupted: bool = False
+    manners: tuple[str, ...] = ()

@@ -79,12 +79,12 @@ def _savings(figure: Figure) -> tuple[str, str]:
 def _where(record: ReproductionRecord) -> list[str]:
     if record.environment is None or record.protocol is None:
         return ["Nothing was measured: claims about measured time and memory are open."]
-    source = (
-        f"Judged from {record.run}, measured"
-        if record.run
-        else f"Measured in {format_seconds(record.protocol.spent_s)}"
-    )
-    return [f"{source} on {record.environment}."]
+    sdpa = record.protocol.sdpa
+    forced = () if sdpa in (None, "auto") else (f"fused attention forced to {sdpa}",)
+    manner = f" ({', '.join((*record.manners, *forced))})" if record.manners else ""
+    if record.run:
+        return [f"Judged from {record.run}{manner}, measured on {record.environment}."]
+    return [f"Measured in {format_seconds(record.protocol.spent_s)}{manner} on {record.environment}."]
 
 
 def warnings_of(record: ReproductionRecord) -> list[str]:

@@ -46,6 +46,7 @@ def reproduce(
         protocol=record.protocol,
         environment=record.environment,
         interrupted=run is None and record.interrupted,
+        manners=tuple(sorted({f"{row.case.dtype} {row.case.mode}" for row in record.rows})),
     )
 
 

@@ -102,8 +102,24 @@ def test_the_factor_of_memory_is_against_the_leanest_implementation():
         return case.spatial[0] ** (4 if case.operator == "nonlocal" and case.implementation == "matmul" else 2)
 
     assert status("2e", rows_of(power(THEORY), fused)) == REFUTED
-    rows = [row for row in rows_of(power(THEORY), fused) if row.case.implementation == "matmul"]
-    assert status("2e", rows) == CONFIRMED  # 56^2 = 3136 times
+    better = rows_of(power(THEORY), lambda case: case.spatial[0] ** (4 if case.operator == "nonlocal" else 2))
+    assert status("2e", better) == CONFIRMED  # 56^2 = 3136 times
+
+
+@pytest.mark.parametrize("number", ["2d", "2e"])
+def test_against_explicit_attention_alone_nothing_is_confirmed(number):
+    rows = rows_of(
+        factor_of(1, 5, 20, 90, 300), lambda case: case.spatial[0] ** (4 if case.operator == "nonlocal" else 2)
+    )
+    assert status(number, rows) == CONFIRMED
+    assert status(number, [row for row in rows if row.case.implementation == "matmul"]) == UNDECIDED
+    plain = [replace(row, backend="math" if row.case.implementation == "sdpa" else None) for row in rows]
+    assert status(number, plain) == UNDECIDED
+    unmeasured = [
+        replace(row, latency=None, counted=None, peak_bytes_measured=None) if row.case.name == "nonlocal:sdpa" else row
+        for row in rows
+    ]
+    assert status(number, unmeasured) == UNDECIDED
 
 
 def test_other_settings_do_not_mix():
