@@ -1,7 +1,6 @@
 """The command `kaoprof`: its subcommands, and the one place where an error becomes a line and an exit code."""
 
 import gc
-import signal
 import sys
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from typer.exceptions import TyperException
 
 from kaoprof.cli.commands import Commands
 from kaoprof.cli.complaints import complain
+from kaoprof.cli.interrupts import heed_interrupts, ignore_interrupts
 from kaoprof.cli.streams import let_go, steady_streams
 from kaoprof.errors import KaoprofError
 from kaoprof.version import __version__
@@ -46,12 +46,9 @@ def main() -> None:
     """Runs the command line and exits: 0 done, 1 a known failure, 2 wrong usage, 3 a limit broken, 130 interrupted."""
     gc.set_threshold(COLLECT_AFTER)
     steady_streams()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) != signal.SIG_IGN:  # nohup ignores the end of a terminal
-            signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: what was measured is kept
+    heed_interrupts()
     code = run(sys.argv[1:])
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_IGN)  # nothing is left to save: a second Ctrl-C would only print a traceback
+    ignore_interrupts()
     sys.exit(code)
 
 

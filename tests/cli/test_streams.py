@@ -52,6 +52,15 @@ def test_ctrl_c_while_modules_are_imported_ends_it_like_any_other(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "kaoprof: interrupted\n")
 
 
+def test_ctrl_c_while_torch_is_imported_is_not_lost(tmp_path):
+    (tmp_path / "torch.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt:\n    pass\n"
+    )  # as the real one, which imports numpy and goes on whatever happens there
+    script = "from kaoprof.cli.interrupts import heed_interrupts as heed; heed(); import torch, time; time.sleep(20)"
+    done = shell(f"{sys.executable} -c '{script}'", PYTHONPATH=str(tmp_path))
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
 def test_a_terminal_without_micro_signs_gets_a_substitute(tmp_path):
     path = tmp_path / "run.json"
     arguments = ["compare", "--h", "8", "--c", "8", "--samples", "2", "--threads", "1", "-o", str(path)]
