@@ -81,9 +81,9 @@ def floor_of(work: Work, ceilings: Ceilings, *, cold: bool) -> Shares | None:
 
 
 def demand_of(work: Work, ceilings: Ceilings, *, cold: bool) -> Shares | None:
-    """What the implementation asks of each limit; None where it was not traced, or a ceiling is not known."""
+    """What the implementation asks of each limit; None if it does nothing, was not traced, or a ceiling is unknown."""
     floor = floor_of(work, ceilings, cold=cold)
-    if floor is None or work.traffic is None or not ceilings.copies:
+    if floor is None or work.traffic is None or not work.traffic.operations or not ceilings.copies:
         return None
     again = max(work.traffic.moved_bytes - work.compulsory_bytes, 0)  # what was in use a moment ago: warm
     return Shares(

@@ -59,7 +59,10 @@ def bound_of(demand: Shares, work: Work, seconds: float) -> str | None:
     least = f"at least {format_seconds(demand.seconds)} of its {format_seconds(seconds)}"
     bound = f"{demand.limit}-bound" if demand.seconds >= EXPLAINED * seconds else "far from its limits"
     if demand.limit == LAUNCH:
-        return f"{bound}: to launch its {work.traffic.operations} operations takes {least}"
+        operations, alone = counted(work.traffic.operations, "operation"), format_seconds(demand.launch_s)
+        if demand.launch_s == work.traffic.launch_s:
+            return f"{bound}: even on the smallest input its {operations} took {alone}, here {format_seconds(seconds)}"
+        return f"{bound}: to launch its {operations} takes {least}"
     if demand.limit == COMPUTE:
         return f"{bound}: its arithmetic takes {least}"
     times = work.traffic.moved_bytes / work.compulsory_bytes

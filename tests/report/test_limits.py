@@ -34,6 +34,18 @@ def test_the_bound_comes_with_its_reason(traffic, reason):
     assert reason_of(standing(record, "kao_qkv:matmul")) == reason
 
 
+def test_what_launches_cost_is_also_seen_on_the_smallest_input():
+    told = Traffic(operations=9, moved_bytes=3_300_000, launch_s=74e-6)
+    record = with_row(measured_record(), "kao_qkv:matmul", traffic=told)
+    expected = "launch-bound: even on the smallest input its 9 operations took 74.0 µs, here 157 µs"
+    assert reason_of(standing(record, "kao_qkv:matmul")) == expected
+
+
+def test_what_launches_nothing_is_bound_by_nothing():
+    record = with_row(measured_record(), "kao_qkv:matmul", traffic=Traffic(operations=0, moved_bytes=0))
+    assert reason_of(standing(record, "kao_qkv:matmul")) is None
+
+
 def test_what_was_not_measured_has_no_bound():
     assert reason_of(standing(measured_record(), "nonlocal:matmul")) is None
 
