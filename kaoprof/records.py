@@ -148,6 +148,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     energy_j: float | None = None
     graph_breaks: int | None = None
 
+    @property
+    def dtype(self) -> str:
+        """What it computes in."""
+        return self.case.dtype
+
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """The device at one moment; None is not told.

@@ -1,6 +1,7 @@
 """Ways to run a module other than eagerly: compiled by torch, or captured once and replayed as a CUDA graph."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -41,11 +42,9 @@ def compile_now(step: Step, synchronize: Callable[[], None]) -> dict[str, Any]:
     """Runs the first call, which compiles: how many `seconds` it took, and the `graph_breaks` that left it in pieces.
 
     Raises:
-        CannotRun: it cannot be compiled; what memory is lacking for stays an error of memory.
+        CannotRun: it cannot be compiled, or nothing of it was; what memory is lacking for stays an error of memory.
     """
-    from torch._dynamo.utils import counters
-
-    before, started = counters["graph_break"].total(), time.perf_counter()
+    before, started = _dynamo_counts(), time.perf_counter()
     try:
         step()
         synchronize()
@@ -53,7 +52,22 @@ def compile_now(step: Step, synchronize: Callable[[], None]) -> dict[str, Any]:
         raise
     except Exception as error:
         raise CannotRun(f"cannot be compiled: {type(error).__name__}: {first_line(error)}") from error
-    return {"seconds": time.perf_counter() - started, "graph_breaks": counters["graph_break"].total() - before}
+    seconds, found = time.perf_counter() - started, _dynamo_counts() - before
+    if found["tried"] and not found["graphs"]:
+        raise CannotRun("torch.compile leaves all of it as it is: its code is one that it skips, or may not touch")
+    return {"seconds": seconds, "graph_breaks": found["breaks"] + found["tried"] - found["traced"]}
+
+
+def _dynamo_counts() -> Counter[str]:
+    """Functions that torch's compiler tried and that it could trace, graphs that it made, breaks between these."""
+    from torch._dynamo.utils import counters
+
+    return Counter(
+        tried=counters["frames"]["total"],
+        traced=counters["frames"]["ok"],
+        graphs=counters["stats"]["unique_graphs"],
+        breaks=counters["graph_break"].total(),
+    )
 
 
 def captured(step: Step) -> Step:

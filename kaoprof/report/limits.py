@@ -10,11 +10,16 @@ from kaoprof.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
 from kaoprof.units import counted, format_bytes, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
+WHY_NOT = "in fp64 too slow or too large for this budget, not twice the same, or no single tensor of real numbers"
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
 
 
 class Examined(Protocol):
     """What both an operator's row and a model's profile know beside their counts and latency."""
+
+    @property
+    def dtype(self) -> str | None:
+        """What it computes in."""
 
     @property
     def latency(self) -> Latency | None:
@@ -99,17 +104,15 @@ def _errors(cell: Named) -> str | None:
         return f"{deviation.largest:.1e}" if deviation and deviation.largest is not None else None
 
     listed = _listed(cell, text)
-    if not listed:
-        return None
-    missing = ", ".join(name for name, one in cell if one.latency and not one.deviation and not _is_replayed(name))
-    why = "too slow in fp64 for this budget, too large, or not twice the same"
-    also = f"; not computed ({why}): {missing}" if missing else ""
-    return f"Largest error against fp64, of the largest value: {listed}{also}."
+    missing = ", ".join(name for name, one in cell if _is_left_out(name, one))
+    said = f"Largest error against fp64, of the largest value: {listed}." if listed else ""
+    lacking = f"Not compared with fp64: {missing} ({WHY_NOT})." if missing else ""
+    return " ".join(filter(None, (said, lacking))) or None
 
 
-def _is_replayed(name: str) -> bool:
-    """A graph that is replayed computes what its eager row does."""
-    return name.endswith(f"{VARIANT}graph")
+def _is_left_out(name: str, one: Examined) -> bool:
+    """Whether it ran and was not compared; fp64 is the reference, and a graph computes what its eager row does."""
+    return bool(one.latency and not one.deviation and one.dtype != "fp64" and not name.endswith(f"{VARIANT}graph"))
 
 
 def _energy(cell: Named) -> str | None:

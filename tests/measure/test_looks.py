@@ -204,6 +204,27 @@ def test_what_was_compiled_in_pieces_says_in_how_many(monkeypatch):
     assert compile_now(lambda: pieces(X), lambda: None)["graph_breaks"] == 1
 
 
+class Untouched(nn.Module):
+    @torch.compiler.disable
+    def forward(self, x):
+        return x + 1
+
+
+@pytest.mark.parametrize("module", [Untouched(), nn.LSTM(7, 3)], ids=["disabled", "LSTM"])
+def test_what_torch_leaves_as_it_is_is_not_called_compiled(module, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    one = compiled(module)
+    with pytest.raises(CannotRun, match="leaves all of it as it is"):
+        compile_now(lambda: one(X), lambda: None)
+
+
+def test_what_was_compiled_before_is_not_called_uncompiled(monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    for module in (nn.Hardswish(), nn.Hardswish()):
+        one = compiled(module)
+        assert compile_now(lambda one=one: one(X), lambda: None)["graph_breaks"] == 0
+
+
 def fake_graphs(monkeypatch, *, fails=False):
     log = []
 
