@@ -4,6 +4,7 @@ Each rule sees the operation's arguments and its output, of which only the shape
 """
 
 import math
+from typing import Any
 
 from torch import Tensor
 
@@ -27,44 +28,24 @@ def dot_macs(left: Tensor, *_: object, **__: object) -> Size:
     return left.numel()
 
 
-def convolution_macs(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    *_: object,
-    out: Tensor,
-    **__: object,
-) -> Size:
+def convolution_macs(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any, out: Tensor, **_: object) -> Size:
     """`(b c *s) , (o c/groups *k) -> (b o *s')`: each output element takes c/groups x prod(k) MACs, padding included.
 
-    A transposed convolution scatters instead: each input element takes as many.
+    A transposed convolution scatters instead: each input element takes as many. The `geometry` is torch's: stride,
+    padding, dilation, whether transposed, output padding, groups.
     """
-    del bias, stride, padding, dilation
+    del bias
+    transposed = geometry[3]
     return (x if transposed else out).numel() * math.prod(weight.shape[1:])
 
 
 def convolution_backward_macs(
-    grad_out: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias_sizes: list[int] | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-    output_mask: list[bool],
-    **_: object,
+    grad_out: Tensor, x: Tensor, weight: Tensor, bias_sizes: list[int] | None, *geometry_and_mask: Any, **_: object
 ) -> Size:
     """Gradients of the input and of the weight are each as dear as the forward pass, groups included."""
-    del bias_sizes, stride, padding, dilation, output_padding, groups
-    forward = (x if transposed else grad_out).numel() * math.prod(weight.shape[1:])
-    return forward * (int(output_mask[0]) + int(output_mask[1]))
+    del bias_sizes
+    *geometry, wanted = geometry_and_mask
+    return convolution_macs(x, weight, None, *geometry, out=grad_out) * (int(wanted[0]) + int(wanted[1]))
 
 
 def attention_macs(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> Size:

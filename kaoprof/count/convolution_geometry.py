@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kaoprof.dims import Size, ceil_div
+from kaoprof.count.onednn import in_blocks_of
+from kaoprof.dims import Size
 
 PLANAR = 2  # spatial axes of an image: what has more is a volume
 BLOCKS = {"AVX512": 16, "AVX2": 8}  # channels in oneDNN's block, by torch's name for the processor
@@ -31,6 +32,7 @@ class Convolution(NamedTuple):
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
+    transposed: bool
     dtype: torch.dtype
 
     @property
@@ -42,6 +44,11 @@ class Convolution(NamedTuple):
     def weights(self) -> Size:
         """How many there are."""
         return self.out * (self.channels // self.groups) * math.prod(self.kernel)
+
+    @property
+    def inputs(self) -> Size:
+        """Elements of the input."""
+        return self.samples * self.channels * math.prod(self.size)
 
     @property
     def outputs(self) -> Size:
@@ -77,11 +84,14 @@ class Convolution(NamedTuple):
         return self.groups == 1 and not self.pointwise and bool(self.channels < block_of_channels())
 
     @property
-    def source_elements(self) -> Size:
-        """Of the input, reordered; none where it is read as it is."""
-        if self.reads_in_place:
-            return 0
+    def input_elements(self) -> Size:
+        """Of the input, reordered."""
         return self.samples * self._in_blocks(self.channels) * math.prod(self.size)
+
+    @property
+    def source_elements(self) -> Size:
+        """Of the input, as it is reordered to be read; none where it is read as it is."""
+        return 0 if self.reads_in_place else self.input_elements
 
     @property
     def result_elements(self) -> Size:
@@ -91,13 +101,17 @@ class Convolution(NamedTuple):
     @property
     def weight_elements(self) -> Size:
         """Of the weights, reordered for the output or for their own gradient."""
+        if not self.reads_in_place:
+            return self.blocked_weight_elements
+        inner = self.channels if self.dtype == torch.float32 else in_blocks_of(self.channels, 2)  # bfloat16 in pairs
+        return in_blocks_of(self.out, block_of_channels()) * inner * math.prod(self.kernel)
+
+    @property
+    def blocked_weight_elements(self) -> Size:
+        """Of the weights, reordered for the gradient of the input: in blocks on both sides."""
         block = block_of_channels()
-        inner = self.channels // self.groups
-        if self.reads_in_place:
-            inner = inner if self.dtype == torch.float32 else in_blocks_of(inner, 2)  # bfloat16 is multiplied in pairs
-        elif self.groups == 1:
-            inner = in_blocks_of(inner, block)
         outer = in_blocks_of(self.out, block) if self.groups == 1 or self.depthwise else self.out
+        inner = in_blocks_of(self.channels, block) if self.groups == 1 else self.channels // self.groups
         return outer * inner * math.prod(self.kernel)
 
     def _in_blocks(self, channels: Size) -> Size:
@@ -131,13 +145,8 @@ def convolution_of(
         places = tuple((one + 2 * pad - reach * (taps - 1) - 1) // step + 1 for one, taps, step, pad, reach, _ in steps)
     return Convolution(
         samples, given, out, tuple(size), places, tuple(kernel), tuple(stride), tuple(padding), tuple(dilation), groups,
-        x.dtype,
+        transposed, x.dtype,
     )  # fmt: skip
-
-
-def in_blocks_of(channels: Size, block: int) -> Size:
-    """Rounded up to whole blocks."""
-    return ceil_div(channels, block) * block
 
 
 def block_of_channels() -> int:

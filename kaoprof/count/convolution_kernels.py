@@ -9,16 +9,10 @@ import math
 
 import torch
 
-from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels, in_blocks_of
-from kaoprof.count.pointwise_scratch import (
-    BOUNDARY_BYTES,
-    SINGLE_BYTES,
-    Points,
-    gathered_bytes,
-    shares_of,
-    summed_bytes,
-)
-from kaoprof.count.product_scratch import multiplies_in_blocks
+from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels
+from kaoprof.count.onednn import BOUNDARY_BYTES, in_blocks_of, multiplies_in_blocks
+from kaoprof.count.pointwise_scratch import Points, gathered_bytes, shares_of, summed_bytes
+from kaoprof.count.tensor_bytes import SINGLE_BYTES
 from kaoprof.count.weight_gradient_scratch import PAGE_BYTES, weight_scratch
 from kaoprof.dims import Size
 
@@ -53,30 +47,19 @@ def _point_bytes(one: Convolution, threads: int) -> Size:
 
 def input_gradient_bytes(one: Convolution, threads: int) -> Size:
     """While the gradient of the input is computed, `(samples channels *size)`."""
-    answer = one.width * one.samples * one.channels * math.prod(one.size)
+    answer = one.width * one.inputs
     if one.strided and (one.groups == 1 or (one.depthwise and one.dtype == torch.bfloat16)):  # channels come last
-        held = one.width * one.outputs + one.width * _all_weights(one) + answer + _padded_bytes(one, threads)
+        held = one.width * (one.outputs + one.blocked_weight_elements) + answer + _padded_bytes(one, threads)
         copies = 3 if one.channels > 1 else 2  # as computed, as a tensor of torch, and with the channels put first
         return max(held, copies * answer)
     if one.depthwise and (one.dilated or len(one.size) > PLANAR):  # plane by plane a product, of what each tap has seen
         columns = SINGLE_BYTES * math.prod(one.kernel) * math.prod(one.places[-2:])
         return answer + max(threads * columns + BOUNDARY_BYTES, answer)
-    in_blocks = (
-        one.channels if one.groups > 1 and not one.depthwise else in_blocks_of(one.channels, block_of_channels())
-    )
-    computed = one.width * one.samples * in_blocks * math.prod(one.size)
+    computed = one.width * one.input_elements
     summed = 0
     if one.pointwise and multiplies_in_blocks(one.dtype):
         summed = summed_bytes(Points(one.samples, one.out, one.channels, one.size), threads)
-    return max(one.width * (one.result_elements + _all_weights(one)) + computed + summed, computed + answer)
-
-
-def _all_weights(one: Convolution) -> Size:
-    """Elements of the weights, in blocks on both sides."""
-    if one.groups > 1:
-        return one.weight_elements
-    block = block_of_channels()
-    return in_blocks_of(one.out, block) * in_blocks_of(one.channels, block) * math.prod(one.kernel)
+    return max(one.width * (one.result_elements + one.blocked_weight_elements) + computed + summed, computed + answer)
 
 
 def _padded_bytes(one: Convolution, threads: int) -> Size:
@@ -94,7 +77,7 @@ def weight_gradient_bytes(one: Convolution, threads: int) -> Size:
     """While the gradient of the weights is computed, `(out channels/groups *kernel)`."""
     answer = one.width * one.weights
     if _by_products(one):
-        return answer + max(columns_scratch(one, threads), answer)
+        return answer + columns_scratch(one, threads)
     computed = one.width * one.weight_elements
     held = one.width * (one.result_elements + one.source_elements) + computed
     if multiplies_in_blocks(one.dtype) and not one.depthwise:

@@ -13,7 +13,8 @@ from torch._prims_common import suggest_memory_format
 
 from kaoprof.count.convolution_geometry import PLANAR, Convolution, convolution_of
 from kaoprof.count.convolution_kernels import input_gradient_bytes, output_bytes, weight_gradient_bytes
-from kaoprof.count.product_scratch import multiplies_in_blocks, refuse_symbols
+from kaoprof.count.layout_copies import copy_of_first
+from kaoprof.count.onednn import multiplies_in_blocks, refuse_symbols
 from kaoprof.count.weight_gradient_scratch import weight_scratch
 from kaoprof.dims import Size
 
@@ -24,79 +25,56 @@ SMALLEST_BLOCK = 4  # channels of a group that blocks can be cut down to
 CHANNELS_LAST = (torch.channels_last, torch.channels_last_3d)
 
 
-def convolution_scratch(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-    *,
-    threads: int,
-    **_: Any,
-) -> Size:
+def convolution_scratch(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any, threads: int, **_: Any) -> Size:
     """Bytes beyond the result of `(b c *s) , (o c/groups *k)`, or transposed of `(b o *s') , (o c/groups *k)`.
+
+    The `geometry` is that of `convolution_of`.
 
     Raises:
         NoFormulaError: the sizes are symbols, and the kernel finds its blocks by a search.
     """
     del bias
-    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    one = convolution_of(x, weight, *geometry)
     laid_out = laid_out_bytes(x)
     if not goes_to_onednn(one, x, threads):
-        columns = columns_bytes(one, samples=one.samples, plain=transposed)
+        columns = columns_bytes(one, samples=one.samples, plain=one.transposed)
         return laid_out + native_bytes(one, columns, copied=one.width * x.numel(), answer=one.width * one.outputs)
     if is_channels_last(x):
         return weight_copies_bytes(one)
     if multiplies_in_blocks(one.dtype) and one.pointwise:
         refuse_symbols(x, weight)
-    if transposed:
-        answer = one.width * one.samples * one.channels * math.prod(one.size)
-        return laid_out + input_gradient_bytes(one, threads) - answer
+    if one.transposed:
+        return laid_out + input_gradient_bytes(one, threads) - one.width * one.inputs
     return laid_out + output_bytes(one, threads) - one.width * one.outputs
 
 
 def convolution_backward_scratch(
-    grad_out: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias_sizes: list[int] | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-    output_mask: list[bool],
-    *,
-    threads: int,
+    grad_out: Tensor, x: Tensor, weight: Tensor, bias_sizes: list[int] | None, *geometry_and_mask: Any, threads: int,
     **_: Any,
-) -> Size:
-    """Bytes beyond the gradients of the input and of the weights, of which `output_mask` names the wanted ones.
+) -> Size:  # fmt: skip
+    """Bytes beyond the gradients of the input and of the weights, of which the mask names the wanted ones.
 
     Raises:
         NoFormulaError: the sizes are symbols, and a kernel finds its blocks by a search.
     """
     del bias_sizes
-    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    *geometry, (input_wanted, weights_wanted, _) = geometry_and_mask
+    one = convolution_of(x, weight, *geometry)
     laid_out = laid_out_bytes(x) + laid_out_bytes(grad_out)
-    of_input = x.numel() * one.width if output_mask[0] else 0
-    of_weights = weight.numel() * one.width if output_mask[1] else 0
+    of_input = x.numel() * one.width if input_wanted else 0
+    of_weights = weight.numel() * one.width if weights_wanted else 0
     if not goes_to_onednn(one, x, threads):
-        plain = transposed or len(one.size) > PLANAR
-        columns = columns_bytes(one, samples=1 if transposed else one.samples, plain=plain)
+        plain = one.transposed or len(one.size) > PLANAR
+        columns = columns_bytes(one, samples=1 if one.transposed else one.samples, plain=plain)
         copied = one.width * (x.numel() + grad_out.numel())
         return laid_out + native_bytes(one, columns, copied=copied, answer=of_input + of_weights)
     if multiplies_in_blocks(one.dtype) and not one.depthwise:
         refuse_symbols(x, weight)
     if is_channels_last(x):
         return weight_copies_bytes(one) + (weight_scratch(one, threads) if multiplies_in_blocks(one.dtype) else 0)
-    compute = output_bytes if transposed else input_gradient_bytes
-    first = compute(one, threads) if output_mask[0] else 0
-    second = weight_gradient_bytes(one, threads) if output_mask[1] else 0
+    compute = output_bytes if one.transposed else input_gradient_bytes
+    first = compute(one, threads) if input_wanted else 0
+    second = weight_gradient_bytes(one, threads) if weights_wanted else 0
     return laid_out + max(first, of_input + second) - of_input - of_weights
 
 
@@ -120,7 +98,7 @@ def is_channels_last(x: Tensor) -> bool:
 
 def laid_out_bytes(x: Tensor) -> Size:
     """What the copy of a tensor takes that lies neither in order nor with its channels innermost."""
-    return 0 if x.is_contiguous() or is_channels_last(x) else x.numel() * x.element_size()
+    return 0 if is_channels_last(x) else copy_of_first(x)
 
 
 def weight_copies_bytes(one: Convolution) -> Size:
@@ -151,33 +129,21 @@ def columns_bytes(one: Convolution, *, samples: Size, plain: bool) -> Size:
     return samples * seen * math.prod(one.places) * one.width
 
 
-def convolution_gap(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-    *_: Any,
-    **__: Any,
-) -> str | None:
+def convolution_gap(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> str | None:
     """Which convolution this is, if it is one whose buffers are not modelled."""
     del bias
-    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
+    one = convolution_of(x, weight, *geometry)
     if _computed_otherwise(one.dtype):
         return f"convolution in {str(one.dtype).removeprefix('torch.')} on this processor"
     if one.dtype != torch.float32 and not multiplies_in_blocks(one.dtype):
         return "dilated convolution by torch's own kernel" if one.dilated else None
-    if transposed and (one.dilated or groups > 1 or is_channels_last(x)):
+    if one.transposed and (one.dilated or one.groups > 1 or is_channels_last(x)):
         return "transposed convolution of this kind"
     volumes = one.depthwise and len(one.size) > PLANAR
     if one.dilated and (one.strided or volumes):
         return "convolution that is dilated, and strided or of volumes by themselves"
-    in_blocks = all(channels // groups % SMALLEST_BLOCK == 0 for channels in (one.channels, one.out))
-    if groups > 1 and not one.depthwise and not in_blocks:
+    in_blocks = all(channels // one.groups % SMALLEST_BLOCK == 0 for channels in (one.channels, one.out))
+    if one.groups > 1 and not one.depthwise and not in_blocks:
         return "convolution of small groups"
     wide = any(
         reach * (taps - 1) + 1 >= size for taps, reach, size in zip(one.kernel, one.dilation, one.size, strict=True)
@@ -193,28 +159,18 @@ def _computed_otherwise(dtype: torch.dtype) -> bool:
 
 
 def gradient_gap(
-    grad_out: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias_sizes: list[int] | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-    *_: Any,
-    **__: Any,
+    grad_out: Tensor, x: Tensor, weight: Tensor, bias_sizes: list[int] | None, *geometry_and_mask: Any
 ) -> str | None:
     """Of which convolution these are the gradients, if their buffers are not modelled."""
     del grad_out, bias_sizes
-    gap = convolution_gap(x, weight, None, stride, padding, dilation, transposed, output_padding, groups)
+    *geometry, _ = geometry_and_mask
+    one = convolution_of(x, weight, *geometry)
+    gap = convolution_gap(x, weight, None, *geometry)
     if gap:
         return gap
-    one = convolution_of(x, weight, stride, padding, dilation, transposed, output_padding, groups)
     if one.depthwise:
         sparse = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))
         return "depthwise convolution that skips input" if sparse else None
-    if groups > 1 and (one.strided or one.dilated):
+    if one.groups > 1 and (one.strided or one.dilated):
         return "convolution of groups that is strided or dilated"
     return "dilated convolution of volumes" if one.dilated and len(one.size) > PLANAR else None

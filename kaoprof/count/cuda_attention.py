@@ -5,8 +5,8 @@ so only where no fused kernel serves. Which one serves was read off `sdp_utils.c
 of compute capability 8.0 and later. cuDNN's kernel, which torch prefers on Hopper, is taken to hold what flash's does.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -14,20 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from kaoprof.count.replacing import replaced
+from kaoprof.count.tensor_bytes import REDUCED, SINGLE_BYTES
 from kaoprof.dims import Size
 
 aten = torch.ops.aten
 
 ATTENTION = F.scaled_dot_product_attention
-HALVES = (torch.float16, torch.bfloat16)
 FLASH_LARGEST_HEAD, CUDNN_LARGEST_HEAD = 256, 128  # channels
 FLASH_ALIGNMENT = 8  # channels; other heads are padded with zeros
 EFFICIENT_ALIGNMENT_BYTES = 16  # of a head; others are not served
-SINGLE_BYTES = 4
-BACKWARD = (
-    aten._scaled_dot_product_flash_attention_backward,  # noqa: SLF001 - the operations' real names
-    aten._scaled_dot_product_efficient_attention_backward,  # noqa: SLF001
-)
 REFUSAL = "No available kernel. Aborting execution."  # torch's own words
 
 
@@ -42,14 +38,9 @@ class CudaAttention(TorchFunctionMode):
         return attend(*args, **(kwargs or {}))
 
 
-@contextmanager
-def attention_inside(attention: Callable[..., Tensor]) -> Iterator[None]:
-    """While active, `nn.MultiheadAttention` calls `attention`: about what is inside of it torch asks no mode."""
-    F.scaled_dot_product_attention = attention
-    try:
-        yield
-    finally:
-        F.scaled_dot_product_attention = ATTENTION
+def attention_inside(attention: Callable[..., Tensor]) -> AbstractContextManager[None]:
+    """A context in which `nn.MultiheadAttention` calls `attention`: about what is inside of it torch asks no mode."""
+    return replaced(F, ATTENTION.__name__, attention)
 
 
 def fused_attention(
@@ -79,7 +70,7 @@ def _is_dense(*tensors: Tensor) -> bool:
 
 def _flash_serves(query: Tensor, key: Tensor, value: Tensor) -> bool:
     """Flash, or cuDNN in its place."""
-    if query.dtype not in HALVES or not _is_dense(query, key, value):
+    if query.dtype not in REDUCED or not _is_dense(query, key, value):
         return False
     head = query.shape[-1]
     if not (head == key.shape[-1] and head == value.shape[-1]):
@@ -91,7 +82,7 @@ def _flash_serves(query: Tensor, key: Tensor, value: Tensor) -> bool:
 
 def _efficient_serves(query: Tensor, key: Tensor, value: Tensor) -> bool:
     allowed = torch.backends.cuda.mem_efficient_sdp_enabled()
-    if not allowed or query.dtype not in (*HALVES, torch.float32) or not _is_dense(query, key, value):
+    if not allowed or query.dtype not in (*REDUCED, torch.float32) or not _is_dense(query, key, value):
         return False
     alignment = EFFICIENT_ALIGNMENT_BYTES // query.element_size()
     head, head_of_values = query.shape[-1], value.shape[-1]
@@ -128,16 +119,14 @@ def _efficient(
     return attended
 
 
-def cuda_scratch_bytes(operation: torch._ops.OpOverload, args: Any) -> Size | None:
+def attention_gradient_scratch(grad_out: Tensor, query: Tensor, *_: object, **__: object) -> Size:
     """Bytes that a fused attention's backward kernel holds for itself: one number per query, and one per element of it.
 
     All are in single precision: the sums of gradient times output, and the gradient of the queries, which is summed up
-    over blocks of keys. None for every other operation. Not modelled: the rounding up to blocks, and the parts into
-    which flash splits the keys where there are few queries, which depends on the GPU.
+    over blocks of keys. Not modelled: the rounding up to blocks, and the parts into which flash splits the keys where
+    there are few queries, which depends on the GPU.
 
     Source: `flash_api.cpp`, `mha_bwd`: `softmax_d`, `dq_accum`; `attention_backward.cu`: `delta`, `workspace`.
     """
-    if operation.overloadpacket not in BACKWARD:
-        return None
-    query = args[1]
+    del grad_out
     return SINGLE_BYTES * (query.shape[0] * query.shape[1] * query.shape[2] + query.numel())

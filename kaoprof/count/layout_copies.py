@@ -8,17 +8,11 @@ import math
 import torch
 from torch import Tensor
 
-from kaoprof.count.product_scratch import multiplies_in_blocks
+from kaoprof.count.onednn import multiplies_in_blocks
+from kaoprof.count.tensor_bytes import REDUCED, SINGLE_BYTES, bytes_of
 from kaoprof.dims import Size
 
-SINGLE_BYTES = 4
 IMAGES = 4  # axes
-REDUCED = (torch.float16, torch.bfloat16)
-
-
-def bytes_of(x: Tensor) -> Size:
-    """Of all its elements."""
-    return x.numel() * x.element_size()
 
 
 def copy_of_first(x: Tensor, *_: object, **__: object) -> Size:

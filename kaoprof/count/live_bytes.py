@@ -13,10 +13,11 @@ from torch.utils._pytree import tree_leaves
 
 from kaoprof.build import Workload, build_inputs, step_of
 from kaoprof.count.attention_backend import served_by
-from kaoprof.count.cuda_attention import CudaAttention, cuda_scratch_bytes
+from kaoprof.count.cuda_attention import CudaAttention
 from kaoprof.count.dry_module import build_dry_module, dry_tensors
 from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.count.scratch import scratch_bytes, scratch_gap
+from kaoprof.count.tensor_bytes import bytes_of
 
 if TYPE_CHECKING:
     from kaoprof.dims import Size
@@ -56,12 +57,7 @@ class LiveBytesMode(TorchDispatchMode):
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
                 self.follow(tensor)
-        held = None if self.device == "cpu" else cuda_scratch_bytes(func, args)
-        if held is not None:
-            self.grow(held)
         self.note(func, args, kwargs)
-        if held is not None:
-            self.shrink(held)
         return out
 
     def note(self, func: Any, args: Any, kwargs: Any) -> None:
@@ -133,7 +129,7 @@ Mode = TypeVar("Mode", bound=LiveBytesMode)
 
 
 def _bytes_of(args: Any) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tree_leaves(args) if isinstance(tensor, Tensor))
+    return sum(bytes_of(tensor) for tensor in tree_leaves(args) if isinstance(tensor, Tensor))
 
 
 def _in_backward() -> bool:

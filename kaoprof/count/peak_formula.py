@@ -14,17 +14,17 @@ from kaoprof.count.attention_backend import served_by
 from kaoprof.count.domain import Domain
 from kaoprof.count.dry_module import build_dry_module
 from kaoprof.count.expressions import greatest
-from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
-from kaoprof.count.live_bytes import LiveBytesMode
-from kaoprof.count.scratch import (
+from kaoprof.count.flash_scratch import (
     FLASH_KEY_BLOCK,
     FLASH_QUERY_BLOCKS,
     flash_backward_bytes,
     flash_bytes_per_thread,
     flash_product_bytes,
     laid_out_bytes,
-    scratch_bytes,
 )
+from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
+from kaoprof.count.live_bytes import LiveBytesMode
+from kaoprof.count.scratch import scratch_bytes
 from kaoprof.count.sizes import NamedSizes, Specialisation, fake_tensors
 from kaoprof.count.symbolic import symbolic_inputs, with_units
 from kaoprof.targets import Target

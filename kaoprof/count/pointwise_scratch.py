@@ -5,18 +5,16 @@ Strides are taken by gathering what will be read; with bfloat16 every thread sum
 by a test. Not modelled: channels-last tensors.
 """
 
-import ctypes
 import math
 from typing import NamedTuple
 
 import torch
 
+from kaoprof.count.onednn import BOUNDARY_BYTES, in_blocks_of, single
+from kaoprof.count.tensor_bytes import HALF_BYTES, SINGLE_BYTES
 from kaoprof.dims import Size, ceil_div
 
 BLOCK = 16  # channels
-HALF_BYTES = 2
-SINGLE_BYTES = 4
-BOUNDARY_BYTES = 128  # what oneDNN adds to a buffer so that it can be aligned
 HALVED_INPUT = 64  # places of an image up to which large weights are shared out among more threads
 SMALL_IMAGE = 49  # likewise where there are far more channels after than before
 MANY_CHANNELS = 512
@@ -51,14 +49,14 @@ def gathered_bytes(channels: Size, places: Size, width: int, threads: int) -> Si
 def summed_bytes(points: Points, threads: int) -> int:
     """What bfloat16 sums are kept in: by each thread, of one sample, of those target channels that it computes."""
     shares = shares_of(points, threads)
-    places: int = _up(math.prod(points.size), shares.places)
-    channels: int = _up(ceil_div(_up(points.target, BLOCK), shares.groups), BLOCK)
+    places: int = in_blocks_of(math.prod(points.size), shares.places)
+    channels: int = in_blocks_of(ceil_div(in_blocks_of(points.target, BLOCK), shares.groups), BLOCK)
     return SINGLE_BYTES * shares.threads * places * channels + BOUNDARY_BYTES
 
 
 def shares_of(points: Points, threads: int) -> Shares:
     """As oneDNN decides."""
-    samples, source, target = points.samples, _up(points.source, BLOCK), _up(points.target, BLOCK)
+    samples, source, target = points.samples, in_blocks_of(points.source, BLOCK), in_blocks_of(points.target, BLOCK)
     places = math.prod(points.size)
     many = 8 * samples >= threads  # several samples for each thread: then weights stay in registers
     block = _places_of_block(points.size, target, many=many)
@@ -70,8 +68,8 @@ def shares_of(points: Points, threads: int) -> Shares:
         groups = max(groups, 2)
     blocks = in_blocks.size[0]
     tiny = HALF_BYTES * samples * places * source < TINY_INPUT_BYTES
-    if tiny and threads > 1 and blocks * in_blocks.target < threads:
-        threads = min(threads, max(blocks, in_blocks.target))
+    if tiny and blocks * in_blocks.target < threads:
+        threads = max(blocks, in_blocks.target)
     return Shares(threads, ceil_div(threads, ceil_div(threads, groups)), block)
 
 
@@ -98,7 +96,7 @@ def _groups(blocks: Points, block: int, places: int, threads: int) -> int:
     """Into how many groups of threads the target channels are divided; `blocks` has targets and places in blocks."""
     samples, source, targets, (n_blocks,) = blocks
     if threads <= MOST_THREADS_JUDGED and samples < threads and targets * n_blocks > threads:
-        heavy = _single(_single(targets * BLOCK * source) / _single(samples * places * source)) > 1
+        heavy = single(single(targets * BLOCK * source) / single(samples * places * source)) > 1
         order = range(threads, 0, -1) if heavy else range(1, threads + 1)
         return min(order, key=lambda groups: _cost(blocks, block, threads, groups))
     fewest = ceil_div(threads, samples * n_blocks)
@@ -112,9 +110,9 @@ def _cost(blocks: Points, block: int, threads: int, groups: int) -> float:
 
     def job(channels: int, shared_by: int) -> float:
         at_once = samples * ceil_div(n_blocks, shared_by) * block
-        arithmetic = _single(_single(_single(at_once) * channels * BLOCK) * source)
-        moved = _single(_single(at_once + channels * BLOCK) * source)
-        return _single(_single(_single(ARITHMETIC_COST) * arithmetic) + _single(_single(factor) * moved))
+        arithmetic = single(single(single(at_once) * channels * BLOCK) * source)
+        moved = single(single(at_once + channels * BLOCK) * source)
+        return single(single(single(ARITHMETIC_COST) * arithmetic) + single(single(factor) * moved))
 
     if threads % groups < targets % groups:
         return job(ceil_div(targets, groups), threads // groups)
@@ -132,22 +130,14 @@ def largest_divider(whole: int, least: int, most: int) -> int:
 
 
 def _in_sight(whole: int, least: int, most: int, step: int) -> range:
-    most = max(1, min(most, whole))
-    return range(most, max(1, min(least, most)) - 1, -step)
+    most = min(most, whole)
+    return range(most, min(least, most) - 1, -step)
 
 
 def _left_over(whole: int, part: int) -> float:
-    return _single((_up(whole, part) - whole) / _up(whole, part))
+    return single((in_blocks_of(whole, part) - whole) / in_blocks_of(whole, part))
 
 
 def second_cache_bytes() -> int:
     """Of the second level, of one core."""
     return int(torch.cpu.get_capabilities()["l2_cache_size"])
-
-
-def _up(size: Size, block: int) -> Size:
-    return ceil_div(size, block) * block
-
-
-def _single(number: float) -> float:
-    return ctypes.c_float(number).value

@@ -7,21 +7,18 @@ the allocator by a test. Not modelled: processors with matrix units (AMX), which
 caches, those without bfloat16 instructions, and half precision (fp16), which most processors only emulate.
 """
 
-import ctypes
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from kaoprof.count.onednn import BOUNDARY_BYTES, in_blocks_of, multiplies_in_blocks, refuse_symbols, single
+from kaoprof.count.tensor_bytes import HALF_BYTES, SINGLE_BYTES, bytes_of
 from kaoprof.dims import ceil_div
-from kaoprof.errors import KaoprofError
 
 SMALL_PRODUCT = 16**3  # MACs: up to so many torch prefers its own kernel
 TINY_PRODUCT = 400  # MACs: below that torch multiplies the matrices of a batch as they lie, else one after the other
-HALF_BYTES = 2
-SINGLE_BYTES = 4
-BLOCK_BOUNDARY_BYTES = 128  # what oneDNN adds to each buffer so that it can be aligned
 CALL_BYTES = 640  # per thread, the descriptions of the blocks that the inner kernel takes: 16 of 40 bytes
 INTERLEAVED_KEYS = 32  # rows of the right matrix that are copied together: 16 pairs
 CACHE_LINE_ELEMENTS = 32
@@ -34,10 +31,6 @@ COPIED_DEPTH, COPIED_ROWS = 4096, 1024  # a left matrix with such a power of two
 MOST_CHUNKS = 16  # blocks of columns that one thread takes at a time, if the left matrix is copied
 SPLIT_DEPTH, MOST_SPLITS = 2048, 4  # from this depth on several threads share one sum
 BALANCED = 3  # blocks per thread above which an uneven rest does not matter
-
-
-class NoFormulaError(KaoprofError):
-    """What a kernel holds for itself is found by a search, so that there is no formula of it over symbolic sizes."""
 
 
 class Product(NamedTuple):
@@ -71,19 +64,19 @@ def product_scratch(left: Tensor, right: Tensor, *_: Any, threads: int, **__: An
     if not multiplies_in_blocks(left.dtype):
         return 0
     refuse_symbols(left, right)
-    if left.ndim == 2 and right.ndim == 2:  # noqa: PLR2004 - matrices
+    if right.ndim == 2:  # noqa: PLR2004 - matrices
         return _matrix_scratch(left, right, threads=threads)
     batch, m, k = (1, *left.shape)[-3:]
     n = 1 if right.ndim == 1 else right.shape[-1]
     if batch * m * k * n > SMALL_PRODUCT:
         columnwise = not left.is_contiguous() and _taken_as_it_lies(left)
-        copies = [tensor for tensor in (left, right) if not _taken_as_it_lies(tensor)]
-        return _bytes_of(copies) + blocked_bytes(Product(batch, m, k, n, columnwise), threads)
+        copied: int = sum(bytes_of(tensor) for tensor in (left, right) if not _taken_as_it_lies(tensor))
+        return copied + blocked_bytes(Product(batch, m, k, n, columnwise), threads)
     if right.ndim == 1:
-        return 0 if _has_a_leading_axis(left) else _bytes_of([left])
+        return 0 if _has_a_leading_axis(left) else bytes_of(left)
     if m * k * n < TINY_PRODUCT:
         return 0
-    return _bytes_of([matrix for matrix in (left[0], right[0]) if not _has_a_leading_axis(matrix)])
+    return sum(bytes_of(matrix) for matrix in (left[0], right[0]) if not _has_a_leading_axis(matrix))
 
 
 def added_product_scratch(bias: Tensor, left: Tensor, right: Tensor, *_: Any, threads: int, **__: Any) -> int:
@@ -94,35 +87,17 @@ def added_product_scratch(bias: Tensor, left: Tensor, right: Tensor, *_: Any, th
 
 def _matrix_scratch(left: Tensor, right: Tensor, *, threads: int) -> int:
     (m, k), n = left.shape, right.shape[-1]
-    copied = _bytes_of([tensor for tensor in (left, right) if not _has_a_leading_axis(tensor)])
-    columnwise = not _rows_lie_together(left) and _rows_lie_together(left.mT)
+    copied: int = sum(bytes_of(tensor) for tensor in (left, right) if not _has_a_leading_axis(tensor))
+    columnwise = _rows_lie_together(left.mT)
     product = Product(1, m, k, n, columnwise)
     if n == 1:  # a result of one column counts as one row, and the product as that of the transposed
         product = Product(1, 1, k, m, columnwise)
     return copied + blocked_bytes(product, threads)
 
 
-def refuse_symbols(*tensors: Tensor) -> None:
-    """Raises `NoFormulaError` if a size is a symbol."""
-    if any(isinstance(size, torch.SymInt) for tensor in tensors for size in tensor.shape):
-        raise NoFormulaError(
-            "on this processor oneDNN finds the blocks of bfloat16 products by a search, which no formula describes",
-            hint="at single sizes the peak is predicted all the same; --dtype fp32 has a formula",
-        )
-
-
-def multiplies_in_blocks(dtype: torch.dtype) -> bool:
-    """Whether torch hands products of this dtype to oneDNN, and that to vector instructions made for bfloat16."""
-    if dtype != torch.bfloat16:
-        return False
-    usable = torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
-    vectors = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - the only door to what the processor can do
-    return usable and vectors and not torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-
-
 def product_gap(left: Tensor, *_: Any) -> str | None:
     """Which product this is, if it is one whose buffers are not modelled."""
-    units = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - see `multiplies_in_blocks`
+    units = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - see `onednn.multiplies_in_blocks`
     return "product of bfloat16 matrices by matrix units" if left.dtype == torch.bfloat16 and units else None
 
 
@@ -131,17 +106,13 @@ def _taken_as_it_lies(tensor: Tensor) -> bool:
     return tensor.is_contiguous() or (tensor.ndim > 1 and tensor.mT.is_contiguous())
 
 
-def _bytes_of(tensors: list[Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
 def _has_a_leading_axis(matrix: Tensor) -> bool:
     """Whether its rows or its columns lie together, as libraries of linear algebra want them."""
     return _rows_lie_together(matrix) or _rows_lie_together(matrix.mT)
 
 
 def _rows_lie_together(matrix: Tensor) -> bool:
-    return bool(matrix.stride(1) == 1 and matrix.stride(0) >= max(1, matrix.shape[1]))
+    return bool(matrix.stride(1) == 1 and matrix.stride(0) >= matrix.shape[1])
 
 
 @lru_cache(maxsize=4096)
@@ -157,13 +128,13 @@ def blocked_bytes(product: Product, threads: int) -> int:
     columns = min(COLUMN_BLOCK, n)
     chunks = 1 if depth >= k else blocking.chunks  # sums that stay unfinished are kept for all columns in a row
     sums = m * n if blocking.splits > 1 else blocking.rows * columns * chunks
-    right = COLUMN_BLOCK * ceil_div(depth, INTERLEAVED_KEYS) * INTERLEAVED_KEYS
+    right = COLUMN_BLOCK * in_blocks_of(depth, INTERLEAVED_KEYS)
     buffers = [CALL_BYTES, HALF_BYTES * right, SINGLE_BYTES * sums]
     if _copies_left(product):
-        line = ceil_div(depth, CACHE_LINE_ELEMENTS) * CACHE_LINE_ELEMENTS
+        line = in_blocks_of(depth, CACHE_LINE_ELEMENTS)
         apart = CACHE_LINE_ELEMENTS if line >= LARGE_POWER_OF_TWO and _is_power_of_two(line) else 0
         buffers.append(HALF_BYTES * blocking.rows * (line + apart))
-    return sum(threads * size + BLOCK_BOUNDARY_BYTES for size in buffers)
+    return sum(threads * size + BOUNDARY_BYTES for size in buffers)
 
 
 def best_blocking(product: Product, threads: int) -> Blocking | None:
@@ -199,11 +170,10 @@ def _unevenness(product: Product, blocking: Blocking, threads: int) -> float:
     """oneDNN's score, in the single precision in which it compares: 0 where every thread has the same to do."""
     batch, m, k, n, _ = product
     rows, chunks, splits = blocking
-    columns = min(COLUMN_BLOCK, n)
     each = threads // splits
-    blocks_of_columns = ceil_div(n, columns)
+    blocks_of_columns = ceil_div(n, COLUMN_BLOCK)
     in_chunks = ceil_div(blocks_of_columns, chunks)
-    work = ceil_div(m, rows) * ceil_div(n, columns * chunks) * batch
+    work = ceil_div(m, rows) * ceil_div(n, COLUMN_BLOCK * chunks) * batch
     terms = (
         _rest(work, each),
         _ratio(rows * ceil_div(m, rows) % m, m),
@@ -213,8 +183,8 @@ def _unevenness(product: Product, blocking: Blocking, threads: int) -> float:
     )
     total = 0.0
     for term in terms:
-        total = _single(total + term)
-    return _single(total / len(terms))
+        total = single(total + term)
+    return single(total / len(terms))
 
 
 def _rest(work: int, portion: int) -> float:
@@ -224,11 +194,7 @@ def _rest(work: int, portion: int) -> float:
 
 
 def _ratio(part: int, whole: int) -> float:
-    return _single(part / whole)
-
-
-def _single(number: float) -> float:
-    return ctypes.c_float(number).value
+    return single(part / whole)
 
 
 def _depth_block(product: Product) -> int:

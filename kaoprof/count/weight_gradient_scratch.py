@@ -6,20 +6,15 @@ and its neighbour for single points of oneDNN 3, and checked against the allocat
 are dilated, depthwise or wider than 14.
 """
 
-import ctypes
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from kaoprof.count.convolution_geometry import Convolution, in_blocks_of
-from kaoprof.count.pointwise_scratch import (
-    BLOCK,
-    BOUNDARY_BYTES,
-    HALF_BYTES,
-    SINGLE_BYTES,
-    divider,
-    largest_divider,
-    second_cache_bytes,
-)
+from kaoprof.count.convolution_geometry import Convolution
+from kaoprof.count.onednn import BOUNDARY_BYTES, in_blocks_of, single
+from kaoprof.count.pointwise_scratch import BLOCK, divider, largest_divider, second_cache_bytes
+from kaoprof.count.tensor_bytes import HALF_BYTES, SINGLE_BYTES
 from kaoprof.dims import ceil_div
 
 PAGE_BYTES = 4096  # where threads wait for each other they take one, and the whole is moved to where a page begins
@@ -49,6 +44,16 @@ class Task(NamedTuple):
     row_out: int
     portions: int
 
+    @property
+    def sources(self) -> int:
+        """Blocks of source channels."""
+        return self.source // self.source_block
+
+    @property
+    def targets(self) -> int:
+        """Blocks of target channels."""
+        return self.target // BLOCK
+
 
 class Split(NamedTuple):
     """How many threads share the images, the target channels and the source channels."""
@@ -67,10 +72,9 @@ def weight_scratch(one: Convolution, threads: int) -> int:
     in_turn = first and _has_wide_rows(task)
     threads_used = split.images * task.groups * split.targets * split.sources
     images = split.images * task.groups
-    sources = threads_used if in_turn else images * (task.source // task.source_block)
-    targets = threads_used if in_turn else images * (task.target // BLOCK)
+    targets = threads_used if in_turn else images * task.targets
     depth, height, _ = task.size
-    transposed_in = 0 if first else sources * task.row_in * task.source_block * height * depth
+    transposed_in = 0 if first else images * task.sources * task.row_in * task.source_block * height * depth
     transposed_out = targets * task.row_out * BLOCK * math.prod(task.places[:2])
     sums = split.images * task.groups * task.target * task.source * math.prod(task.kernel)
     waiting = [1, *(threads_used // share for share in (split.targets, split.sources) if share > 1)]
@@ -113,7 +117,7 @@ def _portions_of_image(one: Convolution, task: Task) -> int:
     kept = task.size == task.places and 1 not in one.kernel and not one.strided
     centred = all(pad == width // 2 for pad, width in zip(one.padding, one.kernel, strict=True))
     small = row_bytes * rows <= FULL_IMAGE_ROWS_BYTES
-    whole = kept and centred and small and not one.reads_in_place and task.source >= FULL_IMAGE_CHANNELS
+    whole = kept and centred and small and task.source >= FULL_IMAGE_CHANNELS
     return 1 if whole else task.places[1]
 
 
@@ -127,33 +131,33 @@ def _has_wide_rows(task: Task) -> bool:
 
 
 def best_split(task: Task, threads: int) -> Split:
-    """The split that moves the least, by oneDNN's guess; the last one of equals."""
-    if threads < task.groups:
-        return Split(1, 1, 1)
+    """The split of a group's threads that moves the least, by oneDNN's guess."""
     each = threads // task.groups
-    best, least = Split(1, 1, 1), _moved(task, Split(1, 1, 1))
-    for images in range(1, min(each, task.portions) + 1):
-        for targets in range(1, min(each // images, task.target // BLOCK) + 1):
-            split = Split(images, targets, min(each // images // targets, task.source // task.source_block))
-            moved = _moved(task, split)
-            if moved <= least:
-                best, least = split, moved
-    if each / 2 < best.images < each and best.images > each // 2:
-        best = best._replace(images=min(task.portions, each))
-    return best
+    best = _least_moved(Split(task.portions, task.targets, task.sources), each, partial(_moved, task))
+    return best._replace(images=min(task.portions, each)) if each // 2 < best.images < each else best
+
+
+def _least_moved(most: Split, threads: int, moved: Callable[[Split], float]) -> Split:
+    """The last one of equals, in the order in which oneDNN tries them."""
+    tried = [
+        Split(images, targets, min(threads // images // targets, most.sources))
+        for images in range(1, min(threads, most.images) + 1)
+        for targets in range(1, min(threads // images, most.targets) + 1)
+    ]
+    return min(reversed([Split(1, 1, 1), *tried]), key=moved)
 
 
 def _moved(task: Task, split: Split) -> float:
     """What a thread reads and writes, weighted, in the single precision in which oneDNN compares."""
-    sources, targets = task.source // task.source_block, task.target // BLOCK
+    sources, targets = task.sources, task.targets
     share = ceil_div(task.portions, split.images)
     image_in = task.size[0] * task.size[1] * task.row_in
     image_out = task.places[0] * task.places[1] * task.row_out
     weights = math.prod(task.kernel)
     read = HALF_BYTES * task.samples * (task.source * image_in + task.target * image_out)
-    scale = _single(_single(0.5 * read) / (SINGLE_BYTES * task.target * task.source * weights))
-    ratio = _single(targets / sources)
-    of_source = max(_single(1 / ratio), 1.0) * (4.0 if scale < 1 else 1.0)
+    scale = single(single(0.5 * read) / (SINGLE_BYTES * task.target * task.source * weights))
+    ratio = single(targets / sources)
+    of_source = max(single(1 / ratio), 1.0) * (4.0 if scale < 1 else 1.0)
     per_source = ceil_div(sources, split.sources)
     per_target = ceil_div(targets, split.targets)
     moved_in = _quotient(
@@ -165,7 +169,7 @@ def _moved(task: Task, split: Split) -> float:
         _product(max(ratio, 1.0), share, per_target, task.samples, BLOCK, *task.places[:2], task.row_out),
         task.portions,
     )  # fmt: skip
-    return _single(_single(moved_in + moved_out) + moved_weights)
+    return single(single(moved_in + moved_out) + moved_weights)
 
 
 def _points_bytes(one: Convolution, threads: int) -> int:
@@ -188,7 +192,7 @@ def _points_bytes(one: Convolution, threads: int) -> int:
 def _portion_of_points(places: tuple[int, ...], *, permuted: bool) -> int:
     """How many places are summed up at a time."""
     whole = math.prod(places)
-    portion = largest_divider(whole, *((7, min(256, whole)) if permuted else (8, 16)))
+    portion = largest_divider(whole, *((7, 256) if permuted else (8, 16)))
     if whole % portion:
         portion = largest_divider(places[-1], 4, places[-1]) if permuted else divider(places[-1], 4, places[-1], step=2)
     if portion > 256:  # noqa: PLR2004 - oneDNN's own bound
@@ -207,27 +211,17 @@ def _points_split(one: Convolution, source: int, target: int, portion: int, thre
         cost: int = BLOCK * portion * mine * (per_source + per_target) + growth * per_target * per_source * BLOCK**2
         return cost
 
-    best = Split(1, 1, 1)
-    for images in range(1, min(threads, portions) + 1):
-        for targets in range(1, min(threads // images, target) + 1):
-            split = Split(images, targets, min(threads // images // targets, source))
-            best = split if moved(split) <= moved(best) else best
-    if threads // 2 < best.images < threads:
-        best = best._replace(images=min(one.samples, threads))
-    return best
+    best = _least_moved(Split(portions, target, source), threads, moved)
+    return best._replace(images=min(one.samples, threads)) if threads // 2 < best.images < threads else best
 
 
 def _product(first: float, *factors: int) -> float:
     for factor in factors:
-        first = _single(first * factor)
+        first = single(first * factor)
     return first
 
 
 def _quotient(first: float, *divisors: int) -> float:
     for divisor in divisors:
-        first = _single(first / divisor)
+        first = single(first / divisor)
     return first
-
-
-def _single(number: float) -> float:
-    return ctypes.c_float(number).value

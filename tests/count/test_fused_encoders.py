@@ -8,8 +8,8 @@ from kaoprof.build import TensorSpec, Workload, build_inputs, build_module, step
 from kaoprof.count.expressions import value_at
 from kaoprof.count.layer_bytes import predict_layer_bytes
 from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.count.onednn import multiplies_in_blocks
 from kaoprof.count.peak_formula import derive_peak
-from kaoprof.count.product_scratch import multiplies_in_blocks
 from kaoprof.dims import MODES
 from kaoprof.measure.layer_meter import layer_peaks
 from kaoprof.measure.meters import CpuMeters
@@ -96,8 +96,7 @@ def test_multihead_attention(size, weights, dtype, mode):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("norm_first", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
+@pytest.mark.parametrize(("norm_first", "activation"), [(False, "relu"), (True, "gelu"), (False, "gelu")])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", MODES)
 def test_stacks_of_encoder_layers(size, norm_first, activation, dtype, mode):

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from kaoprof.build import TensorSpec, Workload, build_inputs, build_module, step_of
 from kaoprof.count.live_bytes import predict_peak_bytes
-from kaoprof.count.product_scratch import multiplies_in_blocks
+from kaoprof.count.onednn import multiplies_in_blocks
 from kaoprof.dims import MODES
 from kaoprof.measure.meters import CpuMeters
 

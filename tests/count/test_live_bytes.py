@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from kaoprof.build import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
 from kaoprof.catalog import OPERATORS
 from kaoprof.count.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
-from kaoprof.count.product_scratch import multiplies_in_blocks
+from kaoprof.count.onednn import multiplies_in_blocks
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions, Dims
 from kaoprof.measure.meters import CpuMeters
 from kaoprof.networks import network_workload
@@ -109,9 +109,7 @@ def test_training_is_predicted_with_its_kernels_buffers_and_gradients_added_in_p
 @pytest.mark.parametrize("name", OPERATORS)
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    ("c", "spatial"), [(32, (28, 28)), (8, (30, 7)), (16, (4, 9, 10)), (8, (300,)), (64, (31, 29))]
-)
+@pytest.mark.parametrize(("c", "spatial"), [(8, (300,)), (64, (31, 29)), (16, (4, 9, 10))])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_bfloat16_is_predicted_with_the_blocks_of_its_products(name, implementation, mode, c, spatial, threads):
     before = torch.get_num_threads()

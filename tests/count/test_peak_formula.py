@@ -9,10 +9,10 @@ import torch
 from kaoprof.catalog import OPERATORS
 from kaoprof.count.expressions import value_at
 from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.count.onednn import NoFormulaError
 from kaoprof.count.peak_formula import derive_peak
-from kaoprof.count.product_scratch import NoFormulaError
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions
-from kaoprof.targets import operator_target
+from kaoprof.targets import Target, operator_target
 
 THREADS = 3
 LAYOUTS = ((1, 1), (2, 2), (3, 1))  # (spatial axes, heads)
@@ -22,14 +22,14 @@ LARGEST = {1: 1500, 2: 40, 3: 13}  # so that the fused kernel's blocks of 192 an
 @pytest.mark.parametrize(
     ("name", "implementation", "mode", "layout"), list(itertools.product(OPERATORS, IMPLEMENTATIONS, MODES, LAYOUTS))
 )
-def test_the_formula_is_the_predicted_peak_at_ten_sizes(name, implementation, mode, layout):
+def test_the_formula_is_the_predicted_peak_at_five_sizes(name, implementation, mode, layout):
     ndim, heads = layout
     options = AttentionOptions(heads=heads, projection="qkvo", implementation=implementation)
     target = operator_target(name, options, ndim=ndim, mode=mode)
     peak = derive_peak(target, device="cpu", threads=THREADS)
     assert peak.specialisations == ()
     draw = random.Random(f"{name} {implementation} {mode} {layout}")  # noqa: S311 - sizes to test at
-    for _ in range(10):
+    for _ in range(5):
         sizes = {axis: draw.randint(3, LARGEST[ndim]) for axis in target.sizes}
         sizes |= {"b": draw.randint(2, 5), "c": heads * draw.randint(2, 20)}
         predicted = predict_peak_bytes(target.at(sizes), device="cpu", threads=THREADS)
@@ -42,5 +42,12 @@ def test_blocks_that_are_searched_for_have_no_formula(monkeypatch):
     for implementation, mode in (("matmul", "forward"), ("sdpa", "train")):
         options = AttentionOptions(projection="none", implementation=implementation)
         target = operator_target("nonlocal", options, ndim=2, mode=mode, dtype="bf16")
+        with pytest.raises(NoFormulaError, match="finds the blocks"):
+            derive_peak(target, device="cpu", threads=THREADS)
+    for kernel, mode in ((1, "forward"), (3, "train")):
+        target = Target(
+            factory="torch.nn:Conv2d", args=("c", 32, kernel), inputs=(("b", "c", "h", "w"),),
+            sizes={"b": 2, "c": 16, "h": 28, "w": 30}, mode=mode, dtype="bf16",
+        )  # fmt: skip
         with pytest.raises(NoFormulaError, match="finds the blocks"):
             derive_peak(target, device="cpu", threads=THREADS)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from kaoprof.count.convolution_geometry import convolution_of, in_blocks_of
+from kaoprof.count.convolution_geometry import convolution_of
+from kaoprof.count.onednn import in_blocks_of, multiplies_in_blocks
 from kaoprof.count.pointwise_scratch import BLOCK, Points, gathered_bytes, shares_of, summed_bytes
-from kaoprof.count.product_scratch import multiplies_in_blocks
 from kaoprof.count.weight_gradient_scratch import weight_scratch
 from kaoprof.measure.meters import MEMORY_EVENT
 
@@ -16,32 +16,51 @@ aten = torch.ops.aten
 pytestmark = pytest.mark.skipif(
     not multiplies_in_blocks(torch.bfloat16), reason="bfloat16 goes another way on this processor"
 )
-POINTS = [  # batch, channels in, out, size
+POINTS = [  # batch, channels in, out, size; each is taken for a decision that no other one shows
     (1, 24, 120, (56, 56)),
-    (2, 160, 320, (7, 7)),  # places beyond whole blocks
-    (1, 96, 24, (20, 14)),
-    (3, 640, 640, (7, 7)),  # weights larger than a cache, on a small image
-    (1, 33, 1280, (5,)),  # one axis
-    (5, 3, 64, (4, 10, 6)),  # few channels, a volume
-    (1, 8, 136, (3, 3)),  # a tiny input
-    (8, 200, 200, (15, 20)),
+    (3, 640, 136, (20,)),  # one axis
+    (1, 33, 8, (20, 3)),  # fewer rows than are worth dividing
+    (3, 200, 1280, (14, 4)),  # far more channels after than before
+    (5, 33, 120, (3,)),  # a tiny input
+    (2, 24, 8, (10, 4)),
+    (5, 640, 1280, (4,)),  # weights larger than a cache
+    (3, 64, 8, (5, 3)),  # places beyond whole blocks
+    (1, 8, 64, (4, 4, 4)),  # few channels, a volume
+    (1, 8, 120, (4, 6, 6)),
+    (5, 33, 640, (3,)),
+    (1, 96, 64, (10, 3, 3)),
+    (3, 640, 640, (5,)),
+    (3, 640, 1280, (5, 14)),
 ]
-KERNELS = [  # batch, channels in, out, size, kernel, stride, padding, groups
+KERNELS = [  # batch, channels in, out, size, kernel, stride, padding, groups; chosen likewise
     (2, 32, 48, (28, 28), 3, 1, 1, 1),
-    (1, 64, 64, (56, 56), 3, 1, 1, 2),
-    (2, 16, 130, (20, 28), 5, 4, 2, 1),
-    (1, 3, 64, (56, 20), 7, 2, 3, 1),  # a first layer
+    (1, 32, 64, (3, 56), 3, 1, 1, 2),
+    (1, 2, 64, (5, 9), 7, 3, 3, 1),  # a first layer
+    (4, 8, 16, (60, 130), 7, 1, 0, 1),
+    (3, 8, 32, (60, 126), 1, 2, 0, 1),
+    (1, 1, 96, (14, 20), 1, 1, 0, 1),
+    (1, 2, 16, (3, 15), 1, 1, 0, 1),
+    (3, 5, 32, (14, 5, 9), 1, 3, 0, 1),
+    (1, 8, 96, (18, 9, 18), 5, 1, 2, 1),
     (1, 1, 96, (130, 250), 3, 1, 1, 1),  # a first layer with wide rows, of more than a cache
-    (3, 160, 32, (14, 14), 3, 1, 1, 1),  # images that are taken whole
-    (2, 33, 72, (7,), 7, 1, 3, 1),
-    (1, 24, 32, (5, 14, 9), 3, 1, 1, 1),
-    (4, 24, 1280, (7, 7), 1, 1, 0, 1),  # single points: small images are transposed
-    (2, 96, 72, (28, 28), 1, 1, 0, 1),
-    (2, 24, 40, (16, 30), 1, 2, 0, 1),
+    (1, 1, 96, (250, 100), 3, 1, 1, 1),  # its rows are not wide
+    (1, 1, 64, (20000,), 3, 1, 1, 1),  # it has but one row
+    (1, 1, 96, (2, 64, 128), 3, 1, 1, 1),  # wide planes
+    (1, 160, 72, (5, 9), 2, 1, 1, 1),
+    (1, 160, 32, (14, 56), 3, 1, 1, 1),  # images that are taken whole
+    (1, 128, 32, (8, 300), 7, 1, 3, 1),  # a few of its rows are too much for that
+    (2, 64, 1280, (2, 125), 2, 1, 1, 1),
+    (3, 33, 64, (56, 7), 1, 3, 0, 1),
+    (1, 24, 64, (20,), 1, 1, 0, 1),  # single points: small images are transposed
+    (1, 96, 72, (9,), 1, 3, 0, 1),
+    (2, 33, 72, (15, 56), 1, 1, 0, 1),
+    (1, 32, 32, (15, 301), 1, 1, 0, 1),  # long rows that nothing divides
+    (1, 24, 32, (9, 15, 18), 1, 1, 0, 1),
+    (2, 16, 130, (14, 15, 18), 1, 1, 0, 1),
 ]
 
 
-@pytest.fixture(params=[1, 2, 3, 8])
+@pytest.fixture(params=[1, 3, 8, 32])
 def threads(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)

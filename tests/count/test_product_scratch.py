@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from kaoprof.count.product_scratch import Product, blocked_bytes, multiplies_in_blocks, product_scratch
+from kaoprof.count.onednn import multiplies_in_blocks
+from kaoprof.count.product_scratch import Product, blocked_bytes, product_scratch
 from kaoprof.count.scratch import scratch_bytes
 from kaoprof.measure.meters import CpuMeters
 
@@ -26,11 +27,14 @@ SIZES = [  # batch, m, k, n
     (1, 1, 4096, 80),
     (2, 3, 5, 7),  # too small for oneDNN, and a batch for libraries altogether
     (3, 9, 10, 11),  # a batch of these is multiplied one by one
+    (2, 24, 2048, 40),  # a batch shares no sum
+    (1, 1100, 5000, 17),  # no power of two: not copied
+    (1, 40, 4096, 200),
 ]
 LAYOUTS = ["rows", "columns", "every second"]
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 4])
 def threads(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
@@ -55,8 +59,10 @@ def assert_predicted(operation, *args, threads):
 
 @WITH_BLOCKS
 @pytest.mark.parametrize(("batch", "m", "k", "n"), SIZES)
-@pytest.mark.parametrize("right_layout", LAYOUTS)
-@pytest.mark.parametrize("left_layout", LAYOUTS)
+@pytest.mark.parametrize(("left_layout", "right_layout"), [
+    ("rows", "rows"), ("columns", "rows"), ("columns", "columns"), ("rows", "every second"),
+    ("every second", "columns"),
+])  # fmt: skip
 def test_products_are_predicted_to_the_byte(batch, m, k, n, left_layout, right_layout, threads):
     left, right = matrices(batch, m, k, left_layout), matrices(batch, k, n, right_layout)
     assert_predicted(aten.bmm.default, left, right, threads=threads)
@@ -76,8 +82,15 @@ def test_products_that_are_added_hold_the_same(batch, m, k, n, threads):
 @pytest.mark.parametrize(("m", "k"), [(57, 1601), (300, 40), (1, 5000), (20, 30)])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_matrix_times_a_vector(m, k, layout, threads):
-    left, vector = matrices(1, m, k, layout)[0], torch.randn(k).bfloat16()
-    assert_predicted(aten.mv.default, left, vector, threads=threads)
+    left, vector = matrices(1, m, k, layout)[0], torch.randn(2 * k).bfloat16()
+    assert_predicted(aten.mv.default, left, vector[:k], threads=threads)
+    assert_predicted(aten.mv.default, left, vector[::2], threads=threads)
+
+
+@WITH_BLOCKS
+def test_a_row_that_is_repeated_is_copied(threads):
+    row, right = matrices(1, 1, 60, "rows")[0], matrices(1, 60, 70, "rows")[0]
+    assert_predicted(aten.mm.default, row.expand(50, 60), right, threads=threads)
 
 
 @WITH_BLOCKS
