@@ -21,6 +21,8 @@ from kaoprof.dims import Size
 NATIVE_ELEMENTS = 20480  # up to so many input elements of one sample torch prefers its native kernel
 LARGE_KERNEL = 3  # a kernel larger than this on both axes goes to oneDNN in any case
 MANY_SAMPLES = 16  # from so many samples on, 1 x 1 kernels go to oneDNN also on one thread
+LARGEST_KERNEL = 7  # in groups: what larger ones hold was seen to be otherwise
+LARGEST_STRIDE = 2  # of transposed convolutions, likewise
 SMALLEST_BLOCK = 4  # channels of a group that blocks can be cut down to
 CHANNELS_LAST = (torch.channels_last, torch.channels_last_3d)
 
@@ -136,9 +138,16 @@ def convolution_gap(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: A
     if _computed_otherwise(one.dtype):
         return f"convolution in {str(one.dtype).removeprefix('torch.')} on this processor"
     if one.dtype != torch.float32 and not multiplies_in_blocks(one.dtype):
-        return "dilated convolution by torch's own kernel" if one.dilated else None
-    if one.transposed and (one.dilated or one.groups > 1 or is_channels_last(x)):
+        return _native_gap(one)
+    return _onednn_gap(one, x)
+
+
+def _onednn_gap(one: Convolution, x: Tensor) -> str | None:
+    """The same of oneDNN's kernels."""
+    if one.transposed and (one.dilated or one.groups > 1 or is_channels_last(x) or max(one.stride) > LARGEST_STRIDE):
         return "transposed convolution of this kind"
+    if one.groups > 1 and max(one.kernel) > LARGEST_KERNEL:
+        return "convolution of groups with a large kernel"
     volumes = one.depthwise and len(one.size) > PLANAR
     if one.dilated and (one.strided or volumes):
         return "convolution that is dilated, and strided or of volumes by themselves"
@@ -149,6 +158,15 @@ def convolution_gap(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: A
         reach * (taps - 1) + 1 >= size for taps, reach, size in zip(one.kernel, one.dilation, one.size, strict=True)
     )
     return "convolution with a kernel as wide as its input" if wide and not one.pointwise else None
+
+
+def _native_gap(one: Convolution) -> str | None:
+    """The same of torch's own kernel, which multiplies columns."""
+    if one.dilated:
+        return "dilated convolution by torch's own kernel"
+    alone = one.groups > 1 and (one.samples == 1 or one.pointwise)
+    otherwise = len(one.size) > PLANAR and (alone or one.transposed)
+    return "convolution of volumes, in groups or transposed, by torch's own kernel" if otherwise else None
 
 
 def _computed_otherwise(dtype: torch.dtype) -> bool:
@@ -168,6 +186,8 @@ def gradient_gap(
     gap = convolution_gap(x, weight, None, *geometry)
     if gap:
         return gap
+    if is_channels_last(x) and not one.depthwise:
+        return "gradients of a convolution whose channels lie innermost"
     if one.depthwise:
         sparse = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))
         return "depthwise convolution that skips input" if sparse else None

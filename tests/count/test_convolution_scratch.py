@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from kaoprof.count import convolution_scratch
 from kaoprof.count.convolution_geometry import BLOCKS
 from kaoprof.count.onednn import multiplies_in_blocks
 from kaoprof.count.scratch import scratch_bytes, scratch_gap
@@ -173,6 +174,7 @@ def test_a_tensor_that_lies_in_no_order_is_copied_first():
     ((2, 2, 12, 20, 28, 3, 1, 1, 1, 4), "convolution of small groups"),
     ((2, 2, 32, 32, 28, 3, 2, 2, 2, 1), "dilated, and strided"),
     ((2, 2, 32, 32, 5, 5, 1, 2, 1, 1), "as wide as its input"),
+    ((2, 2, 32, 32, 28, 9, 1, 4, 1, 2), "of groups with a large kernel"),
 ])  # fmt: skip
 def test_what_is_not_modelled_is_named(shape, named):
     x, weight, rest = tensors(shape, torch.float32)
@@ -181,6 +183,21 @@ def test_what_is_not_modelled_is_named(shape, named):
     args = (grad_out, x, weight, None, *rest, [True, True, False])
     assert named in scratch_gap(aten.convolution_backward.default, args, device="cpu")
     assert scratch_gap(aten.convolution.default, (x, weight, None, *rest), device="cuda") is None
+
+
+def test_gradients_of_what_lies_channels_last_are_named_but_those_of_depthwise_ones():
+    for groups, named in ((1, "gradients of a convolution whose channels lie innermost"), (32, None)):
+        x, weight, rest = tensors((2, 2, 32, 32, 28, 3, 1, 1, 1, groups), torch.float32)
+        grad_out = aten.convolution.default(x, weight, None, *rest)
+        args = (grad_out, x.to(memory_format=torch.channels_last), weight, None, *rest, [True, True, False])
+        assert scratch_gap(aten.convolution_backward.default, args, device="cpu") == named
+
+
+def test_half_precision_volumes_by_torchs_own_kernel_are_named(monkeypatch):
+    x, weight, rest = tensors((3, 1, 32, 32, 9, 3, 1, 1, 1, 2), torch.float16)
+    monkeypatch.setattr(convolution_scratch, "_computed_otherwise", lambda _: False)
+    named = scratch_gap(aten.convolution.default, (x, weight, None, *rest), device="cpu")
+    assert named == "convolution of volumes, in groups or transposed, by torch's own kernel"
 
 
 def test_bfloat16_on_other_processors_is_named(monkeypatch):
