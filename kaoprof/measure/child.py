@@ -116,7 +116,8 @@ class Child:
         self.last_words.seek(0)
         text = self.last_words.read()[-LAST_WORDS_BYTES:].decode(errors="replace")
         words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
-        return ChildLost("error", f"the measuring process ended with code {code}: {words[-1] if words else 'no words'}")
+        last = f": {words[-1]}" if words else ""
+        return ChildLost("error", f"the measuring process ended with code {code}{last}")
 
     def kill(self) -> None:
         """Ends the process, whatever it is doing, and frees what belongs to it."""

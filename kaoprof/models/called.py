@@ -50,7 +50,8 @@ def float_tensors(answer: Any) -> tuple[Tensor, ...]:
     """
     found = {id(leaf): leaf for leaf in _leaves(answer) if leaf.is_floating_point()}
     if not found:
-        name = type(answer).__name__
+        dtypes = sorted({str(leaf.dtype).removeprefix("torch.") for leaf in _leaves(answer)})
+        name = f"tensors of {' and '.join(dtypes)}" if dtypes else type(answer).__name__
         raise UsageError(f"the module answers with {name}, without a floating-point tensor", where="module")
     return tuple(found.values())
 

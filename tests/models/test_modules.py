@@ -165,5 +165,7 @@ def test_what_is_no_module_or_no_tensor_is_refused():
 
     with pytest.raises(UsageError, match=r"made .int., not a torch\.nn\.Module"):
         CalledModule(5, [{"shape": [1]}])
-    with pytest.raises(UsageError, match="without a floating-point tensor"):
+    with pytest.raises(UsageError, match="answers with tensors of int64, without a floating-point tensor"):
         float_tensors({"a": [torch.zeros(1, dtype=torch.int64)]})
+    with pytest.raises(UsageError, match="answers with NoneType, without"):
+        float_tensors(None)
