@@ -68,6 +68,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f"must be between 1 and {MOST[name]}, not {value}", where=name)
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"must be between 0 and 2^63, not {self.seed}", where="seed")
+        if self.analytic and self.variants:
+            raise UsageError("excludes analytic, which runs nothing", where=self.variants[0])
         one_of("cache", self.cache, CACHES)
         one_of("sdpa", self.sdpa, SDPA_BACKENDS)
         if self.affinity is not None and not all(0 <= core < MOST_CORES for core in self.affinity):

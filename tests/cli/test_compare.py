@@ -124,6 +124,7 @@ def test_python_returns_the_record():
         (["--h", "8", "--sdpa", "flush"], 2, "did you mean 'flash'?"),
         (["--h", "8", "--affinity", "first"], 2, "'first' does not name cores"),
         (["--h", "8", "--affinity", "0,"], 2, "does not name cores"),
+        (["--h", "8", "--analytic", "--compile"], 2, "compile: excludes analytic"),
         (["--h", "8", "--affinity", "9999"], 2, "cores are numbered from 0 to 4095"),
         (["--h", "8", "--device", "mps"], 2, "MPS is not supported"),
         (["--hight", "8"], 2, "No such option"),
