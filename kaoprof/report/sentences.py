@@ -23,7 +23,7 @@ AGREE = (
 )
 AGREE_ON_CODE = (
     "'=': torch's dispatcher and fvcore count the same MACs; code has no closed form. '!': they do not. '>': some "
-    "operations have no rule, so it is more."
+    "operations have no rule, so it is more. No mark: fvcore cannot count it."
 )
 
 
