@@ -40,9 +40,12 @@ def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch):
 @linux
 def test_what_our_children_work_is_ours_while_they_run_and_afterwards():
     before = read(())
-    child = subprocess.Popen([sys.executable, "-c", SPIN + "\ninput()"], stdin=subprocess.PIPE)
-    while psutil.Process(child.pid).cpu_times().user < 0.4:
-        assert child.poll() is None
+    child = subprocess.Popen(
+        [sys.executable, "-c", SPIN + "\nprint('spun', flush=True)\ninput()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout.readline() == b"spun\n"
     running = read(())
     child.communicate(b"\n")
     ended = read(())
