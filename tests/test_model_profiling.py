@@ -91,7 +91,7 @@ def test_a_model_and_its_layers_have_floors():
     assert linear.traffic.operations == 1
     assert sum(row.traffic.operations for row in model.layers if row.depth == 1) <= total.traffic.operations
     limits = layer_limits(record, model, total)
-    assert 1 < limits.times_floor < 10_000
+    assert limits.times_floor > 1
     assert limits.demand.seconds >= limits.floor.seconds
     assert layer_limits(record, model, linear).floor.compute_s == pytest.approx(
         2 * 32 * 10 / record.protocol.ceilings.products["fp32"]
