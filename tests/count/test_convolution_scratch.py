@@ -57,14 +57,6 @@ SHAPES = [  # axes, batch, channels in, out, size, kernel, stride, padding, dila
 ]
 
 
-@pytest.fixture(params=[1, 4])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 def tensors(shape, dtype, *, transposed=False):
     """Input, weights and the other arguments of `aten.convolution`."""
     axes, batch, channels, out, size, kernel, stride, padding, dilation, groups = shape

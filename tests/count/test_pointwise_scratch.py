@@ -60,12 +60,7 @@ KERNELS = [  # batch, channels in, out, size, kernel, stride, padding, groups; c
 ]
 
 
-@pytest.fixture(params=[1, 3, 8, 32])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+MANY_THREADS = pytest.mark.parametrize("threads", [1, 3, 8, 32], indirect=True)
 
 
 def allocations(step):
@@ -82,6 +77,7 @@ def bfloat16s(*shape):
 
 
 @pytest.mark.parametrize(("batch", "channels", "out", "size"), POINTS)
+@MANY_THREADS
 def test_sums_of_single_points_and_of_their_inputs_gradient(batch, channels, out, size, threads):
     x, weight = bfloat16s(batch, channels, *size), bfloat16s(out, channels, *[1] * len(size))
     rest = [1] * len(size), [0] * len(size), [1] * len(size), False, [0] * len(size), 1
@@ -94,6 +90,7 @@ def test_sums_of_single_points_and_of_their_inputs_gradient(batch, channels, out
 
 
 @pytest.mark.parametrize(("batch", "channels", "out", "size"), [(3, 64, 128, (28, 28)), (1, 3, 40, (20, 8))])
+@MANY_THREADS
 def test_strided_points_are_gathered(batch, channels, out, size, threads):
     x, weight = bfloat16s(batch, channels, *size), bfloat16s(out, channels, 1, 1)
     found = allocations(lambda: torch.conv2d(x, weight, stride=2))
@@ -104,6 +101,7 @@ def test_strided_points_are_gathered(batch, channels, out, size, threads):
 
 
 @pytest.mark.parametrize(("batch", "channels", "out", "size", "kernel", "stride", "padding", "groups"), KERNELS)
+@MANY_THREADS
 def test_weight_gradients(batch, channels, out, size, kernel, stride, padding, groups, threads):
     axes = len(size)
     x, weight = bfloat16s(batch, channels, *size), bfloat16s(out, channels // groups, *[kernel] * axes)

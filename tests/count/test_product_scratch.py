@@ -34,14 +34,6 @@ SIZES = [  # batch, m, k, n
 LAYOUTS = ["rows", "columns", "every second"]
 
 
-@pytest.fixture(params=[1, 4])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 def matrices(batch, rows, columns, layout):
     """`(batch rows columns)`, whose rows or columns lie together, or neither."""
     if layout == "every second":
