@@ -134,7 +134,10 @@ def columns_bytes(one: Convolution, *, samples: Size, plain: bool) -> Size:
 def convolution_gap(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> str | None:
     """Which convolution this is, if it is one whose buffers are not modelled."""
     del bias
-    one = convolution_of(x, weight, *geometry)
+    return _gap_of(convolution_of(x, weight, *geometry), x)
+
+
+def _gap_of(one: Convolution, x: Tensor) -> str | None:
     if _computed_otherwise(one.dtype):
         return f"convolution in {str(one.dtype).removeprefix('torch.')} on this processor"
     if one.dtype != torch.float32 and not multiplies_in_blocks(one.dtype):
@@ -183,7 +186,7 @@ def gradient_gap(
     del grad_out, bias_sizes
     *geometry, _ = geometry_and_mask
     one = convolution_of(x, weight, *geometry)
-    gap = convolution_gap(x, weight, None, *geometry)
+    gap = _gap_of(one, x)
     if gap:
         return gap
     if is_channels_last(x) and not one.depthwise:
