@@ -1,5 +1,6 @@
 """What every rendering of a `reproduce` shares: two tables of printed figures beside ours, and the claims."""
 
+from kaoprof.report.sentences import forced_of
 from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.reproduction_records import DIFFERS, Figure, ReproductionRecord
 from kaoprof.units import format_count, format_seconds
@@ -79,9 +80,7 @@ def _savings(figure: Figure) -> tuple[str, str]:
 def _where(record: ReproductionRecord) -> list[str]:
     if record.environment is None or record.protocol is None:
         return ["Nothing was measured: claims about measured time and memory are open."]
-    sdpa = record.protocol.sdpa
-    forced = () if sdpa in (None, "auto") else (f"fused attention forced to {sdpa}",)
-    manner = f" ({', '.join((*record.manners, *forced))})" if record.manners else ""
+    manner = f" ({', '.join((*record.manners, *forced_of(record.protocol)))})" if record.manners else ""
     if record.run:
         return [f"Judged from {record.run}{manner}, measured on {record.environment}."]
     return [f"Measured in {format_seconds(record.protocol.spent_s)}{manner} on {record.environment}."]

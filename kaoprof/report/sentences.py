@@ -3,7 +3,7 @@
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings import Baseline, Standing, find_baseline
 from kaoprof.layer_records import ProfileRecord
-from kaoprof.records import Record, Row
+from kaoprof.records import Protocol, Record, Row
 from kaoprof.report.limits import reason_of
 from kaoprof.stats import Estimate
 from kaoprof.units import counted, format_bytes, format_ratio, format_seconds, three_digits
@@ -35,6 +35,11 @@ def agreement_of(record: ProfileRecord) -> list[str]:
     return [AGREE if any(total.macs_analytic is not None for total in totals) else AGREE_ON_CODE]
 
 
+def forced_of(protocol: Protocol) -> tuple[str, ...]:
+    """Which backend fused attention had to take, if it was not free to choose."""
+    return () if protocol.sdpa in (None, "auto") else (f"fused attention forced to {protocol.sdpa}",)
+
+
 def protocol_of(record: Record | ProfileRecord) -> list[str]:
     """How it was measured, and where: two sentences, or none if nothing was."""
     protocol, environment = record.protocol, record.environment
@@ -44,7 +49,7 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
     samples = [len(one.latency.samples_s) for one in measured if one.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
     flushed += {"cold": ", caches emptied before every call", "warm": ", caches warm"}.get(protocol.cache or "", "")
-    flushed += f", fused attention forced to {protocol.sdpa}" if protocol.sdpa not in (None, "auto") else ""
+    flushed += "".join(f", {forced}" for forced in forced_of(protocol))
     fewest, most = min(samples, default=0), max(samples, default=0)
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
     interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
