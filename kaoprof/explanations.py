@@ -82,6 +82,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         proof: against the catalog's closed forms; empty where there are none.
         checked: size tuples at which everything was counted again concretely, and agreed.
         uncounted: operations without a rule, and their calls; what they compute is missing in `flops_all`.
+        unmodelled: operations whose kernels might hold so much for themselves that the peak is higher.
         notes: what else a reader must know.
     """
 
@@ -103,6 +104,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     proof: tuple[ProofLine, ...]
     checked: tuple[dict[str, int], ...]
     uncounted: dict[str, int]
+    unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...]
 
     @property

@@ -189,8 +189,22 @@ def _uncounted(row: Row) -> str:
 def _mispredicted(row: Row) -> str:
     if row.peak_bytes_measured is None or row.counted is None or row.case.variant != "eager":
         return ""  # of a row that is compiled only the eager one was predicted
-    error = row.counted.peak_bytes_predicted / max(row.peak_bytes_measured, 1) - 1
-    return f"{error:+.1%}" if abs(error) > MEMORY_TOLERANCE else ""
+    return misprediction(row.counted.peak_bytes_predicted, row.peak_bytes_measured, row.counted.unmodelled)
+
+
+def misprediction(predicted: int, measured: int, unmodelled: tuple[str, ...]) -> str:
+    """By how much the predicted peak is off, and what might be why; nothing where it is within the tolerance."""
+    error = predicted / max(measured, 1) - 1
+    if abs(error) <= MEMORY_TOLERANCE:
+        return ""
+    reason = f" (not modelled: {', '.join(unmodelled)})" if unmodelled and error < 0 else ""
+    return f"{error:+.1%}{reason}"
+
+
+def _perhaps_too_low(row: Row) -> str:
+    if row.peak_bytes_measured is not None or row.counted is None or row.case.variant != "eager":
+        return ""
+    return f"({', '.join(row.counted.unmodelled)})" if row.counted.unmodelled else ""
 
 
 def _undersampled(row: Row) -> str:
@@ -259,6 +273,7 @@ LOOKS: dict[str, Callable[[Row], str]] = {
     "counts disagree": _disagreeing,
     "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
     "the predicted peak is off": _mispredicted,
+    "the predicted peak may be too low, not modelled": _perhaps_too_low,
     "too few samples for a 95 % interval, raise --budget or --samples": _undersampled,
     "noisy: interquartile range over median": _noisy,
     "not finite": _not_finite,

@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import MEMORY_TOLERANCE, NOISY_SPREAD, ceiling_warnings, competition_warnings
+from kaoprof.findings import NOISY_SPREAD, ceiling_warnings, competition_warnings, misprediction
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.roofline import Shares, Work, ceilings_of, demand_of, floor_of
@@ -147,14 +147,7 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     if model.total.uncounted:
         calls = ", ".join(f"{name} ({times}x)" for name, times in model.total.uncounted.items())
         found.append(f"no rule counts {calls}; MACs and FLOPs are lower bounds")
-    predicted, measured = model.total.peak_bytes_predicted, model.total.peak_bytes_measured
-    if (
-        predicted is not None
-        and measured
-        and model.variant == EAGER
-        and abs(predicted / measured - 1) > MEMORY_TOLERANCE
-    ):
-        found.append(f"the predicted peak is off by {predicted / measured - 1:+.1%}")
+    found += _peak_warnings(model)
     if model.latency and estimate(model.latency.samples_s).low is None:
         found.append(
             f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
@@ -162,6 +155,18 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     elif model.latency and spread(model.latency.samples_s) > NOISY_SPREAD:
         found.append(f"noisy: interquartile range {spread(model.latency.samples_s):.0%} of the median")
     return found
+
+
+def _peak_warnings(model: ModelProfile) -> list[str]:
+    """Only what runs eagerly was predicted."""
+    predicted, measured = model.total.peak_bytes_predicted, model.total.peak_bytes_measured
+    if predicted is None or model.variant != EAGER:
+        return []
+    if measured is None:
+        unmodelled = ", ".join(model.unmodelled)
+        return [f"the predicted peak may be too low, not modelled: {unmodelled}"] if unmodelled else []
+    off = misprediction(predicted, measured, model.unmodelled)
+    return [f"the predicted peak is off by {off}"] if off else []
 
 
 def sound_profile(record: ProfileRecord) -> bool:

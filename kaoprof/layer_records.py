@@ -63,8 +63,8 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     `inside` is where the layers' paths begin in the module that ran: somebody's code is called through a wrapper.
     `model` is its name, and how it ran if not eagerly: `kanet-qkv+compile`, which has no layers. `dtype` is what it
-    computes in. For `backend`, `deviation`, `compile_s`, `graph_breaks` and `energy_j` see
-    `records.Row`.
+    computes in. For `backend`, `deviation`, `compile_s`, `graph_breaks` and `energy_j` see `records.Row`, for
+    `unmodelled` see `records.Counted`.
     """
 
     model: str
@@ -83,6 +83,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     compile_s: float | None = None
     energy_j: float | None = None
     graph_breaks: int | None = None
+    unmodelled: tuple[str, ...] = ()
 
     @property
     def variant(self) -> str:

@@ -78,7 +78,14 @@ def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload
     if wrapper is not None:
         rows = [row if row.layer else replace(row, peak_bytes_predicted=wrapper.peak_bytes) for row in rows]
     shapes = tuple(spec.shape for spec in workload.inputs)
-    return replace(model, batch=batch, input_shapes=shapes, layers=tuple(rows), dtype=workload.dtype)
+    return replace(
+        model,
+        batch=batch,
+        input_shapes=shapes,
+        layers=tuple(rows),
+        dtype=workload.dtype,
+        unmodelled=census.unmodelled,
+    )
 
 
 def _counted_row(path: str, layer: "LayerCensus", analytic: LayerRow | None, batch: int, *, depth: int) -> LayerRow:

@@ -150,6 +150,7 @@ def counted(census: "Census", case: Case) -> Counted:
         macs_fvcore=None if census.macs_fvcore is None else census.macs_fvcore // case.b,
         peak_bytes_predicted=census.peak_bytes_predicted,
         uncounted=census.uncounted,
+        unmodelled=census.unmodelled,
     )
 
 

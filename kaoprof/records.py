@@ -79,13 +79,18 @@ class Analytic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """From running the module on meta tensors, counts of one sample; and the predicted peak, of the whole batch."""
+    """From running the module on meta tensors, counts of one sample; and the predicted peak, of the whole batch.
+
+    `uncounted` maps each operation without a rule to its calls; `unmodelled` names those whose kernels might hold so
+    much for themselves that the peak is higher.
+    """
 
     macs: int
     flops_all: int
     macs_fvcore: int | None
     peak_bytes_predicted: int
     uncounted: dict[str, int] = msgspec.field(default_factory=dict)
+    unmodelled: tuple[str, ...] = ()
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):

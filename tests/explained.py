@@ -24,7 +24,7 @@ LONG = " + ".join(f"{number} b c ceiling(h/{number})" for number in range(2, 14)
 
 
 def explanation():
-    """Two operations of 40 and 60 %, proven, with rounding, a maximum, a fixed size and an uncounted operation."""
+    """Two operations of 40 and 60 %, proven, with rounding, a maximum, a fixed size, something uncounted, a gap."""
     return Explanation(
         name="kao_x", factory="somewhere:Kao", mode="forward", dtype="fp32", device="cpu", threads=2,
         sizes={"b": 2, "c": 8, "h": 14, "w": 15}, method="derivation",
@@ -45,7 +45,8 @@ def explanation():
         domain=("c is a multiple of 2", "h >= 3", "b ceiling(h/2) < 16"),
         specialisations=("w = 15, in model.py:12",),
         proof=(proof_line(),), checked=({"b": 3, "c": 4, "h": 5, "w": 7}, {"b": 1, "c": 2, "h": 9, "w": 4}),
-        uncounted={"aten.mystery": 2}, notes=("a note with 5 % & a_b",),
+        uncounted={"aten.mystery": 2}, unmodelled=("convolution of small groups",),
+        notes=("a note with 5 % & a_b",),
     )  # fmt: skip
 
 

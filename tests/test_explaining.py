@@ -74,6 +74,16 @@ def test_code_is_explained_with_the_names_of_its_sizes():
     assert explained.counted["macs"] == explained.formula("macs").value
 
 
+def test_a_peak_that_leaves_something_out_says_what():
+    request = ExplainRequest(
+        target="torch.nn:Conv2d", inputs=("b,12,h,w",), sizes={"b": 2, "h": 28, "w": 28}, args=(12, 8, 3),
+        kwargs={"groups": 4}, allow_import=True,
+    )  # fmt: skip
+    explained = explain(request)
+    assert explained.unmodelled == ("convolution of small groups",)
+    assert explained.counted["peak_bytes"] == explained.formula("peak_bytes").value
+
+
 def test_a_shipped_network_is_explained():
     explained = explain(ExplainRequest(target="kao-qkv-56", sizes={"b": 1, "h": 28, "w": 28}))
     assert explained.method == "derivation"

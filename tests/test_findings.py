@@ -88,6 +88,19 @@ def test_uncounted_operations_are_named():
     assert "_linalg_svd (2x)" in found
 
 
+def test_a_peak_that_may_be_too_low_is_named_until_it_is_measured():
+    record = measured_record()
+    row = next(row for row in record.rows if row.case.name == "kao_kv:matmul")
+    counted = replace(row.counted, unmodelled=("convolution of small groups",))
+    (found,) = warnings_of(replace_row(record, "kao_kv:matmul", counted=counted, peak_bytes_measured=None))
+    assert found == "the predicted peak may be too low, not modelled: kao_kv:matmul (convolution of small groups)"
+    assert warnings_of(replace_row(record, "kao_kv:matmul", counted=counted)) == []
+    (off,) = warnings_of(replace_row(record, "kao_kv:matmul", counted=counted, peak_bytes_measured=30_000_000))
+    assert re.search(r"is off: kao_kv:matmul -\d+.\d% \(not modelled: convolution of small groups\)", off)
+    (other,) = warnings_of(replace_row(record, "kao_kv:matmul", counted=counted, peak_bytes_measured=20_000_000))
+    assert other.endswith("kao_kv:matmul +16.6%")  # more than was needed: what is not modelled cannot be why
+
+
 def test_a_busy_machine_is_named():
     record = measured_record()
     (found,) = warnings_of(replace(record, environment=replace(record.environment, load_before=1.7)))

@@ -252,6 +252,19 @@ def test_a_wrong_prediction_is_named():
     assert any("predicted peak is off by -50.0%" in warning for warning in profile_warnings(record))
 
 
+@pytest.mark.usefixtures("importable")
+def test_a_peak_that_leaves_something_out_says_what():
+    from msgspec.structs import replace
+
+    document = code_document("somebodys:Reader", [(50, 4, 32)], "fp32")
+    record = profile([document], model=ModelOptions(allow_import=True, measured=False))
+    (model,), (warning,) = record.models, profile_warnings(record)
+    assert warning == f"{model.model}: the predicted peak may be too low, not modelled: LSTM by oneDNN"
+    measured = replace(model.total, peak_bytes_measured=model.total.peak_bytes_predicted * 5)
+    (warning,) = profile_warnings(replace(record, models=(replace(model, layers=(measured,)),)))
+    assert warning.endswith("off by -80.0% (not modelled: LSTM by oneDNN)")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import msgspec
 import sympy
+from msgspec.structs import replace
 
 from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import value_at
 from kaoprof.count.interpolation import NotPolynomialCountError, interpolate
 from kaoprof.count.itemised import Item
-from kaoprof.count.live_bytes import predict_peak_bytes
+from kaoprof.count.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.count.peak_formula import PeakFormula, derive_peak
 from kaoprof.count.sizes import Specialisation
 from kaoprof.count.symbolic import Derivation, derive
@@ -34,6 +35,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         specialisations: sizes that the module fixed.
         checked: size tuples at which every formula was counted again and agreed.
         uncounted: operations that no rule covers, and their calls.
+        unmodelled: operations whose kernels might hold so much for themselves that the peak is higher.
         notes: what else a reader must know.
     """
 
@@ -45,6 +47,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     specialisations: tuple[Specialisation, ...]
     checked: tuple[dict[str, int], ...]
     uncounted: dict[str, int]
+    unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...]
 
 
@@ -58,7 +61,11 @@ def analyse(target: Target, *, device: Device, seed: int = 0) -> Analysis:
         NotAnalysableError: the module does not even run on meta tensors: its control flow depends on data.
         FormulaError: a formula disagrees with a concrete count.
     """
-    counted = _counted(target, device)
+    counted, unmodelled = _counted(target, device)
+    return replace(_analysed(target, counted, device, seed), unmodelled=unmodelled)
+
+
+def _analysed(target: Target, counted: Quantities, device: Device, seed: int) -> Analysis:
     try:
         derivation = derive(target)
     except Exception as error:  # noqa: BLE001 - the module is somebody else's code and may raise anything
@@ -76,9 +83,11 @@ def analyse(target: Target, *, device: Device, seed: int = 0) -> Analysis:
         return _derived(target, derivation, counted, device, seed)
 
 
-def _counted(target: Target, device: Device) -> Quantities:
+def _counted(target: Target, device: Device) -> tuple[Quantities, tuple[str, ...]]:
+    """The quantities at the target's own sizes, and what the peak might leave out."""
     try:
-        return counted_at(target, target.sizes, device)
+        counted = counted_at(target, target.sizes, None)
+        live = dry_run(target.at(target.sizes), LiveBytesMode, device=device.name, threads=device.threads)
     except KaoprofError:
         raise
     except Exception as error:
@@ -87,6 +96,7 @@ def _counted(target: Target, device: Device) -> Quantities:
         else:
             message, hint = "does not run", "check the input pattern, the sizes and the arguments"
         raise NotAnalysableError(f"{message}: {_first_line(error)}", where=target.factory, hint=hint) from error
+    return counted | {"peak_bytes": int(live.peak_bytes)}, live.unmodelled
 
 
 def _first_line(error: Exception) -> str:

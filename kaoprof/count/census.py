@@ -12,7 +12,7 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
     """What was counted, for the whole batch.
 
     `macs_fvcore` is None where fvcore has no opinion; `uncounted` maps each operation without a rule to its calls;
-    `unsure` names operations that might raise the peak above the predicted one.
+    `unmodelled` names operations whose kernels might raise the peak above the predicted one.
     """
 
     macs: int
@@ -20,7 +20,7 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
     macs_fvcore: int | None
     uncounted: dict[str, int]
     peak_bytes_predicted: int
-    unsure: tuple[str, ...] = ()
+    unmodelled: tuple[str, ...] = ()
 
 
 def count(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> Census:
@@ -37,5 +37,5 @@ def count(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") 
         macs_fvcore=count_with_fvcore(workload),
         uncounted=dict(counted.uncounted),
         peak_bytes_predicted=int(live.peak_bytes),
-        unsure=live.unsure,
+        unmodelled=live.unmodelled,
     )

@@ -50,7 +50,7 @@ class LayerPrediction(msgspec.Struct, frozen=True, kw_only=True):
 
     peak_bytes: int
     peaks: dict[str, int]
-    unsure: tuple[str, ...]
+    unmodelled: tuple[str, ...]
 
 
 def predict_layer_bytes(
@@ -60,4 +60,4 @@ def predict_layer_bytes(
     run = partial(dry_run, workload, device=device, threads=threads, sdpa=sdpa)
     live = run(partial(LayerBytesMode, names=names))
     whole = run(LiveBytesMode) if live.changed_by_watching else live
-    return LayerPrediction(peak_bytes=int(whole.peak_bytes), peaks=dict(live.peaks), unsure=whole.unsure)
+    return LayerPrediction(peak_bytes=int(whole.peak_bytes), peaks=dict(live.peaks), unmodelled=whole.unmodelled)

@@ -1,5 +1,6 @@
 """Predicts the peak of allocated bytes: a dry run on fake tensors that follows every storage from birth to death."""
 
+import math
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +17,7 @@ from kaoprof.count.attention_backend import served_by
 from kaoprof.count.cuda_attention import CudaAttention
 from kaoprof.count.dry_module import build_dry_module, dry_tensors
 from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
-from kaoprof.count.scratch import scratch_bytes, scratch_gap
+from kaoprof.count.scratch import CUDA_RECURRENT_GAP, RECURRENT_GAP, scratch_bytes, scratch_gap
 from kaoprof.count.tensor_bytes import bytes_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = 0
         self.followed: set[int] = {tensor.untyped_storage()._cdata for tensor in resident}  # noqa: SLF001
         self.gradients: dict[int, tuple[weakref.finalize[..., UntypedStorage], Size]] = {}
-        self.gaps: dict[str, int] = {}
+        self.gaps: dict[str, float] = {}
         self.attention: AbstractContextManager[Any] = nullcontext() if device == "cpu" else CudaAttention()
 
     def __enter__(self) -> Self:
@@ -66,11 +67,11 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
         gap = scratch_gap(func, args, device=self.device)
         if gap is not None:
-            at_most = self.live_bytes + UNKNOWN_COPIES * self.threads * _bytes_of(args)
-            self.gaps[gap] = max(self.gaps.get(gap, 0), at_most)
+            unknown = math.inf if gap == RECURRENT_GAP else UNKNOWN_COPIES * self.threads * _bytes_of(args)
+            self.gaps[gap] = max(self.gaps.get(gap, 0), self.live_bytes + unknown)
 
     @property
-    def unsure(self) -> tuple[str, ...]:
+    def unmodelled(self) -> tuple[str, ...]:
         """Operations whose kernels are not modelled, and might hold so much for themselves that the peak is higher."""
         return tuple(gap for gap, at_most in self.gaps.items() if at_most > self.peak_bytes)
 
@@ -165,6 +166,8 @@ def dry_run(
         without_nested_tensors(module)
         step = step_of(workload, module, inputs)
         live = make_mode([*inputs, *module.parameters(), *module.buffers()], device=device, threads=threads)
+        if device != "cpu" and any(isinstance(part, nn.RNNBase) for part in module.modules()):
+            live.gaps[CUDA_RECURRENT_GAP] = math.inf  # on meta they are torch's own operations, which cuDNN replaces
         with live.watching(module), live:
             output = step()
         del output

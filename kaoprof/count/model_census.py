@@ -40,11 +40,11 @@ class LayerCensus(msgspec.Struct, frozen=True, kw_only=True):
 class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
     """A model's layers in the order in which they are written, the whole first.
 
-    `unsure` names operations that might raise the peak above the predicted one.
+    `unmodelled` names operations whose kernels might raise the peak above the predicted one.
     """
 
     layers: tuple[LayerCensus, ...]
-    unsure: tuple[str, ...] = ()
+    unmodelled: tuple[str, ...] = ()
 
 
 def take_census(
@@ -70,7 +70,7 @@ def take_census(
     norms = _norm_layers(workload)
     peaks = prediction.peaks | {"": prediction.peak_bytes}
     layers = tuple(_layer(name, names, counts, norms, opinion, peaks) for name in names)
-    return ModelCensus(layers=layers, unsure=prediction.unsure)
+    return ModelCensus(layers=layers, unmodelled=prediction.unmodelled)
 
 
 def _innermost(names: Sequence[str] | None) -> Collection[str] | None:

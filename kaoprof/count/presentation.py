@@ -53,6 +53,7 @@ def explained(
         proof=tuple(map(_proof_line, proof)),
         checked=analysis.checked,
         uncounted=dict(analysis.uncounted),
+        unmodelled=analysis.unmodelled,
         notes=analysis.notes,
     )
 

@@ -68,14 +68,21 @@ def scratch_bytes(operation: torch._ops.OpOverload, args: Any, kwargs: Any, *, d
     return model(*args, threads=threads, **kwargs) if model else 0
 
 
-GAPS: dict[Any, Callable[..., str | None]] = {
+RECURRENT_GAP = "LSTM by oneDNN"  # which keeps in training what it held, so that no bound is known
+CUDA_RECURRENT_GAP = "recurrent layers by cuDNN"
+
+CPU_GAPS: dict[Any, Callable[..., str | None]] = {
     **dict.fromkeys((aten.mm, aten.bmm, aten.mv), product_gap),
     aten.convolution: convolution_gap,
     aten.convolution_backward: gradient_gap,
+    **dict.fromkeys((aten.mkldnn_rnn_layer, aten.mkldnn_rnn_layer_backward), lambda *_: RECURRENT_GAP),
 }
+CUDA_GAPS: dict[Any, Callable[..., str | None]] = dict.fromkeys(
+    (aten.convolution, aten.convolution_backward), lambda *_: "convolution by cuDNN"
+)
 
 
 def scratch_gap(operation: torch._ops.OpOverload, args: Any, *, device: str) -> str | None:
     """Which operation this is, if its kernel may hold more for itself than `scratch_bytes` knows."""
-    gap = GAPS.get(operation.overloadpacket) if device == "cpu" else None
+    gap = (CPU_GAPS if device == "cpu" else CUDA_GAPS).get(operation.overloadpacket)
     return gap(*args) if gap else None

@@ -34,6 +34,11 @@ def _uncounted(view: View) -> Value:
     return None if counted is None else " ".join(sorted(counted.uncounted))
 
 
+def _unmodelled(view: View) -> Value:
+    counted = view.standing.row.counted
+    return None if counted is None else "; ".join(counted.unmodelled)
+
+
 def _flops_all(view: View) -> Value:
     row = view.standing.row
     if row.analytic and row.analytic.flops_all is not None:
@@ -131,6 +136,7 @@ COLUMNS: dict[str, Column] = {
     "energy_j": lambda view: view.standing.row.energy_j,
     "cache": lambda view: getattr(view.record.protocol, "cache", None),
     "graph_breaks": lambda view: view.standing.row.graph_breaks,
+    "unmodelled": _unmodelled,
 }
 
 

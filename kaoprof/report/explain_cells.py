@@ -199,7 +199,7 @@ def foundations(explanation: Explanation) -> list[str]:
         f"holds where {', '.join(map(pretty, explanation.domain))}." if explanation.domain else "holds for all sizes.",
         *(f"fixed by the module: {text}." for text in explanation.specialisations),
         *(f"note: {pretty(text)}." for text in explanation.notes),
-        *uncounted_lines(explanation),
+        *incomplete_lines(explanation),
     ]
 
 
@@ -232,12 +232,14 @@ def verification_lines(explanation: Explanation) -> list[str]:
     return [f"verified at {times}, counted concretely and equal: {tuples}."]
 
 
-def uncounted_lines(explanation: Explanation) -> list[str]:
-    """Operations that FLOPs leave out for want of a rule."""
-    if not explanation.uncounted:
-        return []
+def incomplete_lines(explanation: Explanation) -> list[str]:
+    """Operations that FLOPs leave out for want of a rule, and kernels whose buffers the peak may leave out."""
     calls = ", ".join(f"{name} ({times}x)" for name, times in explanation.uncounted.items())
-    return [f"no rule counts some operations, so FLOPs are a lower bound: {calls}."]
+    kernels = ", ".join(explanation.unmodelled)
+    return [
+        *([f"no rule counts some operations, so FLOPs are a lower bound: {calls}."] if calls else []),
+        *([f"the predicted peak may be too low, not modelled: {kernels}."] if kernels else []),
+    ]
 
 
 def warnings_of(explanation: Explanation) -> list[str]:
@@ -247,4 +249,4 @@ def warnings_of(explanation: Explanation) -> list[str]:
 
 def _warning_lines(explanation: Explanation) -> Iterable[str]:
     yield from (line for line in proof_lines(explanation) if line.startswith("NO PROOF"))
-    yield from uncounted_lines(explanation)
+    yield from incomplete_lines(explanation)

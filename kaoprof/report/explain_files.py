@@ -10,6 +10,7 @@ from kaoprof.report.explain_cells import (
     dominating,
     formula_rows,
     foundations,
+    incomplete_lines,
     multiples_of,
     peak_note,
     percent,
@@ -17,7 +18,6 @@ from kaoprof.report.explain_cells import (
     share_rows,
     title_of,
     title_of_part,
-    uncounted_lines,
     value_of,
 )
 from kaoprof.report.latex import escape as escape_latex
@@ -102,7 +102,7 @@ def _caption(explanation: Explanation) -> str:
         f"Cost of {explanation.name} ({explanation.mode}, {explanation.dtype}) for the whole batch.",
         f"{how}{proof}{checked}. Values at {sizes}. 1 MAC = 2 FLOPs.",
         f"{here}: at these sizes{f', and where {multiples}' if multiples else ''}." if here else "",
-        *uncounted_lines(explanation),
+        *(f"{text[0].upper()}{text[1:]}" for text in incomplete_lines(explanation)),
         *(f"{text[0].upper()}{text[1:]}." for text in conditions_of(explanation)),
         *(f"Holds for fixed sizes only: {text}." for text in explanation.specialisations),
         peak_note(explanation) if explanation.formula("peak_bytes") else "",

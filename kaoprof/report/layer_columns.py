@@ -80,6 +80,11 @@ def _examined(name: str) -> Callable[[LayerView], Value]:
     return lambda view: getattr(view.model, name) if view.whole else None
 
 
+def _unmodelled(view: LayerView) -> Value:
+    known = view.whole and view.row.peak_bytes_predicted is not None
+    return "; ".join(view.model.unmodelled) if known else None
+
+
 def _detail(view: LayerView) -> Value:
     status = view.model.detail if view.whole else ""
     return "; ".join(filter(None, (status, *layer_disagreements(view.row))))
@@ -127,4 +132,5 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "energy_j": _examined("energy_j"),
     "cache": lambda view: getattr(view.record.protocol, "cache", None),
     "graph_breaks": _examined("graph_breaks"),
+    "unmodelled": _unmodelled,
 }

@@ -53,12 +53,12 @@ def with_fused_attention(document):
 
 def peaks(workload, backend):
     """Bytes predicted and measured of the first step that ever runs (no gradient is there that it could free), and
-    what the prediction is unsure of.
+    what the prediction is unmodelled of.
     """
     dry = dry_run(workload, LiveBytesMode, device="cpu", threads=torch.get_num_threads(), sdpa=backend)
     with forced_attention(backend):
         module, inputs = build_module(workload, device="cpu"), build_inputs(workload, device="cpu")
-        return dry.peak_bytes, CpuMeters().peak(step_of(workload, module, inputs))["allocated"], dry.unsure
+        return dry.peak_bytes, CpuMeters().peak(step_of(workload, module, inputs))["allocated"], dry.unmodelled
 
 
 def main():
@@ -70,13 +70,13 @@ def main():
     for title, backend, workload in cases(dtypes):
         start = f"{title:42}{workload.inputs[0].dtype:6}{workload.mode:8}{backend:8}"
         try:
-            predicted, measured, unsure = peaks(workload, backend)
+            predicted, measured, unmodelled = peaks(workload, backend)
         except NotImplementedError as error:
             print(f"{start}{error}")
             continue
         error = predicted / measured - 1
         above += abs(error) > GOAL
-        notes = ["above the goal"] * (abs(error) > GOAL) + [f"unsure: {', '.join(unsure)}"] * bool(unsure)
+        notes = ["above the goal"] * (abs(error) > GOAL) + [f"unmodelled: {', '.join(unmodelled)}"] * bool(unmodelled)
         print(f"{start}{predicted / MIB:10.3f}{measured / MIB:10.3f}{error:+9.2%}  {'; '.join(notes)}".rstrip())
     print(f"{above} above {GOAL:.0%}" if above else f"all within {GOAL:.0%}")
     return 1 if above else 0

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
@@ -186,7 +187,31 @@ def test_shipped_models_are_predicted(model, dtype, mode):  # all of them: tests
     except NotImplementedError as error:
         pytest.skip(str(error))
     assert predicted == pytest.approx(measured, rel=0.002)
-    assert dry_run(work, LiveBytesMode, device="cpu", threads=2).unsure == ()
+    assert dry_run(work, LiveBytesMode, device="cpu", threads=2).unmodelled == ()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", ["GRU", "RNN"])
+def test_recurrent_layers_of_torchs_own_operations_are_predicted(kind, dtype, mode):
+    predicted, measured = peaks_of(recurrent(kind, dtype=dtype, mode=mode))
+    assert predicted == pytest.approx(measured, rel=0.002)
+
+
+def recurrent(kind, **options):
+    work = work_of(Sums, 128, 256, shape=(20, 4, 128), **options)
+    return replace(work, factory=f"torch.nn:{kind}", kwargs={"num_layers": 2, "bidirectional": True})
+
+
+@pytest.mark.parametrize(("kind", "device", "named"), [
+    ("LSTM", "cpu", ("LSTM by oneDNN",)),
+    ("LSTM", "cuda", ("recurrent layers by cuDNN",)),
+    ("GRU", "cpu", ()),
+    ("GRU", "cuda", ("recurrent layers by cuDNN",)),
+])  # fmt: skip
+@pytest.mark.parametrize("mode", MODES)
+def test_recurrent_layers_of_libraries_are_named(kind, device, named, mode):
+    assert dry_run(recurrent(kind, mode=mode), LiveBytesMode, device=device, threads=1).unmodelled == named
 
 
 def test_what_is_not_modelled_is_named_only_where_it_could_be_the_peak():
@@ -194,5 +219,5 @@ def test_what_is_not_modelled_is_named_only_where_it_could_be_the_peak():
         dry_run(work_of(GroupsOfThree, channels, shape=(1, 12, 8, 8)), LiveBytesMode, device="cpu", threads=1)
         for channels in (8, 4096)
     )
-    assert small.unsure == ("convolution of small groups",)
-    assert large.unsure == ()
+    assert small.unmodelled == ("convolution of small groups",)
+    assert large.unmodelled == ()
