@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import NOISY_SPREAD, ceiling_warnings, competition_warnings, misprediction
+from kaoprof.findings import IMPOSSIBLE, NOISY_SPREAD, ceiling_warnings, competition_warnings, misprediction
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.roofline import Shares, Work, ceilings_of, demand_of, floor_of
@@ -79,7 +79,7 @@ def model_standings(record: ProfileRecord) -> list[ModelStanding]:
             speedup=paired_ratio(first.latency, model.latency) if first.latency and model.latency else None,
             macs_ratio=_ratio(macs_of(first.total), macs_of(model.total)),
             params_ratio=_ratio(first.total.params, model.total.params),
-            memory_ratio=_ratio(peak_of(first.total), peak_of(model.total)),
+            memory_ratio=_memory_ratio(first, model),
         )
         for model in record.models
     ]
@@ -87,6 +87,15 @@ def model_standings(record: ProfileRecord) -> list[ModelStanding]:
 
 def _ratio(first: int | None, other: int | None) -> float | None:
     return first / other if first is not None and other else None
+
+
+def _memory_ratio(first: ModelProfile, model: ModelProfile) -> float | None:
+    """Measured over measured, else predicted over predicted; None if one of them cannot run."""
+    if first.status in IMPOSSIBLE or model.status in IMPOSSIBLE:
+        return None
+    if first.total.peak_bytes_measured and model.total.peak_bytes_measured:
+        return first.total.peak_bytes_measured / model.total.peak_bytes_measured
+    return _ratio(first.total.peak_bytes_predicted, model.total.peak_bytes_predicted)
 
 
 def macs_of(row: LayerRow) -> int | None:

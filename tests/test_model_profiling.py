@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import profile_samples
 import pytest
 import torch
 from msgspec.structs import replace
@@ -153,6 +154,16 @@ def test_models_side_by_side_are_measured_in_the_same_rounds():
     assert other.macs_ratio < 1
 
 
+def test_memory_is_compared_as_measured_else_as_predicted_and_never_with_what_did_not_run():
+    first, other = profile_samples.model("first", 0.01), profile_samples.model("other", 0.01)
+    half = replace(other.total, peak_bytes_measured=None, peak_bytes_predicted=other.total.peak_bytes_predicted // 2)
+    heavier = replace(first.total, peak_bytes_measured=first.total.peak_bytes_predicted * 7)
+    first, other = replace(first, layers=(heavier,)), replace(other, layers=(half,))
+    unsupported = replace(other, status="unsupported")
+    standings = model_standings(profile_samples.record(first, other, unsupported))
+    assert [standing.memory_ratio for standing in standings] == [1, 2, None]
+
+
 @pytest.mark.usefixtures("importable")
 def test_somebodys_own_module_is_told_apart():
     document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
@@ -243,8 +254,6 @@ def test_code_needs_a_shape():
 
 
 def test_a_wrong_prediction_is_named():
-    from msgspec.structs import replace
-
     record = profile(["kao-qkv-56"], model=ModelOptions(size=(14,)), options=QUICK)
     model = record.models[0]
     wrong = replace(model.total, peak_bytes_measured=model.total.peak_bytes_predicted * 2)
@@ -254,8 +263,6 @@ def test_a_wrong_prediction_is_named():
 
 @pytest.mark.usefixtures("importable")
 def test_a_peak_that_leaves_something_out_says_what():
-    from msgspec.structs import replace
-
     document = code_document("somebodys:Reader", [(50, 4, 32)], "fp32")
     record = profile([document], model=ModelOptions(allow_import=True, measured=False))
     (model,), (warning,) = record.models, profile_warnings(record)
