@@ -60,17 +60,20 @@ class MatmulAttention(_Projected):
         if self.scale != 1.0:
             k = k * self.scale
         similarities = torch.bmm(q.mT, k)  # (b*heads n m)
-        if _transformed(similarities):
+        if transformed(similarities):
             attended = attended_with_gradients(similarities, v)  # (b*heads d n)
         else:
             attended = attended_in_place(similarities, v)  # (b*heads d n)
         return self.project("output", self.merge_heads(attended))
 
 
-def _transformed(tensor: Tensor) -> bool:
-    """Whether anything but this forward pass looks at `tensor`: gradients, a compiler, or one of torch's transforms."""
+def transformed(tensor: Tensor) -> bool:
+    """Whether anything but this forward pass looks at `tensor`: gradients, a compiler, a trace, a transform."""
     return (
-        tensor.requires_grad or torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # noqa: SLF001 - vmap knows no `out=`; nothing public tells
+        tensor.requires_grad
+        or torch.compiler.is_compiling()
+        or torch._C._is_tracing()  # noqa: SLF001 - as `torch.jit.is_tracing`, which has no types
+        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # noqa: SLF001 - vmap knows no `out=`; nothing public tells
     )
 
 

@@ -9,6 +9,7 @@ from kaoprof import operators
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import UsageError
+from kaoprof.operators import kronecker
 from kaoprof.operators.kronecker import axis_averages, outer_sum
 
 MODULES = {
@@ -214,6 +215,66 @@ def test_averages_in_half_precision_are_right_to_its_last_bits_and_do_not_overfl
         torch.testing.assert_close(
             average.double(), x.double().mean(others), rtol=roundings * torch.finfo(dtype).eps / 2, atol=0
         )
+
+
+PLANE_BYTES = 5 * 7 * 8  # of a channel of a sample, in float64
+
+
+@pytest.fixture
+def in_parts_of(monkeypatch):
+    """Makes the operators average what is larger than so many planes part by part."""
+
+    def of(planes):
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+        monkeypatch.setattr(kronecker, "PART_BYTES", planes * PLANE_BYTES // 2)
+        monkeypatch.setattr(kronecker, "LEAST_PARTS", 2)
+        monkeypatch.setattr(kronecker, "LARGE_PLANE_BYTES", PLANE_BYTES)
+
+    return of
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5])
+@pytest.mark.parametrize("planes", [1, 2, 4, 6, 7])
+@pytest.mark.parametrize("spatial", [(5, 7), (5, 1, 7)])
+def test_large_inputs_are_averaged_part_by_part_and_alike(monkeypatch, in_parts_of, batch, planes, spatial):
+    parts = []
+    monkeypatch.setattr(kronecker, "axis_averages", lambda x: parts.append(x.shape[0] * x.shape[1]) or axis_averages(x))
+    x = torch.randn(batch, CHANNELS, *spatial, dtype=torch.float64)
+    whole = kronecker.joined_averages(x)
+    assert parts == [batch * CHANNELS]
+    in_parts_of(planes)
+    torch.testing.assert_close(kronecker.joined_averages(x), whole, rtol=0, atol=0)
+    assert sum(parts[1:]) == batch * CHANNELS
+    split = batch * CHANNELS >= 2 * planes
+    assert max(parts[1:]) <= (planes if split else batch * CHANNELS)
+    assert (len(parts) > 2) == split
+
+
+def test_small_planes_and_strided_inputs_are_averaged_at_once(monkeypatch, in_parts_of):
+    calls = []
+    monkeypatch.setattr(kronecker, "axis_averages", lambda x: calls.append(x.shape) or axis_averages(x))
+    in_parts_of(2)
+    x = torch.randn(2, CHANNELS, 5, 7, dtype=torch.float64)
+    for each in (x[..., :4].contiguous(), x[..., 1:], x.to(memory_format=torch.channels_last)):
+        expected = torch.cat((each.mean(3), each.mean(2)), 2)
+        torch.testing.assert_close(kronecker.joined_averages(each), expected, rtol=1e-12, atol=1e-12)
+    assert len(calls) == 3
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace")  # deprecated, but fvcore and older exporters use it
+def test_what_is_recorded_is_averaged_at_once(in_parts_of):
+    in_parts_of(2)
+    module, x = make("kao_qkv"), torch.randn(3, CHANNELS, 5, 7, dtype=torch.float64)
+    larger = torch.cat((x, x))
+    with torch.no_grad():
+        traced = torch.jit.trace(module, x)
+        torch.testing.assert_close(traced(larger), module(larger))
+        torch.testing.assert_close(torch.func.vmap(module)(torch.stack((x, 2 * x)))[1], module(2 * x))
+        torch._dynamo.reset()
+        compiled = torch.compile(module, fullgraph=True, backend="eager", dynamic=True)
+        with torch._dynamo.config.patch(error_on_recompile=True):
+            for each in (x, larger):
+                torch.testing.assert_close(compiled(each), module(each))
 
 
 def test_heads_must_divide_the_channels():
