@@ -5,13 +5,14 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.records import Environment, Protocol, Record, Row
+from kaoprof.records import Environment, Latency, Protocol, Record, Row
 from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
 from kaoprof.stats import Estimate, estimate, latency_estimate, paired_ratio, spread
 from kaoprof.units import counted
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
 IMPOSSIBLE = ("unsupported", "error")  # such a row is no rival in memory, whatever is predicted of it
+MANY_FAULTS = 16  # page faults of a call: fewer are those of its first calls, or of the measurement
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
 CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
@@ -216,8 +217,17 @@ def _undersampled(row: Row) -> str:
 def _noisy(row: Row) -> str:
     if row.latency is None or _undersampled(row):
         return ""
-    noise = spread(row.latency.samples_s)
-    return f"{noise:.0%}" if noise > NOISY_SPREAD else ""
+    return noise_of(row.latency)
+
+
+def noise_of(latency: Latency) -> str:
+    """The interquartile range over the median, if that is too much, and page faults where they may be why."""
+    noise = spread(latency.samples_s)
+    if noise <= NOISY_SPREAD:
+        return ""
+    fewest, most = min(latency.page_faults, default=0), max(latency.page_faults, default=0)
+    why = f" ({fewest:,.0f} to {most:,.0f} page faults a call)" if most >= MANY_FAULTS and most > 2 * fewest else ""
+    return f"{noise:.0%}{why}"
 
 
 def _not_finite(row: Row) -> str:

@@ -3,11 +3,11 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import IMPOSSIBLE, NOISY_SPREAD, ceiling_warnings, competition_warnings, misprediction
+from kaoprof.findings import IMPOSSIBLE, ceiling_warnings, competition_warnings, misprediction, noise_of
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.roofline import Shares, Work, ceilings_of, demand_of, floor_of
-from kaoprof.stats import Estimate, estimate, paired_ratio, spread
+from kaoprof.stats import Estimate, estimate, paired_ratio
 
 
 class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +161,8 @@ def _model_warnings(model: ModelProfile) -> list[str]:
         found.append(
             f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
         )
-    elif model.latency and spread(model.latency.samples_s) > NOISY_SPREAD:
-        found.append(f"noisy: interquartile range {spread(model.latency.samples_s):.0%} of the median")
+    elif model.latency and (noise := noise_of(model.latency)):
+        found.append(f"noisy: interquartile range over median: {noise}")
     return found
 
 

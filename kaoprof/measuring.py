@@ -125,7 +125,8 @@ def latency_of(measurement: Measurement) -> Latency | None:
         return None
     return Latency(
         rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls,
-        launches=tuple(measurement.launches),
+        launches=tuple(measurement.launches), page_faults=tuple(measurement.page_faults),
+        system_shares=tuple(measurement.system_shares),
     )  # fmt: skip
 
 

@@ -127,9 +127,15 @@ def _check_latency(latency: Latency | None, *, where: str) -> None:
         raise RecordError(message, where=where, hint=CHANGED)
     if len(set(rounds)) < len(rounds):
         raise RecordError("two samples of one round cannot be", where=where, hint=CHANGED)
-    if latency.launches and len(latency.launches) != len(samples):
-        message = f"{len(samples)} samples of {len(latency.launches)} launches cannot be"
-        raise RecordError(message, where=where, hint=CHANGED)
+    for name in ("launches", "page_faults", "system_shares"):
+        told = getattr(latency, name)
+        if told and len(told) != len(samples):
+            message = f"{len(samples)} samples of {len(told)} {name.replace('_', ' ')} cannot be"
+            raise RecordError(message, where=where, hint=CHANGED)
+    if not all(0 <= faults < math.inf for faults in latency.page_faults):
+        raise RecordError("page faults that are not a number cannot be", where=where, hint=CHANGED)
+    if not all(0 <= share <= 1 for share in latency.system_shares):
+        raise RecordError("a share that is not between 0 and 1 cannot be", where=where, hint=CHANGED)
     if not all(math.isfinite(sample) and sample > 0 for sample in samples):
         raise RecordError("a latency that is not positive and finite cannot be", where=where, hint=CHANGED)
     if not SHORTEST_S <= min(samples) <= max(samples) <= LONGEST_S:

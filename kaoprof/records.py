@@ -96,13 +96,17 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row.
 
-    `launches[i]` is the number of the process that took it; empty where that is not known.
+    `launches[i]` is the number of the process that took it, `page_faults[i]` how many times a call touched memory that
+    was new to it, `system_shares[i]` the part of the processor time that the operating system took for itself; empty
+    where that is not known.
     """
 
     rounds: tuple[int, ...]
     samples_s: tuple[float, ...]
     calls: int
     launches: tuple[int, ...] = ()
+    page_faults: tuple[float, ...] = ()
+    system_shares: tuple[float, ...] = ()
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,6 +72,30 @@ def test_a_steady_run_has_nothing_to_warn_of():
             {"latency": Latency(rounds=tuple(range(8)), samples_s=(1, 1, 1, 1, 2, 2, 2, 2), calls=1)},
             r"noisy.*kao_kv:matmul 67%",
         ),
+        (
+            {
+                "latency": Latency(
+                    rounds=tuple(range(8)),
+                    samples_s=(1, 1, 1, 1, 2, 2, 2, 2),
+                    calls=1,
+                    page_faults=(0, 0, 0, 0, 8192, 8192, 8192, 8192),
+                    system_shares=(0.1,) * 8,
+                )
+            },
+            r"noisy.*kao_kv:matmul 67% \(0 to 8,192 page faults a call\)",
+        ),
+        (
+            {
+                "latency": Latency(
+                    rounds=tuple(range(8)),
+                    samples_s=(1, 1, 1, 1, 2, 2, 2, 2),
+                    calls=1,
+                    page_faults=(5000,) * 4 + (8192,) * 4,
+                    system_shares=(0.1,) * 8,
+                )
+            },
+            r"noisy.*kao_kv:matmul 67%$",
+        ),
         ({"peak_bytes_measured": 20_000_000}, r"predicted peak is off: kao_kv:matmul \+16.6%"),
         ({"denormal_fraction": 0.049}, r"denormal.*kao_kv:matmul 4.9%"),
     ],

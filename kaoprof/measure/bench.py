@@ -25,6 +25,7 @@ from kaoprof.measure.layer_meter import layer_peaks, layer_seconds, layer_traffi
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
 from kaoprof.measure.smaller import on_one_sample, smallest_seconds
+from kaoprof.measure.system_work import system_work, usage
 from kaoprof.measure.traffic import trace
 from kaoprof.measure.variants import CannotRun, captured, compile_now, compiled
 
@@ -119,11 +120,18 @@ class Bench:
         finally:
             self._drop_gradients(subject.module)
 
-    def time(self, request: Request) -> float:
-        """Mean seconds per call over `calls` calls in a row, after `warm_calls` that are not timed."""
+    def time(self, request: Request) -> dict[str, float]:
+        """Mean seconds per call over `calls` calls in a row, after `warm_calls` that are not timed.
+
+        On a CPU also what the system did for a call, be it a warm one.
+        """
         subject = self._subject(request)
         try:
-            return self.meters.seconds(subject.step, calls=request.calls, warm_calls=request.warm_calls)
+            before = usage()
+            seconds = self.meters.seconds(subject.step, calls=request.calls, warm_calls=request.warm_calls)
+            calls = request.calls + request.warm_calls
+            work = system_work(before, usage(), calls) if self.meters.kind == "cpu" else {}
+            return {"seconds": seconds} | work
         finally:
             self._drop_gradients(subject.module)
 

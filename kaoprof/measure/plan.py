@@ -74,3 +74,5 @@ class Measurement(msgspec.Struct, kw_only=True):
     rounds: list[int] = msgspec.field(default_factory=list)
     samples_s: list[float] = msgspec.field(default_factory=list)
     launches: list[int] = msgspec.field(default_factory=list)
+    page_faults: list[float] = msgspec.field(default_factory=list)
+    system_shares: list[float] = msgspec.field(default_factory=list)

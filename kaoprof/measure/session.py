@@ -199,15 +199,15 @@ class Session:
         self.load(subject)
         if subject.key not in self.loaded:
             return
-        first_s = self.ask(subject, "time", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
-        if first_s is None:
+        first = self.ask(subject, "time", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
+        if first is None:
             return
-        measurement.call_s = first_s
+        measurement.call_s = first["seconds"]
         peak = self.ask(subject, "peak", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
         if peak is None:
             return
         measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
-        if first_s < SLOW_CALL_S:
+        if first["seconds"] < SLOW_CALL_S:
             settle(self, subject)
             calibrate(self, subject)
         if subject.key not in self.loaded:
@@ -275,14 +275,18 @@ class Session:
             Progress(label=subject.label, step="latency", done=number, total=total,
                      estimate_s=median or measurement.call_s)
         )  # fmt: skip
-        seconds = self.ask(
+        told = self.ask(
             subject, "time", calls=measurement.calls, warm_calls=int(measurement.call_s < WARM_CALL_LIMIT_S),
             timeout_s=self.plan.timeout_s * max(1, measurement.calls),
         )  # fmt: skip
-        if seconds is not None:
+        if told is not None:
+            seconds = told["seconds"]
             measurement.rounds.append(number)
             measurement.samples_s.append(seconds)
             measurement.launches.append(self.born)
+            if "page_faults" in told:
+                measurement.page_faults.append(told["page_faults"])
+                measurement.system_shares.append(told["system_share"])
             measurement.call_s = min(measurement.call_s, seconds)  # a first call that was disturbed must not decide
 
 

@@ -27,10 +27,10 @@ def settle(session: "Session", subject: Subject) -> None:
     before_s, least_s = 0.0, COLD_CALL_S if session.plan.cache == "cold" else 1e-9
     for _ in range(MOST_BLOCKS):
         calls = max(1, round(BLOCK_S / max(measurement.call_s, least_s)))
-        now_s = session.ask(subject, "time", calls=calls, timeout_s=session.plan.timeout_s)
-        if now_s is None:
+        told = session.ask(subject, "time", calls=calls, timeout_s=session.plan.timeout_s)
+        if told is None:
             return
-        measurement.call_s = now_s
+        measurement.call_s = now_s = told["seconds"]
         if abs(now_s - before_s) <= STABLE * now_s:
             return
         before_s = now_s
@@ -45,14 +45,14 @@ def calibrate(session: "Session", subject: Subject) -> None:
     for _ in range(3):
         if subject.key not in session.loaded:
             return
-        measured = session.ask(
+        told = session.ask(
             subject, "time", calls=measurement.calls, warm_calls=1 if measurement.calls > 1 else 0,
             timeout_s=session.plan.timeout_s,
         )  # fmt: skip
-        if measured is None:
+        if told is None:
             return
-        measurement.call_s = measured
-        enough = math.ceil(MIN_SAMPLE_S / max(measured, 1e-9))
+        measurement.call_s = told["seconds"]
+        enough = math.ceil(MIN_SAMPLE_S / max(measurement.call_s, 1e-9))
         if cold or enough <= measurement.calls:
             return
         measurement.calls = enough

@@ -7,6 +7,7 @@ import msgspec
 from kaoprof.findings import Standing, notes_of, standings
 from kaoprof.records import Record
 from kaoprof.report.limits import reason_of
+from kaoprof.stats import estimate
 
 Value = int | float | str | None
 
@@ -67,6 +68,16 @@ def _of_counted(name: str) -> Column:
 
 def _of_latency(name: str) -> Column:
     return lambda view: getattr(view.standing.latency, name, None)
+
+
+def _of_samples(name: str) -> Column:
+    """The median of what was seen beside each sample of the latency."""
+
+    def value(view: View) -> Value:
+        told = getattr(view.standing.row.latency, name, ())
+        return estimate(told).median if told else None
+
+    return value
 
 
 def _of_traffic(name: str) -> Column:
@@ -137,6 +148,8 @@ COLUMNS: dict[str, Column] = {
     "cache": lambda view: getattr(view.record.protocol, "cache", None),
     "graph_breaks": lambda view: view.standing.row.graph_breaks,
     "unmodelled": _unmodelled,
+    "page_faults": _of_samples("page_faults"),
+    "system_share": _of_samples("system_shares"),
 }
 
 

@@ -56,6 +56,16 @@ def _latency(name: str) -> Callable[[LayerView], Value]:
     return value
 
 
+def _of_samples(name: str) -> Callable[[LayerView], Value]:
+    """The median of what was seen beside each sample of the whole model's latency."""
+
+    def value(view: LayerView) -> Value:
+        told = getattr(view.model.latency, name, ()) if view.whole else ()
+        return estimate(told).median if told else None
+
+    return value
+
+
 def _limits(name: str) -> Callable[[LayerView], Value]:
     """A figure of the layer's `LayerLimits`, or of its floor (`floor.seconds`); None where too little is known."""
 
@@ -133,4 +143,6 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "cache": lambda view: getattr(view.record.protocol, "cache", None),
     "graph_breaks": _examined("graph_breaks"),
     "unmodelled": _unmodelled,
+    "page_faults": _of_samples("page_faults"),
+    "system_share": _of_samples("system_shares"),
 }

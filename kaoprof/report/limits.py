@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
-from kaoprof.findings import Standing
+from kaoprof.findings import MANY_FAULTS, Standing
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import VARIANT, Deviation, Latency, Record
 from kaoprof.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
+from kaoprof.stats import estimate
 from kaoprof.units import counted, format_bytes, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
 WHY_NOT = "in fp64 too slow or too large for this budget, not twice the same, or no single tensor of real numbers"
+SYSTEM_SHARE = 0.2  # of the processor time: from here on the system's work is worth naming
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
 
 
@@ -76,8 +78,9 @@ def bound_of(demand: Shares, work: Work, seconds: float) -> str | None:
 
 
 def limits_of(cell: Named) -> list[str]:
-    """Sentences about rows or models, by name: which attention ran, their errors, energy, compilation."""
-    return [sentence for sentence in (_backends(cell), _errors(cell), _energy(cell), _compilation(cell)) if sentence]
+    """Sentences about rows or models, by name: which attention ran, new memory, errors, energy, compilation."""
+    looks = (_backends, _new_memory, _errors, _energy, _compilation)
+    return [sentence for look in looks if (sentence := look(cell))]
 
 
 def rows_of(cell: Iterable[Standing]) -> Named:
@@ -96,6 +99,21 @@ def _backends(cell: Named) -> str | None:
     if len(backends) == 1:
         return f"Fused attention ran as: {backends.pop()}."
     return f"Fused attention ran as: {_listed(cell, lambda one: one.backend)}."
+
+
+def _new_memory(cell: Named) -> str | None:
+    """Who waits for the operating system, which has to make the memory that a call touches for the first time."""
+
+    def text(one: Examined) -> str | None:
+        if one.latency is None or not one.latency.page_faults:
+            return None
+        faults, share = estimate(one.latency.page_faults).median, estimate(one.latency.system_shares).median
+        if faults < MANY_FAULTS or share < SYSTEM_SHARE:
+            return None
+        return f"{share:.0%} ({faults:,.0f} page faults)"
+
+    listed = _listed(cell, text)
+    return f"The system's share of the processor time, for memory new at every call: {listed}." if listed else None
 
 
 def _errors(cell: Named) -> str | None:

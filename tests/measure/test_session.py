@@ -9,6 +9,7 @@ from kaoprof.measure.child import ChildLost, SubjectFailed
 from kaoprof.measure.plan import Plan, Subject
 from kaoprof.measure.session import LAUNCHES, MIN_ROUNDS, SLOW_ROUNDS, Session, measure
 from kaoprof.measure.settling import MIN_SAMPLE_S
+from kaoprof.measuring import latency_of
 
 GIB = 2**30
 
@@ -24,6 +25,7 @@ ANSWERS = {
     "traffic": {"operations": 7, "moved_bytes": 100, "backend": "flash"},
     "deviation": {"largest": 1e-7, "rms": 1e-8, "not_finite": 0.0},
     "energy": 0.25,
+    "time": {"page_faults": 12.5, "system_share": 0.25},  # beside the seconds
 }
 
 
@@ -50,7 +52,7 @@ class FakeChild:
             self.clock.now += call_s * (request.calls + request.warm_calls)
             if call_s * request.calls > timeout_s:
                 raise ChildLost("timeout", "too slow")
-            return call_s
+            return {"seconds": call_s} | ANSWERS["time"]
         if request.do == "peak":
             self.clock.now += self.seconds[request.subject]
             return {"allocated": 100 + request.subject, "reserved": None}
@@ -96,6 +98,16 @@ def test_every_round_holds_every_subject_in_an_order_that_changes():
     orders = {tuple(samples[start : start + 3]) for start in range(0, len(samples), 3)}
     assert all(sorted(order) == [0, 1, 2] for order in orders)
     assert len(orders) > 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_the_system_did_stands_beside_every_sample(monkeypatch, told):
+    if not told:
+        monkeypatch.setitem(ANSWERS, "time", {})
+    latency = latency_of(run([subject(0)], {0: 0.1}, budget_s=2.0).measurements[0])
+    samples = len(latency.samples_s)
+    assert latency.page_faults == (12.5,) * samples * told
+    assert latency.system_shares == (0.25,) * samples * told
 
 
 def test_the_budget_is_kept_when_it_allows_enough_rounds():

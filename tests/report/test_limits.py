@@ -6,6 +6,7 @@ from samples import measured_record
 
 from kaoprof.findings import standings
 from kaoprof.records import Deviation, Traffic
+from kaoprof.report.columns import COLUMNS, views
 from kaoprof.report.limits import WHY_NOT, ceilings_sentence, limits_of, reason_of, rows_of
 from kaoprof.report.sentences import meaning_of, protocol_of
 
@@ -44,6 +45,24 @@ def test_what_launches_cost_is_also_seen_on_the_smallest_input():
 def test_what_launches_nothing_is_bound_by_nothing():
     record = with_row(measured_record(), "kao_qkv:matmul", traffic=Traffic(operations=0, moved_bytes=0))
     assert reason_of(standing(record, "kao_qkv:matmul")) is None
+
+
+def test_who_waits_for_the_systems_memory_is_named():
+    record, latency = measured_record(), measured_record().rows[1].latency
+    for name, faults, share in (
+        ("nonlocal:sdpa", 8192.4, 0.567),
+        ("kao_kv:matmul", 8192, 0.19),
+        ("kao_qkv:matmul", 2, 0.9),
+    ):
+        told = replace(latency, page_faults=(0.0, *[faults] * 9), system_shares=(0.01, *[share] * 9))
+        record = with_row(record, name, latency=told)
+    (cell,) = standings(record).values()
+    said = (
+        "The system's share of the processor time, for memory new at every call: nonlocal:sdpa 57% (8,192 page faults)."
+    )
+    assert limits_of(rows_of(cell))[1] == said
+    first = next(view for view in views(record) if view.standing.row.case.name == "nonlocal:sdpa")
+    assert (COLUMNS["page_faults"](first), COLUMNS["system_share"](first)) == (8192.4, 0.567)
 
 
 def test_what_was_not_measured_has_no_bound():
