@@ -1,15 +1,13 @@
-"""What a run leaves behind: frozen, raw, in SI units; JSON and back. Statistics are computed from it, never stored.
+"""What a run leaves behind: frozen, raw, in SI units; as JSON, which `runs` reads back.
 
-None means "not known"; it is never written as 0.
+Statistics are computed from it, never stored. None means "not known"; it is never written as 0.
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
-from kaoprof.errors import RecordError
 from kaoprof.units import counted
 
 SCHEMA = 1
@@ -296,34 +294,3 @@ def timestamp() -> str:
 def dumps(record: object) -> str:
     """A record, of whatever kind, as JSON text."""
     return msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
-
-
-def loads(text: str | bytes, *, where: str = "record") -> Record:
-    """The record that `dumps` wrote.
-
-    Raises:
-        RecordError: not JSON, not a record, or of a newer schema.
-    """
-    try:
-        head = msgspec.json.decode(text)
-        if not isinstance(head, dict) or "schema" not in head:
-            raise RecordError("this is JSON, but not a kaoprof record", where=where)
-        if head["schema"] != SCHEMA:
-            raise RecordError(
-                f"schema {head['schema']!r}, but this kaoprof reads schema {SCHEMA}", where=where, hint="update kaoprof"
-            )
-        return msgspec.json.decode(text, type=Record)
-    except msgspec.DecodeError as error:
-        raise RecordError(f"not a complete kaoprof record: {error}", where=where) from error
-
-
-def load(path: Path) -> Record:
-    """Reads a record from a file.
-
-    Raises:
-        RecordError: the file cannot be read or is no record.
-    """
-    try:
-        return loads(path.read_bytes(), where=str(path))
-    except OSError as error:
-        raise RecordError(f"cannot be read: {error.strerror}", where=str(path)) from error

@@ -135,3 +135,8 @@ def test_what_is_no_run_is_refused_in_one_line(content, message, tmp_path):
     assert message in str(error.value)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(RecordError, match=r"none\.json: there is no such file"):
+        load_runs([tmp_path / "none.json"])

@@ -76,3 +76,13 @@ class Measurement(msgspec.Struct, kw_only=True):
     launches: list[int] = msgspec.field(default_factory=list)
     page_faults: list[float] = msgspec.field(default_factory=list)
     system_shares: list[float] = msgspec.field(default_factory=list)
+
+    def keep(self, told: dict[str, float], number: int, *, launch: int) -> None:
+        """Adds what a child told of a block of calls: the sample of this round, taken by that process."""
+        self.rounds.append(number)
+        self.samples_s.append(told["seconds"])
+        self.launches.append(launch)
+        if "page_faults" in told:
+            self.page_faults.append(told["page_faults"])
+            self.system_shares.append(told["system_share"])
+        self.call_s = min(self.call_s, told["seconds"])  # a first call that was disturbed must not decide

@@ -280,14 +280,7 @@ class Session:
             timeout_s=self.plan.timeout_s * max(1, measurement.calls),
         )  # fmt: skip
         if told is not None:
-            seconds = told["seconds"]
-            measurement.rounds.append(number)
-            measurement.samples_s.append(seconds)
-            measurement.launches.append(self.born)
-            if "page_faults" in told:
-                measurement.page_faults.append(told["page_faults"])
-                measurement.system_shares.append(told["system_share"])
-            measurement.call_s = min(measurement.call_s, seconds)  # a first call that was disturbed must not decide
+            measurement.keep(told, number, launch=self.born)
 
 
 def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:

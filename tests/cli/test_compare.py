@@ -14,7 +14,7 @@ import pytest
 
 import kaoprof
 from kaoprof.cli.app import run
-from kaoprof.records import load
+from kaoprof.runs import load_any
 
 PAPER_MADDS = {14: [627_200, 156_800, 89_600, 14_336], 28: [9_884_672, 2_471_168, 706_048, 53_760]}
 PAPER_MADDS[56] = [157_552_640, 39_388_160, 5_626_880, 207_872]
@@ -69,7 +69,7 @@ def test_every_output_is_written_and_the_record_is_what_python_gets(tmp_path, ca
     captured = capsys.readouterr()
     assert "kao_kv" in captured.out
     assert all(f"wrote {path}" in captured.err for path in paths)
-    record = load(paths[1])
+    record = load_any(paths[1])
     assert [row.case.name for row in record.rows] == ["kao_kv:matmul", "kao_kv:sdpa", "nonlocal:sdpa"]
     assert record.environment.threads == 1
     assert len(rows_of(paths[0].read_text())) == 3
@@ -217,7 +217,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, capsys, monkeypatch):
     assert "kao_qkv" in captured.out
     assert "No space left on device" in captured.err
     kept = captured.err.rpartition("kept in ")[2].rstrip(")\n")
-    assert len(load(Path(kept)).rows) == 8
+    assert len(load_any(Path(kept)).rows) == 8
     Path(kept).unlink()
 
 
@@ -230,7 +230,7 @@ def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(tmp_path):
     os.kill(child, signal.SIGKILL)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
-    rows = {row.case.name: row for row in load(path).rows}
+    rows = {row.case.name: row for row in load_any(path).rows}
     assert sorted(row.status for row in rows.values()) == ["error", "ok"]
     (dead,) = (row for row in rows.values() if row.status == "error")
     assert "killed by SIGKILL" in dead.detail

@@ -18,7 +18,6 @@ from sweeps import closed_record, swept_record
 
 from kaoprof.cli.app import run
 from kaoprof.journal import read_journal
-from kaoprof.records import load
 from kaoprof.report.sweep_console import sweep_to_console
 from kaoprof.runs import load_any
 
@@ -143,7 +142,7 @@ def test_every_format_holds_all_rows(tmp_path, monkeypatch, capsys):
                  "--operators", "kao_kv", *outputs) == 0  # fmt: skip
     assert "wrote all.csv" in capsys.readouterr().err
     rows = list(csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text())))
-    assert len(rows) == len(load(tmp_path / "all.json").rows) == 3 * 2 * 2 * 2 * 2 * 2
+    assert len(rows) == len(load_any(tmp_path / "all.json").rows) == 3 * 2 * 2 * 2 * 2 * 2
     assert {(row["dtype"], row["mode"]) for row in rows} == {
         (dtype, mode) for dtype in ("fp32", "bf16") for mode in ("forward", "train")
     }

@@ -9,7 +9,8 @@ from samples import analytic_record
 from kaoprof.diff_records import FASTER, SAME, SLOWER, UNSURE, growth, peaks_of
 from kaoprof.differences import diff
 from kaoprof.errors import KaoprofError, RecordError, UsageError
-from kaoprof.records import dumps, load
+from kaoprof.records import dumps
+from kaoprof.runs import load_any
 
 
 @pytest.fixture
@@ -182,4 +183,4 @@ def test_a_device_is_no_part_of_a_row_s_name(compare):
 def test_what_was_written_is_what_is_read(tmp_path):
     path = tmp_path / "run.json"
     path.write_text(dumps(made_run(1)))
-    assert load(path).rows[0].latency.launches[0] == 1
+    assert load_any(path).rows[0].latency.launches[0] == 1

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
 from samples import analytic_record, grid_record, measured_record
 
 from kaoprof.errors import UsageError
-from kaoprof.records import loads
+from kaoprof.records import Record
 from kaoprof.report.chart import panel_of
 from kaoprof.report.delimited import to_csv
 from kaoprof.report.grid import NamedRun, grid_of, narrowed
@@ -66,7 +67,7 @@ def test_what_compare_writes_is_what_report_writes():
 
 
 def test_the_json_of_one_run_is_its_record():
-    assert loads(written("json", grid_record())) == grid_record()
+    assert msgspec.json.decode(written("json", grid_record()), type=Record) == grid_record()
 
 
 def test_the_json_of_several_runs_holds_each_by_name():
