@@ -23,6 +23,7 @@ LARGE_KERNEL = 3  # a kernel larger than this on both axes goes to oneDNN in any
 MANY_SAMPLES = 16  # from so many samples on, 1 x 1 kernels go to oneDNN also on one thread
 LARGEST_KERNEL = 7  # in groups: what larger ones hold was seen to be otherwise
 LARGEST_STRIDE = 2  # of transposed convolutions, likewise
+PARTIAL_SUMS = 256  # of the weights' gradient, by oneDNN's plain kernel
 SMALLEST_BLOCK = 4  # channels of a group that blocks can be cut down to
 CHANNELS_LAST = (torch.channels_last, torch.channels_last_3d)
 
@@ -73,6 +74,8 @@ def convolution_backward_scratch(
     if multiplies_in_blocks(one.dtype) and not one.depthwise:
         refuse_symbols(x, weight)
     if is_channels_last(x):
+        if one.depthwise:
+            return depthwise_gradient_bytes(one, weights_wanted=weights_wanted, threads=threads)
         return weight_copies_bytes(one) + (weight_scratch(one, threads) if multiplies_in_blocks(one.dtype) else 0)
     compute = output_bytes if one.transposed else input_gradient_bytes
     first = compute(one, threads) if input_wanted else 0
@@ -107,6 +110,26 @@ def weight_copies_bytes(one: Convolution) -> Size:
     """Where channels lie innermost only weights are reordered: first like the input, then into blocks."""
     copied = 0 if one.depthwise or math.prod(one.kernel) == 1 else one.weights
     return one.width * (copied + one.weight_elements)
+
+
+def depthwise_gradient_bytes(one: Convolution, *, weights_wanted: bool, threads: int) -> Size:
+    """Of a depthwise convolution whose channels lie innermost: without a kernel for it, weights are summed in parts."""
+    weights = one.width * one.weights
+    if reads_short_rows(one):
+        return weight_copies_bytes(one) + (weights if weights_wanted else 0)
+    if multiplies_in_blocks(one.dtype):
+        return weight_copies_bytes(one) + weight_scratch(one, threads)
+    if weights_wanted:
+        return (PARTIAL_SUMS + 1) * weights
+    return PARTIAL_SUMS * weights if one.dilated or len(one.size) > PLANAR else weight_copies_bytes(one)
+
+
+def reads_short_rows(one: Convolution) -> bool:
+    """Whether oneDNN has a depthwise kernel for the gradients where channels lie innermost."""
+    skips = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))
+    strides_far = max(one.stride) > LARGEST_STRIDE and max(one.kernel) > LARGE_KERNEL
+    planar = len(one.size) <= PLANAR and not one.dilated
+    return bool(planar and one.kernel[-1] <= LARGE_KERNEL and not (skips or strides_far))
 
 
 def native_bytes(one: Convolution, columns: Size, *, copied: Size, answer: Size) -> Size:
@@ -189,7 +212,8 @@ def gradient_gap(
     gap = _gap_of(one, x)
     if gap:
         return gap
-    if is_channels_last(x) and not one.depthwise:
+    modelled = one.depthwise and (one.dtype == torch.float32 or (reads_short_rows(one) and not one.strided))
+    if is_channels_last(x) and not modelled:
         return "gradients of a convolution whose channels lie innermost"
     if one.depthwise:
         sparse = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))

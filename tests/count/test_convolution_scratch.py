@@ -178,12 +178,49 @@ def test_what_is_not_modelled_is_named(shape, named):
     assert on_a_gpu == "convolution by cuDNN"
 
 
-def test_gradients_of_what_lies_channels_last_are_named_but_those_of_depthwise_ones():
-    for groups, named in ((1, "gradients of a convolution whose channels lie innermost"), (32, None)):
-        x, weight, rest = tensors((2, 2, 32, 32, 28, 3, 1, 1, 1, groups), torch.float32)
-        grad_out = aten.convolution.default(x, weight, None, *rest)
-        args = (grad_out, x.to(memory_format=torch.channels_last), weight, None, *rest, [True, True, False])
-        assert scratch_gap(aten.convolution_backward.default, args, device="cpu") == named
+DEPTHWISE = [  # axes, batch, channels in, out, size, kernel, stride, padding, dilation, groups
+    (2, 2, 24, 24, 14, 3, 1, 1, 1, 24),
+    (2, 2, 24, 24, 14, 2, 1, 1, 1, 24),
+    (2, 4, 32, 32, 28, 3, 3, 1, 1, 32),
+    (2, 2, 96, 96, 14, 7, 1, 3, 1, 96),  # no kernel for it, from here on
+    (2, 2, 96, 96, 14, 4, 2, 1, 1, 96),
+    (2, 2, 24, 24, 14, 3, 4, 1, 1, 24),
+    (2, 2, 24, 24, 14, 3, 1, 2, 2, 24),
+    (3, 2, 24, 24, 8, 3, 1, 1, 1, 24),
+]
+
+
+def innermost(shape, dtype, mask):
+    """The arguments of the gradients of a convolution whose channels lie innermost."""
+    x, weight, rest = tensors(shape, dtype)
+    x = x.to(memory_format=torch.channels_last if shape[0] == 2 else torch.channels_last_3d)
+    grad_out = torch.randn_like(aten.convolution.default(x, weight, None, *rest))
+    return grad_out, x, weight, None, *rest, mask
+
+
+@KNOWN_PROCESSOR
+@pytest.mark.parametrize("mask", [[True, True, False], [True, False, False], [False, True, False]], ids=str)
+@pytest.mark.parametrize("shape", DEPTHWISE, ids=str)
+def test_gradients_of_depthwise_convolutions_are_predicted_where_channels_lie_innermost(shape, mask):
+    args = innermost(shape, torch.float32, mask)
+    peak, answer = measured(aten.convolution_backward.default, *args)
+    hidden = scratch_bytes(aten.convolution_backward.default, args, {}, device="cpu", threads=torch.get_num_threads())
+    assert answer + hidden == pytest.approx(peak, rel=0.001)
+
+
+@pytest.mark.parametrize(("shape", "dtype", "named"), [
+    ((2, 2, 32, 32, 28, 3, 1, 1, 1, 1), torch.float32, True),
+    ((2, 2, 32, 32, 28, 3, 1, 1, 1, 32), torch.float32, False),
+    ((2, 2, 32, 32, 28, 7, 1, 3, 1, 32), torch.float32, False),
+    ((2, 2, 32, 32, 28, 3, 1, 1, 1, 32), torch.bfloat16, False),
+    ((2, 2, 32, 32, 28, 3, 2, 1, 1, 32), torch.bfloat16, True),
+    ((2, 2, 32, 32, 28, 7, 1, 3, 1, 32), torch.bfloat16, True),
+])  # fmt: skip
+def test_gradients_where_channels_lie_innermost_are_named_but_those_that_are_modelled(monkeypatch, shape, dtype, named):
+    monkeypatch.setattr(convolution_scratch, "_computed_otherwise", lambda _: False)
+    monkeypatch.setattr(convolution_scratch, "multiplies_in_blocks", lambda dtype: dtype == torch.bfloat16)
+    gap = scratch_gap(aten.convolution_backward.default, innermost(shape, dtype, [True, True, False]), device="cpu")
+    assert gap == ("gradients of a convolution whose channels lie innermost" if named else None)
 
 
 def test_half_precision_volumes_by_torchs_own_kernel_are_named(monkeypatch):
