@@ -84,18 +84,33 @@ def test_compare_measures_on_the_gpu(dtype, backends):
 
 def measured(**told):
     sizes = {"h": 28, "c": 64, "batch": 2, "operators": ["nonlocal", "kao_qkv"]}
-    given = {name: told.pop(name) for name in list(told) if name in {*sizes, "dtype", "mode"}}
+    given = {name: told.pop(name) for name in list(told) if name in {*sizes, "dtype", "mode", "heads"}}
     return kaoprof.compare(**(sizes | given), options=kaoprof.Options(device=DEVICE, budget_s=1.0, **told))
 
 
 @pytest.mark.parametrize(
-    ("implementation", "mode", "tolerance"),
-    [("matmul", "forward", 0.02), ("matmul", "train", 0.05), ("sdpa", "forward", 0.05), ("sdpa", "train", 0.10)],
+    ("implementation", "mode", "dtype", "heads", "tolerance"),
+    [
+        ("matmul", "forward", "fp32", 1, 0.02),
+        ("matmul", "train", "fp32", 1, 0.05),
+        ("sdpa", "forward", "fp32", 1, 0.05),
+        ("sdpa", "train", "fp32", 1, 0.10),
+        ("sdpa", "train", "fp32", 8, 0.10),
+        ("sdpa", "forward", "fp64", 1, 0.05),
+    ],
 )
-def test_the_predicted_peak_is_the_measured_one(implementation, mode, tolerance):
+def test_the_predicted_peak_is_the_measured_one(implementation, mode, dtype, heads, tolerance):
     names = [f"{name}:{implementation}" for name in OPERATORS]
-    for row in measured(mode=mode, operators=names).rows:
+    for row in measured(mode=mode, operators=names, dtype=dtype, heads=heads).rows:
         assert row.counted.peak_bytes_predicted == pytest.approx(row.peak_bytes_measured, rel=tolerance), row.case.name
+        assert row.counted.unmodelled == ()
+
+
+@pytest.mark.parametrize("mode", ["forward", "train"])
+def test_what_flash_and_cudnn_may_hold_is_named(mode):
+    (row,) = measured(mode=mode, operators=["nonlocal:sdpa"], dtype="bf16").rows
+    assert row.counted.unmodelled == ("attention by flash or cuDNN",)
+    assert row.peak_bytes_measured >= 0.9 * row.counted.peak_bytes_predicted
 
 
 def test_what_does_not_fit_on_the_gpu_is_a_row():

@@ -15,13 +15,12 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from kaoprof.count.replacing import replaced
-from kaoprof.count.tensor_bytes import REDUCED, SINGLE_BYTES
-from kaoprof.dims import Size
+from kaoprof.count.tensor_bytes import REDUCED
 
 aten = torch.ops.aten
 
 ATTENTION = F.scaled_dot_product_attention
-FLASH_LARGEST_HEAD, CUDNN_LARGEST_HEAD = 256, 128  # channels
+LARGEST_HEAD = 256  # channels; older versions of cuDNN serve 128, which the device itself then says
 FLASH_ALIGNMENT = 8  # channels; other heads are padded with zeros
 EFFICIENT_ALIGNMENT_BYTES = 16  # of a head; others are not served
 REFUSAL = "No available kernel. Aborting execution."  # torch's own words
@@ -76,8 +75,8 @@ def _flash_serves(query: Tensor, key: Tensor, value: Tensor) -> bool:
     if not (head == key.shape[-1] and head == value.shape[-1]):
         return False
     if torch.backends.cuda.flash_sdp_enabled():
-        return bool(head <= FLASH_LARGEST_HEAD)
-    return bool(torch.backends.cuda.cudnn_sdp_enabled() and head % FLASH_ALIGNMENT == 0 and head <= CUDNN_LARGEST_HEAD)
+        return bool(head <= LARGEST_HEAD)
+    return bool(torch.backends.cuda.cudnn_sdp_enabled() and head % FLASH_ALIGNMENT == 0 and head <= LARGEST_HEAD)
 
 
 def _efficient_serves(query: Tensor, key: Tensor, value: Tensor) -> bool:
@@ -117,16 +116,3 @@ def _efficient(
         query, key, value, mask, trained, dropout_p, is_causal, scale=scale
     )[0]
     return attended
-
-
-def attention_gradient_scratch(grad_out: Tensor, query: Tensor, *_: object, **__: object) -> Size:
-    """Bytes that a fused attention's backward kernel holds for itself: one number per query, and one per element of it.
-
-    All are in single precision: the sums of gradient times output, and the gradient of the queries, which is summed up
-    over blocks of keys. Not modelled: the rounding up to blocks, and the parts into which flash splits the keys where
-    there are few queries, which depends on the GPU.
-
-    Source: `flash_api.cpp`, `mha_bwd`: `softmax_d`, `dq_accum`; `attention_backward.cu`: `delta`, `workspace`.
-    """
-    del grad_out
-    return SINGLE_BYTES * (query.shape[0] * query.shape[1] * query.shape[2] + query.numel())

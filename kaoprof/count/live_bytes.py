@@ -17,7 +17,7 @@ from kaoprof.count.attention_backend import served_by
 from kaoprof.count.cuda_attention import CudaAttention
 from kaoprof.count.dry_module import build_dry_module, dry_tensors
 from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
-from kaoprof.count.scratch import CUDA_RECURRENT_GAP, RECURRENT_GAP, scratch_bytes, scratch_gap
+from kaoprof.count.scratch import CUDA_RECURRENT_GAP, UNBOUNDED, scratch_bytes, scratch_gap
 from kaoprof.count.tensor_bytes import bytes_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
         gap = scratch_gap(func, args, device=self.device)
         if gap is not None:
-            unknown = math.inf if gap == RECURRENT_GAP else UNKNOWN_COPIES * self.threads * _bytes_of(args)
+            unknown = math.inf if gap in UNBOUNDED else UNKNOWN_COPIES * self.threads * _bytes_of(args)
             self.gaps[gap] = max(self.gaps.get(gap, 0), self.live_bytes + unknown)
 
     @property

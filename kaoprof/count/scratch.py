@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
+from kaoprof.count import cuda_scratch
 from kaoprof.count.convolution_scratch import (
     convolution_backward_scratch,
     convolution_gap,
     convolution_scratch,
     gradient_gap,
 )
-from kaoprof.count.cuda_attention import attention_gradient_scratch
 from kaoprof.count.flash_scratch import cpu_flash_backward, cpu_flash_forward
 from kaoprof.count.layout_copies import (
     batch_norm,
@@ -53,13 +53,12 @@ CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
 }
 
 
-CUDA_SCRATCH: dict[Any, Callable[..., Size]] = dict.fromkeys(
-    (
-        aten._scaled_dot_product_flash_attention_backward,  # noqa: SLF001
-        aten._scaled_dot_product_efficient_attention_backward,  # noqa: SLF001
-    ),
-    attention_gradient_scratch,
-)
+CUDA_SCRATCH: dict[Any, Callable[..., Size]] = {
+    aten._scaled_dot_product_flash_attention_backward: cuda_scratch.flash_gradient,  # noqa: SLF001
+    aten._scaled_dot_product_efficient_attention_backward: cuda_scratch.efficient_gradient,  # noqa: SLF001
+    aten._safe_softmax: safe_softmax,  # noqa: SLF001
+    aten._softmax_backward_data: cuda_scratch.softmax_gradient,  # noqa: SLF001
+}
 
 
 def scratch_bytes(operation: torch._ops.OpOverload, args: Any, kwargs: Any, *, device: str, threads: int) -> Size:
@@ -68,8 +67,9 @@ def scratch_bytes(operation: torch._ops.OpOverload, args: Any, kwargs: Any, *, d
     return model(*args, threads=threads, **kwargs) if model else 0
 
 
-RECURRENT_GAP = "LSTM by oneDNN"  # which keeps in training what it held, so that no bound is known
+RECURRENT_GAP = "LSTM by oneDNN"
 CUDA_RECURRENT_GAP = "recurrent layers by cuDNN"
+UNBOUNDED = {RECURRENT_GAP, CUDA_RECURRENT_GAP, cuda_scratch.ATTENTION_GAP}  # no bound of what they hold is known
 
 CPU_GAPS: dict[Any, Callable[..., str | None]] = {
     **dict.fromkeys((aten.mm, aten.bmm, aten.mv), product_gap),
@@ -77,9 +77,10 @@ CPU_GAPS: dict[Any, Callable[..., str | None]] = {
     aten.convolution_backward: gradient_gap,
     **dict.fromkeys((aten.mkldnn_rnn_layer, aten.mkldnn_rnn_layer_backward), lambda *_: RECURRENT_GAP),
 }
-CUDA_GAPS: dict[Any, Callable[..., str | None]] = dict.fromkeys(
-    (aten.convolution, aten.convolution_backward), lambda *_: "convolution by cuDNN"
-)
+CUDA_GAPS: dict[Any, Callable[..., str | None]] = {
+    **dict.fromkeys((aten.convolution, aten.convolution_backward), cuda_scratch.convolution_gap),
+    aten._scaled_dot_product_flash_attention: cuda_scratch.attention_gap,  # noqa: SLF001
+}
 
 
 def scratch_gap(operation: torch._ops.OpOverload, args: Any, *, device: str) -> str | None:

@@ -83,7 +83,7 @@ class Bench:
         On a GPU it also runs once: there a first call loads kernels, and cuDNN compiles its attention, for seconds.
         """
         workload, subject = _wanted(request.workload), _wanted(request.subject)
-        self._choose_precision(workload.inputs[0].dtype)
+        self._choose_precision(workload.dtype)
         module = build_module(workload, device=self.device)
         key = _inputs_key(workload)
         if key not in self.inputs:
@@ -242,7 +242,9 @@ class Bench:
 
     def _subject(self, request: Request) -> Loaded:
         self._restore()
-        return self.subjects[_wanted(request.subject)]
+        subject = self.subjects[_wanted(request.subject)]
+        self._choose_precision(subject.workload.dtype)
+        return subject
 
     def _restore(self) -> None:
         """Undoes what somebody's code may have set for the whole process: its neighbours must not suffer."""

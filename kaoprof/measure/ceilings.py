@@ -12,7 +12,7 @@ from kaoprof.measure.environment import free_bytes
 from kaoprof.measure.meters import CpuMeters, CudaMeters
 
 SMALLEST_COPY_BYTES = 2**17  # read plus written: below it a copy is a launch
-TIMES_THE_CACHE = 8  # the largest copy, of the last cache: mostly from main memory
+TIMES_THE_CACHE = {"cpu": 8, "cuda": 64}  # the largest copy, of the last cache: mostly from main memory, and long
 MEMORY_SHARE = 1 / 8  # of what is free, which the largest copy may take
 BLOCK_S = {"cpu": 2e-5, "cuda": 2e-3}  # calls in a row that are timed together: short ones are seldom interrupted
 ATTEMPTS = 7  # at least; the fastest counts, since a ceiling must not be lowered by noise
@@ -27,12 +27,14 @@ Meters = CpuMeters | CudaMeters
 
 def copy_seconds(meters: Meters, device: str) -> list[dict[str, float]]:
     """The fastest copy of each size, doubling: `moved_bytes` read plus written, and `seconds`."""
-    most = min(TIMES_THE_CACHE * last_level_bytes(device), int(free_bytes(device) * MEMORY_SHARE))
+    most = min(TIMES_THE_CACHE[meters.kind] * last_level_bytes(device), int(free_bytes(device) * MEMORY_SHARE))
     found = []
     moved = SMALLEST_COPY_BYTES
     while moved <= max(most, SMALLEST_COPY_BYTES):
         source, target = (torch.zeros(moved // 8, device=device) for _ in range(2))
         seconds = _fastest_with_any_threads(meters, lambda s=source, t=target: t.copy_(s))  # type: ignore[misc]
+        if meters.kind == "cuda":  # where the driver copies, and a kernel may be faster
+            seconds = min(seconds, fastest_seconds(meters, lambda s=source, t=target: torch.neg(s, out=t)))  # type: ignore[misc]
         found.append({"moved_bytes": moved, "seconds": seconds})
         moved *= 2
     return found
@@ -86,6 +88,8 @@ def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:
     for size in PRODUCT_SIZES:
         factor = torch.ones(size, size, device=device, dtype=dtype)
         seconds = _fastest_with_any_threads(meters, lambda f=factor: f @ f)  # type: ignore[misc]
+        if meters.kind == "cuda":  # as in `nn.Linear`: tensor cores may want both with the summed axis innermost
+            seconds = min(seconds, fastest_seconds(meters, lambda f=factor: f @ f.mT))  # type: ignore[misc]
         found = max(found, FLOPS_PER_MAC * size**3 / seconds)
         if 8 * seconds > LONGEST_PRODUCT_S:  # the next one takes eight times as long
             break

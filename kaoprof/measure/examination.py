@@ -65,8 +65,8 @@ def _traffic(session: "Session", subject: Subject, share_s: float) -> None:
 
 def _deviation(session: "Session", subject: Subject, share_s: float) -> None:
     """Where the same computation in fp64 fits in memory and in time; of fp64 itself there is nothing to say."""
-    measurement, dtype = session.measurements[subject.key], subject.workload.inputs[0].dtype
-    if not _runs(session, subject) or dtype not in DTYPE_BYTES or dtype == "fp64":
+    measurement, dtype = session.measurements[subject.key], subject.workload.dtype
+    if not _runs(session, subject) or dtype == "fp64":
         return
     wider = DTYPE_BYTES["fp64"] // DTYPE_BYTES[dtype]
     needed = FP64_COPIES * wider * (subject.resident_bytes + (measurement.peak_bytes or subject.predicted_bytes))

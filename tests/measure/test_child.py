@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -228,13 +229,13 @@ def test_the_name_of_a_signal_is_known_or_its_number():
 
 def test_what_code_sets_for_the_whole_process_is_undone_before_the_next_call():
     bench = bench_module.Bench()
-    bench.subjects[0] = "a neighbour"
+    neighbour = bench.subjects[0] = SimpleNamespace(workload=WORKLOAD)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(threads + 3)
         torch.set_grad_enabled(False)
         torch.set_default_dtype(torch.float64)
-        assert bench._subject(Request(do="time", subject=0)) == "a neighbour"
+        assert bench._subject(Request(do="time", subject=0)) is neighbour
         assert torch.get_num_threads() == threads
         assert torch.is_grad_enabled()
         assert torch.get_default_dtype() == torch.float32

@@ -173,8 +173,18 @@ def quick(monkeypatch):
 @pytest.mark.usefixtures("quick")
 def test_copies_double_up_to_several_times_the_cache_and_the_fastest_counts():
     found = copy_seconds(Rated(), "cpu")
-    assert [one["moved_bytes"] for one in found] == [2**power for power in range(17, 24)]  # 8 x 1 MiB
+    assert [one["moved_bytes"] for one in found] == [2**power for power in range(17, 27)]  # 64 x 1 MiB
     assert [one["seconds"] for one in found] == [pytest.approx(2e-6 + one["moved_bytes"] / 10e9) for one in found]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("kind", "largest", "seconds"), [("cuda", 2**26, 2.0), ("cpu", 2**23, 3.0)])
+def test_on_a_gpu_a_ceiling_is_the_better_of_two_kernels(monkeypatch, kind, largest, seconds):
+    monkeypatch.setattr("kaoprof.measure.ceilings._fastest_with_any_threads", lambda *_: 3.0)  # copied, or NN
+    monkeypatch.setattr("kaoprof.measure.ceilings.fastest_seconds", lambda *_: 2.0)  # negated, or NT
+    meters = SimpleNamespace(kind=kind)
+    assert copy_seconds(meters, "cpu")[-1] == {"moved_bytes": largest, "seconds": seconds}
+    assert product_throughput(meters, "cpu", "fp64") == 2 * 64**3 / seconds
 
 
 @pytest.mark.usefixtures("quick")
