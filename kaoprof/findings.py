@@ -12,7 +12,7 @@ from kaoprof.units import counted
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
 IMPOSSIBLE = ("unsupported", "error")  # such a row is no rival in memory, whatever is predicted of it
-MANY_FAULTS = 16  # page faults of a call: fewer are those of its first calls, or of the measurement
+FAULTS_PER_S = 1e5  # of a call: each costs the system about a microsecond, so that fewer are no reason for anything
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
 CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
@@ -226,7 +226,8 @@ def noise_of(latency: Latency) -> str:
     if noise <= NOISY_SPREAD:
         return ""
     fewest, most = min(latency.page_faults, default=0), max(latency.page_faults, default=0)
-    why = f" ({fewest:,.0f} to {most:,.0f} page faults a call)" if most >= MANY_FAULTS and most > 2 * fewest else ""
+    uneven = most - fewest > max(fewest, FAULTS_PER_S * min(latency.samples_s))
+    why = f" ({fewest:,.0f} to {most:,.0f} page faults a call)" if uneven else ""
     return f"{noise:.0%}{why}"
 
 

@@ -12,6 +12,7 @@ SHORTEST_S, LONGEST_S = 1e-12, 1e9  # of a call or a copy: less than a clock's c
 LEAST_RATE, MOST_RATE = 1e3, 1e24  # FLOP/s: less than a relay computer, more than all computers together
 LONGEST_LAUNCH_S = 10.0
 MOST_LOAD = 1e6
+MOST_FAULTS = 1e12  # of a call: 4 PB of new memory
 DEEPEST = 1000  # layers inside each other: python itself goes no deeper
 
 
@@ -122,21 +123,27 @@ def _check_latency(latency: Latency | None, *, where: str) -> None:
     if latency is None:
         return
     samples, rounds = latency.samples_s, latency.rounds
+    _check_beside_samples(latency, where=where)
     if not samples or len(samples) != len(rounds):
         message = f"{len(samples)} samples of {len(rounds)} rounds cannot be"
         raise RecordError(message, where=where, hint=CHANGED)
     if len(set(rounds)) < len(rounds):
         raise RecordError("two samples of one round cannot be", where=where, hint=CHANGED)
-    for name in ("launches", "page_faults", "system_shares"):
-        told = getattr(latency, name)
-        if told and len(told) != len(samples):
-            message = f"{len(samples)} samples of {len(told)} {name.replace('_', ' ')} cannot be"
-            raise RecordError(message, where=where, hint=CHANGED)
-    if not all(0 <= faults < math.inf for faults in latency.page_faults):
-        raise RecordError("page faults that are not a number cannot be", where=where, hint=CHANGED)
-    if not all(0 <= share <= 1 for share in latency.system_shares):
-        raise RecordError("a share that is not between 0 and 1 cannot be", where=where, hint=CHANGED)
     if not all(math.isfinite(sample) and sample > 0 for sample in samples):
         raise RecordError("a latency that is not positive and finite cannot be", where=where, hint=CHANGED)
     if not SHORTEST_S <= min(samples) <= max(samples) <= LONGEST_S:
         raise RecordError(f"a latency of {min(samples):g} s to {max(samples):g} s cannot be", where=where, hint=CHANGED)
+
+
+def _check_beside_samples(latency: Latency, *, where: str) -> None:
+    for name in ("launches", "page_faults", "system_shares"):
+        told = getattr(latency, name)
+        if told and len(told) != len(latency.samples_s):
+            message = f"{len(latency.samples_s)} samples of {len(told)} {name.replace('_', ' ')} cannot be"
+            raise RecordError(message, where=where, hint=CHANGED)
+    if len(latency.page_faults) != len(latency.system_shares):
+        raise RecordError("page faults without the system's shares cannot be", where=where, hint=CHANGED)
+    if not all(0 <= faults < MOST_FAULTS for faults in latency.page_faults):
+        raise RecordError("page faults that are negative or endless cannot be", where=where, hint=CHANGED)
+    if not all(0 <= share <= 1 for share in latency.system_shares):
+        raise RecordError("a share that is not between 0 and 1 cannot be", where=where, hint=CHANGED)

@@ -25,6 +25,10 @@ def changed(**fields):
 ROW = measured_record().rows[1]
 
 
+def told_of_the_system(**changes):
+    return replace(ROW.latency, **({"page_faults": (8.0,) * 10, "system_shares": (0.5,) * 10} | changes))
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -40,9 +44,12 @@ ROW = measured_record().rows[1]
         ({"latency": replace(ROW.latency, rounds=(1,) * 10)}, "two samples of one round"),
         ({"latency": replace(ROW.latency, launches=(1, 2))}, "10 samples of 2 launches"),
         ({"latency": replace(ROW.latency, page_faults=(1.0, 2.0))}, "10 samples of 2 page faults"),
-        ({"latency": replace(ROW.latency, page_faults=(float("inf"),) * 10)}, "page faults that are not a number"),
+        ({"latency": told_of_the_system(page_faults=(float("inf"),) * 10)}, "page faults that are negative or endless"),
+        ({"latency": told_of_the_system(page_faults=(-1.0,) * 10)}, "page faults that are negative or endless"),
+        ({"latency": told_of_the_system(page_faults=())}, "page faults without the system's shares"),
+        ({"latency": told_of_the_system(system_shares=())}, "page faults without the system's shares"),
         ({"latency": replace(ROW.latency, system_shares=(0.5,))}, "10 samples of 1 system shares"),
-        ({"latency": replace(ROW.latency, system_shares=(1.5,) * 10)}, "a share that is not between 0 and 1"),
+        ({"latency": told_of_the_system(system_shares=(1.5,) * 10)}, "a share that is not between 0 and 1"),
         ({"analytic": replace(ROW.analytic, macs=0)}, "macs is too small to be"),
         ({"counted": replace(ROW.counted, peak_bytes_predicted=-4)}, "peak_bytes_predicted is too small to be"),
         ({"peak_bytes_measured": -1}, "peak_bytes_measured is too small to be"),

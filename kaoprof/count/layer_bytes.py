@@ -28,10 +28,10 @@ class LayerBytesMode(LiveBytesMode):
         self.changed_by_watching = any(isinstance(part, nn.TransformerEncoderLayer) for part in module.modules())
         return watched({name: part for name, part in module.named_modules() if name in self.names}, self)
 
-    def note(self, func: object, args: object, kwargs: object) -> None:
+    def note(self, func: object, args: object, kwargs: object, out: object) -> None:
         """As for the whole, and for every layer that is running."""
         before, self.peak_bytes = self.peak_bytes, 0
-        super().note(func, args, kwargs)
+        super().note(func, args, kwargs, out)
         here, self.peak_bytes = self.peak_bytes, max(before, self.peak_bytes)
         for name in self.running:
             self.peaks[name] = max(self.peaks.get(name, 0), here)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kaoprof.dims import Size
 
 
-UNKNOWN_COPIES = 2  # of its inputs, for each thread: what a kernel that is not modelled may hold for itself
+UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
 
 
 class LiveBytesMode(TorchDispatchMode):
@@ -58,17 +58,17 @@ class LiveBytesMode(TorchDispatchMode):
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
                 self.follow(tensor)
-        self.note(func, args, kwargs)
+        self.note(func, args, kwargs, out)
         return out
 
-    def note(self, func: Any, args: Any, kwargs: Any) -> None:
+    def note(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Looks whether this operation, with what its kernel holds for itself, is the new peak."""
         hidden = scratch_bytes(func, args, kwargs, device=self.device, threads=self.threads)
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
         gap = scratch_gap(func, args, device=self.device)
         if gap is not None:
-            unknown = math.inf if gap in UNBOUNDED else UNKNOWN_COPIES * self.threads * _bytes_of(args)
-            self.gaps[gap] = max(self.gaps.get(gap, 0), self.live_bytes + unknown)
+            unknown = math.inf if gap in UNBOUNDED else UNKNOWN_COPIES * self.threads * _bytes_of((args, out))
+            self.gaps[gap] = max(self.gaps.get(gap, 0), self.live_bytes + hidden + unknown)
 
     @property
     def unmodelled(self) -> tuple[str, ...]:

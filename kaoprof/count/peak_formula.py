@@ -87,8 +87,9 @@ class SymbolicLiveBytes(LiveBytesMode):
         self._moments: dict[Alive, None] = {}
         self._growing = False
 
-    def note(self, func: Any, args: Any, kwargs: Any) -> None:
+    def note(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """A moment inside the kernel, if it holds something for itself."""
+        del out
         hidden = symbolic_scratch_bytes(func, args, kwargs, self._sizes, device=self.device, threads=self.threads)
         if hidden != 0:
             self._remember(hidden)

@@ -25,7 +25,6 @@ from kaoprof.measure.layer_meter import layer_peaks, layer_seconds, layer_traffi
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
 from kaoprof.measure.smaller import on_one_sample, smallest_seconds
-from kaoprof.measure.system_work import system_work, usage
 from kaoprof.measure.traffic import trace
 from kaoprof.measure.variants import CannotRun, captured, compile_now, compiled
 
@@ -123,15 +122,12 @@ class Bench:
     def time(self, request: Request) -> dict[str, float]:
         """Mean seconds per call over `calls` calls in a row, after `warm_calls` that are not timed.
 
-        On a CPU also what the system did for a call, be it a warm one.
+        On a CPU also what the system did for a call.
         """
         subject = self._subject(request)
         try:
-            before = usage()
             seconds = self.meters.seconds(subject.step, calls=request.calls, warm_calls=request.warm_calls)
-            calls = request.calls + request.warm_calls
-            work = system_work(before, usage(), calls) if self.meters.kind == "cpu" else {}
-            return {"seconds": seconds} | work
+            return {"seconds": seconds} | self.meters.system_work(request.calls)
         finally:
             self._drop_gradients(subject.module)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from kaoprof.measure.system_work import NOTHING, usage
+
 Step = Callable[[], object]
 REQUESTED, ALLOCATED, RESERVED = "requested_bytes", "allocated_bytes", "reserved_bytes"  # in the caching allocator
 MEMORY_EVENT = "[memory]"  # what torch's profiler calls an allocation (positive bytes) or a release (negative)
@@ -36,6 +38,7 @@ class CpuMeters:
 
     def __init__(self, flush: Callable[[], None] | None = None) -> None:
         self.flush = flush
+        self.spent = NOTHING
 
     def peak(self, step: Step) -> dict[str, int | None]:
         """High-water mark of allocated bytes while `step` runs and its output lives, above what was there before."""
@@ -52,13 +55,21 @@ class CpuMeters:
 
     def seconds(self, step: Step, *, calls: int, warm_calls: int) -> float:
         """Mean seconds per call."""
+        self.spent = NOTHING
         return mean_seconds(self._block, step, self.flush, calls=calls, warm_calls=warm_calls)
 
     def _block(self, step: Step, calls: int) -> float:
+        before = usage()
         start = time.perf_counter_ns()
         for _ in range(calls):
             step()
-        return (time.perf_counter_ns() - start) / calls / 1e9
+        seconds = (time.perf_counter_ns() - start) / calls / 1e9
+        self.spent = self.spent.and_between(before, usage())
+        return seconds
+
+    def system_work(self, calls: int) -> dict[str, float]:
+        """What the system did for each of the `calls` calls that were timed last."""
+        return self.spent.of_one(calls)
 
     def synchronize(self) -> None:
         """A call on the CPU is done when it returns."""
@@ -114,6 +125,11 @@ class CudaMeters:
         end.record()
         end.synchronize()
         return float(start.elapsed_time(end)) / calls / 1e3
+
+    def system_work(self, calls: int) -> dict[str, float]:
+        """What the system does, it does not do for the device."""
+        del calls
+        return {}
 
     def synchronize(self) -> None:
         """Waits until the device is idle."""

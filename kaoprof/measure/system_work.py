@@ -1,6 +1,6 @@
 """What the operating system does during a call: memory that is new to a process costs a page fault for each page."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 try:
     import resource
@@ -9,28 +9,37 @@ except ImportError:  # not a Unix: nobody tells
 
 
 class Usage(NamedTuple):
-    """Since the process began, of all its threads: page faults, seconds in the system's code and in its own."""
+    """Of a process with all its threads: page faults, seconds in the system's code and in its own."""
 
     page_faults: int
     system_s: float
     user_s: float
 
+    def and_between(self, before: Self, after: Self) -> "Usage":
+        """With what was used between two moments."""
+        return Usage(
+            self.page_faults + after.page_faults - before.page_faults,
+            self.system_s + after.system_s - before.system_s,
+            self.user_s + after.user_s - before.user_s,
+        )
 
-def usage() -> Usage | None:
-    """The usage until now; None where the system does not tell."""
+    def of_one(self, calls: int) -> dict[str, float]:
+        """Page faults of one of `calls` calls, and the system's share of the processor time; empty if nobody tells."""
+        if resource is None:
+            return {}
+        busy_s = self.system_s + self.user_s
+        return {
+            "page_faults": self.page_faults / calls,
+            "system_share": min(1.0, self.system_s / busy_s) if busy_s > 0 else 0.0,
+        }
+
+
+NOTHING = Usage(0, 0.0, 0.0)
+
+
+def usage() -> Usage:
+    """Since the process began; nothing where the system does not tell."""
     if resource is None:
-        return None
+        return NOTHING
     told = resource.getrusage(resource.RUSAGE_SELF)
     return Usage(told.ru_minflt + told.ru_majflt, told.ru_stime, told.ru_utime)
-
-
-def system_work(before: Usage | None, after: Usage | None, calls: int) -> dict[str, float]:
-    """Page faults of one of `calls` calls, and the system's share of their processor time; empty where nobody tells."""
-    if before is None or after is None:
-        return {}
-    system_s, user_s = after.system_s - before.system_s, after.user_s - before.user_s
-    busy_s = system_s + user_s
-    return {
-        "page_faults": (after.page_faults - before.page_faults) / calls,
-        "system_share": system_s / busy_s if busy_s > 0 else 0.0,
-    }

@@ -11,6 +11,7 @@ from kaoprof.operators.dot_product import dot_product_attention, transformed
 
 ONE_AXIS = 3  # dimensions of `(b c n)`: there is nothing to average over
 WIDE = frozenset((torch.float32, torch.float64))  # dtypes that sums are kept in
+SUMMED = WIDE | {torch.bfloat16}  # dtypes that are summed as they are
 PART_BYTES = 2 * 2**20  # of input that a thread reads twice: so much is still in its share of the caches
 LEAST_PARTS = 4  # what is smaller is in the caches as a whole
 LARGE_PLANE_BYTES = 16 * 2**10  # of a channel of a sample: in smaller ones the averages are no longer few
@@ -76,11 +77,12 @@ def joined_averages(x: Tensor) -> Tensor:
 def _parts_of(x: Tensor) -> int:
     """How many parts `x` is averaged in: one, unless it is more than a CPU's caches hold, and made of large planes.
 
-    Symbolic tensors, and those in a compiler's hands, are not asked for their size: it would become a condition.
+    Symbolic tensors, and those in a compiler's hands, are not asked for their size: it would become a condition. Those
+    in float16 are summed in a copy, whose size should depend on nothing else.
     """
-    if type(x) is not Tensor or torch.compiler.is_compiling() or x.nbytes < LEAST_PARTS * PART_BYTES:
+    if type(x) is not Tensor or torch.compiler.is_compiling() or x.dtype not in SUMMED or x.layout is not torch.strided:
         return 1
-    if not x.is_cpu or transformed(x) or not x.is_contiguous():
+    if x.nbytes < LEAST_PARTS * PART_BYTES or not x.is_cpu or transformed(x) or not x.is_contiguous():
         return 1
     part_bytes = PART_BYTES * torch.get_num_threads()
     few_averages = x.nbytes >= LARGE_PLANE_BYTES * x.shape[0] * x.shape[1]

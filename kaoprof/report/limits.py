@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
-from kaoprof.findings import MANY_FAULTS, Standing
+from kaoprof.findings import FAULTS_PER_S, Standing
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import VARIANT, Deviation, Latency, Record
 from kaoprof.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
@@ -108,7 +108,7 @@ def _new_memory(cell: Named) -> str | None:
         if one.latency is None or not one.latency.page_faults:
             return None
         faults, share = estimate(one.latency.page_faults).median, estimate(one.latency.system_shares).median
-        if faults < MANY_FAULTS or share < SYSTEM_SHARE:
+        if faults < FAULTS_PER_S * estimate(one.latency.samples_s).median or share < SYSTEM_SHARE:
             return None
         return f"{share:.0%} ({faults:,.0f} page faults)"
 

@@ -14,6 +14,7 @@ from kaoprof.count.onednn import multiplies_in_blocks
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions, Dims
 from kaoprof.measure.meters import CpuMeters
 from kaoprof.networks import network_workload
+from kaoprof.operators import kronecker
 from kaoprof.specs import load_spec
 
 SIZES = [(8, 8, (28, 28)), (2, 64, (56, 56)), (1, 16, (8, 24, 24))]
@@ -159,6 +160,18 @@ def work_of(cls, *args, shape, dtype="fp32", mode="forward"):
     return Workload(factory=factory, args=args, inputs=inputs, mode=mode)
 
 
+@pytest.mark.parametrize("name", ["kao_kv", "kao_qkv"])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("dtype", ["fp64", "fp32", "bf16", "fp16"])
+def test_what_is_averaged_part_by_part_is_predicted(monkeypatch, name, implementation, dtype):
+    if dtype == "bf16" and not multiplies_in_blocks(torch.bfloat16):
+        pytest.skip("bfloat16 goes another way on this processor")
+    monkeypatch.setattr(kronecker, "PART_BYTES", 2**14)
+    dims, options = Dims(b=2, c=16, spatial=(96, 96)), AttentionOptions(implementation=implementation)
+    predicted, measured = peaks(name, dims, options, dtype=dtype)
+    assert predicted == pytest.approx(measured, rel=0.002)
+
+
 @pytest.mark.parametrize("form", SUMS)
 @pytest.mark.parametrize("dtype", ["fp32", "fp16"])
 def test_gradients_are_summed_where_the_engine_sums_them(form, dtype):
@@ -212,6 +225,12 @@ def recurrent(kind, **options):
 @pytest.mark.parametrize("mode", MODES)
 def test_recurrent_layers_of_libraries_are_named(kind, device, named, mode):
     assert dry_run(recurrent(kind, mode=mode), LiveBytesMode, device=device, threads=1).unmodelled == named
+
+
+def test_what_is_not_modelled_is_named_where_most_of_it_is_output():
+    work = work_of(Sums, 8, 8, 3, shape=(2, 8, 8, 16, 16))
+    work = replace(work, factory="torch.nn:ConvTranspose3d", kwargs={"stride": 2, "groups": 2})
+    assert dry_run(work, LiveBytesMode, device="cpu", threads=2).unmodelled == ("transposed convolution of this kind",)
 
 
 def test_what_is_not_modelled_is_named_only_where_it_could_be_the_peak():

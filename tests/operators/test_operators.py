@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from kaoprof import operators
 from kaoprof.catalog import OPERATORS
@@ -21,6 +23,22 @@ MODULES = {
 SIZES = [(5,), (3, 4), (2, 3, 4)]
 CHANNELS = 6
 BATCH = 2
+
+
+PLANE_BYTES = 5 * 7 * 8  # of a channel of a sample, in float64
+
+
+@pytest.fixture
+def in_parts_of(monkeypatch):
+    """Makes the operators average what is larger than so many planes part by part."""
+
+    def of(planes):
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+        monkeypatch.setattr(kronecker, "PART_BYTES", planes * PLANE_BYTES // 2)
+        monkeypatch.setattr(kronecker, "LEAST_PARTS", 2)
+        monkeypatch.setattr(kronecker, "LARGE_PLANE_BYTES", PLANE_BYTES)
+
+    return of
 
 
 def make(name, **options):
@@ -193,6 +211,16 @@ def test_a_directional_derivative_is_a_difference_quotient(name):
     torch.testing.assert_close(derivative, quotient, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["nonlocal", "kao_kv", "kao_qkv"])
+def test_dual_numbers_are_welcome_where_no_output_can_be_given(in_parts_of, name):
+    in_parts_of(2)
+    module, x, direction = make(name), make_input((3, 4)), make_input((4, 3)).mT.contiguous()
+    _, expected = torch.func.jvp(module, (x,), (direction,))
+    with torch.no_grad(), forward_ad.dual_level():
+        derivative = forward_ad.unpack_dual(module(forward_ad.make_dual(x, direction))).tangent
+    torch.testing.assert_close(derivative, expected)
+
+
 @pytest.mark.parametrize("spatial", [(3, 5), (2, 3, 5)])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_gradient_of_the_input_lies_as_the_input_does(spatial, batch):
@@ -215,22 +243,6 @@ def test_averages_in_half_precision_are_right_to_its_last_bits_and_do_not_overfl
         torch.testing.assert_close(
             average.double(), x.double().mean(others), rtol=roundings * torch.finfo(dtype).eps / 2, atol=0
         )
-
-
-PLANE_BYTES = 5 * 7 * 8  # of a channel of a sample, in float64
-
-
-@pytest.fixture
-def in_parts_of(monkeypatch):
-    """Makes the operators average what is larger than so many planes part by part."""
-
-    def of(planes):
-        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-        monkeypatch.setattr(kronecker, "PART_BYTES", planes * PLANE_BYTES // 2)
-        monkeypatch.setattr(kronecker, "LEAST_PARTS", 2)
-        monkeypatch.setattr(kronecker, "LARGE_PLANE_BYTES", PLANE_BYTES)
-
-    return of
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
@@ -270,6 +282,8 @@ def test_what_is_recorded_is_averaged_at_once(in_parts_of):
         traced = torch.jit.trace(module, x)
         torch.testing.assert_close(traced(larger), module(larger))
         torch.testing.assert_close(torch.func.vmap(module)(torch.stack((x, 2 * x)))[1], module(2 * x))
+        graph = make_fx(kronecker.joined_averages)(x)
+        torch.testing.assert_close(graph(larger), kronecker.joined_averages(larger))
         torch._dynamo.reset()
         compiled = torch.compile(module, fullgraph=True, backend="eager", dynamic=True)
         with torch._dynamo.config.patch(error_on_recompile=True):

@@ -52,7 +52,7 @@ def test_who_waits_for_the_systems_memory_is_named():
     for name, faults, share in (
         ("nonlocal:sdpa", 8192.4, 0.567),
         ("kao_kv:matmul", 8192, 0.19),
-        ("kao_qkv:matmul", 2, 0.9),
+        ("kao_qkv:matmul", 3000, 0.9),
     ):
         told = replace(latency, page_faults=(0.0, *[faults] * 9), system_shares=(0.01, *[share] * 9))
         record = with_row(record, name, latency=told)
