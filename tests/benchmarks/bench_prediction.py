@@ -53,7 +53,7 @@ def with_fused_attention(document):
 
 def peaks(workload, backend):
     """Bytes predicted and measured of the first step that ever runs (no gradient is there that it could free), and
-    what the prediction is unmodelled of.
+    what the prediction may leave out.
     """
     dry = dry_run(workload, LiveBytesMode, device="cpu", threads=torch.get_num_threads(), sdpa=backend)
     with forced_attention(backend):
