@@ -12,7 +12,7 @@ import msgspec
 from kaoprof.record_checks import are_plausible
 from kaoprof.records import Ceilings
 
-KEY_FIELDS = ("device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda")
+KEY_FIELDS = ("device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda", "settings")
 BUSY_LOAD = 0.5  # processes per core from which on ceilings are too low, and worth measuring again once it is quieter
 QUIETER = 0.5  # of the load at which they were measured
 

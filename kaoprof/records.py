@@ -178,7 +178,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
 
     `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
-    `energy_source` is who tells of energy: NVML or RAPL.
+    `energy_source` is who tells of energy: NVML or RAPL; `settings` are environment variables that change how torch
+    computes or allocates, as `NAME=value`.
     """
 
     device_name: str
@@ -195,6 +196,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     affinity: tuple[int, ...] | None = None
     energy_source: str | None = None
     machine_cores: int | None = None
+    settings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"

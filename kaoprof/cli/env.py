@@ -61,6 +61,7 @@ def _shown(found: dict[str, Any]) -> dict[str, str | None]:
         **{name.replace("_", " "): None if found[name] is None else str(found[name]) for name in plain},
         "affinity": ",".join(map(str, found["affinity"])) if found["affinity"] else None,
         "backends": " ".join(found["backends"]),
+        "settings": " ".join(found["settings"]) or None,
         "memory": format_bytes(int(found["memory_bytes"])),
         "free memory": format_bytes(int(found["free_bytes"])),
         "clock": f"{clock_hz / 1e9:.2f} GHz" if clock_hz else None,

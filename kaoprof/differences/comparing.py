@@ -143,7 +143,7 @@ def _change(name: str, old: object, new: object) -> Iterator[Change]:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _rows(

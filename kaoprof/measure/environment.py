@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ import torch
 
 CGROUP = Path("/sys/fs/cgroup")
 BACKENDS = ("mkl", "mkldnn", "openmp")
+SETTINGS = {  # environment variables that change how torch computes or allocates
+    "GLIBC_TUNABLES", "LD_PRELOAD", "CUDA_LAUNCH_BLOCKING", "NVIDIA_TF32_OVERRIDE", "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING",
+}  # fmt: skip
+SETTINGS_OF = ("MALLOC_", "OMP_", "GOMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "CUBLAS_", "CUDNN_")  # and all of these
 
 
 def environment_of(device: str, *, denormals_flushed: bool) -> dict[str, Any]:
@@ -31,7 +37,17 @@ def environment_of(device: str, *, denormals_flushed: bool) -> dict[str, Any]:
         "backends": [name for name in BACKENDS if getattr(torch.backends, name).is_available()],
         "denormals_flushed": denormals_flushed,
         "cuda": torch.version.cuda if on_cuda else None,
+        "settings": settings_of(os.environ),
     }
+
+
+def settings_of(variables: Mapping[str, str]) -> list[str]:
+    """Those that change a figure, as `NAME=value`; of a path only the last part, which is nobody's secret."""
+    return [
+        f"{name}={' '.join(Path(part).name for part in value.split()) if '/' in value else value}"
+        for name, value in sorted(variables.items())
+        if name in SETTINGS or name.startswith(SETTINGS_OF)
+    ]
 
 
 def processor_name() -> str:

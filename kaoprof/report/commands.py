@@ -120,6 +120,8 @@ def environment_terms(record: Record | ProfileRecord) -> dict[str, str]:
             "backends": " ".join(environment.backends),
             "denormals": "flushed" if environment.denormals_flushed else "kept",
         }
+        if environment.settings:
+            found["settings"] = " ".join(environment.settings)
         if environment.cuda is not None:
             found["CUDA"] = environment.cuda
         if environment.load_before is not None:

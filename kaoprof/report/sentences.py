@@ -62,7 +62,7 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"On {environment.device_name}, {counted(environment.cores, 'core')}, "
         f"{counted(environment.threads, 'thread')}, "
         f"{format_bytes(environment.memory_bytes)}; Python {environment.python}, torch {environment.torch}, "
-        f"{' '.join(environment.backends)}."
+        f"{' '.join((*environment.backends, *environment.settings))}."
     )
     return [how, where] if most else [where]
 

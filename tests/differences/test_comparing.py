@@ -53,10 +53,13 @@ def test_the_row_that_is_slower_is_found_although_the_whole_machine_is(compare):
 
 def test_in_another_environment_what_all_have_in_common_is_part_of_the_change(compare):
     new = made_run(2, factor=1.5)
-    new = replace(new, environment=replace(new.environment, torch="2.14.0", load_before=9.0))
+    settings = ("MALLOC_ARENA_MAX=2", "OMP_NUM_THREADS=3")
+    new = replace(new, environment=replace(new.environment, torch="2.14.0", load_before=9.0, settings=settings))
     record = compare(made_run(1), new)
     assert {row.verdict for row in record.rows} == {SLOWER}
-    assert [(one.name, one.old, one.new) for one in record.changes] == [("torch", "2.13.0", "2.14.0")]
+    assert [(one.name, one.old, one.new) for one in record.changes] == [
+        ("torch", "2.13.0", "2.14.0"), ("settings", "none", "MALLOC_ARENA_MAX=2 OMP_NUM_THREADS=3"),
+    ]  # fmt: skip
     removed = compare(made_run(1), new, drift="remove")
     assert {row.verdict for row in removed.rows} == {SAME}
 

@@ -18,6 +18,7 @@ from kaoprof.measure import variants as variants_module
 from kaoprof.measure.conditions import conditions_of, cpu_conditions
 from kaoprof.measure.deviation import deviation_of, is_random, relative_to
 from kaoprof.measure.energy import NvmlMeter, energy_meter, joules_per_call
+from kaoprof.measure.environment import settings_of
 from kaoprof.measure.failures import CaptureFailed
 from kaoprof.measure.layer_meter import layer_traffic
 from kaoprof.measure.traffic import trace
@@ -384,3 +385,16 @@ def test_a_processor_counts_how_often_its_cores_slowed_themselves(tmp_path):
         folder.mkdir(parents=True)
         (folder / "core_throttle_count").write_text(f"{count}\n")
     assert cpu_conditions(tmp_path)["throttled"] == 7
+
+
+def test_variables_that_change_a_figure_are_told_without_their_folders():
+    told = settings_of({
+        "OMP_NUM_THREADS": "3", "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0", "MALLOC_ARENA_MAX": "2",
+        "LD_PRELOAD": "/home/me/a.so /opt/libjemalloc.so", "HOME": "/home/me", "PATH": "/bin",
+    })  # fmt: skip
+    assert told == [
+        "GLIBC_TUNABLES=glibc.malloc.mmap_max=0",
+        "LD_PRELOAD=a.so libjemalloc.so",
+        "MALLOC_ARENA_MAX=2",
+        "OMP_NUM_THREADS=3",
+    ]
