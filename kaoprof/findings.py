@@ -195,9 +195,9 @@ def _mispredicted(row: Row) -> str:
 
 def misprediction(predicted: int, measured: int, unmodelled: tuple[str, ...]) -> str:
     """By how much the predicted peak is off, and what might be why; nothing where it is within the tolerance."""
-    error = predicted / max(measured, 1) - 1
-    if abs(error) <= MEMORY_TOLERANCE:
+    if abs(predicted - measured) <= MEMORY_TOLERANCE * measured:  # what only views its input allocates nothing
         return ""
+    error = predicted / max(measured, 1) - 1
     reason = f" (not modelled: {', '.join(unmodelled)})" if unmodelled and error < 0 else ""
     return f"{error:+.1%}{reason}"
 

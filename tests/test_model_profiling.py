@@ -253,6 +253,12 @@ def test_code_needs_a_shape():
         code_document("somebodys:Block", [], "fp32")
 
 
+def test_what_allocates_nothing_is_predicted_right():
+    total = replace(profile_samples.model("view", 0.01).total, peak_bytes_predicted=0, peak_bytes_measured=0)
+    model = replace(profile_samples.model("view", 0.01), layers=(total,))
+    assert not any("predicted peak" in warning for warning in profile_warnings(profile_samples.record(model)))
+
+
 def test_a_wrong_prediction_is_named():
     record = profile(["kao-qkv-56"], model=ModelOptions(size=(14,)), options=QUICK)
     model = record.models[0]
