@@ -1,6 +1,6 @@
 """What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -97,14 +97,17 @@ def _standing(row: Row, baseline: Baseline) -> Standing:
 
 
 def _memory_ratio(row: Row, leanest: Row | None) -> float | None:
-    """Measured over measured, else predicted over predicted; in an analytic run, map over map."""
     if leanest is None or row.status in IMPOSSIBLE:
         return None
-    if row.peak_bytes_measured and leanest.peak_bytes_measured:
-        return leanest.peak_bytes_measured / row.peak_bytes_measured
-    if row.counted and leanest.counted:
-        return leanest.counted.peak_bytes_predicted / row.counted.peak_bytes_predicted
-    return None
+    counted = leanest.counted, row.counted
+    predicted = [one.peak_bytes_predicted if one else None for one in counted]
+    return memory_ratio((leanest.peak_bytes_measured, row.peak_bytes_measured), predicted)
+
+
+def memory_ratio(measured: Sequence[int | None], predicted: Sequence[int | None]) -> float | None:
+    """Of two peaks: measured over measured, else predicted over predicted; None where one is not known."""
+    first, other = measured if all(measured) else predicted
+    return first / other if first is not None and other else None
 
 
 def disagreements(row: Row) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import IMPOSSIBLE, ceiling_warnings, competition_warnings, misprediction, noise_of
+from kaoprof.findings import IMPOSSIBLE, ceiling_warnings, competition_warnings, memory_ratio, misprediction, noise_of
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.roofline import Shares, Work, ceilings_of, demand_of, floor_of
@@ -90,12 +90,11 @@ def _ratio(first: int | None, other: int | None) -> float | None:
 
 
 def _memory_ratio(first: ModelProfile, model: ModelProfile) -> float | None:
-    """Measured over measured, else predicted over predicted; None if one of them cannot run."""
+    """None if one of them cannot run."""
     if first.status in IMPOSSIBLE or model.status in IMPOSSIBLE:
         return None
-    if first.total.peak_bytes_measured and model.total.peak_bytes_measured:
-        return first.total.peak_bytes_measured / model.total.peak_bytes_measured
-    return _ratio(first.total.peak_bytes_predicted, model.total.peak_bytes_predicted)
+    totals = first.total, model.total
+    return memory_ratio([one.peak_bytes_measured for one in totals], [one.peak_bytes_predicted for one in totals])
 
 
 def macs_of(row: LayerRow) -> int | None:

@@ -50,6 +50,12 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
     return rank
 
 
+def median_beside(latency: Latency | None, name: str) -> float | None:
+    """The median of what was seen beside each sample: its `page_faults` or `system_shares`; None if nothing was."""
+    told = getattr(latency, name, ())
+    return estimate(told).median if told else None
+
+
 def latency_estimate(latency: Latency) -> Estimate:
     """The median seconds of a call; the interval holds what differs within a process, and between processes."""
     return widened(estimate(latency.samples_s), latency.samples_s, latency.launches)

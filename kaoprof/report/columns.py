@@ -7,7 +7,7 @@ import msgspec
 from kaoprof.findings import Standing, notes_of, standings
 from kaoprof.records import Record
 from kaoprof.report.limits import reason_of
-from kaoprof.stats import estimate
+from kaoprof.stats import median_beside
 
 Value = int | float | str | None
 
@@ -71,13 +71,7 @@ def _of_latency(name: str) -> Column:
 
 
 def _of_samples(name: str) -> Column:
-    """The median of what was seen beside each sample of the latency."""
-
-    def value(view: View) -> Value:
-        told = getattr(view.standing.row.latency, name, ())
-        return estimate(told).median if told else None
-
-    return value
+    return lambda view: median_beside(view.standing.row.latency, name)
 
 
 def _of_traffic(name: str) -> Column:

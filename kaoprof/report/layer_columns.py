@@ -8,7 +8,7 @@ import msgspec
 from kaoprof.layer_findings import layer_disagreements, layer_limits
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.report.columns import Value
-from kaoprof.stats import estimate
+from kaoprof.stats import estimate, median_beside
 
 TOTAL = "TOTAL"
 
@@ -57,13 +57,7 @@ def _latency(name: str) -> Callable[[LayerView], Value]:
 
 
 def _of_samples(name: str) -> Callable[[LayerView], Value]:
-    """The median of what was seen beside each sample of the whole model's latency."""
-
-    def value(view: LayerView) -> Value:
-        told = getattr(view.model.latency, name, ()) if view.whole else ()
-        return estimate(told).median if told else None
-
-    return value
+    return lambda view: median_beside(view.model.latency, name) if view.whole else None
 
 
 def _limits(name: str) -> Callable[[LayerView], Value]:

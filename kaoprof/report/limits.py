@@ -7,7 +7,7 @@ from kaoprof.findings import FAULTS_PER_S, Standing
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import VARIANT, Deviation, Latency, Record
 from kaoprof.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
-from kaoprof.stats import estimate
+from kaoprof.stats import estimate, median_beside
 from kaoprof.units import counted, format_bytes, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
@@ -105,9 +105,9 @@ def _new_memory(cell: Named) -> str | None:
     """Who waits for the operating system, which has to make the memory that a call touches for the first time."""
 
     def text(one: Examined) -> str | None:
-        if one.latency is None or not one.latency.page_faults:
+        faults, share = (median_beside(one.latency, name) for name in ("page_faults", "system_shares"))
+        if one.latency is None or faults is None or share is None:
             return None
-        faults, share = estimate(one.latency.page_faults).median, estimate(one.latency.system_shares).median
         if faults < FAULTS_PER_S * estimate(one.latency.samples_s).median or share < SYSTEM_SHARE:
             return None
         return f"{share:.0%} ({faults:,.0f} page faults)"
