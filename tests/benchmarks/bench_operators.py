@@ -3,10 +3,11 @@
 Run: python tests/benchmarks/bench_operators.py [ROUNDS]
 In one run, interleaved, with two threads in single precision: `clone()`; the obvious implementation, written out below
 (textbook); ours; ours compiled, where a compiler works; how long ours would take if only its matrix products, which a
-clone does not have, were left; and the limit: a clone, and the multiply-adds of those products at the rate of a large
-one. The goal is that KAO_QKV takes at most twice a clone at the two larger sizes; where the limit itself is above that,
-no implementation can reach it on this machine, and the table says so. The headline follows: KAO_QKV against fused
-non-local attention at 8 x 8 x 56 x 56, the paper's own size.
+clone does not have, were left; the limit: a clone, and the multiply-adds of those products at the rate of a large one;
+and torch's kernels: each that KAO_QKV needs timed alone, the second reading of X in a cache, and their sum. The goal is
+that KAO_QKV takes at most twice a clone at the two larger sizes; where the limit is above that, no implementation can
+reach it on this machine, where the sum of the kernels is, none can that is made of them, and the table says so. The
+headline follows: KAO_QKV against fused non-local attention at 8 x 8 x 56 x 56, the paper's own size.
 
 Where X and Y lie decides what a clone costs: in a cache, in memory, or in memory that has first to be fetched from the
 system, which costs more than the clone itself; and whether glibc does that depends on what ran before: left alone,
@@ -15,6 +16,7 @@ KAO_QKV was seen at 0.4 clones. So all is measured four times, each in a process
 
 import collections
 import itertools
+import math
 import os
 import random
 import subprocess
@@ -39,7 +41,9 @@ IN_CHILD = "--here"
 ROTATING = "--rotating"
 ROTATED_BYTES = 4 * last_level_bytes("cpu")  # of inputs that take turns, and of outputs that are held
 PEAK = "large product"
+SUM = "KAO_QKV, torch's kernels alone"
 PEAK_SIZE = 1024  # its rows and columns
+CACHED_BYTES = 2 * 2**20  # of X, for both threads: so much is in their own caches
 HEADLINE_SIZE = (8, 8, 56, 56)
 NEW = "glibc.malloc.mmap_threshold=1048576"
 KEPT = "glibc.malloc.trim_threshold=1099511627776:glibc.malloc.mmap_max=0"
@@ -84,6 +88,26 @@ def products_of(module, *, of_positions):
         return torch.bmm(queries.mT, averages), torch.bmm(values, coefficients.mT)
 
     return forward
+
+
+def kernels_of(module, size):
+    """Each kernel that KAO_QKV needs, alone: `{name: (call on X, how many such calls)}`."""
+    batch, channels, *spatial = size
+    averages, scaled = torch.randn(2, batch, channels, sum(spatial))
+    values = torch.randn_like(averages)
+    similarities = torch.randn(batch, sum(spatial), sum(spatial))
+    rows, columns = averages.split(spatial, dim=2)
+    in_cache = torch.randn(CACHED_BYTES // (4 * math.prod(spatial)), *spatial)
+    weight = module.attention.value.weight.expand(batch, -1, -1)
+    return {
+        "rows' averages": (lambda x: x.mean(dim=3), 1),
+        "columns' averages, X in a cache": (lambda _: in_cache.mean(dim=1), batch * channels / len(in_cache)),
+        "values": (lambda _: torch.bmm(weight, averages), 1),
+        "similarities": (lambda _: torch.bmm(scaled.mT, averages), 1),
+        "softmax": (lambda _: torch.softmax(similarities, dim=-1, out=similarities), 1),
+        "attended": (lambda _: torch.bmm(values, similarities.mT), 1),
+        "outer sum": (lambda _: rows.unsqueeze(3) + columns.unsqueeze(2), 1),
+    }
 
 
 def limits(samples, size):
@@ -139,7 +163,7 @@ def turns_of(x):
 
 
 def against_clone(size, rounds, *, rotating):
-    """Prints a table for one size; the ratio of our KAO_QKV and the limit are returned."""
+    """Prints a table for one size; the ratios of our KAO_QKV, of the limit and of torch's kernels are returned."""
     x = torch.randn(size)
     on_input = turns_of(x) if rotating else lambda call: call(x)
     square = torch.randn(PEAK_SIZE, PEAK_SIZE)
@@ -152,15 +176,20 @@ def against_clone(size, rounds, *, rotating):
         rows[f"{name} products"] = products_of(module, of_positions=of_positions)
         torch.testing.assert_close(module(x), rows[f"{name} textbook"](x), rtol=1e-4, atol=1e-5)
     rows["KAO_KV ours, sdpa"] = KroneckerAttentionKV(size[1], implementation="sdpa")
+    kernels = kernels_of(qkv, size)
+    rows |= {name: call for name, (call, _) in kernels.items()}
     calls = {name: lambda call=call: on_input(call) for name, call in rows.items() if call is not None}
     samples = seconds_of(calls | {PEAK: lambda: square @ square}, rounds)
     print(f"\n{' x '.join(map(str, size))}   clone: {estimate(samples['clone']).median * 1e6:,.1f} us")
-    ratios = {name: paired(seconds, samples["clone"]) for name, seconds in samples.items() if name in calls}
-    del ratios["clone"]
+    for name, (_, times) in kernels.items():
+        samples[name] = [seconds * times for seconds in samples[name]]
+    samples[SUM] = [sum(samples[name][round_] for name in kernels) for round_ in range(rounds)]
+    compared = [name for name in samples if name not in ("clone", PEAK)]
+    ratios = {name: paired(samples[name], samples["clone"]) for name in compared}
     ratios["KAO_QKV limit"] = estimate(limits(samples, size))
     for name, ratio in ratios.items():
-        print(f"  {name:20}{ratio.median:9.2f} clones   [{ratio.low:.2f}, {ratio.high:.2f}]")
-    return ratios["KAO_QKV ours"].median, ratios["KAO_QKV limit"].median
+        print(f"  {name:32}{ratio.median:9.2f} clones   [{ratio.low:.2f}, {ratio.high:.2f}]")
+    return tuple(ratios[name].median for name in ("KAO_QKV ours", "KAO_QKV limit", SUM))
 
 
 def headline(rounds):
@@ -185,9 +214,9 @@ def measure(rounds, *, rotating):
         faster = headline(rounds)
     missed = [size for size in GOAL_SIZES if reached[size][0] > GOAL]
     for size in missed:
-        ours, limit = reached[size]
-        why = f"; out of reach, the limit is {limit:.2f}" if limit > GOAL else ""
-        print(f"goal missed at {size}: {ours:.2f} clones, {GOAL} were asked for{why}")
+        ours, limit, kernels = reached[size]
+        why = f"out of reach, the limit is {limit:.2f}" if limit > GOAL else f"torch's kernels alone take {kernels:.2f}"
+        print(f"goal missed at {size}: {ours:.2f} clones, {GOAL} were asked for; {why}")
     if faster < HEADLINE_GOAL:
         print(f"goal missed: {faster:.0f}x, {HEADLINE_GOAL:.0f}x were asked for")
     return 1 if missed or faster < HEADLINE_GOAL else 0
