@@ -5,7 +5,7 @@ A `Workload` is torch-free and goes through JSON, so that the same one is counte
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,6 +40,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         inputs: what the module is called with.
         mode: `forward`, or `train` for forward and backward.
         seed: of the weights and the inputs.
+        param_dtype: of the parameters, where no input tells: all are whole numbers.
     """
 
     factory: str
@@ -48,11 +49,12 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[TensorSpec, ...]
     mode: str = "forward"
     seed: int = 0
+    param_dtype: str = "fp32"
 
     @property
     def dtype(self) -> str:
         """What its parameters are, and what it computes in: as its first input of floats."""
-        return next((spec.dtype for spec in self.inputs if spec.dtype in FLOAT_DTYPES), "fp32")
+        return next((spec.dtype for spec in self.inputs if spec.dtype in FLOAT_DTYPES), self.param_dtype)
 
 
 def operator_workload(
@@ -92,14 +94,24 @@ def resolve(factory: str) -> Callable[..., "nn.Module"]:
     return found  # type: ignore[no-any-return]
 
 
-def build_module(workload: Workload, *, device: str) -> "nn.Module":
-    """The workload's module on `device` (also `meta`), in its dtype, seeded, in training mode if `mode` is `train`."""
+def build_module(workload: Workload, *, device: str, without_data: bool = False) -> "nn.Module":
+    """The workload's module on `device`, in its dtype, seeded, in training mode if `mode` is `train`.
+
+    On `meta` its tensors hold no data, and elsewhere if a mode that is active sees to that (`without_data`).
+
+    Raises:
+        UsageError: the factory does not exist, or makes something else than a module.
+    """
     import torch
+
+    from kaoprof.models.called import checked_module
+    from kaoprof.models.conversions import conversions_without_data
 
     factory = resolve(workload.factory)
     torch.manual_seed(workload.seed)
-    with torch.device(device), _default_dtype(torch_dtype(workload.dtype)):
-        module = factory(*workload.args, **workload.kwargs)
+    dry = conversions_without_data() if without_data or device == "meta" else nullcontext()
+    with torch.device(device), _default_dtype(torch_dtype(workload.dtype)), dry:
+        module = checked_module(factory(*workload.args, **workload.kwargs))
     return module.train(workload.mode == "train")
 
 

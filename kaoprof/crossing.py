@@ -62,14 +62,13 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
 
 
 class Race(msgspec.Struct, frozen=True, kw_only=True):
-    """Two costs over a whole number (a size, in its steps), from `start` on.
+    """Two costs over a whole number from 1 on: a size, in its steps.
 
     `final` says whether from a number on the same side is certain to be ahead; by default by differences.
     """
 
     first: Need
     second: Need
-    start: int
     final: Callable[[int], bool] | None = None
 
     def sign(self, count: int) -> int:
@@ -99,7 +98,7 @@ def _macs_race(first: str, second: str, axis: str, setting: Setting) -> "Race":
         need = needed_macs(operator, axis, setting)
         return lambda count: need(count * setting.step(axis))
 
-    return Race(first=steps(first), second=steps(second), start=1)
+    return Race(first=steps(first), second=steps(second))
 
 
 def _memory_race(first: str, second: str, axis: str, setting: Setting) -> "Race":
@@ -118,7 +117,6 @@ def _memory_race(first: str, second: str, axis: str, setting: Setting) -> "Race"
     return Race(
         first=curves[0].at,
         second=curves[1].at,
-        start=max(curve.start for curve in curves),
         final=lambda count: stays_ordered(curves[0], curves[1], count),
     )
 
@@ -142,12 +140,12 @@ def keeps_sign(value: Need, start: int, sign: int) -> bool:
 
 
 def _stretches(race: Race, names: dict[int, str | None], step: int) -> tuple[Stretch, ...]:
-    end = race.start
+    end = 1
     while not race.is_final(end):
         end *= 2
         if end > FURTHEST:
             raise KaoprofError(f"no end of the crossings in sight up to {FURTHEST}", where="cross")
-    signs = ((count, race.sign(count)) for count in range(race.start, end + 1))
+    signs = ((count, race.sign(count)) for count in range(1, end + 1))
     runs = [(sign, [count for count, _ in run]) for sign, run in itertools.groupby(signs, key=lambda pair: pair[1])]
     return tuple(
         Stretch(

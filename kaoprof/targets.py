@@ -60,6 +60,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                 f"no size is given for {', '.join(unknown)}", where="at", hint=f"add for example {unknown[0]}=8"
             )
 
+        arguments = [value for value in (*self.args, *self.kwargs.values()) if isinstance(value, str)]
+        used = {name for text in (*self.axes, *arguments) for name in SIZE_NAME.findall(text)}
+        if idle := sorted(set(self.sizes) - used):
+            axes = "; ".join(",".join(shape) for shape in self.inputs)
+            raise UsageError(f"{idle[0]} is the size of nothing", where="at", hint=f"the input is {axes}")
+
     @property
     def axes(self) -> tuple[str, ...]:
         """Every axis of every input, in order."""
@@ -76,6 +82,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                 for shape, dtype in zip(self.inputs, self.dtypes or (self.dtype,) * len(self.inputs), strict=True)
             ),
             mode=self.mode,
+            param_dtype=self.dtype,
         )
 
     def _argument(self, value: Argument, sizes: Mapping[str, Size]) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 
 import torch
@@ -54,7 +55,37 @@ class Hangs(nn.Module):
 class Prints(nn.Module):
     def forward(self, x):
         print("a module that talks")  # noqa: T201 - as users do
+        os.write(1, b"a module that writes\n")
         return x * 2
+
+
+class Elsewhere(nn.Module):
+    """Computes in a thread of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside = nn.Linear(3, 3)
+
+    def forward(self, x):
+        found = []
+        thread = threading.Thread(target=lambda: found.append(self.inside(x)))
+        thread.start()
+        thread.join()
+        return found[0]
+
+
+class Changes(nn.Module):
+    """Changes what it is given."""
+
+    def forward(self, x):
+        return x.mul_(1.001) * 2
+
+
+class Nothing(nn.Module):
+    """Finds nothing, as a detector may."""
+
+    def forward(self, x):
+        return x[:0] * 2
 
 
 class Unspeakable(nn.Module):

@@ -39,7 +39,7 @@ def test_memory_agrees_with_predicting_at_each_size(first, second, implementatio
     crossing = cross(first, second, "h", "memory", setting)
     needs = [needed_bytes(operator, "h", setting) for operator in (first, second)]
     edges = {edge for part in crossing.stretches for edge in (part.start, part.end) if edge}
-    for size in sorted(edges | {31, 300}):
+    for size in sorted(edges | {1, 31, 300}):
         assert answered_at(crossing, size) == cheaper_at(size, first, second, needs), size
 
 

@@ -275,7 +275,7 @@ def test_code_is_only_imported_where_that_is_allowed():
 
 @pytest.mark.parametrize(("dtype", "expected"), [("fp32", torch.float32), ("fp64", torch.float64)])
 def test_a_module_of_ones_own_is_counted_layer_by_layer(dtype, expected):
-    workload = code_workload(parse_spec(CODE.format(dtype=dtype), file="own.yaml"), allow_import=True)
+    workload = code_workload(parse_spec(CODE.format(dtype=dtype), file="own.yaml"), allow_import=True, dtype=dtype)
     counted = count_layers(workload)
     assert counted["module.image"].macs == 2 * 6 * 6 * 6 * 27  # batch, width, 6 x 6 positions, 3 x 3 x 3 window
     assert counted["module.out"].macs == 2 * 6 * 4
@@ -287,6 +287,20 @@ def test_a_module_of_ones_own_is_counted_layer_by_layer(dtype, expected):
     assert not counted["module"].leaf
     module = build_module(workload, device="cpu")
     assert module(*build_inputs(workload, device="cpu")).dtype == expected
+
+
+def test_what_a_spec_leaves_open_is_as_asked_for_and_what_it_says_must_be():
+    open_ = parse_spec(CODE.replace(", dtype: {dtype}", "").format(), file="own.yaml")
+    workload = code_workload(open_, allow_import=True, dtype="bf16")
+    assert [tensor.dtype for tensor in workload.inputs] == ["int64", "bf16"]
+    module = build_module(workload, device="cpu")
+    assert {weight.dtype for weight in module.parameters()} == {torch.bfloat16}
+    words = 'schema: 1\nname: w\nmodule: "torch.nn:Embedding"\nargs: [7, 3]\ninputs: [{shape: [2, 5], dtype: int64}]\n'
+    workload = code_workload(parse_spec(words, file="w.yaml"), allow_import=True, dtype="fp16")
+    assert workload.dtype == "fp16"
+    assert build_module(workload, device="meta").module.weight.dtype == torch.float16
+    with pytest.raises(UsageError, match=r"inputs: is called with fp64, but bf16 is asked for .*--dtype fp64"):
+        code_workload(parse_spec(CODE.format(dtype="fp64"), file="own.yaml"), allow_import=True, dtype="bf16")
 
 
 def test_backward_operations_belong_to_the_module_that_they_differentiate():

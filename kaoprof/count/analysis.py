@@ -6,6 +6,7 @@ import msgspec
 import sympy
 from msgspec.structs import replace
 
+from kaoprof.count.dispatcher import count_on_meta
 from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import value_at
 from kaoprof.count.interpolation import NotPolynomialCountError, interpolate
@@ -14,9 +15,10 @@ from kaoprof.count.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.count.peak_formula import PeakFormula, derive_peak
 from kaoprof.count.sizes import Specialisation
 from kaoprof.count.symbolic import Derivation, derive
-from kaoprof.count.verification import Device, FormulaError, Quantities, counted_at, verify
-from kaoprof.errors import KaoprofError
+from kaoprof.count.verification import Device, FormulaError, Quantities, counted_at, quantities_of, verify
+from kaoprof.errors import KaoprofError, first_line
 from kaoprof.targets import Target
+from kaoprof.units import format_bytes
 
 
 class NotAnalysableError(KaoprofError):
@@ -61,8 +63,9 @@ def analyse(target: Target, *, device: Device, seed: int = 0) -> Analysis:
         NotAnalysableError: the module does not even run on meta tensors: its control flow depends on data.
         FormulaError: a formula disagrees with a concrete count.
     """
-    counted, unmodelled = _counted(target, device)
-    return replace(_analysed(target, counted, device, seed), unmodelled=unmodelled)
+    counted, uncounted, unmodelled = _counted(target, device)
+    analysis = _analysed(target, counted, device, seed)
+    return replace(analysis, uncounted=uncounted | analysis.uncounted, unmodelled=unmodelled)
 
 
 def _analysed(target: Target, counted: Quantities, device: Device, seed: int) -> Analysis:
@@ -83,24 +86,26 @@ def _analysed(target: Target, counted: Quantities, device: Device, seed: int) ->
         return _derived(target, derivation, counted, device, seed)
 
 
-def _counted(target: Target, device: Device) -> tuple[Quantities, tuple[str, ...]]:
-    """The quantities at the target's own sizes, and what the peak might leave out."""
+def _counted(target: Target, device: Device) -> tuple[Quantities, dict[str, int], tuple[str, ...]]:
+    """The quantities at the target's own sizes, and what the FLOPs and the peak might leave out."""
+    workload = target.at(target.sizes)
     try:
-        counted = counted_at(target, target.sizes, None)
-        live = dry_run(target.at(target.sizes), LiveBytesMode, device=device.name, threads=device.threads)
+        counting = count_on_meta(workload)
+        counted = quantities_of(workload, counting)
+        live = dry_run(workload, LiveBytesMode, device=device.name, threads=device.threads)
     except KaoprofError:
         raise
     except Exception as error:
-        if "meta tensor" in str(error):
+        if "meta tensor" in first_line(error):
             message, hint = "what it does depends on data", "a cost that depends on values has no formula"
         else:
             message, hint = "does not run", "check the input pattern, the sizes and the arguments"
         raise NotAnalysableError(f"{message}: {_first_line(error)}", where=target.factory, hint=hint) from error
-    return counted | {"peak_bytes": int(live.peak_bytes)}, live.unmodelled
+    return counted | {"peak_bytes": int(live.peak_bytes)}, dict(counting.uncounted), live.unmodelled
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
+    return first_line(error).rstrip(" .:")
 
 
 def _derived(target: Target, derivation: Derivation, counted: Quantities, device: Device, seed: int) -> Analysis:
@@ -196,5 +201,6 @@ def _interpolated_peak(
         found = interpolate(peak_at, target.sizes)
         verify(found.formulas, target, found.domain, device=device, seed=seed)
     except KaoprofError:
-        return {}, f"the peak is no polynomial; at the given sizes on {device.name} it is {counted['peak_bytes']} bytes"
+        here = format_bytes(counted["peak_bytes"])
+        return {}, f"the peak is no polynomial; at the given sizes on {device.name} it is {here}"
     return found.formulas, "the peak's formula is right where it was checked; at far larger sizes another may take over"

@@ -14,11 +14,13 @@ from kaoprof.count.onednn import BOUNDARY_BYTES, in_blocks_of, multiplies_in_blo
 from kaoprof.count.pointwise_scratch import Points, gathered_bytes, shares_of, summed_bytes
 from kaoprof.count.tensor_bytes import SINGLE_BYTES
 from kaoprof.count.weight_gradient_scratch import PAGE_BYTES, weight_scratch
-from kaoprof.dims import Size
+from kaoprof.dims import Size, ceil_div
 
 # The weights' gradient has a kernel of its own for as many taps of a depthwise kernel along each axis, and of others:
 MOST_TAPS = 3
 WIDEST, WIDEST_FIRST = 14, 24  # along a row; the second of a first layer in bfloat16
+FEWEST_BLOCKED = 4  # channels that a transposed convolution answers with: fewer are read as they are
+MOST_SUMMED_CHANNELS = 64  # at a time, by a strided kernel in bfloat16
 FEW_PLACES = 256  # for each thread: below that threads take samples and groups, and not parts of one product
 
 
@@ -45,11 +47,16 @@ def _point_bytes(one: Convolution, threads: int) -> Size:
     return summed + gathered_bytes(channels, math.prod(one.places), one.width, threads)
 
 
-def input_gradient_bytes(one: Convolution, threads: int) -> Size:
-    """While the gradient of the input is computed, `(samples channels *size)`."""
+def input_gradient_bytes(one: Convolution, threads: int, *, biased: bool = False) -> Size:
+    """While the gradient of the input is computed, `(samples channels *size)`.
+
+    Where that is a transposed convolution with a bias, the bias is added to a result in single precision.
+    """
     answer = one.width * one.inputs
     if one.strided and (one.groups == 1 or (one.depthwise and one.dtype == torch.bfloat16)):  # channels come last
-        held = one.width * (one.outputs + one.blocked_weight_elements) + answer + _padded_bytes(one, threads)
+        held = one.width * (one.outputs + one.blocked_weight_elements) + answer
+        held += _padded_bytes(one, threads, SINGLE_BYTES if biased else one.width)
+        held += SINGLE_BYTES * one.inputs if biased else 0
         copies = 3 if one.channels > 1 else 2  # as computed, as a tensor of torch, and with the channels put first
         return max(held, copies * answer)
     if one.depthwise and (one.dilated or len(one.size) > PLANAR):  # plane by plane a product, of what each tap has seen
@@ -59,18 +66,32 @@ def input_gradient_bytes(one: Convolution, threads: int) -> Size:
     summed = 0
     if one.pointwise and multiplies_in_blocks(one.dtype):
         summed = summed_bytes(Points(one.samples, one.out, one.channels, one.size), threads)
+    summed += SINGLE_BYTES * one.input_elements if biased else 0
     return max(one.width * (one.result_elements + one.blocked_weight_elements) + computed + summed, computed + answer)
 
 
-def _padded_bytes(one: Convolution, threads: int) -> Size:
-    """The output's gradient of one sample, for each thread, with the zeros around it that a strided kernel reads."""
+def _padded_bytes(one: Convolution, threads: int, summed_width: int) -> Size:
+    """The output's gradient of one sample, for each thread, with the zeros around it that a strided kernel reads.
+
+    Where the stride leaves a rest of a row, a row of the sums too; and in bfloat16 those of a block.
+
+    Source: `jit_brgemm_conv_bwd_utils.cpp` of oneDNN 3, `init_conf` and `init_scratchpad`.
+    """
     padded = []
     for places, size, taps, step, pad in zip(one.places, one.size, one.kernel, one.stride, one.padding, strict=True):
         after = (places - 1) * step + taps - size - pad
         padded.append(places + max(0, taps - 1 - pad) // step + max(0, taps - 1 - after) // step)
     channels = one.out if one.depthwise else in_blocks_of(one.out, block_of_channels())
     image = in_blocks_of(channels * math.prod(padded), PAGE_BYTES)
-    return threads * (one.width * image + 2 * PAGE_BYTES) + 3 * PAGE_BYTES
+    held = threads * (one.width * image + 2 * PAGE_BYTES) + 3 * PAGE_BYTES
+    if one.depthwise:
+        return held
+    if one.size[-1] % one.stride[-1]:
+        held += threads * summed_width * in_blocks_of(one.size[-1] * one.channels, PAGE_BYTES) + PAGE_BYTES
+    if summed_width < SINGLE_BYTES:
+        summed = min(in_blocks_of(one.channels, block_of_channels()), MOST_SUMMED_CHANNELS)
+        held += threads * SINGLE_BYTES * summed * ceil_div(one.size[-1], one.stride[-1]) + PAGE_BYTES
+    return held
 
 
 def weight_gradient_bytes(one: Convolution, threads: int) -> Size:
@@ -78,11 +99,22 @@ def weight_gradient_bytes(one: Convolution, threads: int) -> Size:
     answer = one.width * one.weights
     if _by_products(one):
         return answer + columns_scratch(one, threads)
+    if one.transposed and one.reads_in_place and one.channels >= FEWEST_BLOCKED and one.dtype == torch.float32:
+        return _narrow_weight_gradient_bytes(one)
     computed = one.width * one.weight_elements
     held = one.width * (one.result_elements + one.source_elements) + computed
     if multiplies_in_blocks(one.dtype) and not one.depthwise:
         held += weight_scratch(one, threads)
     return max(held, computed + answer)
+
+
+def _narrow_weight_gradient_bytes(one: Convolution) -> Size:
+    """The same of a transposed convolution into few channels: those are filled up to half a block, or a whole one."""
+    block = block_of_channels()
+    filled = in_blocks_of(one.channels, block // 2)
+    computed = one.width * in_blocks_of(one.out, block) * filled * math.prod(one.kernel)
+    source = one.width * one.samples * filled * math.prod(one.size)
+    return max(one.width * one.result_elements + source + computed, computed + one.width * one.weights)
 
 
 def _by_products(one: Convolution) -> bool:
@@ -93,7 +125,7 @@ def _by_products(one: Convolution) -> bool:
         few_taps = all(step <= taps <= MOST_TAPS for taps, step in zip(one.kernel, one.stride, strict=True))
         return one.dilated or len(one.size) > PLANAR or not few_taps
     if one.groups > 1:
-        unit = block if reduced else max(1, block // 2)
+        unit = block if reduced or len(one.size) > PLANAR else max(1, block // 2)
         return any(channels // one.groups % unit for channels in (one.channels, one.out))
     if not one.reads_in_place:
         return bool(one.kernel[-1] > WIDEST)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
-from kaoprof.count.convolution_geometry import PLANAR, Convolution, convolution_of
+from kaoprof.count.convolution_geometry import PLANAR, Convolution, block_of_channels, convolution_of
 from kaoprof.count.convolution_kernels import input_gradient_bytes, output_bytes, weight_gradient_bytes
-from kaoprof.count.layout_copies import copy_of_first
+from kaoprof.count.layout_copies import copy_of_first, is_innermost
 from kaoprof.count.onednn import multiplies_in_blocks, refuse_symbols
+from kaoprof.count.tensor_bytes import bytes_of
 from kaoprof.count.weight_gradient_scratch import weight_scratch
 from kaoprof.dims import Size
 
@@ -36,7 +37,6 @@ def convolution_scratch(x: Tensor, weight: Tensor, bias: Tensor | None, *geometr
     Raises:
         NoFormulaError: the sizes are symbols, and the kernel finds its blocks by a search.
     """
-    del bias
     one = convolution_of(x, weight, *geometry)
     laid_out = laid_out_bytes(x)
     if not goes_to_onednn(one, x, threads):
@@ -47,7 +47,9 @@ def convolution_scratch(x: Tensor, weight: Tensor, bias: Tensor | None, *geometr
     if multiplies_in_blocks(one.dtype) and one.pointwise:
         refuse_symbols(x, weight)
     if one.transposed:
-        return laid_out + input_gradient_bytes(one, threads) - one.width * one.inputs
+        uneven = one.size[-1] % one.stride[-1] != 0
+        biased = bias is not None and (uneven or not one.strided)  # else the kernel adds the bias itself
+        return laid_out + input_gradient_bytes(one, threads, biased=biased) - one.width * one.inputs
     return laid_out + output_bytes(one, threads) - one.width * one.outputs
 
 
@@ -63,7 +65,7 @@ def convolution_backward_scratch(
     del bias_sizes
     *geometry, (input_wanted, weights_wanted, _) = geometry_and_mask
     one = convolution_of(x, weight, *geometry)
-    laid_out = laid_out_bytes(x) + laid_out_bytes(grad_out)
+    laid_out = laid_out_bytes(x) + _laid_out_like(grad_out, x)
     of_input = x.numel() * one.width if input_wanted else 0
     of_weights = weight.numel() * one.width if weights_wanted else 0
     if not goes_to_onednn(one, x, threads):
@@ -104,6 +106,13 @@ def is_channels_last(x: Tensor) -> bool:
 def laid_out_bytes(x: Tensor) -> Size:
     """What the copy of a tensor takes that lies neither in order nor with its channels innermost."""
     return 0 if is_channels_last(x) else copy_of_first(x)
+
+
+def _laid_out_like(grad_out: Tensor, x: Tensor) -> Size:
+    """The copy of a gradient that does not lie as torch computes on the input: in order, or channels innermost."""
+    if is_channels_last(x):
+        return 0 if is_innermost(grad_out) else bytes_of(grad_out)
+    return copy_of_first(grad_out)
 
 
 def weight_copies_bytes(one: Convolution) -> Size:
@@ -172,6 +181,8 @@ def _onednn_gap(one: Convolution, x: Tensor) -> str | None:
     """The same of oneDNN's kernels."""
     if one.transposed and (one.dilated or one.groups > 1 or is_channels_last(x) or max(one.stride) > LARGEST_STRIDE):
         return "transposed convolution of this kind"
+    if one.transposed and (_has_odd_channels(one) or (one.strided and len(one.size) == 1)):
+        return "transposed convolution of odd channels, or of rows"
     if one.groups > 1 and max(one.kernel) > LARGEST_KERNEL:
         return "convolution of groups with a large kernel"
     volumes = one.depthwise and len(one.size) > PLANAR
@@ -184,6 +195,13 @@ def _onednn_gap(one: Convolution, x: Tensor) -> str | None:
         reach * (taps - 1) + 1 >= size for taps, reach, size in zip(one.kernel, one.dilation, one.size, strict=True)
     )
     return "convolution with a kernel as wide as its input" if wide and not one.pointwise else None
+
+
+def _has_odd_channels(one: Convolution) -> bool:
+    """Whether a transposed convolution has more channels than a block, and not whole ones, or answers with very few."""
+    block = block_of_channels()
+    filled = one.out > block and one.out % block and math.prod(one.kernel) > 1
+    return bool(filled or one.channels < SMALLEST_BLOCK)
 
 
 def _native_gap(one: Convolution) -> str | None:
@@ -215,6 +233,8 @@ def gradient_gap(
     modelled = one.depthwise and (one.dtype == torch.float32 or (reads_short_rows(one) and not one.strided))
     if is_channels_last(x) and not modelled:
         return "gradients of a convolution whose channels lie innermost"
+    if one.transposed and len(one.size) > PLANAR and one.channels % block_of_channels():
+        return "gradients of a transposed convolution of volumes into odd channels"
     if one.depthwise:
         sparse = any(step > taps for step, taps in zip(one.stride, one.kernel, strict=True))
         return "depthwise convolution that skips input" if sparse else None

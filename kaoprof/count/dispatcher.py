@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kaoprof.build import Workload, build_inputs, build_module, step_of
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.count.one_thread import seen_in_one_thread
 from kaoprof.count.rules import flops_of, has_rule, macs_of
 from kaoprof.dims import Size
 
@@ -60,10 +61,13 @@ def count_on_meta(workload: Workload) -> CountingMode:
     """Runs the workload once on the meta device, where nothing is computed, and returns what was counted.
 
     Never on real CPU tensors: there torch's fast paths hide whole attentions from the dispatcher.
+
+    Raises:
+        KaoprofError: modules are called in other threads.
     """
     module = build_module(workload, device="meta")
     step = step_of(workload, module, build_inputs(workload, device="meta"))
     counting = CountingMode()
-    with torch.inference_mode(workload.mode == "forward"), counting:
+    with torch.inference_mode(workload.mode == "forward"), seen_in_one_thread(), counting:
         step()
     return counting

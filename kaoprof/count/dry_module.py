@@ -10,6 +10,8 @@ from torch.fx.experimental import _config
 from torch.overrides import TorchFunctionMode
 
 from kaoprof.build import Workload, build_module
+from kaoprof.count.replacing import replaced
+from kaoprof.count.sizes import COMPLAINTS
 
 
 class Construction(TorchFunctionMode):
@@ -50,11 +52,15 @@ def dry_tensors(*, allow_real: bool) -> Iterator[FakeTensorMode]:
     Views lie in memory as real ones do, also along axes of size 1: by these torch recognises what is channels-last.
     """
     strides_as_real = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]  # torch adds it late
-    with strides_as_real, FakeTensorMode(allow_non_fake_inputs=allow_real) as tensors:
+    with (
+        strides_as_real,
+        replaced(COMPLAINTS, "disabled", True),
+        FakeTensorMode(allow_non_fake_inputs=allow_real) as tensors,
+    ):
         yield tensors
 
 
 def build_dry_module(workload: Workload, *, device: str) -> nn.Module:
     """The workload's module under an active fake tensor mode, as if on `device`."""
     with Construction():
-        return build_module(workload, device=device)
+        return build_module(workload, device=device, without_data=True)

@@ -9,7 +9,8 @@ from kaoprof.count.expressions import size_symbol
 from kaoprof.dims import SPATIAL_AXES
 
 SPATIAL = frozenset(itertools.chain(*SPATIAL_AXES.values()))  # an order says how the cost grows with the image
-NOT_GROWING = ("b", "c")  # where no name is spatial, all sizes but these grow together
+BATCH = "b"
+NOT_GROWING = (BATCH, "c")  # where no name is spatial, all sizes but these grow together
 
 
 def order(expression: sympy.Expr, names: Sequence[str]) -> str:
@@ -17,12 +18,24 @@ def order(expression: sympy.Expr, names: Sequence[str]) -> str:
 
     Rounding does not matter to an order: `ceiling(h / 2)` counts as h. The batch is left out: an order is per sample.
     """
-    growing = [name for name in names if name in SPATIAL] or [name for name in names if name not in NOT_GROWING]
-    if not growing or not expression.free_symbols:
-        return "O(1)" if not expression.free_symbols else f"O({_leading(_smooth(expression), [])})"
-    one = size_symbol("h" if "h" in growing else growing[0])
-    together = _smooth(expression).subs({size_symbol(name): one for name in growing} | {size_symbol("b"): 1})
-    return f"O({_leading(together, [one])})"
+    growing = growing_sizes(names)
+    if not expression.free_symbols:
+        return "O(1)"
+    batch = {size_symbol(name): 1 for name in names if name.lower() == BATCH}
+    smooth = _smooth(expression).subs(batch)
+    if not growing:
+        return f"O({_leading(smooth, [])})"
+    one = size_symbol(next((name for name in growing if name.lower() == "h"), growing[0]))
+    return f"O({_leading(smooth.subs({size_symbol(name): one for name in growing}), [one])})"
+
+
+def growing_sizes(names: Sequence[str]) -> tuple[str, ...]:
+    """The sizes that an order lets grow together: `h`, `w`, `t` and `n`; all but `b` and `c` where none is so called.
+
+    Small and capital letters mean the same.
+    """
+    spatial = tuple(name for name in names if name.lower() in SPATIAL)
+    return spatial or tuple(name for name in names if name.lower() not in NOT_GROWING)
 
 
 def degrees(expression: sympy.Expr, names: Sequence[str]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import size_symbol
 from kaoprof.errors import KaoprofError
 
-STEPS = (1, 2, 3, 4, 6, 8, 16, 32)  # distances between sizes that are tried: heads, strides and pools need multiples
+STEPS = (*range(1, 9), 16, 32)  # distances between sizes that are tried: heads, strides and windows need multiples
 MOST_DEGREE = 6  # of one size, as N^2 in 3-D; a higher one is taken for no polynomial
 VANISHING = 2  # so many further differences must be zero before a degree is believed
 MOST_COUNTS = 3000  # concrete counts that an interpolation may take
@@ -86,7 +86,8 @@ def _axis(count: Count, hints: Mapping[str, int], name: str) -> Axis:
         if len(known) == len(degrees):
             return Axis(name=name, first=hints[name], step=step, degree=max(known))
     raise NotPolynomialCountError(
-        f"its costs follow no polynomial in {name}", hint=f"fix {name}: write a number instead of the name"
+        f"its costs follow no polynomial in {name}",
+        hint=f"if it needs multiples of a number, write for example 12*{name}; else a number instead of the name",
     )
 
 

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from kaoprof.build import Workload, build_inputs, build_module, step_of
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.count.dispatcher import CountingMode
+from kaoprof.count.one_thread import seen_in_one_thread
 from kaoprof.watching import watched
 
 LABEL = "kaoprof layer"  # the key under which an autograd node remembers its module
@@ -118,12 +119,16 @@ def count_layers(workload: Workload, names: Collection[str] | None = None) -> di
         workload: what is run.
         names: the modules to tell apart, such as the leaves of a network's cost; an operation inside any other belongs
             to the nearest of these around it. Without names, all modules. The whole module is called "".
+
+    Raises:
+        KaoprofError: modules are called in other threads.
     """
     module = build_module(workload, device="meta")
     step = step_of(workload, module, build_inputs(workload, device="meta"))
     modules = {name: part for name, part in module.named_modules() if names is None or name in names or not name}
     counting = LayerCountingMode()
-    with torch.inference_mode(workload.mode == "forward"), watched(modules, counting), counting:
+    inference = torch.inference_mode(workload.mode == "forward")
+    with inference, seen_in_one_thread(), watched(modules, counting), counting:
         output = step()
         del output
     params = _own_params(module, modules)

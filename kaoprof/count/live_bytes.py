@@ -4,7 +4,7 @@ import math
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, UntypedStorage, nn
@@ -17,13 +17,22 @@ from kaoprof.count.attention_backend import served_by
 from kaoprof.count.cuda_attention import CudaAttention
 from kaoprof.count.dry_module import build_dry_module, dry_tensors
 from kaoprof.count.fused_encoders import encoders_shown, without_nested_tensors
-from kaoprof.count.scratch import CUDA_RECURRENT_GAP, UNBOUNDED, scratch_bytes, scratch_gap
+from kaoprof.count.scratch import (
+    CUDA_RECURRENT_GAP,
+    PROJECTED_GAP,
+    UNBOUNDED,
+    least_storage_bytes,
+    scratch_bytes,
+    scratch_gap,
+)
 from kaoprof.count.tensor_bytes import bytes_of
+from kaoprof.dims import Size
 
-if TYPE_CHECKING:
-    from kaoprof.dims import Size
-
-
+aten = torch.ops.aten
+ZEROS = frozenset({aten.zeros, aten.new_zeros, aten.zeros_like})
+FILLING = frozenset(  # put, or add, what they are given into their first argument
+    {aten.scatter, aten.scatter_add, aten.index_add, aten.index_put, aten._index_put_impl, aten.put}  # noqa: SLF001
+)
 UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
 
 
@@ -38,6 +47,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = 0
         self.followed: set[int] = {tensor.untyped_storage()._cdata for tensor in resident}  # noqa: SLF001
         self.gradients: dict[int, tuple[weakref.finalize[..., UntypedStorage], Size]] = {}
+        self.zeros: int | None = None
         self.gaps: dict[str, float] = {}
         self.attention: AbstractContextManager[Any] = nullcontext() if device == "cpu" else CudaAttention()
 
@@ -53,11 +63,14 @@ class LiveBytesMode(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        if func is torch.ops.aten.add.Tensor and _in_backward():
+        if _in_backward() and (func is aten.add.Tensor or self.fills_zeros(func, args)):
             self.absorb(args[0])
+        least = least_storage_bytes(func, args, kwargs, device=self.device)
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
-                self.follow(tensor)
+                self.follow(tensor, least)
+        if func.overloadpacket in ZEROS:
+            self.zeros = _identity(out)
         self.note(func, args, kwargs, out)
         return out
 
@@ -80,19 +93,26 @@ class LiveBytesMode(TorchDispatchMode):
         del module
         return nullcontext()
 
-    def follow(self, tensor: Tensor) -> None:
-        """Adds the tensor's storage to the living, unless it is there already, until it dies."""
+    def follow(self, tensor: Tensor, least: Size = 0) -> None:
+        """Adds the tensor's storage to the living, unless it is there already, until it dies; of `least` bytes."""
         storage = tensor.untyped_storage()
-        identity = storage._cdata  # noqa: SLF001 - what torch itself uses to tell storages apart
+        identity = _identity(tensor)
         if identity in self.followed:
             return
-        size = storage.nbytes()
+        size = max(storage.nbytes(), least)
         self.followed.add(identity)
         self.grow(size)
         ending = weakref.finalize(storage, self._died, identity, size)
         ending.atexit = False
         if _in_backward():
             self.gradients[identity] = (ending, size)
+
+    def fills_zeros(self, func: Any, args: Any) -> bool:
+        """Whether a gradient is put into zeros that were made for it: torch does that in place, except under a mode.
+
+        Source: torch/csrc/autograd/FunctionsManual.cpp and others, `areAnyTensorSubclassLike`.
+        """
+        return func.overloadpacket in FILLING and _identity(args[0]) == self.zeros
 
     def absorb(self, gradient: Tensor) -> None:
         """The engine adds up gradients in the first one's storage, except under a mode like this one: so undo that.
@@ -104,7 +124,7 @@ class LiveBytesMode(TorchDispatchMode):
         """
         if gradient._is_view():  # noqa: SLF001 - what torch itself asks
             return
-        identity = gradient.untyped_storage()._cdata  # noqa: SLF001 - see `follow`
+        identity = _identity(gradient)
         if identity not in self.gradients:
             return
         ending, size = self.gradients.pop(identity)
@@ -127,6 +147,10 @@ class LiveBytesMode(TorchDispatchMode):
 
 
 Mode = TypeVar("Mode", bound=LiveBytesMode)
+
+
+def _identity(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001 - what torch itself uses to tell storages apart
 
 
 def _bytes_of(args: Any) -> int:
@@ -168,6 +192,8 @@ def dry_run(
         live = make_mode([*inputs, *module.parameters(), *module.buffers()], device=device, threads=threads)
         if device != "cpu" and any(isinstance(part, nn.RNNBase) for part in module.modules()):
             live.gaps[CUDA_RECURRENT_GAP] = math.inf  # on meta they are torch's own operations, which cuDNN replaces
+        if device == "cpu" and any(isinstance(part, nn.LSTM) and part.proj_size for part in module.modules()):
+            live.gaps[PROJECTED_GAP] = math.inf  # without gradients a dry run takes it apart otherwise than torch does
         with live.watching(module), live:
             output = step()
         del output

@@ -18,6 +18,7 @@ MOVES_DATA: frozenset[Any] = frozenset(
         aten.slice_backward, aten._unsafe_view, aten._reshape_copy, aten.native_dropout,  # noqa: SLF001
         aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
         aten.split_with_sizes_copy, aten.unsafe_split, aten.resize_, aten.set_, aten.is_same_size,
+        aten._unsafe_index, aten.complex, aten._conj_physical,  # noqa: SLF001
         aten.scatter, aten.scatter_, aten.index_copy, aten.masked_scatter, aten.select_scatter, aten.diagonal_scatter,
         aten.index_fill, aten.index_fill_, aten.take, aten.tril, aten.triu, aten.rot90,
         aten.pixel_shuffle, aten.pixel_unshuffle, aten.channel_shuffle, aten.im2col,

@@ -6,6 +6,7 @@ import msgspec
 import sympy
 
 from kaoprof.count.expressions import candidates_of, size_symbol, value_at
+from kaoprof.count.live_bytes import predict_peak_bytes
 from kaoprof.count.peak_formula import derive_peak
 from kaoprof.count.residues import at_least
 from kaoprof.dims import Dims, Size
@@ -16,14 +17,18 @@ COUNTER = sympy.Symbol("k", integer=True, positive=True)  # the size that varies
 
 
 class PeakCurve(msgspec.Struct, frozen=True, kw_only=True):
-    """The peak in bytes over the number of steps of one size, from step `start` on."""
+    """The peak in bytes over the number of steps of one size: `single` peaks where the formula does not hold yet."""
 
     formula: sympy.Expr
-    start: int
+    single: tuple[int, ...]
 
     def at(self, count: int) -> int:
         """The peak at so many steps."""
-        return int(value_at(self.formula, {COUNTER.name: count}))
+        return self.single[count - 1] if self.is_single(count) else int(value_at(self.formula, {COUNTER.name: count}))
+
+    def is_single(self, count: int) -> bool:
+        """Whether the formula does not hold yet."""
+        return count <= len(self.single)
 
 
 def peak_curve(
@@ -34,7 +39,7 @@ def peak_curve(
     threads: int,
     sdpa: str = "auto",
 ) -> PeakCurve:
-    """Derives the peak's formula and ties its sizes to the one that varies.
+    """Derives the peak's formula and ties its sizes to the one that varies; the few below its domain are predicted.
 
     Args:
         target_of: the operator with named sizes, given hints for these.
@@ -49,14 +54,19 @@ def peak_curve(
     replaced = {size_symbol(name): size for name, size in sizes.items()}
     candidates = [candidate.xreplace(replaced) for candidate in candidates_of(peak.peak_bytes)]
     starts = [-(-peak.domain.least[name] // size.coeff(COUNTER)) for name, size in sizes.items() if size.has(COUNTER)]
+    small = (target_of(dims_of(count)) for count in range(1, int(max(starts))))
     return PeakCurve(
         formula=sympy.Max(*candidates, evaluate=False) if len(candidates) > 1 else candidates[0],
-        start=int(max(starts)),
+        single=tuple(
+            predict_peak_bytes(target.at(target.sizes), device=device, threads=threads, sdpa=sdpa) for target in small
+        ),
     )
 
 
 def stays_ordered(first: PeakCurve, second: PeakCurve, count: int) -> bool:
     """Whether from `count` on one moment stays the fullest of each curve, and the same curve stays below the other."""
+    if first.is_single(count) or second.is_single(count):
+        return False
     first_peak, second_peak = _lasting(first.formula, count), _lasting(second.formula, count)
     if first_peak is None or second_peak is None:
         return False

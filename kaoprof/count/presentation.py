@@ -14,7 +14,7 @@ from kaoprof.count.expressions import (
     settled,
     value_at,
 )
-from kaoprof.count.growth import degrees, order
+from kaoprof.count.growth import degrees, growing_sizes, order
 from kaoprof.count.proof import Comparison, compare_with_formula
 from kaoprof.count.verification import Device
 from kaoprof.dims import AttentionOptions
@@ -55,6 +55,7 @@ def explained(
         uncounted=dict(analysis.uncounted),
         unmodelled=analysis.unmodelled,
         notes=analysis.notes,
+        growing=growing_sizes(tuple(target.sizes)),
     )
 
 

@@ -62,7 +62,7 @@ def product_scratch(left: Tensor, right: Tensor, *_: Any, threads: int, **__: An
         NoFormulaError: the sizes are symbols.
     """
     if not multiplies_in_blocks(left.dtype):
-        return 0
+        return _plainly_copied(left, right)
     refuse_symbols(left, right)
     if right.ndim == 2:  # noqa: PLR2004 - matrices
         return _matrix_scratch(left, right, threads=threads)
@@ -83,6 +83,13 @@ def added_product_scratch(bias: Tensor, left: Tensor, right: Tensor, *_: Any, th
     """The same with `addmm`, `baddbmm` and `addmv`: oneDNN adds to what is there."""
     del bias
     return product_scratch(left, right, threads=threads)
+
+
+def _plainly_copied(left: Tensor, right: Tensor) -> int:
+    """What a library copies before it multiplies: matrices of no order; of a batch, what is only marked conjugate."""
+    if left.ndim == 2 and right.ndim == 2:  # noqa: PLR2004 - matrices
+        return sum(bytes_of(matrix) for matrix in (left, right) if not _has_a_leading_axis(matrix))
+    return sum(bytes_of(tensor) for tensor in (left, right) if tensor.ndim > 2 and tensor.is_conj())  # noqa: PLR2004
 
 
 def _matrix_scratch(left: Tensor, right: Tensor, *, threads: int) -> int:

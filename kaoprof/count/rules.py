@@ -22,15 +22,19 @@ from kaoprof.count.contractions import (
     matmul_macs,
 )
 from kaoprof.count.movement import MOVES_DATA, only_looks
+from kaoprof.count.trilinear import trilinear_flops, trilinear_macs
 from kaoprof.dims import Size
 
 aten = torch.ops.aten
 Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs) -> count
 
 COMPLEX_FACTOR = 4  # real products in a complex one
+COMPLEX_PRODUCT_FLOPS = 6  # four products and two sums
+COMPLEX_SUM_FLOPS = 2
 SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
 MASK_FLOPS = 1  # per coefficient: a mask is added
 STATISTICS_FLOPS = 4  # per element of a normalisation in training: mean 1, variance 3
+CUBIC_NEIGHBOURS = 16
 GLU_FLOPS = 2  # per output: sigmoid, product
 NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums over it 3, the input's gradient 4
 
@@ -88,6 +92,34 @@ def interpolation_backward_rule(grad_out: Tensor, *_: object, **__: object) -> S
     return grad_out.numel() * 2 * 2 ** (grad_out.ndim - 2)
 
 
+def cubic_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size:
+    """`(b c h w) -> (b c h' w')`: each output is a weighted sum of 4 x 4 neighbours, as for linear ones with its 4."""
+    del x
+    return out.numel() * (2 * CUBIC_NEIGHBOURS - 1)
+
+
+def cubic_backward_rule(grad_out: Tensor, *_: object, **__: object) -> Size:
+    """Each gradient is weighted and added to the 16 neighbours that its output was made of."""
+    return grad_out.numel() * 2 * CUBIC_NEIGHBOURS
+
+
+def product_rule(x: Tensor, y: object, *_: object, out: Tensor, **__: object) -> Size:
+    """Element by element; of two complex numbers it takes four products and two sums, with a real one two products."""
+    if not out.is_complex():
+        return out.numel()
+    both = _is_complex(x) and _is_complex(y)
+    return out.numel() * (COMPLEX_PRODUCT_FLOPS if both else COMPLEX_SUM_FLOPS)
+
+
+def complex_sum_rule(*_: object, out: Tensor, **__: object) -> Size:
+    """Element by element; the parts of complex numbers are added each."""
+    return out.numel() * (COMPLEX_SUM_FLOPS if out.is_complex() else 1)
+
+
+def _is_complex(value: object) -> bool:
+    return value.is_complex() if isinstance(value, Tensor) else isinstance(value, complex)
+
+
 def pool_backward_rule(grad_out: Tensor, x: Tensor, kernel_size: list[int], *_: object, **__: object) -> Size:
     """Each gradient is added to every element of its window."""
     return pool_rule(x, kernel_size, out=grad_out)
@@ -134,6 +166,7 @@ MACS: dict[Any, Rule] = {
     aten.vdot: dot_macs,
     aten.convolution: convolution_macs,
     aten.convolution_backward: convolution_backward_macs,
+    aten._trilinear: trilinear_macs,  # noqa: SLF001
     **dict.fromkeys(FUSED_ATTENTION, attention_macs),
     **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention_backward_macs),
 }
@@ -148,6 +181,7 @@ FLOPS: dict[Any, Rule] = {
     **dict.fromkeys(FUSED_ATTENTION, attention_flops),
     **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv), per_output(1)),
     aten.convolution: convolution_flops,
+    aten._trilinear: trilinear_flops,  # noqa: SLF001
     **dict.fromkeys(  # not all of these are tagged as pointwise, or not in every version of torch
         (aten.hardtanh, aten.hardtanh_, aten.hardswish, aten.hardswish_, aten._prelu_kernel),  # noqa: SLF001
         per_output(1),
@@ -177,6 +211,10 @@ FLOPS: dict[Any, Rule] = {
         ),
         per_output(1),
     ),
+    **dict.fromkeys((aten.mul, aten.mul_), product_rule),
+    **dict.fromkeys((aten.add, aten.add_, aten.sub, aten.sub_), complex_sum_rule),
+    aten.upsample_bicubic2d: cubic_rule,
+    aten.upsample_bicubic2d_backward: cubic_backward_rule,
     **dict.fromkeys(DRAWN, per_output(1)),
     aten.glu: per_output(GLU_FLOPS),
     **dict.fromkeys((aten.scatter_add, aten.scatter_add_, aten.index_add, aten.index_add_), added_rule),

@@ -26,13 +26,15 @@ WITHOUT_MACS = (
     "add", "add_", "sub", "rsub", "mul", "mul_", "div", "div_", "neg", "exp", "rsqrt", "mean", "sum", "softmax",
     "max_pool1d", "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand",
     "reshape", "view", "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
-    "pad", "roll", "index", "masked_fill", "ne", "min",
+    "grid_sampler", "pad", "roll", "index", "masked_fill", "ne", "min",
     "relu", "relu_", "hardtanh", "hardtanh_", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
     "leaky_relu", "elu", "softplus", "mish", "dropout", "dropout_", "batch_norm", "layer_norm", "group_norm",
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "instance_norm", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
     "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d",
 )  # fmt: skip
+MOST_OPERANDS = 2  # of einsum: with more, the order in which they are multiplied decides
 
 
 def _value_shape(value: Any) -> list[int]:
@@ -46,6 +48,27 @@ def attention_handler(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
+def einsum_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `einsum` over one or two tensors: outputs times the axes that are summed over both.
+
+    fvcore's own reads them from a text that numpy rounds to four digits. Without such an axis they are multiplied
+    elementwise; one that only one of them has, or that is 1 in one of them, is summed before.
+
+    Raises:
+        ValueError: three tensors or more, whose order torch chooses, or axes that have no letter.
+    """
+    del outputs
+    equation = inputs[0].toIValue().replace(" ", "")
+    terms, arrow, kept = equation.partition("->")
+    shapes = [_value_shape(tensor) for tensor in inputs[1].node().inputs()]
+    if not arrow or "." in equation or len(shapes) > MOST_OPERANDS:
+        raise ValueError(f"no count of einsum {equation!r}")
+    first, *rest = (dict(zip(term, shape, strict=True)) for term, shape in zip(terms.split(","), shapes, strict=True))
+    second = rest[0] if rest else {}
+    summed = [size for letter, size in first.items() if letter not in kept and min(size, second.get(letter, 1)) > 1]
+    return math.prod(summed) * math.prod(max(first.get(one, 1), second.get(one, 1)) for one in kept) if summed else 0
+
+
 def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
     """Elementwise arithmetic and moved data: no contraction."""
     del inputs, outputs
@@ -55,6 +78,7 @@ def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
 HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
     **{f"aten::{name}": no_macs for name in WITHOUT_MACS},
     "aten::scaled_dot_product_attention": attention_handler,
+    "aten::einsum": einsum_handler,
     **CONVOLUTION_HANDLERS,
 }
 

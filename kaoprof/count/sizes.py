@@ -1,5 +1,6 @@
 """Sizes that are symbols: integers that remember the arithmetic done with them, and every decision taken on them."""
 
+import logging
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ from kaoprof.count.symbolic_forms import SymbolicForms
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
 SYMBOLIC_MACHINERY = "/torch/fx/experimental/"
 KERNEL_CHOICE = ("conv", "torch._subclasses.fake_impls")
+COMPLAINTS = logging.getLogger("torch._subclasses.fake_tensor")  # a traceback of what the caller is told in a line
 NOT_THE_CALLER = (SYMBOLIC_MACHINERY, "/torch/__init__.py", "/torch/utils/_", "/torch/_", "/kaoprof/count/")
 
 
@@ -204,6 +206,7 @@ def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
         mode,
         replaced(torch.SymInt, "__float__", lambda size: float(torch.sym_float(size))),
         replaced(normalization, "numbers", numbers),
+        replaced(COMPLAINTS, "disabled", True),
         SymbolicForms(),
     ):
         yield

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import msgspec
 import sympy
 
-from kaoprof.build import build_module
-from kaoprof.count.dispatcher import count_on_meta
+from kaoprof.build import Workload, build_module
+from kaoprof.count.dispatcher import CountingMode, count_on_meta
 from kaoprof.count.domain import Domain
 from kaoprof.count.expressions import value_at
 from kaoprof.count.live_bytes import predict_peak_bytes
@@ -35,16 +35,20 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 def counted_at(target: Target, sizes: Mapping[str, int], device: Device | None) -> Quantities:
     """MACs, FLOPs and parameters, counted on meta at concrete sizes; with a `device` also the predicted peak."""
     workload = target.at(sizes)
-    counting = count_on_meta(workload)
+    quantities = quantities_of(workload, count_on_meta(workload))
+    if device is not None:
+        quantities["peak_bytes"] = predict_peak_bytes(workload, device=device.name, threads=device.threads)
+    return quantities
+
+
+def quantities_of(workload: Workload, counting: CountingMode) -> Quantities:
+    """MACs, FLOPs and parameters of a workload that was counted."""
     parameters = build_module(workload, device="meta").parameters()
-    quantities = {
+    return {
         "macs": int(counting.macs),
         "flops_all": int(counting.flops_all),
         "params": sum(parameter.numel() for parameter in parameters),
     }
-    if device is not None:
-        quantities["peak_bytes"] = predict_peak_bytes(workload, device=device.name, threads=device.threads)
-    return quantities
 
 
 def verify(

@@ -9,6 +9,17 @@ from torch import Tensor, nn
 from kaoprof.errors import UsageError
 
 
+def checked_module(made: object) -> nn.Module:
+    """What a factory made.
+
+    Raises:
+        UsageError: it is no module.
+    """
+    if not isinstance(made, nn.Module):
+        raise UsageError(f"the factory made {type(made).__name__!r}, not a torch.nn.Module", where="module")
+    return made
+
+
 class CalledModule(nn.Module):
     """Arranges its tensors as the module wants them, and returns the floating-point tensors of what it answers.
 
@@ -22,9 +33,7 @@ class CalledModule(nn.Module):
 
     def __init__(self, module: nn.Module, inputs: list[Any] | dict[str, Any]) -> None:
         super().__init__()
-        if not isinstance(module, nn.Module):
-            raise UsageError(f"the factory made {type(module).__name__!r}, not a torch.nn.Module", where="module")
-        self.module = module
+        self.module = checked_module(module)
         self.inputs = inputs
 
     def forward(self, *tensors: Tensor) -> Tensor | tuple[Tensor, ...]:

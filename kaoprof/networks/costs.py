@@ -137,7 +137,7 @@ def _upsample(layer: spec.Upsample, at: Given) -> LayerCost:
 
 
 def _block(layer: spec.Block, at: Given) -> LayerCost:
-    cost = chain_of(layer.layers, replace(at, path=key_path(at.path, "layers")), kind="block")
+    cost = chain_of(layer.layers, replace(at, path=key_path(at.path, "layers")), kind=layer.name or "block")
     if layer.name is not None:
         at.site.blocks[layer.name] = cost.output_shape
     return cost

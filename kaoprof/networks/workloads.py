@@ -61,11 +61,13 @@ def network_from_json(spec: str, kind: str) -> "nn.Module":
     return build_network(Document(spec=decoded, places=Places(file=decoded.name)))
 
 
-def code_workload(document: Document, *, allow_import: bool, mode: str = "forward", seed: int = 0) -> Workload:
-    """The workload of a module that code makes, called with what the spec says.
+def code_workload(
+    document: Document, *, allow_import: bool, dtype: str = "fp32", mode: str = "forward", seed: int = 0
+) -> Workload:
+    """The workload of a module that code makes, called with what the spec says, computing in `dtype`.
 
     Raises:
-        UsageError: the spec is of another kind, or importing is not allowed.
+        UsageError: the spec is of another kind, says another dtype, or importing is not allowed.
     """
     spec = document.spec
     if not isinstance(spec, CodeSpec):
@@ -76,15 +78,24 @@ def code_workload(document: Document, *, allow_import: bool, mode: str = "forwar
             where=document.places.where("module"),
             hint="if you trust it, add --allow-import",
         )
-    return Workload(
+    workload = Workload(
         factory="kaoprof.networks.workloads:module_from_json",
         kwargs={"spec": _as_json(document)},
         inputs=tuple(
-            TensorSpec(shape=tensor.shape, dtype=tensor.dtype, high=tensor.high) for tensor in input_tensors(spec)
+            TensorSpec(shape=tensor.shape, dtype=tensor.dtype or dtype, high=tensor.high)
+            for tensor in input_tensors(spec)
         ),
         mode=mode,
         seed=seed,
+        param_dtype=dtype,
     )
+    if workload.dtype != dtype:
+        raise UsageError(
+            f"is called with {workload.dtype}, but {dtype} is asked for",
+            where=document.places.where("inputs"),
+            hint=f"leave the dtype out there, or add --dtype {workload.dtype}",
+        )
+    return workload
 
 
 def module_from_json(spec: str) -> "nn.Module":

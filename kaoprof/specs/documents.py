@@ -109,9 +109,9 @@ class TensorInput(Part, frozen=True, kw_only=True):
 
     shape: Annotated[tuple[Count, ...], Meta(max_length=8, description="sizes, batch first, such as [1, 3, 224, 224]")]
     dtype: Annotated[
-        Literal["fp64", "fp32", "tf32", "bf16", "fp16", "int64", "int32", "bool"],
-        Meta(description="dtype, such as fp32"),
-    ] = "fp32"
+        Literal["fp64", "fp32", "tf32", "bf16", "fp16", "int64", "int32", "bool"] | None,
+        Meta(description="dtype, such as int64; without one it is what --dtype says"),
+    ] = None
     high: Annotated[int, Meta(ge=1, le=2**31, description="whole numbers are drawn from 0 to below this")] = 2
 
 

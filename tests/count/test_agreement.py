@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kaoprof.build import build_inputs, build_module, operator_workload, step_of
+from kaoprof.build import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
 from kaoprof.catalog import OPERATORS
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.count import count
@@ -44,6 +45,46 @@ def test_formula_equals_dispatcher_equals_fvcore(
     assert count_with_fvcore(work) == batch * cost.macs
     assert not counted.uncounted
     assert sum(parameter.numel() for parameter in build_module(work, device="meta").parameters()) == cost.params
+
+
+class Einsum(nn.Module):
+    """`einsum` of its inputs."""
+
+    def __init__(self, equation):
+        super().__init__()
+        self.equation = equation
+
+    def forward(self, *tensors):
+        return torch.einsum(self.equation, *tensors)
+
+
+@given(
+    terms=st.lists(st.text("abcd", min_size=1, max_size=4), min_size=1, max_size=2),
+    sizes=st.lists(st.integers(2, 999), min_size=4, max_size=4),
+    ones=st.sets(st.tuples(st.integers(0, 1), st.sampled_from("abcd"))),
+    data=st.data(),
+)
+def test_einsum_has_the_same_count_to_the_last_digit(terms, sizes, ones, data):
+    known = dict(zip("abcd", sizes, strict=True))
+    kept = data.draw(st.lists(st.sampled_from(sorted(set("".join(terms)))), unique=True).map("".join))
+    work = Workload(
+        factory="test_agreement:Einsum",
+        kwargs={"equation": f"{','.join(terms)}->{kept}"},
+        inputs=tuple(
+            TensorSpec(shape=tuple(1 if (number, axis) in ones else known[axis] for axis in term), dtype="fp32")
+            for number, term in enumerate(terms)
+        ),
+    )
+    assert count_with_fvcore(work) == count_on_meta(work).macs
+
+
+@pytest.mark.parametrize("equation", ["...c,cd->...d", "abc,cd", "abc,cd,d->ab"])
+def test_an_einsum_that_torch_has_to_read_first_gets_no_second_opinion(equation):
+    shapes = ((2, 3, 4), (4, 5), (5,))[: equation.count(",") + 1]
+    inputs = tuple(TensorSpec(shape=shape, dtype="fp32") for shape in shapes)
+    work = Workload(factory="test_agreement:Einsum", kwargs={"equation": equation}, inputs=inputs)
+    assert count_with_fvcore(work) is None
+    assert count_on_meta(work).macs > 0
 
 
 @pytest.mark.parametrize("name", OPERATORS)

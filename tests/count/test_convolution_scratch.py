@@ -53,6 +53,7 @@ SHAPES = [  # axes, batch, channels in, out, size, kernel, stride, padding, dila
     (2, 1, 24, 24, 56, 3, 1, 1, 2, 24),  # depthwise, dilated, of one sample
     (2, 3, 144, 144, 28, 2, 1, 1, 1, 144),
     (3, 3, 1, 40, 7, 1, 1, 0, 1, 1),  # single points of volumes
+    (3, 2, 64, 16, 9, 3, 1, 1, 1, 2),  # volumes in groups of half blocks
     (3, 1, 20, 32, 9, 1, 3, 0, 1, 1),
 ]
 
@@ -134,6 +135,43 @@ def test_transposed_convolutions_are_predicted(shape, dtype, threads):
     grad_out = torch.randn_like(aten.convolution.default(x, weight, None, *rest))
     args = (grad_out, x, weight, None, *rest, [True, True, False])
     assert_predicted(aten.convolution_backward.default, args, threads, GRADIENT_SLACK_BYTES)
+
+
+@KNOWN_PROCESSOR
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize(("axes", "dtype", "out", "size", "more"), [
+    (2, torch.float32, 12, 28, 1), (2, torch.float32, 8, 28, 0),
+    (2, torch.bfloat16, 12, 28, 0), (2, torch.bfloat16, 16, 28, 1), (3, torch.float32, 16, 6, 0),
+    (3, torch.bfloat16, 16, 6, 0),
+])  # fmt: skip
+def test_transposed_convolutions_into_few_channels_and_with_a_bias_are_predicted(axes, dtype, out, size, more, biased):
+    x = torch.randn(2, 64, *[size] * axes, dtype=dtype)
+    weight, bias = torch.randn(64, out, *[3] * axes, dtype=dtype), torch.randn(out, dtype=dtype)
+    rest = [2] * axes, [1] * axes, [1] * axes, True, [more] * axes, 1
+    args = (x, weight, bias if biased else None, *rest)
+    assert_predicted(aten.convolution.default, args, torch.get_num_threads(), SLACK_BYTES)
+    grad_out = torch.randn_like(aten.convolution.default(*args))
+    args = (grad_out, x, weight, None, *rest, [True, True, False])
+    assert_predicted(aten.convolution_backward.default, args, torch.get_num_threads(), GRADIENT_SLACK_BYTES)
+
+
+@KNOWN_PROCESSOR
+@pytest.mark.parametrize("dtype", [DTYPES[0], DTYPES[2]], ids=str)
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_gradient_whose_channels_lie_innermost_is_copied_for_an_input_in_order(kernel, dtype):
+    x, weight, rest = tensors((2, 2, 64, 48, 28, kernel, 1, kernel // 2, 1, 1), dtype)
+    grad_out = torch.randn_like(aten.convolution.default(x, weight, None, *rest))
+    turned = grad_out.to(memory_format=torch.channels_last)
+    hidden = [
+        scratch_bytes(
+            aten.convolution_backward.default, (grad, x, weight, None, *rest, [True, True, False]), {}, device="cpu",
+            threads=torch.get_num_threads(),
+        )
+        for grad in (grad_out, turned)
+    ]  # fmt: skip
+    assert hidden[1] - hidden[0] == grad_out.nbytes
+    args = (turned, x, weight, None, *rest, [True, True, False])
+    assert_predicted(aten.convolution_backward.default, args, torch.get_num_threads(), GRADIENT_SLACK_BYTES)
 
 
 @KNOWN_PROCESSOR

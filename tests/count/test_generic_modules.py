@@ -55,6 +55,13 @@ class Branching(nn.Module):
         return self.linear(x) if x.shape[1] > 30 else self.linear(self.linear(x))
 
 
+class Spectrum(nn.Module):
+    """Keeps no symbolic size, and computes what no rule counts."""
+
+    def forward(self, x):
+        return torch.fft.rfft(x).abs()[: int(x.shape[0])]
+
+
 class DataDependent(Branching):
     def forward(self, x):
         return self.linear(x) if x.sum() > 0 else x
@@ -159,6 +166,12 @@ def test_then_the_formula_is_interpolated_and_says_so():
     assert shown(analysis) == "b c^2 n^2"  # n times n tokens through c x c
     assert "interpolated exactly from" in analysis.notes[0]
     assert len(analysis.checked) == 5
+
+
+def test_what_no_rule_counts_is_named_after_an_interpolation_too(capfd):
+    analysis = analyse(here(Spectrum, **TOKENS), device=CPU)
+    assert (analysis.method, analysis.uncounted) == ("interpolation", {"_fft_r2c": 1})
+    assert capfd.readouterr().err == ""  # torch's own traceback of what it cannot run with symbols is none for users
 
 
 def test_a_branch_on_a_size_is_a_condition():

@@ -4,7 +4,7 @@ import pytest
 import sympy
 
 from kaoprof.count.expressions import size_symbol
-from kaoprof.count.growth import degrees, order
+from kaoprof.count.growth import degrees, growing_sizes, order
 
 B, C, D, H, N, W = (size_symbol(name) for name in ("b", "c", "d", "h", "n", "w"))
 IMAGE = ("b", "c", "h", "w")
@@ -31,6 +31,14 @@ def test_other_sizes_stand_beside_like_channels():
 
 def test_without_a_spatial_name_all_but_batch_and_channels_grow():
     assert order(B * size_symbol("l") ** 2 * C, ("b", "l", "c")) == "O(l^2 c)"
+
+
+def test_small_and_capital_names_mean_the_same_and_the_batch_is_left_out():
+    b, c, h, w = (size_symbol(name) for name in "BCHW")
+    assert order(2 * b * c * h**2 * w**2 + b * c**2 * h * w, ("B", "C", "H", "W")) == "O(H^4 C)"
+    assert order(b * c**2, ("B", "C")) == "O(C^2)"
+    assert growing_sizes(("B", "C", "T", "S")) == ("T",)
+    assert growing_sizes(("B", "C", "S", "D")) == ("S", "D")
 
 
 def test_degrees_are_of_one_size_while_the_others_stay():

@@ -39,7 +39,7 @@ def test_sizes_at_which_the_module_fails_are_stepped_over():
     assert found.domain.units == {"c": 4}
 
 
-@pytest.mark.parametrize("count", [lambda h: 2**h, lambda h: int(1000 * h**0.5), lambda h: (h * 7919) % 101])
+@pytest.mark.parametrize("count", [lambda h: 2**h, lambda h: int(1000 * h**0.5), lambda h: (h * h * 7919) % 101])
 def test_what_is_no_polynomial_is_refused(count):
     with pytest.raises(NotPolynomialCountError, match="follow no polynomial in h"):
         interpolate(lambda sizes: {"macs": count(sizes["h"])}, {"h": 5})

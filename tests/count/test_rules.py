@@ -93,3 +93,40 @@ def test_a_complex_product_is_four_real_ones():
     with torch.inference_mode(), CountingMode() as counting:
         x @ x.mT
     assert counting.macs == 4 * 3 * 5 * 3
+
+
+def test_a_bilinear_layer_is_a_contraction_of_three():
+    n, i, j, o = 5, 3, 7, 2
+    layer = nn.Bilinear(i, j, o, bias=False).to("meta")
+    with torch.inference_mode(), CountingMode() as counting:
+        layer(torch.empty(n, i, device="meta"), torch.empty(n, j, device="meta"))
+    assert counting.macs == n * o * i * j
+    assert counting.elementwise == 2 * n * o * j  # the products with the second input, and their sums
+    x, y = torch.empty(n, i, device="meta", requires_grad=True), torch.empty(n, j, device="meta", requires_grad=True)
+    with CountingMode() as counting:
+        layer(x, y).sum().backward()
+    assert counting.macs == 4 * n * o * i * j  # forward, and the gradients of both inputs and of the weights
+    assert not counting.uncounted
+
+
+def test_complex_numbers_cost_what_their_parts_do():
+    x = torch.empty(3, 5, dtype=torch.complex64, device="meta")
+    with torch.inference_mode(), CountingMode() as counting:
+        x * x  # four products and two sums for each of 15
+        x * 2.0  # two products
+        x + x  # two sums
+        torch.complex(x.real, x.imag)  # moved
+    assert counting.flops_all == 15 * (6 + 2 + 2)
+    assert not counting.uncounted
+
+
+def test_cubic_interpolation_weighs_sixteen_neighbours_in_either_direction():
+    x = torch.empty(1, 2, 3, 5, device="meta", requires_grad=True)
+    with CountingMode() as counting:
+        larger = nn.functional.interpolate(x, scale_factor=2, mode="bicubic")
+        forward = counting.elementwise
+        larger.backward(torch.empty_like(larger))
+    outputs = 2 * 6 * 10
+    assert forward == outputs * (16 + 15)
+    assert counting.elementwise - forward == outputs * 2 * 16
+    assert not counting.uncounted

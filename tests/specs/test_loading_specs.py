@@ -122,7 +122,7 @@ def test_a_code_spec_is_parsed_without_importing_what_it_names():
     check_spec(document)
     assert document.kind == "code"
     tensors = [(tensor.shape, tensor.dtype) for tensor in input_tensors(document.spec)]
-    assert tensors == [((2, 3, 8, 8), "fp32"), ((2, 5), "int64"), ((1,), "fp32")]
+    assert tensors == [((2, 3, 8, 8), None), ((2, 5), "int64"), ((1,), None)]
 
 
 def test_the_words_of_the_schema_are_those_of_the_rest_of_kaoprof():
