@@ -1,15 +1,13 @@
 """`python -m kaoprof` is the same command as `kaoprof`."""
 
-import sys
-
 
 def main() -> None:
     """Runs the command line. A Ctrl-C while its modules are still being imported ends it as any other does."""
-    try:
-        from kaoprof.cli.app import main as run
-    except KeyboardInterrupt:
-        sys.stderr.write("kaoprof: interrupted\n")
-        sys.exit(130)
+    from kaoprof.cli.interrupts import end_on_interrupts
+
+    end_on_interrupts()
+    from kaoprof.cli.app import main as run
+
     run()
 
 

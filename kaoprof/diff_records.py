@@ -1,16 +1,23 @@
 """What `diff` leaves behind: two runs, what differs around them, and each row's change. Raw, in SI units."""
 
 import math
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from kaoprof.records import SCHEMA
 
 FASTER, SLOWER, SAME, UNSURE = "FASTER", "SLOWER", "SAME", "UNSURE"
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+Ratio = Annotated[float, Meta(gt=0, le=1e21)]  # of two times
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two runs. `rows` is how many it has, `environments` how many its file holds."""
+    """One of the two runs. `rows` is how many it has, `environments` how many its file holds.
+
+    `warnings` say that other programs had the cores.
+    """
 
     path: str
     kind: str
@@ -19,6 +26,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     environments: int = 1
     interrupted: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +44,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     cell: str
-    factor: float | None
+    factor: Ratio | None
     removed: bool
 
 
@@ -50,13 +58,13 @@ class TimeChange(msgspec.Struct, frozen=True, kw_only=True):
         old_s: median seconds per call, as measured; with `new_s`.
     """
 
-    ratio: float
-    low: float | None
-    high: float | None
-    low_joint: float | None
-    high_joint: float | None
-    old_s: float
-    new_s: float
+    ratio: Ratio
+    low: Ratio | None
+    high: Ratio | None
+    low_joint: Ratio | None
+    high_joint: Ratio | None
+    old_s: Seconds
+    new_s: Seconds
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,16 @@
 """What an explanation holds: texts and numbers only, so that it goes into JSON and is shown without torch."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+from kaoprof.records import SCHEMA
+from kaoprof.version import __version__
 
 PROVEN = "formula = derivation"
 DIFFERENT = "formula and derivation differ"
+Quantity = Annotated[str, Meta(pattern="^(macs|flops_all|params|largest_intermediate|peak_bytes)$")]
 
 
 class Formula(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +31,7 @@ class Formula(msgspec.Struct, frozen=True, kw_only=True):
         value: at the sizes asked for.
     """
 
-    quantity: str
+    quantity: Quantity
     text: str
     latex: str
     expanded: str
@@ -60,7 +65,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 class ProofLine(msgspec.Struct, frozen=True, kw_only=True):
     """A closed form of the catalog beside what was derived; `difference` is derived minus formula."""
 
-    quantity: str
+    quantity: Quantity
     formula: str
     derived: str
     difference: str
@@ -84,8 +89,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         uncounted: operations without a rule, and their calls; what they compute is missing in `flops_all`.
         unmodelled: operations whose kernels might hold so much for themselves that the peak is higher.
         notes: what else a reader must know.
+        inputs: of code and of specs, the shape of each input: `b,c,7*h,7*w`; an operator's axes are its sizes.
+        arguments: of code, what its constructor was given, `c` or `heads=4`; of an operator its options.
+        growing: the sizes that an order lets grow together.
     """
 
+    schema: int = SCHEMA
+    kind: str = "explain"
+    version: str = __version__
     name: str
     factory: str
     mode: str
@@ -93,7 +104,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     threads: int
     sizes: dict[str, int]
-    method: str
+    method: Annotated[str, Meta(pattern="^(derivation|interpolation)$")]
     formulas: tuple[Formula, ...]
     counted: dict[str, int]
     operations: tuple[Share, ...]
@@ -106,6 +117,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     uncounted: dict[str, int]
     unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    growing: tuple[str, ...] = ()
 
     @property
     def proof_status(self) -> str | None:

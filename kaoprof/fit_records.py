@@ -1,8 +1,13 @@
 """What `fit` leaves behind: the largest sizes within a budget, or who is cheaper from where on. Raw, in SI units."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from kaoprof.records import SCHEMA, Environment
+
+Quantity = Annotated[str, Meta(pattern="^(macs|memory|time)$")]
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +72,7 @@ class FitRecord(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "fit"
     version: str
     created: str
-    budget: str
+    budget: Quantity
     amount: float
     conditions: Conditions
     rows: tuple[FitRow, ...]
@@ -111,7 +116,7 @@ class CrossRow(msgspec.Struct, frozen=True, kw_only=True):
 
     first: str
     second: str
-    quantity: str
+    quantity: Quantity
     status: str = "ok"
     detail: str = ""
     stretches: tuple[CheaperStretch, ...] = ()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from kaoprof.bounds import Seconds
 from kaoprof.errors import KaoprofError, RecordError
-from kaoprof.record_checks import check_protocol, check_rows, check_span
+from kaoprof.record_checks import check_protocol, check_rows
 from kaoprof.records import SCHEMA, Environment, Protocol, Row
 from kaoprof.sweep_plan import CellKey, SweepPlan
 
@@ -46,7 +47,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="cells", tag_field
     """The rows of one finished cell, and the seconds that it took; closed forms come many cells to a line."""
 
     rows: tuple[Row, ...]
-    spent_s: float = 0.0
+    spent_s: Seconds = 0.0
 
 
 Entry = Launch | Finished
@@ -117,7 +118,6 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
             raise RecordError("a cell stands before any launch: the file is damaged", where=f"{where}:{number}")
         else:
             check_rows(entry.rows, where=f"{where}:{number}")
-            check_span(entry.spent_s, "spent_s", where=f"{where}:{number}")
             spent_s[-1] += entry.spent_s
             cells.update(_cells(entry.rows, len(launches) - 1))
     return Contents(

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from kaoprof import bounds
 from kaoprof.records import EAGER, SCHEMA, VARIANT, Deviation, Environment, Latency, Protocol, Traffic
 
 TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
@@ -13,7 +14,7 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         layer: dotted path; the whole model is "".
-        type: what kind of layer.
+        type: what kind of layer; of a named block its name.
         depth: how many layers are around it.
         leaf: whether it holds no others: the leaves' sum is the whole.
         output_shape: of the whole batch, as it ran; of one sample where nothing ran; None if it never answers a tensor.
@@ -26,8 +27,8 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
         uncounted: operations without a rule, with their calls.
         peak_bytes_predicted: the most that is alive while the layer runs, above what was resident before the model ran.
         peak_bytes_measured: the same, from the allocator.
-        timed_s: seconds of one forward pass, from timers around the layers in runs of their own.
-        latency_share: of what the timers of all leaves add up to.
+        timed_s: seconds of one forward pass, from timers around the layers in runs of their own, which are slower.
+        latency_share: of what the timers of all leaves add up to; of the model's latency it is the layer's part.
         compulsory_bytes: what one call must move: its input, its output and the parameters that it reads (trained: and
             their gradients), each once.
         traffic: what one call of the layer launched and moved; of the whole model without anything around its layers.
@@ -35,21 +36,21 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
 
     layer: str
     type: str
-    depth: int
+    depth: bounds.Depth
     leaf: bool
-    output_shape: tuple[int, ...] | None = None
-    params: int = 0
-    params_norm: int = 0
-    macs_analytic: int | None = None
-    macs_counted: int | None = None
-    macs_fvcore: int | None = None
-    flops_all: int | None = None
-    uncounted: dict[str, int] = msgspec.field(default_factory=dict)
-    peak_bytes_predicted: int | None = None
-    peak_bytes_measured: int | None = None
-    timed_s: float | None = None
-    latency_share: float | None = None
-    compulsory_bytes: int | None = None
+    output_shape: tuple[bounds.Count, ...] | None = None
+    params: bounds.Unbounded = 0
+    params_norm: bounds.Unbounded = 0
+    macs_analytic: bounds.Unbounded | None = None
+    macs_counted: bounds.Unbounded | None = None
+    macs_fvcore: bounds.Unbounded | None = None
+    flops_all: bounds.Unbounded | None = None
+    uncounted: dict[str, bounds.Count] = msgspec.field(default_factory=dict)
+    peak_bytes_predicted: bounds.Unbounded | None = None
+    peak_bytes_measured: bounds.SignedBytes | None = None  # a layer may give back more than it takes
+    timed_s: bounds.Seconds | None = None
+    latency_share: bounds.Share | None = None
+    compulsory_bytes: bounds.Unbounded | None = None
     traffic: Traffic | None = None
 
     @property
@@ -70,19 +71,19 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     source: str
     inside: str = ""
-    batch: int
-    input_shapes: tuple[tuple[int, ...], ...]
+    batch: bounds.Count
+    input_shapes: tuple[tuple[bounds.Count, ...], ...]
     layers: tuple[LayerRow, ...]
-    status: str = "ok"
+    status: bounds.Status = "ok"
     detail: str = ""
     latency: Latency | None = None
-    peak_bytes_reserved: int | None = None
-    dtype: str | None = None
+    peak_bytes_reserved: bounds.Count | None = None
+    dtype: bounds.Dtype | None = None
     backend: str | None = None
     deviation: Deviation | None = None
-    compile_s: float | None = None
-    energy_j: float | None = None
-    graph_breaks: int | None = None
+    compile_s: bounds.Seconds | None = None
+    energy_j: bounds.Joules | None = None
+    graph_breaks: bounds.Count | None = None
     unmodelled: tuple[str, ...] = ()
 
     @property
@@ -107,8 +108,8 @@ class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "profile"
     version: str
     created: str
-    mode: str
-    dtype: str
+    mode: bounds.Mode
+    dtype: bounds.Dtype
     device: str | None
     models: tuple[ModelProfile, ...]
     protocol: Protocol | None = None

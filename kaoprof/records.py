@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from kaoprof import bounds
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.units import counted
 
@@ -20,15 +21,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     operator: str
     implementation: str
-    b: int
-    c: int
-    spatial: tuple[int, ...]
-    heads: int = 1
-    projection: str = "value"
-    scale: str = "sqrt"
-    dtype: str = "fp32"
+    b: bounds.Positive
+    c: bounds.Positive
+    spatial: bounds.Sizes
+    heads: bounds.Positive = 1
+    projection: bounds.Projection = "value"
+    scale: bounds.Scale = "sqrt"
+    dtype: bounds.Dtype = "fp32"
     device: str | None = None
-    mode: str = "forward"
+    mode: bounds.Mode = "forward"
 
     @property
     def dims(self) -> Dims:
@@ -65,15 +66,16 @@ class Analytic(msgspec.Struct, frozen=True, kw_only=True):
     """From the closed form. Counts are of one sample, bytes of the whole batch; in `train` mode of forward + backward.
 
     `flops_all` is None in `train` mode: the backward pass has no closed form for what is not a contraction.
+    `compulsory_bytes` are input, output and parameters (trained: and their gradients), each moved once: unavoidable.
     """
 
     order_time: str
     order_memory: str
-    params: int
-    macs: int
-    flops_all: int | None
-    map_bytes: int
-    compulsory_bytes: int  # input, output and parameters (trained: and their gradients), each moved once: unavoidable
+    params: bounds.Unbounded
+    macs: bounds.UnboundedPositive
+    flops_all: bounds.Unbounded | None
+    map_bytes: bounds.UnboundedPositive
+    compulsory_bytes: bounds.UnboundedPositive
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +85,11 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     much for themselves that the peak is higher.
     """
 
-    macs: int
-    flops_all: int
-    macs_fvcore: int | None
-    peak_bytes_predicted: int
-    uncounted: dict[str, int] = msgspec.field(default_factory=dict)
+    macs: bounds.Unbounded
+    flops_all: bounds.Unbounded
+    macs_fvcore: bounds.Unbounded | None
+    peak_bytes_predicted: bounds.UnboundedPositive
+    uncounted: dict[str, bounds.Count] = msgspec.field(default_factory=dict)
     unmodelled: tuple[str, ...] = ()
 
 
@@ -99,12 +101,12 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     where that is not known.
     """
 
-    rounds: tuple[int, ...]
-    samples_s: tuple[float, ...]
-    calls: int
-    launches: tuple[int, ...] = ()
-    page_faults: tuple[float, ...] = ()
-    system_shares: tuple[float, ...] = ()
+    rounds: tuple[bounds.Count, ...]
+    samples_s: tuple[bounds.CallSeconds, ...]
+    calls: bounds.Positive
+    launches: tuple[bounds.Count, ...] = ()
+    page_faults: tuple[bounds.Faults, ...] = ()
+    system_shares: tuple[bounds.Share, ...] = ()
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,21 +116,22 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     what the same call takes on the smallest input: mostly launches, whatever the size.
     """
 
-    operations: int
-    moved_bytes: int
-    launch_s: float | None = None
+    operations: bounds.Count
+    moved_bytes: bounds.Count
+    launch_s: bounds.Seconds | None = None
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True):
     """How far an output is from the same computation in fp64, relative to the reference; None where it is not finite.
 
     `largest` is the largest absolute difference over the largest absolute value, `rms` the same of root mean squares;
-    `not_finite` is the fraction of the output that is infinite or not a number.
+    `not_finite` is the fraction of the output that is infinite or not a number; `not_compared` says why none is known.
     """
 
-    largest: float | None
-    rms: float | None
-    not_finite: float = 0.0
+    largest: bounds.Error | None
+    rms: bounds.Error | None
+    not_finite: bounds.Share = 0.0
+    not_compared: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,25 +143,30 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     case: Case
-    status: str = "ok"
+    status: bounds.Status = "ok"
     detail: str = ""
     analytic: Analytic | None = None
     counted: Counted | None = None
-    peak_bytes_measured: int | None = None
-    peak_bytes_reserved: int | None = None
+    peak_bytes_measured: bounds.Count | None = None
+    peak_bytes_reserved: bounds.Count | None = None
     latency: Latency | None = None
-    denormal_fraction: float | None = None
+    denormal_fraction: bounds.Share | None = None
     traffic: Traffic | None = None
     backend: str | None = None
     deviation: Deviation | None = None
-    compile_s: float | None = None
-    energy_j: float | None = None
-    graph_breaks: int | None = None
+    compile_s: bounds.Seconds | None = None
+    energy_j: bounds.Joules | None = None
+    graph_breaks: bounds.Count | None = None
 
     @property
     def dtype(self) -> str:
         """What it computes in."""
         return self.case.dtype
+
+    @property
+    def variant(self) -> str:
+        """How it is run: `eager`, `compile` or `graph`."""
+        return self.case.variant
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,10 +176,10 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     measured on other programs kept busy, on the mean, since the session began.
     """
 
-    clock_hz: float | None = None
-    temperature_c: float | None = None
-    throttled: int | None = None
-    cores_taken: float | None = None
+    clock_hz: bounds.Hertz | None = None
+    temperature_c: bounds.Celsius | None = None
+    throttled: bounds.Unbounded | None = None
+    cores_taken: bounds.Load | None = None
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,19 +191,19 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     device_name: str
-    cores: int
-    threads: int
-    memory_bytes: int
+    cores: bounds.Positive
+    threads: bounds.Positive
+    memory_bytes: bounds.Positive
     system: str
     python: str
     torch: str
     backends: tuple[str, ...]
     denormals_flushed: bool
-    load_before: float | None = None
+    load_before: bounds.Load | None = None
     cuda: str | None = None
-    affinity: tuple[int, ...] | None = None
+    affinity: tuple[bounds.Count, ...] | None = None
     energy_source: str | None = None
-    machine_cores: int | None = None
+    machine_cores: bounds.Positive | None = None
     settings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -205,8 +213,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """The fastest copy of one size. `moved_bytes` is what it reads plus what it writes."""
 
-    moved_bytes: int
-    seconds: float
+    moved_bytes: bounds.Positive
+    seconds: bounds.CallSeconds
 
 
 class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,11 +230,11 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     created: str
-    load: float | None = None
+    load: bounds.Load | None = None
     copies: tuple[Copy, ...]
     cold_copies: tuple[Copy, ...] = ()
-    products: dict[str, float]
-    launch_s: float
+    products: dict[str, bounds.Rate]
+    launch_s: bounds.LaunchSeconds
 
     @property
     def bytes_per_s(self) -> float:
@@ -241,18 +249,18 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     `before` and `after` frame what was measured.
     """
 
-    budget_s: float
-    samples: int | None
-    timeout_s: float
-    seed: int
-    memory_fraction: float
+    budget_s: bounds.Seconds
+    samples: bounds.Positive | None
+    timeout_s: bounds.Seconds
+    seed: bounds.Count
+    memory_fraction: bounds.Multiple
     force_run: bool
-    spent_s: float
-    free_bytes: int | None = None
-    throughput_flops: float | None = None  # FLOP/s of a large product on this device, from which floors follow
+    spent_s: bounds.Seconds
+    free_bytes: bounds.SignedBytes | None = None
+    throughput_flops: bounds.Rate | None = None  # FLOP/s of a large product on this device, from which floors follow
     ceilings: Ceilings | None = None
-    cache: str | None = None
-    sdpa: str | None = None
+    cache: bounds.Cache | None = None
+    sdpa: bounds.Sdpa | None = None
     before: Conditions | None = None
     after: Conditions | None = None
 

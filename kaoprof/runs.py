@@ -1,4 +1,4 @@
-"""Reads runs back from whatever file holds them: the records of `compare` and `profile`, the journals of `sweep`."""
+"""Reads records back from whatever file holds them: those of every command, and the journals of `sweep`."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,21 +7,27 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from kaoprof.diff_records import DiffRecord
 from kaoprof.errors import RecordError
+from kaoprof.explanations import Explanation
 from kaoprof.fit_records import CrossRecord, FitRecord
 from kaoprof.journal import UNREADABLE, Contents, Launch, is_journal, parse_journal, read_bytes
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.record_checks import check_figures
 from kaoprof.records import SCHEMA, Environment, Protocol, Record, Row
+from kaoprof.reproduction_records import ReproductionRecord
 from kaoprof.sweep_plan import SweepPlan
 
-AnyRecord = Record | ProfileRecord | FitRecord | CrossRecord
+AnyRecord = Record | ProfileRecord | FitRecord | CrossRecord | DiffRecord | ReproductionRecord | Explanation
 KINDS: dict[str, type[AnyRecord]] = {
     "compare": Record,
     "sweep": Record,
     "profile": ProfileRecord,
     "fit": FitRecord,
     "cross": CrossRecord,
+    "diff": DiffRecord,
+    "reproduction": ReproductionRecord,
+    "explain": Explanation,
 }
 
 
@@ -33,13 +39,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     record: Record
 
 
-def load_runs(paths: Iterable[Path | str]) -> tuple[Run, ...]:
-    """The runs of `compare` and `sweep` in some files, in order; a journal holds one run per environment.
+def load_runs(paths: Path | str | Iterable[Path | str]) -> tuple[Run, ...]:
+    """The runs of `compare` and `sweep` in a file, or in several, in order; a journal holds one per environment.
 
     Raises:
         RecordError: a file cannot be read, is damaged, or holds something else.
     """
     found: list[Run] = []
+    paths = [paths] if isinstance(paths, Path | str) else paths
     for path, name, record in load_named(paths):
         if not isinstance(record, Record):
             hint = "name a record of `compare` or a journal of `sweep`"

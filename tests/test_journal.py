@@ -175,7 +175,9 @@ def test_rows_that_cannot_be_are_refused_by_their_line(tmp_path):
     odd = replace(CELLS[0], spent_s=-1.0)
     path = tmp_path / "run.jsonl"
     path.write_bytes(b"\n".join(msgspec.json.encode(entry) for entry in (HEADER, LAUNCH, odd)) + b"\n")
-    with pytest.raises(RecordError, match=r"run\.jsonl:3: spent_s of -1 cannot be"):
+    with pytest.raises(
+        RecordError, match=r"run\.jsonl:3: this line is damaged: Expected `float` >= 0\.0 - at `\$\.spent_s`"
+    ):
         read_journal(path)
 
 

@@ -1,5 +1,7 @@
 """Runs are read back from whatever holds them: one per record, and per environment of a journal."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 from samples import measured_record
@@ -121,7 +123,8 @@ def test_runs_of_the_same_name_are_called_by_their_path(tmp_path):
         (b"[" * 200_000, "is neither a record nor a journal of kaoprof"),
         (b'{"schema": 1, "kind": {}}', "a record of kind {} cannot be read back"),
         (b'{"schema": 9, "kind": "compare"}', "schema 9, but this kaoprof reads schema 1"),
-        (b'{"schema": 1, "kind": "explain"}', "a record of kind 'explain' cannot be read back"),
+        (b'{"schema": 1, "kind": "explain"}', "this record is damaged"),
+        (b'{"schema": 1, "kind": "other"}', "a record of kind 'other' cannot be read back"),
         (b'{"schema": 1, "kind": "compare", "rows": 3}', "this record is damaged"),
         (b'{"schema":9,"kind":"sweep","plan":{}}\n', "schema 9, but this kaoprof reads schema 1"),
         (b'{"schema":1,"kind":"sweep","version":"0', "ends within its first line"),
@@ -135,6 +138,13 @@ def test_what_is_no_run_is_refused_in_one_line(content, message, tmp_path):
     assert message in str(error.value)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_file_need_not_stand_in_a_list(kind, tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(dumps(measured_record()))
+    assert load_runs(kind(path)) == load_runs([path])
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """The command `kaoprof`: its subcommands, and the one place where an error becomes a line and an exit code."""
 
 import gc
+import os
 import sys
 from typing import Annotated
 
@@ -9,12 +10,13 @@ from typer.exceptions import TyperException
 
 from kaoprof.cli.commands import Commands
 from kaoprof.cli.complaints import complain
-from kaoprof.cli.interrupts import heed_interrupts, ignore_interrupts
+from kaoprof.cli.interrupts import INTERRUPTED, heed_interrupts, ignore_interrupts
 from kaoprof.cli.streams import let_go, steady_streams
-from kaoprof.errors import KaoprofError
+from kaoprof.errors import KaoprofError, first_line
 from kaoprof.version import __version__
 
-INTERRUPTED = 130
+TRACEBACK = "KAOPROF_TRACEBACK"  # an environment variable: show where something unexpected happened
+REPORT_IT = f"this is a fault of kaoprof, please report it; {TRACEBACK}=1 shows where it happened"
 COLLECT_AFTER = 50_000  # new objects, not python's 700: what a start makes stays, and looking at it takes time
 
 app = typer.Typer(
@@ -40,6 +42,20 @@ def kaoprof_command(
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    else:
+        check_folder()
+
+
+def check_folder() -> None:
+    """Refuses a current folder that was deleted: torch's libraries would end the process without a word of ours.
+
+    Raises:
+        KaoprofError: so it is.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109 - only whether there is one
+    except FileNotFoundError:
+        raise KaoprofError("the current folder is gone", hint="cd to another one") from None
 
 
 def main() -> None:
@@ -47,13 +63,26 @@ def main() -> None:
     gc.set_threshold(COLLECT_AFTER)
     steady_streams()
     heed_interrupts()
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # another one, while the first was being told
+        code = INTERRUPTED
     ignore_interrupts()
     sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the command line on `arguments` and returns the exit code. Known errors become one line on stderr."""
+    """Runs the command line on `arguments` and returns the exit code. Every error becomes one line on stderr."""
+    try:
+        return obey(arguments)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return fail(f"{type(error).__name__}: {first_line(error)} ({REPORT_IT})", 1)
+
+
+def obey(arguments: list[str]) -> int:
+    """As `run`, but what nobody thought of is raised."""
     try:
         code = app(args=arguments, prog_name="kaoprof", standalone_mode=False, obj=tuple(arguments)) or 0
         sys.stdout.flush()
@@ -68,7 +97,7 @@ def run(arguments: list[str]) -> int:
         return 1
     except OSError as error:
         let_go(sys.stdout.fileno())
-        return fail(f"output cannot be written: {error.strerror}", 1)
+        return fail(f"output cannot be written: {error.strerror or first_line(error)}", 1)
     return fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
 
 

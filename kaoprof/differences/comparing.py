@@ -26,9 +26,11 @@ from kaoprof.differences.latencies import Shift, Shifts, shifts_between
 from kaoprof.differences.subjects import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError, RecordError, UsageError
+from kaoprof.findings import competition_warnings
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Environment, Record
 from kaoprof.runs import load_records, printable, same_place
+from kaoprof.units import format_percent
 from kaoprof.version import __version__
 
 MARGIN = 0.05  # relative change of a time that nobody would act upon, and that a layout of memory alone can make
@@ -64,14 +66,16 @@ def diff(
     """
     one_of("drift", drift, DRIFTS)
     if not 0 < margin < 1:
-        raise UsageError(f"must be more than 0 % and less than 100 %, not {margin:.0%}", where="margin")
+        raise UsageError(f"must be more than 0 % and less than 100 %, not {format_percent(margin)}", where="margin")
     before, after = _loaded(old), _loaded(new)
     if old.samefile(new):
         raise UsageError("is compared with itself", where=str(new), hint="name two runs")
     sides = _comparable(before, after)
     same = _place(before.record) == _place(after.record)
     shifts = shifts_between(
-        *(cells_of(figures) for figures in sides), remove_drift=drift == "remove" or (drift == "auto" and same)
+        *(cells_of(figures) for figures in sides),
+        remove_drift=drift == "remove" or (drift == "auto" and same),
+        contended=bool(before.side.warnings or after.side.warnings),
     )
     return DiffRecord(
         version=__version__,
@@ -104,6 +108,7 @@ def _loaded(path: Path) -> Loaded:
     side = Side(
         path=printable(path), kind=record.kind, version=record.version, created=record.created, rows=rows,
         environments=len(records), interrupted=record.interrupted,
+        warnings=tuple(competition_warnings(record.environment, record.protocol)),
     )  # fmt: skip
     return Loaded(record=record, side=side)
 

@@ -18,6 +18,7 @@ from kaoprof.student import CONFIDENCE, quantile
 FEWEST_NEIGHBOURS = 5  # operators from which on a common factor is told from a change: two may change unnoticed
 RUN_SPREAD = 0.01  # least standard deviation of a level between runs: where memory happens to lie, clocks, heat
 UNKNOWN_SPREAD = 0.05  # the same where too few rows teach it: what runs on a shared machine differed by
+CONTENDED_SPREAD = 0.4  # where besides other programs had our cores: all of a run may take half or twice the time
 PRIOR_FREEDOM = 4  # how many launches' worth of trust the other rows' spread between launches gets
 MEDIAN_OF_NORMAL = 0.6745  # of |x|, for a standard normal x
 MEDIAN_VARIANCE = math.pi / 2  # of a median, in those of a mean
@@ -73,13 +74,16 @@ class Shifts(msgspec.Struct, frozen=True, kw_only=True):
         return self.interval(shift, 1 - (1 - CONFIDENCE) / max(count, 1))
 
 
-def shifts_between(old: Mapping[str, Cell], new: Mapping[str, Cell], *, remove_drift: bool) -> Shifts:
+def shifts_between(
+    old: Mapping[str, Cell], new: Mapping[str, Cell], *, remove_drift: bool, contended: bool = False
+) -> Shifts:
     """How the rows that both runs timed changed, cell by cell.
 
     Args:
         old: the cells of the old run by name, each with its rows.
         new: those of the new run.
         remove_drift: whether what a cell's rows have in common counts as the machine's.
+        contended: whether other programs had the cores in one of the runs.
     """
     levels = [
         {cell: levels_of(_common(rows, other.get(cell, {}))) for cell, rows in run.items()}
@@ -97,7 +101,8 @@ def shifts_between(old: Mapping[str, Cell], new: Mapping[str, Cell], *, remove_d
     drifts = _drifts(raw)
     beside = {cell: [_moved(one, -(drifts[cell] or 0.0)) for one in rows] for cell, rows in raw.items()}
     learned = any(drift is not None for drift in drifts.values())
-    spread = _spread([one for rows in beside.values() for one in rows]) if learned else UNKNOWN_SPREAD
+    unknown = CONTENDED_SPREAD if contended else UNKNOWN_SPREAD
+    spread = _spread([one for rows in beside.values() for one in rows]) if learned else unknown
     removed = {cell: remove_drift and drift is not None for cell, drift in drifts.items()}
     shown = {
         cell: _with_errors(beside[cell] if removed[cell] else rows, spread, centred=removed[cell])

@@ -1,7 +1,7 @@
 """Whether a subject is worth starting: what is predicted not to fit, in memory or in time, is refused with figures."""
 
 from kaoprof.measure.plan import Plan, Subject
-from kaoprof.units import format_bytes, format_rate, format_seconds
+from kaoprof.units import format_bytes, format_percent, format_rate, format_seconds
 
 
 def refusal_of(subject: Subject, plan: Plan, *, free_bytes: int, throughput_flops: float) -> str | None:
@@ -19,7 +19,7 @@ def refusal_of(subject: Subject, plan: Plan, *, free_bytes: int, throughput_flop
         return (
             f"predicted not to fit: needs {format_bytes(needed)}, allowed "
             f"{format_bytes(int(free_bytes * plan.memory_fraction))} "
-            f"({plan.memory_fraction:.0%} of {format_bytes(free_bytes)} free); --force-run tries anyway"
+            f"({format_percent(plan.memory_fraction)} of {format_bytes(free_bytes)} free); --force-run tries anyway"
         )
     if floor_s > plan.timeout_s:
         return (

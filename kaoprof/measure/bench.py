@@ -24,6 +24,7 @@ from kaoprof.measure.failures import end_if_broken, forget_frames, is_out_of_mem
 from kaoprof.measure.layer_meter import layer_peaks, layer_seconds, layer_traffic
 from kaoprof.measure.messages import Request
 from kaoprof.measure.meters import CpuMeters, CudaMeters
+from kaoprof.measure.plan import not_compared
 from kaoprof.measure.smaller import on_one_sample, smallest_seconds
 from kaoprof.measure.traffic import trace
 from kaoprof.measure.variants import CannotRun, captured, compile_now, compiled
@@ -166,18 +167,22 @@ class Bench:
         finally:
             self._drop_gradients(module)
 
-    def deviation(self, request: Request) -> dict[str, float | None] | None:
-        """How far the output is from fp64; None where that cannot be computed, which is no fault of the subject."""
+    def deviation(self, request: Request) -> dict[str, Any]:
+        """How far the output is from fp64, or why that is not known, which is no fault of the subject."""
         subject = self._subject(request)
+        inputs = self._inputs(subject)
+        versions = [tensor._version for tensor in inputs]  # noqa: SLF001 - torch's count of changes in place
         try:
             output = subject.step()
-            if not isinstance(output, Tensor):
-                return None
+            if not isinstance(output, Tensor) or not output.is_floating_point() or not output.numel():
+                return not_compared("no single tensor of real numbers")
             if is_random(output, subject.step()):
-                return None
-            return deviation_of(output, subject.module, self._inputs(subject))
-        except (MemoryError, RuntimeError, NotImplementedError):
-            return None
+                return not_compared("another output at every call")
+            if versions != [tensor._version for tensor in inputs]:  # noqa: SLF001 - likewise
+                return not_compared("it changes its input")
+            return deviation_of(output, subject.module, inputs)
+        except (MemoryError, RuntimeError, NotImplementedError) as error:
+            return not_compared(f"it fails: {first_line(error)}")
         finally:
             self._drop_gradients(subject.module)
             self.meters.give_back()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -32,10 +33,10 @@ def copy_seconds(meters: Meters, device: str) -> list[dict[str, float]]:
     moved = SMALLEST_COPY_BYTES
     while moved <= max(most, SMALLEST_COPY_BYTES):
         source, target = (torch.zeros(moved // 8, device=device) for _ in range(2))
-        seconds = _fastest_with_any_threads(meters, lambda s=source, t=target: t.copy_(s))  # type: ignore[misc]
+        ways = [partial(target.copy_, source)]
         if meters.kind == "cuda":  # where the driver copies, and a kernel may be faster
-            seconds = min(seconds, fastest_seconds(meters, lambda s=source, t=target: torch.neg(s, out=t)))  # type: ignore[misc]
-        found.append({"moved_bytes": moved, "seconds": seconds})
+            ways.append(partial(torch.neg, source, out=target))
+        found.append({"moved_bytes": moved, "seconds": min(_fastest_with_any_threads(meters, way) for way in ways)})
         moved *= 2
     return found
 
@@ -87,9 +88,10 @@ def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:
     found = 0.0
     for size in PRODUCT_SIZES:
         factor = torch.ones(size, size, device=device, dtype=dtype)
-        seconds = _fastest_with_any_threads(meters, lambda f=factor: f @ f)  # type: ignore[misc]
+        others = [factor]
         if meters.kind == "cuda":  # as in `nn.Linear`: tensor cores may want both with the summed axis innermost
-            seconds = min(seconds, fastest_seconds(meters, lambda f=factor: f @ f.mT))  # type: ignore[misc]
+            others.append(factor.mT)
+        seconds = min(_fastest_with_any_threads(meters, partial(torch.mm, factor, other)) for other in others)
         found = max(found, FLOPS_PER_MAC * size**3 / seconds)
         if 8 * seconds > LONGEST_PRODUCT_S:  # the next one takes eight times as long
             break

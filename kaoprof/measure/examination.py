@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kaoprof.dims import DTYPE_BYTES
-from kaoprof.measure.plan import Subject
+from kaoprof.measure.plan import Subject, not_compared
 
 if TYPE_CHECKING:
     from kaoprof.measure.session import Session
@@ -71,9 +71,11 @@ def _deviation(session: "Session", subject: Subject, share_s: float) -> None:
     wider = DTYPE_BYTES["fp64"] // DTYPE_BYTES[dtype]
     needed = FP64_COPIES * wider * (subject.resident_bytes + (measurement.peak_bytes or subject.predicted_bytes))
     slowdown = FP64_SLOWDOWN[session.plan.device.partition(":")[0]]
-    affordable = measurement.call_s * slowdown < max(share_s * DEVIATION_SHARE, CHEAP_S)
-    fits = session.free_bytes is None or needed < session.free_bytes * session.plan.memory_fraction
-    if affordable and fits:
+    if measurement.call_s * slowdown >= max(share_s * DEVIATION_SHARE, CHEAP_S):
+        measurement.deviation = not_compared("too slow for this budget")
+    elif session.free_bytes is not None and needed >= session.free_bytes * session.plan.memory_fraction:
+        measurement.deviation = not_compared("too large for the free memory")
+    else:
         measurement.deviation = session.ask(subject, "deviation", timeout_s=LOOK_LIMIT_S + session.plan.timeout_s)
 
 

@@ -55,6 +55,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     estimate_s: float | None = None
 
 
+def not_compared(why: str) -> dict[str, Any]:
+    """The fields of a `records.Deviation` that is not known."""
+    return {"largest": None, "rms": None, "not_compared": why}
+
+
 class Measurement(msgspec.Struct, kw_only=True):
     """What is known of one subject so far."""
 
@@ -65,7 +70,7 @@ class Measurement(msgspec.Struct, kw_only=True):
     denormal_fraction: float | None = None
     layers: dict[str, dict[str, Any]] | None = None
     traffic: dict[str, Any] | None = None
-    deviation: dict[str, float | None] | None = None
+    deviation: dict[str, Any] | None = None
     compile_s: float | None = None
     graph_breaks: int | None = None
     energy_j: float | None = None

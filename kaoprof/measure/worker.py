@@ -49,7 +49,8 @@ def answer(bench: Any, request: Request) -> Reply:
     try:
         return Reply(status="ok", value=getattr(bench, request.do)(request))
     except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
-        return Reply(status=bench.status_of(error), detail=bench.explain(error))
+        detail = bench.explain(error).encode(errors="backslashreplace").decode()  # half a character is no UTF-8
+        return Reply(status=bench.status_of(error), detail=detail)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from samples import analytic_record
 from kaoprof.diff_records import FASTER, SAME, SLOWER, UNSURE, growth, peaks_of
 from kaoprof.differences import diff
 from kaoprof.errors import KaoprofError, RecordError, UsageError
-from kaoprof.records import dumps
+from kaoprof.records import Conditions, dumps
+from kaoprof.report.diff_cells import warnings_of
 from kaoprof.runs import load_any
 
 
@@ -129,6 +130,20 @@ def test_growth_from_nothing_is_infinite_and_of_the_unknown_unknown():
     assert growth(0, 0) == 1.0
     assert growth(0, 5) == float("inf")
     assert growth(None, 5) is None
+
+
+def test_where_other_programs_had_the_cores_few_rows_prove_nothing(compare):
+    few = ("nonlocal:matmul", "kao_qkv:matmul")
+    calm = made_run(1, names=few)
+    slower = made_run(2, names=few, factor=2.0)
+    taken = replace(slower.protocol, after=Conditions(cores_taken=1.4))
+    assert {row.verdict for row in compare(calm, slower).rows} == {SLOWER}
+    record = compare(calm, replace(slower, protocol=taken), fail_above=0.05)
+    assert {row.verdict for row in record.rows} == {UNSURE}
+    assert not record.breached
+    assert record.old.warnings == ()
+    assert record.new.warnings == ("other programs kept 1.4 of 2 cores busy while this was measured: expect noise",)
+    assert f"{record.new.path}: {record.new.warnings[0]}" in warnings_of(record)
 
 
 def test_an_interrupted_run_says_so(compare):

@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,8 +16,9 @@ from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.measure import bench as bench_module
 from kaoprof.measure import child as child_module
 from kaoprof.measure.child import Child, ChildLost, SubjectFailed
-from kaoprof.measure.messages import Request
+from kaoprof.measure.messages import Request, decode_reply, encode
 from kaoprof.measure.meters import CpuMeters
+from kaoprof.measure.worker import answer
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,15 @@ def test_it_describes_its_environment(child):
     assert environment["threads"] == 1
     assert environment["memory_bytes"] > 2**28
     assert environment["device_name"]
+
+
+def test_an_error_whose_text_is_no_unicode_is_an_answer():
+    def fail(_request):
+        raise ValueError("half a character: \ud800")
+
+    bench = SimpleNamespace(load=fail, status_of=lambda _: "error", explain=str)
+    told = decode_reply(encode(answer(bench, Request(do="load"))))
+    assert (told.status, told.detail) == ("error", "half a character: \\ud800")
 
 
 def test_it_measures_memory_and_time(child):
@@ -188,7 +199,20 @@ def test_a_sample_alone_stands_for_its_batch(child):
 def test_a_deviation_that_cannot_be_computed_is_no_failure(child):
     broken = Workload(factory="torch.nn:Linear", args=(3, 4), inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
     child.ask(Request(do="load", subject=6, workload=broken), timeout_s=60)
-    assert child.ask(Request(do="deviation", subject=6), timeout_s=60) is None
+    told = child.ask(Request(do="deviation", subject=6), timeout_s=60)
+    assert told["largest"] is None
+    assert told["not_compared"].startswith("it fails: mat1 and mat2 shapes cannot be multiplied")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("Changes", "it changes its input"), ("Nothing", "no single tensor of real numbers")]
+)
+def test_what_changes_its_input_or_finds_nothing_has_no_deviation(child, name, why):
+    here = str(Path(__file__).parent.parent)
+    child.ask(Request(do="prepare", device="cpu", threads=1, paths=(here,)), timeout_s=60)
+    work = Workload(factory=f"somebodys:{name}", inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
+    child.ask(Request(do="load", subject=9, workload=work), timeout_s=60)
+    assert child.ask(Request(do="deviation", subject=9), timeout_s=60)["not_compared"] == why
 
 
 def test_it_runs_on_the_cores_that_it_is_told(fresh_child):

@@ -153,7 +153,7 @@ def test_what_is_predicted_not_to_fit_is_skipped_with_the_numbers():
     session = run([subject(0, predicted_bytes=9 * GIB), subject(1)], {0: 0.1, 1: 0.1})
     refused = session.measurements[0]
     assert refused.status == "skipped"
-    assert "needs 9.00 GiB, allowed 8.00 GiB (80% of 10.0 GiB free)" in refused.detail
+    assert "needs 9.00 GiB, allowed 8.00 GiB (80 % of 10.0 GiB free)" in refused.detail
     assert session.measurements[1].status == "ok"
 
 
@@ -294,8 +294,11 @@ def test_a_subject_is_traced_and_compared_with_fp64():
 
 def test_fp64_is_not_compared_with_itself_nor_what_would_take_too_long():
     children = []
-    run([subject(0, dtype="fp64"), subject(1), subject(2)], {0: 1e-3, 1: 1e-3, 2: 1.0}, budget_s=2.0, children=children)
+    seconds = {0: 1e-3, 1: 1e-3, 2: 1.0}
+    found = run([subject(0, dtype="fp64"), subject(1), subject(2)], seconds, budget_s=2.0, children=children)
     assert asked(children, "deviation") == [1]
+    assert found.measurements[0].deviation is None
+    assert found.measurements[2].deviation == {"largest": None, "rms": None, "not_compared": "too slow for this budget"}
 
 
 def test_a_failed_look_is_the_rows_failure_and_ends_its_measuring():
