@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
-from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.errors import KaoprofError, UsageError, did_you_mean
 from kaoprof.explanations import Explanation
 from kaoprof.targets import Argument, Target, evaluate, operator_target, parse_pattern, workload_target
 
@@ -73,14 +74,31 @@ def explain(request: ExplainRequest) -> Explanation:
     from kaoprof.count.presentation import explained
     from kaoprof.count.verification import Device
 
-    return explained(
-        target,
-        name=request.target,
-        operator=request.target if request.target in OPERATORS else None,
-        options=request.options,
-        device=Device(name=request.device, threads=request.threads),
-        seed=request.seed,
-    )
+    operator = request.target if request.target in OPERATORS else None
+    try:
+        explanation = explained(
+            target,
+            name=request.target,
+            operator=operator,
+            options=request.options,
+            device=Device(name=request.device, threads=request.threads),
+            seed=request.seed,
+        )
+    except (SystemExit, GeneratorExit) as error:  # somebody's code may do anything; an exit without a word is no answer
+        raise KaoprofError(f"its code raises {type(error).__name__}", where=request.target) from error
+    inputs = () if operator else tuple(map(",".join, target.inputs))
+    return replace(explanation, inputs=inputs, arguments=arguments_as_written(request))
+
+
+def arguments_as_written(request: ExplainRequest) -> tuple[str, ...]:
+    """What the module is made with, in the words of the command line: `c`, `heads=4`, `bias=false`."""
+    named = msgspec.to_builtins(request.options) if request.target in OPERATORS else request.kwargs
+    return (*map(_written, request.args), *(f"{name}={_written(value)}" for name, value in named.items()))
+
+
+def _written(value: Argument) -> str:
+    """`true`, `none`, `(2, 7, 7)`; a text, such as the size `4*c`, stays as it is."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def find_target(request: ExplainRequest) -> Target:
@@ -171,10 +189,10 @@ def _spec_target(request: ExplainRequest) -> Target:
 
 
 def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
-    """A spec that names code: shapes and dtypes are the spec's, the names of its axes are the user's."""
+    """A spec that names code: shapes are the spec's, and dtypes where it says any; the user names the axes."""
     from kaoprof.networks import code_workload
 
-    workload = code_workload(document, allow_import=request.allow_import, mode=request.mode)
+    workload = code_workload(document, allow_import=request.allow_import, dtype=request.dtype, mode=request.mode)
     shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in workload.inputs)
     patterns = tuple(map(parse_pattern, request.inputs))
     if [len(pattern) for pattern in patterns] != [len(tensor.shape) for tensor in workload.inputs]:
@@ -191,7 +209,7 @@ def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
         inputs=patterns,
         sizes=sizes | dict(request.sizes),
         mode=request.mode,
-        dtype=next((dtype for dtype in dtypes if dtype in DTYPE_BYTES), "fp32"),
+        dtype=request.dtype,
         dtypes=dtypes,
     )
 

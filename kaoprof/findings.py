@@ -1,14 +1,15 @@
 """What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.records import Environment, Latency, Protocol, Record, Row
+from kaoprof.records import EAGER, Deviation, Environment, Latency, Protocol, Record, Row
 from kaoprof.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
 from kaoprof.stats import Estimate, estimate, latency_estimate, paired_ratio, spread
-from kaoprof.units import counted
+from kaoprof.units import counted, format_percent
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
 IMPOSSIBLE = ("unsupported", "error")  # such a row is no rival in memory, whatever is predicted of it
@@ -17,6 +18,7 @@ NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is fla
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
 CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
+FORMULA, DISPATCHER, FVCORE = "the closed form", "torch's dispatcher", "fvcore"  # who counts
 DENORMALS_WORTH_NAMING = 0.001  # of the coefficients: from here on an unflushed baseline is visibly slower
 
 
@@ -114,15 +116,17 @@ def disagreements(row: Row) -> tuple[str, ...]:
     """Where two figures that must be equal are not. Empty where all agree, or where there is nothing to compare."""
     if not row.analytic or not row.counted:
         return ()
-    pairs = (
-        ("macs_analytic", row.analytic.macs, "macs_counted", row.counted.macs),
-        ("macs_counted", row.counted.macs, "macs_fvcore", row.counted.macs_fvcore),
-        ("flops_all by formula", row.analytic.flops_all, "flops_all counted", row.counted.flops_all),
-    )
+    formula, counted, fvcore = row.analytic, row.counted, row.counted.macs_fvcore
+    macs = differing("MACs", (FORMULA, formula.macs), (DISPATCHER, counted.macs), (FVCORE, fvcore))
+    return macs + differing("FLOPs", (FORMULA, formula.flops_all), (DISPATCHER, counted.flops_all))
+
+
+def differing(unit: str, *counts: tuple[str, int | None]) -> tuple[str, ...]:
+    """Where a count is not the next one, with who counted so many; None is not known, and differs from nothing."""
     return tuple(
-        f"{left_name} {left} != {right_name} {right}"
-        for left_name, left, right_name, right in pairs
-        if left is not None and right is not None and left != right
+        f"{who} counts {count:,} {unit}, {other} {second:,}"
+        for (who, count), (other, second) in pairwise(counts)
+        if count is not None and second is not None and count != second
     )
 
 
@@ -182,7 +186,7 @@ def notes_of(row: Row) -> list[str]:
 
 
 def _disagreeing(row: Row) -> str:
-    return "; ".join(disagreements(row))
+    return f"({'; '.join(found)})" if (found := disagreements(row)) else ""
 
 
 def _uncounted(row: Row) -> str:
@@ -191,7 +195,7 @@ def _uncounted(row: Row) -> str:
 
 
 def _mispredicted(row: Row) -> str:
-    if row.peak_bytes_measured is None or row.counted is None or row.case.variant != "eager":
+    if row.peak_bytes_measured is None or row.counted is None or row.variant != EAGER:
         return ""  # of a row that is compiled only the eager one was predicted
     return misprediction(row.counted.peak_bytes_predicted, row.peak_bytes_measured, row.counted.unmodelled)
 
@@ -202,11 +206,11 @@ def misprediction(predicted: int, measured: int, unmodelled: tuple[str, ...]) ->
         return ""
     error = predicted / max(measured, 1) - 1
     reason = f" (not modelled: {', '.join(unmodelled)})" if unmodelled and error < 0 else ""
-    return f"{error:+.1%}{reason}"
+    return f"{format_percent(error, '+.1%')}{reason}"
 
 
 def _perhaps_too_low(row: Row) -> str:
-    if row.peak_bytes_measured is not None or row.counted is None or row.case.variant != "eager":
+    if row.peak_bytes_measured is not None or row.counted is None or row.variant != EAGER:
         return ""
     return f"({', '.join(row.counted.unmodelled)})" if row.counted.unmodelled else ""
 
@@ -231,17 +235,22 @@ def noise_of(latency: Latency) -> str:
     fewest, most = min(latency.page_faults, default=0), max(latency.page_faults, default=0)
     uneven = most - fewest > max(fewest, FAULTS_PER_S * min(latency.samples_s))
     why = f" ({fewest:,.0f} to {most:,.0f} page faults a call)" if uneven else ""
-    return f"{noise:.0%}{why}"
+    return f"{format_percent(noise)}{why}"
 
 
 def _not_finite(row: Row) -> str:
-    fraction = row.deviation.not_finite if row.deviation else 0.0
-    return f"{fraction:.1%} of the output" if fraction else ""
+    return not_finite(row.deviation)
+
+
+def not_finite(deviation: Deviation | None) -> str:
+    """How much of an output is infinite or not a number; empty if nothing is."""
+    fraction = deviation.not_finite if deviation else 0.0
+    return f"{format_percent(fraction, '.1%')} of the output" if fraction else ""
 
 
 def _denormal(row: Row) -> str:
     fraction = row.denormal_fraction or 0.0
-    return f"{fraction:.1%}" if fraction > DENORMALS_WORTH_NAMING else ""
+    return format_percent(fraction, ".1%") if fraction > DENORMALS_WORTH_NAMING else ""
 
 
 def environment_warnings(record: Record) -> list[str]:

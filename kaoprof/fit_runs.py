@@ -12,7 +12,7 @@ from kaoprof.errors import KaoprofError, MeasurementError, UsageError
 from kaoprof.fit_records import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.fitting import Budget, Setting, fit
 from kaoprof.measure.plan import Progress
-from kaoprof.measuring import ProgressCallback, check_wishes, find_device
+from kaoprof.measuring import ProgressCallback, check_wishes, find_device, unheard
 from kaoprof.race_verdict import race_row
 from kaoprof.records import timestamp
 from kaoprof.requests import Options, chosen_operators
@@ -80,7 +80,11 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_fit(
-    request: FitRequest, budget: str, amount: float, operators: Sequence[str] | None, notify: ProgressCallback
+    request: FitRequest,
+    budget: str,
+    amount: float,
+    operators: Sequence[str] | None = None,
+    notify: ProgressCallback = unheard,
 ) -> FitRecord:
     """The largest size of each operator within the budget: `memory` in bytes, `macs`, or `time` in seconds.
 
@@ -162,7 +166,9 @@ def _fit_time(
     )  # fmt: skip
 
 
-def run_cross(request: FitRequest, names: Sequence[str], *, measured: bool, notify: ProgressCallback) -> CrossRecord:
+def run_cross(
+    request: FitRequest, names: Sequence[str], *, measured: bool = False, notify: ProgressCallback = unheard
+) -> CrossRecord:
     """From which size on one of two operators is cheaper: in MACs and memory exactly, in time if it is `measured`.
 
     Raises:

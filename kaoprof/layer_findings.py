@@ -3,7 +3,19 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings import IMPOSSIBLE, ceiling_warnings, competition_warnings, memory_ratio, misprediction, noise_of
+from kaoprof.findings import (
+    DISPATCHER,
+    FORMULA,
+    FVCORE,
+    IMPOSSIBLE,
+    ceiling_warnings,
+    competition_warnings,
+    differing,
+    memory_ratio,
+    misprediction,
+    noise_of,
+    not_finite,
+)
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.roofline import Shares, Work, ceilings_of, demand_of, floor_of
@@ -38,7 +50,7 @@ class LayerLimits(msgspec.Struct, frozen=True, kw_only=True):
 def layer_limits(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> LayerLimits | None:
     """Floor and bound of a layer by itself: its own input, output and weights. None where too little is known."""
     known, work = ceilings_of(record.protocol), _work_of(record, model, row)
-    seconds = row.timed_s if row is not model.total else _median(model)
+    seconds = seconds_of(model, row)
     if known is None or work is None or not seconds:
         return None
     ceilings, cold = known
@@ -65,8 +77,18 @@ def _work_of(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> Work 
     )
 
 
-def _median(model: ModelProfile) -> float | None:
-    return estimate(model.latency.samples_s).median if model.latency else None
+def seconds_of(model: ModelProfile, row: LayerRow) -> float | None:
+    """Seconds of one call: of the whole as measured, of a layer its share of that. None where it is not known.
+
+    The timers' own seconds add up to another total, as they cost time and stand around other calls than those that
+    are measured: of them only the shares count. Where the whole was not measured they are all there is.
+    """
+    whole = estimate(model.latency.samples_s).median if model.latency else None
+    if row is model.total:
+        return whole
+    if whole is None or row.latency_share is None:
+        return row.timed_s
+    return row.latency_share * whole
 
 
 def model_standings(record: ProfileRecord) -> list[ModelStanding]:
@@ -107,17 +129,17 @@ def peak_of(row: LayerRow) -> int | None:
     return row.peak_bytes_measured if row.peak_bytes_measured is not None else row.peak_bytes_predicted
 
 
+def peak_holder(model: ModelProfile, row: LayerRow) -> LayerRow:
+    """Whose peak is the layer's: its own, or, as a list of modules never runs itself, that of the fullest inside."""
+    if row.leaf or peak_of(row) is not None:
+        return row
+    inside = [one for one in model.layers if one.layer.startswith(f"{row.layer}.") and peak_of(one) is not None]
+    return max(inside, key=lambda one: peak_of(one) or 0, default=row)
+
+
 def layer_disagreements(row: LayerRow) -> tuple[str, ...]:
     """Where the closed form, the dispatcher and fvcore do not count the same MACs."""
-    pairs = (
-        ("macs_analytic", row.macs_analytic, "macs_counted", row.macs_counted),
-        ("macs_counted", row.macs_counted, "macs_fvcore", row.macs_fvcore),
-    )
-    return tuple(
-        f"{left_name} {left} != {right_name} {right}"
-        for left_name, left, right_name, right in pairs
-        if left is not None and right is not None and left != right
-    )
+    return differing("MACs", (FORMULA, row.macs_analytic), (DISPATCHER, row.macs_counted), (FVCORE, row.macs_fvcore))
 
 
 def slowest_layer(model: ModelProfile) -> LayerRow | None:
@@ -162,6 +184,8 @@ def _model_warnings(model: ModelProfile) -> list[str]:
         )
     elif model.latency and (noise := noise_of(model.latency)):
         found.append(f"noisy: interquartile range over median: {noise}")
+    if part := not_finite(model.deviation):
+        found.append(f"not finite: {part}")
     return found
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[Progress], None]
 
 
+def unheard(_progress: Progress) -> None:
+    """The callback of whoever wants to hear of no progress."""
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a session leaves: a measurement for every subject, where and how, and whether it was interrupted."""
 
@@ -143,7 +147,7 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
     """
     device = find_device(options.device)
     check_wishes(device, "fp32", options)
-    session = open_session(device, options, lambda _: None, refresh=refresh)
+    session = open_session(device, options, unheard, refresh=refresh)
     try:
         free_bytes = session.ask_device("free")
         throughput_flops = session.learn_throughput("fp32")

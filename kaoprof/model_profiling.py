@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from kaoprof.dims import DTYPE_BYTES, MODES, one_of
 from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.measure.plan import Progress, Subject
-from kaoprof.measuring import ProgressCallback, check_wishes, find_device, run_session
+from kaoprof.measuring import ProgressCallback, check_wishes, find_device, run_session, unheard
 from kaoprof.model_rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.networks import code_workload, network_workload, override
 from kaoprof.records import EAGER, timestamp
@@ -26,6 +27,7 @@ from kaoprof.version import __version__
 if TYPE_CHECKING:
     from kaoprof.count.model_census import ModelCensus
 
+NONE: Mapping[str, object] = MappingProxyType({})
 WRONG_USAGE = "UsageError: "  # how a child begins to tell of a request that makes no sense
 
 
@@ -78,7 +80,7 @@ def profile(
     model, options = model or ModelOptions(), options or Options()
     if not targets:
         raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
-    notify = progress or (lambda _: None)
+    notify = progress or unheard
     documents = [_document(target, model) for target in targets]
     record = ProfileRecord(
         version=__version__,
@@ -112,8 +114,10 @@ def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> 
     return [(model, workload), *((variant_of(model, variant), workload) for variant in variants)]
 
 
-def code_document(factory: str, shapes: Sequence[Sequence[int]], dtype: str) -> Document:
-    """The document of `package.module:factory` called with tensors of these shapes.
+def code_document(
+    factory: str, shapes: Sequence[Sequence[int]], args: Sequence[object] = (), kwargs: Mapping[str, object] = NONE
+) -> Document:
+    """The document of what `package.module:factory` makes of these arguments, called with tensors of these shapes.
 
     Raises:
         UsageError: no shape is given.
@@ -122,9 +126,10 @@ def code_document(factory: str, shapes: Sequence[Sequence[int]], dtype: str) -> 
         raise UsageError("needs the shape of its input", where=factory, hint="for example --input 1,3,224,224")
     import json  # opened late, and not msgspec: a name on the command line may hold bytes that are no text
 
-    inputs = [{"shape": list(shape), "dtype": dtype} for shape in shapes]
+    inputs = [{"shape": list(shape)} for shape in shapes]
     name = re.sub(r"[^A-Za-z0-9]+", "-", factory.partition(":")[2] or factory).strip("-").lower()
-    text = json.dumps({"schema": 1, "name": name, "module": factory, "inputs": inputs})
+    made = {"module": factory, "args": list(args), "kwargs": dict(kwargs)}
+    text = json.dumps({"schema": 1, "name": name, **made, "inputs": inputs})
     return parse_spec(text, file=factory)
 
 
@@ -140,7 +145,7 @@ def _document(target: str | Document, model: ModelOptions) -> Document:
 
 def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
     if isinstance(document.spec, CodeSpec):
-        return code_workload(document, allow_import=model.allow_import, mode=model.mode, seed=seed)
+        return code_workload(document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed)
     return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed)
 
 

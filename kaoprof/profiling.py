@@ -11,7 +11,7 @@ from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measure.plan import Measurement, Progress, Subject
-from kaoprof.measuring import ProgressCallback, check_wishes, find_device, latency_of, run_session
+from kaoprof.measuring import ProgressCallback, check_wishes, find_device, latency_of, run_session, unheard
 from kaoprof.records import Analytic, Case, Counted, Deviation, Record, Row, Traffic, element_bytes, timestamp
 from kaoprof.requests import Options, Sizes, cases_of, spatial_grid, with_variants
 from kaoprof.version import __version__
@@ -65,7 +65,7 @@ def compare(
     """
     options = options or Options()
     find_operator(options.baseline, where="baseline")
-    notify = progress or (lambda _: None)
+    notify = progress or unheard
     cases = cases_of(
         spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,
         scale=scale, dtype=dtype, mode=mode, device=None,

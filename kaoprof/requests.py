@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.catalog import OPERATORS, find_operator
-from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, SDPA_BACKENDS, AttentionOptions, head_size, one_of
+from kaoprof.dims import CACHES, DTYPE_BYTES, IMPLEMENTATIONS, MODES, SDPA_BACKENDS, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records import VARIANT, Case
 
@@ -198,6 +198,9 @@ def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
     chosen: list[tuple[str, str]] = []
     for name in OPERATORS if names is None else names:
         operator_name, colon, implementation = name.partition(":")
+        if operator_name not in OPERATORS and colon and implementation not in IMPLEMENTATIONS:
+            hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"
+            raise UsageError(f"{name!r} is no operator", where="operators", hint=hint)
         operator = find_operator(operator_name)
         if colon:
             one_of("implementation", implementation, operator.implementations)

@@ -114,7 +114,7 @@ def work_of(row: Row) -> Work | None:
         working_bytes=_working_bytes(row, row.analytic.params),
         traffic=row.traffic,
         shortest_s=min(row.latency.samples_s) if row.latency else None,
-        replayed=case.variant == "graph",
+        replayed=row.variant == "graph",
     )
 
 

@@ -20,6 +20,9 @@ def sweep_warnings(record: Record) -> list[str]:
 
 
 def _named(concerned: list[tuple[Row, str]], record: Record) -> str:
-    named = [f"{row.case.name} at {row.case.dims} {text}" for row, text in concerned[:NAMED]]
+    named = [
+        f"{row.case.name} at {row.case.dims}{' ' if text.startswith('(') else ': '}{text}"
+        for row, text in concerned[:NAMED]
+    ]
     more = f" and {len(concerned) - NAMED} more of {len(record.rows)} rows" if len(concerned) > NAMED else ""
     return f"{', '.join(named)}{more}"

@@ -139,6 +139,11 @@ def format_ratio(ratio: float) -> str:
     return f"{three_digits(ratio)}x"
 
 
+def format_percent(fraction: float, style: str = ".0%") -> str:
+    """A fraction as people read it: `33 %`, and `+4.2 %` in Python's style `+.1%`."""
+    return f"{fraction:{style}}".replace("%", " %")
+
+
 def parse_seconds(text: str, *, where: str | None = None) -> float:
     """`10s`, `500ms`, `2min` or a bare number of seconds.
 

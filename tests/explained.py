@@ -55,5 +55,26 @@ def proof_line(*, proven=True):
                      difference="0" if proven else "b", proven=proven)  # fmt: skip
 
 
+def trained():
+    """Two products of a training step, in different submodules, with long formulas."""
+    products = (share("1st bmm", "attention", "2 b c h^2", 0.4),
+                share("1st convolution_backward", "attention.values", "3 b c h^2", 0.6, backward=True))  # fmt: skip
+    return replace(explanation(), mode="train", operations=products)
+
+
+def interpolated():
+    """Without operations, largest tensor and a formula of the peak; with somebody's error message."""
+    kept = tuple(one for one in explanation().formulas if one.quantity in ("macs", "params"))
+    return replace(
+        explanation(), method="interpolation", formulas=kept, operations=(), blocks=(), submodules=(), proof=(),
+        counted={"macs": 13456, "peak_bytes": 3_913_728},
+        notes=("interpolated exactly from 9 concrete counts on meta, because unflatten got\n\x1b an error",),
+    )  # fmt: skip
+
+
+def of_code():
+    return replace(explanation(), name="mine:Window", proof=(), inputs=("b,c,7*h,7 * w",), arguments=("c", "heads=4"))
+
+
 def refuted():
     return replace(explanation(), proof=(proof_line(proven=False),))

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 from samples import measured_record
 
-from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.layer_records import OWN, LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import Deviation, Latency, Traffic
 
 KIB = 1024
@@ -32,6 +32,27 @@ def model(name, factor):
         model=name, source="a test", batch=2, input_shapes=((2, 3, 8, 8),), layers=layers, latency=latency,
         backend="flash", deviation=Deviation(largest=1.5e-7, rms=2e-8),
     )  # fmt: skip
+
+
+def code(name, factor):
+    """Somebody's module: a list of two modules, which never runs itself, and a peak between them; fvcore disagrees."""
+    unseen = {"peak_bytes_measured": None, "peak_bytes_predicted": None}
+    layers = (
+        replace(layer("", "Mine", 0, 300, 1.0, leaf=False), peak_bytes_measured=500 * KIB, macs_fvcore=299),
+        replace(layer(OWN, "own operations", 1, 20, 0.5), **unseen),
+        replace(layer("list", "ModuleList", 1, 280, 0.5, leaf=False), **unseen),
+        layer("list.0", "Linear", 2, 120, 0.25),
+        layer("list.1", "Linear", 2, 160, 0.25),
+    )
+    return replace(model(name, factor), layers=tuple(replace(row, macs_analytic=None) for row in layers))
+
+
+def trained(eager):
+    """The model as `--mode train` leaves it: measured as a whole, its layers only predicted."""
+    unseen = {"peak_bytes_measured": None, "timed_s": None, "latency_share": None, "traffic": None}
+    inside = (replace(row, compulsory_bytes=None, **unseen) for row in eager.layers[1:])
+    whole = replace(eager.total, timed_s=None, latency_share=None, peak_bytes_measured=250 * KIB)
+    return replace(record(replace(eager, layers=(whole, *inside))), mode="train")
 
 
 def compiled(eager, factor):

@@ -72,6 +72,13 @@ def test_code_is_explained_with_the_names_of_its_sizes():
     assert explained.proof_status is None
     assert explained.formula("macs").text == "2 b c n (6 c + n)"
     assert explained.counted["macs"] == explained.formula("macs").value
+    assert explained.inputs == ("b,n,c",)
+    assert explained.arguments == ("c", "2", "dim_feedforward=4*c", "batch_first=true")
+
+
+def test_an_operator_tells_its_options(nonlocal_attention):
+    assert nonlocal_attention.inputs == ()
+    assert nonlocal_attention.arguments == ("heads=1", "projection=value", "scale=sqrt", "implementation=matmul")
 
 
 def test_a_peak_that_leaves_something_out_says_what():
@@ -88,6 +95,7 @@ def test_a_shipped_network_is_explained():
     explained = explain(ExplainRequest(target="kao-qkv-56", sizes={"b": 1, "h": 28, "w": 28}))
     assert explained.method == "derivation"
     assert explained.formula("macs").order == "O(h^2)"  # its channels are a number, so no size
+    assert explained.inputs == ("b,64,h,w",)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_compiled_model_stands_beside_the_eager_one_with_its_counts():
 
 
 def test_what_cannot_be_counted_is_named_once_however_it_is_run():
-    document = code_document("torch.nn:Bilinear", [(2, 3)], "fp32")
+    document = code_document("torch.nn:Bilinear", [(2, 3)])
     record = profile([document], model=ModelOptions(allow_import=True), options=replace(QUICK, compile=True))
     assert [model.status for model in record.models] == ["error"]
 
@@ -137,7 +137,7 @@ def test_the_peak_of_a_kanet_is_predicted_within_two_percent(mode):
 
 
 def test_the_peak_of_code_is_predicted_with_its_backward_pass():
-    document = code_document("torch.nn:Linear", [(8, 500)], "fp32")
+    document = code_document("torch.nn:Linear", [(8, 500)])
     spec = replace(document.spec, args=(500, 400))
     settings = ModelOptions(mode="train", allow_import=True)
     model = profile([replace(document, spec=spec)], model=settings, options=QUICK).models[0]
@@ -166,7 +166,7 @@ def test_memory_is_compared_as_measured_else_as_predicted_and_never_with_what_di
 
 @pytest.mark.usefixtures("importable")
 def test_somebodys_own_module_is_told_apart():
-    document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
+    document = code_document("somebodys:Block", [(2, 3, 8, 8)])
     model = profile([document], model=ModelOptions(allow_import=True), options=QUICK).models[0]
     assert model.status == "ok", model.detail
     rows = {row.layer: row for row in model.layers}
@@ -181,7 +181,7 @@ def test_somebodys_own_module_is_told_apart():
 
 @pytest.mark.usefixtures("importable")
 def test_a_module_that_fails_is_a_row():
-    document = code_document("somebodys:Broken", [(2, 3)], "fp32")
+    document = code_document("somebodys:Broken", [(2, 3)])
     model = profile([document], model=ModelOptions(allow_import=True), options=QUICK).models[0]
     assert model.status == "error"
     assert model.detail == "cannot be counted: ValueError: this part is broken"
@@ -195,10 +195,11 @@ def test_a_module_that_fails_is_a_row():
         ("Exits", "ended with code 3"),
         ("ExitsPolitely", "SystemExit: enough"),
         ("Unspeakable", "SilentError: no message"),
+        ("Elsewhere", "Linear is called in another thread"),
     ],
 )
 def test_whatever_code_does_to_its_process_is_a_row(name, why):
-    document = code_document(f"somebodys:{name}", [(2, 3)], "fp32")
+    document = code_document(f"somebodys:{name}", [(2, 3)])
     options = Options(budget_s=1.0, samples=1, threads=1)
     record = profile([document, "kao-qkv-56"], model=ModelOptions(allow_import=True, measured=False), options=options)
     broken, whole = record.models
@@ -210,7 +211,7 @@ def test_whatever_code_does_to_its_process_is_a_row(name, why):
 @pytest.mark.usefixtures("importable")
 def test_code_that_hangs_is_stopped(monkeypatch):
     monkeypatch.setattr("kaoprof.measure.session.FIRST_CALL_GRACE_S", 3.0)
-    document = code_document("somebodys:Hangs", [(2, 3)], "fp32")
+    document = code_document("somebodys:Hangs", [(2, 3)])
     options = Options(timeout_s=1.0, threads=1)
     (model,) = profile([document], model=ModelOptions(allow_import=True, measured=False), options=options).models
     assert "no answer within 4.00 s" in model.detail
@@ -228,8 +229,8 @@ def test_profiling_leaves_torch_and_the_users_class_alone():
     kinds = (nn.Module, torch.Tensor, Block)
     state = torch.random.get_rng_state()
     before = [dict(vars(kind)) for kind in kinds]
-    document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
-    broken = code_document("somebodys:Broken", [(2, 3)], "fp32")
+    document = code_document("somebodys:Block", [(2, 3, 8, 8)])
+    broken = code_document("somebodys:Broken", [(2, 3)])
     first = profile([document, broken], model=ModelOptions(allow_import=True, measured=False))
     second = profile([document, broken], model=ModelOptions(allow_import=True, measured=False))
     assert first.models == second.models
@@ -243,14 +244,20 @@ def test_profiling_leaves_torch_and_the_users_class_alone():
 
 @pytest.mark.usefixtures("importable")
 def test_code_is_not_imported_without_permission():
-    document = code_document("somebodys:Block", [(2, 3, 8, 8)], "fp32")
+    document = code_document("somebodys:Block", [(2, 3, 8, 8)])
     with pytest.raises(UsageError, match="--allow-import"):
         profile([document])
 
 
+def test_code_is_made_with_arguments():
+    document = code_document("torch.nn:Linear", [(3, 8)], [8, 5], {"bias": False})
+    (model,) = profile([document], model=ModelOptions(allow_import=True, measured=False)).models
+    assert (model.total.params, model.total.macs_counted) == (40, 40)
+
+
 def test_code_needs_a_shape():
     with pytest.raises(UsageError, match="needs the shape of its input"):
-        code_document("somebodys:Block", [], "fp32")
+        code_document("somebodys:Block", [])
 
 
 def test_what_allocates_nothing_is_predicted_right():
@@ -264,18 +271,18 @@ def test_a_wrong_prediction_is_named():
     model = record.models[0]
     wrong = replace(model.total, peak_bytes_measured=model.total.peak_bytes_predicted * 2)
     record = replace(record, models=(replace(model, layers=(wrong, *model.layers[1:])),), environment=None)
-    assert any("predicted peak is off by -50.0%" in warning for warning in profile_warnings(record))
+    assert any("predicted peak is off by -50.0 %" in warning for warning in profile_warnings(record))
 
 
 @pytest.mark.usefixtures("importable")
 def test_a_peak_that_leaves_something_out_says_what():
-    document = code_document("somebodys:Reader", [(50, 4, 32)], "fp32")
+    document = code_document("somebodys:Reader", [(50, 4, 32)])
     record = profile([document], model=ModelOptions(allow_import=True, measured=False))
     (model,), (warning,) = record.models, profile_warnings(record)
     assert warning == f"{model.model}: the predicted peak may be too low, not modelled: LSTM by oneDNN"
     measured = replace(model.total, peak_bytes_measured=model.total.peak_bytes_predicted * 5)
     (warning,) = profile_warnings(replace(record, models=(replace(model, layers=(measured,)),)))
-    assert warning.endswith("off by -80.0% (not modelled: LSTM by oneDNN)")
+    assert warning.endswith("off by -80.0 % (not modelled: LSTM by oneDNN)")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from samples import grid_record, measured_record
 
 from kaoprof.cli.app import run
-from kaoprof.networks import network_cost
+from kaoprof.networks import check_spec, network_cost
 from kaoprof.records import dumps
 from kaoprof.specs import parse_spec
 
@@ -50,11 +50,12 @@ def test_every_command_works_as_written(command, tmp_path, monkeypatch, capsys):
     assert run(arguments) == 0, capsys.readouterr().err
 
 
-def test_the_spec_of_the_readme_is_valid():
-    specs = [block for language, block in BLOCKS if language == "yaml"]
-    assert specs
-    for text in specs:
-        assert network_cost(parse_spec(text, file="README.md")).macs > 0
+def test_the_specs_of_the_readme_are_valid():
+    specs = [parse_spec(block, file="README.md") for language, block in BLOCKS if language == "yaml"]
+    assert [spec.kind for spec in specs] == ["model", "code"]
+    for spec in specs:
+        check_spec(spec)
+    assert network_cost(specs[0]).macs > 0
 
 
 def test_nothing_is_left_to_fill_in():

@@ -159,3 +159,9 @@ def test_without_an_interval_two_digits_are_shown():
 
 def test_short_counts_have_three_digits():
     assert [format_short_count(count) for count in (999, 89_600, 157_552_640)] == ["999", "89.6 k", "158 M"]
+
+
+def test_a_percentage_stands_apart_from_its_sign():
+    from kaoprof.units import format_percent
+
+    assert (format_percent(0.333), format_percent(0.042, "+.1%")) == ("33 %", "+4.2 %")

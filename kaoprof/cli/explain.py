@@ -6,19 +6,15 @@ import typer
 
 from kaoprof.cli import options as opt
 
+AXES = "Of code, one for each input: b,c,7*h,w; b: batch, c: channels, h w t n: image."
+
 
 def explain(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="An operator, a spec, or package.module:Class.")],
-    input_: Annotated[
-        list[str] | None, typer.Option("--input", metavar="AXES", help='Of code: "b,c,h,w"; one for each input.')
-    ] = None,
+    input_: Annotated[list[str] | None, typer.Option("--input", metavar="AXES", help=AXES)] = None,
     at: Annotated[str, typer.Option(metavar="SIZES", help="Sizes for values and shares: b=2,c=8,h=14,w=15.")] = "",
-    arg: Annotated[
-        list[str] | None, typer.Option("--arg", metavar="VALUE", help="Of code's constructor, such as c; repeatable.")
-    ] = None,
-    kwarg: Annotated[
-        list[str] | None, typer.Option("--kwarg", metavar="NAME=VALUE", help="Likewise, by name: width=4*c.")
-    ] = None,
+    arg: opt.Arguments = None,
+    kwarg: opt.Keywords = None,
     allow_import: opt.AllowImport = False,
     ndim: Annotated[int, typer.Option(help="Spatial axes of an operator's input: 1, 2 or 3.")] = 2,
     heads: opt.Heads = 1,
@@ -45,6 +41,7 @@ def explain(
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.renderings import explain_rendering
+    from kaoprof.cli.streams import stdout_for_results
     from kaoprof.dims import AttentionOptions
     from kaoprof.explaining import ExplainRequest
     from kaoprof.explaining import explain as derive
@@ -59,6 +56,6 @@ def explain(
         device=device, threads=threads, seed=seed,
         options=AttentionOptions(heads=heads, projection=projection, scale=scale, implementation=implementation),
     )  # fmt: skip
-    with importable(allowed=allow_import):
+    with importable(allowed=allow_import), stdout_for_results():
         explanation = derive(request)
     return finish(explanation, rendering, paths, format_name=format_, strict=strict)

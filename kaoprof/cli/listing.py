@@ -39,17 +39,13 @@ def list_(
 
         sys.stdout.write(json.dumps(sections, indent=2) + "\n")
         return
-    from rich.console import Console
+    from kaoprof.cli.terminal import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     for section, rows in sections.items():
         purpose, columns = COLUMNS[section]
         cells = [tuple(row[column] for column in columns) for row in rows]
-        titled = f"{section}, {purpose}:"
-        if console.is_terminal:
-            show_table(console, titled, columns, cells)
-        else:
-            sys.stdout.write(f"{titled}\n{plain(cells)}\n")
+        show_table(console, f"{section}, {purpose}:", columns, cells)
 
 
 def list_specs() -> list[dict[str, str]]:
@@ -75,7 +71,7 @@ def list_operators() -> list[dict[str, Any]]:
 
 
 def show_table(console: "Console", title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
-    """A section for a terminal: long texts wrap."""
+    """A section as a table: long texts wrap."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -86,10 +82,3 @@ def show_table(console: "Console", title: str, columns: Sequence[str], rows: Seq
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(Text(title, style="bold"), table, Text(), sep="\n")
-
-
-def plain(rows: Sequence[tuple[str, ...]]) -> str:
-    """A section for another program: one line for each entry, nothing wrapped."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "".join(f"{line}\n" for line in lines)

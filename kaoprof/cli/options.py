@@ -12,9 +12,16 @@ Heads = Annotated[int, typer.Option(help="Attention heads.")]
 Projection = Annotated[str, typer.Option(help="none, value (the paper's count), qkv or qkvo.")]
 Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).")]
 Analytic = Annotated[bool, typer.Option("--analytic", help="Closed forms only: at once, without torch.")]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="VALUE", help="Of code's constructor, such as 64 (explain: or c); repeatable."),
+]
+Keywords = Annotated[
+    list[str] | None, typer.Option("--kwarg", metavar="NAME=VALUE", help="Likewise, by name: bias=false.")
+]
 AllowImport = Annotated[bool, typer.Option("--allow-import", help="Import the code that is named, which runs it.")]
 
-Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at for measuring; 10 rounds are taken anyway.")]
+Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at; of what is quick 10 rounds are taken.")]
 Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")]

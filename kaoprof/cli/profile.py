@@ -13,6 +13,8 @@ SHAPES = "Of code: 1,3,224,224; repeatable."
 def profile(
     specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help=SPECS)],
     input_: Annotated[list[str] | None, typer.Option("--input", metavar="SHAPE", help=SHAPES)] = None,
+    arg: opt.Arguments = None,
+    kwarg: opt.Keywords = None,
     batch: Annotated[int | None, typer.Option(help="Samples at once, instead of the spec's.")] = None,
     size: Annotated[str | None, typer.Option(metavar="SIZES", help="Spatial sizes: 224, or 192,256.")] = None,
     attention: Annotated[str | None, typer.Option(metavar="NAME", help="Operator of every attention layer.")] = None,
@@ -52,6 +54,7 @@ def profile(
     from kaoprof.model_profiling import ModelOptions, code_document
     from kaoprof.model_profiling import profile as take
     from kaoprof.requests import Options, parse_cores, parse_sizes
+    from kaoprof.targets import parse_argument, parse_keyword
     from kaoprof.units import parse_seconds
 
     check_format(format_)
@@ -65,12 +68,14 @@ def profile(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
     )  # fmt: skip
-    if input_ and not any(":" in spec for spec in specs):
-        raise UsageError("is for code, and none is named", where="--input", hint="name package.mod:factory")
+    if (input_ or arg or kwarg) and not any(":" in spec for spec in specs):
+        given = "--input" if input_ else "--arg" if arg else "--kwarg"
+        raise UsageError("is for code, and none is named", where=given, hint="name package.mod:factory")
     if depth is not None and depth < 1:
         raise UsageError(f"must be at least 1, not {depth}", where="--depth")
     shapes = [parse_sizes("input", text) or () for text in input_ or []]
-    targets = [code_document(spec, shapes, dtype) if ":" in spec else spec for spec in specs]
+    made_with = [parse_argument(text) for text in arg or ()], dict(map(parse_keyword, kwarg or ()))
+    targets = [code_document(spec, shapes, *made_with) if ":" in spec else spec for spec in specs]
     with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
     return finish(record, profile_rendering(depth), output or [], format_name=format_, strict=strict)

@@ -110,7 +110,7 @@ def _after_profile(record: Any) -> str:
     return "the same with --mode train, or with -o run.json -o table.tex"
 
 
-def explain_rendering(*, full: bool) -> Rendering:
+def explain_rendering(*, full: bool = False) -> Rendering:
     """For an explanation, its tables in full length if `full`."""
     from kaoprof.explanations import DIFFERENT
     from kaoprof.report.explain_cells import warnings_of

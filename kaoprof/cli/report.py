@@ -7,7 +7,7 @@ import typer
 
 from kaoprof.cli import options as opt
 
-RUNS = "Files of compare, sweep, profile or fit: .json, .jsonl."
+RUNS = "Files that a command wrote: .json; of sweep also .jsonl."
 TARGETS = "FILE.csv, .json, .md, .tex, .html, .png, .svg or .pdf; repeatable."
 AXIS = "What a plot runs along: h, n, t, w, c, batch or heads."
 PLOTS = "Only these: latency, memory, macs, map; roofline; or none."

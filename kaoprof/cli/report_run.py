@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kaoprof.cli.output import write_whole
+from kaoprof.cli.renderings import diff_rendering, explain_rendering, fit_rendering, reproduce_rendering
 from kaoprof.cli.streams import say
 from kaoprof.errors import OutputError, RecordError, UsageError, did_you_mean
 from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Record
-from kaoprof.report.formats import FIT_FORMATS, format_of
+from kaoprof.report.formats import format_of
 from kaoprof.runs import AnyRecord, load_named
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _reporter(
         raise UsageError("is for runs of compare and sweep", where=option)
     if "profile" in kinds:
         return _profile_reporter([(name, record) for name, record in found if isinstance(record, ProfileRecord)])
-    return _fit_reporter(found)
+    return _reporter_of_one(found)
 
 
 def _grid_reporter(
@@ -189,19 +190,19 @@ def _profile_reporter(found: Sequence[tuple[str, ProfileRecord]]) -> Reporter:
     )
 
 
-def _fit_reporter(found: Sequence[tuple[str, Any]]) -> Reporter:
-    from kaoprof.report.fit_cells import warnings_of
-
-    if len(found) > 1:
-        raise UsageError("records of fit are reported one at a time", where=found[1][0])
-    record = found[0][1]
-
-    def show(console: "Console") -> None:
-        from kaoprof.report.fit_console import fit_to_console
-
-        console.print(fit_to_console(record))
-
-    return Reporter(subject=record, files=FIT_FORMATS, show=show, warnings=warnings_of(record))
+def _reporter_of_one(found: Sequence[tuple[str, AnyRecord]]) -> Reporter:
+    """For what no other of its kind can stand beside: shown and written as by the command that made it."""
+    (_, record), *others = found
+    if others:
+        raise UsageError(f"records of {record.kind} are reported one at a time", where=others[0][0])
+    renderings = {"diff": diff_rendering, "reproduction": reproduce_rendering, "explain": explain_rendering}
+    rendering = renderings.get(record.kind, fit_rendering)()
+    return Reporter(
+        subject=record,
+        files=rendering.files,
+        show=lambda console: console.print(rendering.console(record, console.width)),
+        warnings=rendering.warnings(record),
+    )
 
 
 def _print(reporter: Reporter, format_name: str) -> None:

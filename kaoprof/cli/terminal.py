@@ -1,6 +1,7 @@
 """The console that tables are shown on: what a name or somebody's error message hides in it cannot steer a terminal."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -18,6 +19,15 @@ class SteadyConsole(Console):
         for text, style, control in super().render(renderable, options):
             shown = text if control or text.isprintable() else "\n".join(map(visible, text.split("\n")))
             yield Segment(shown, style, control)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Prints; into a file or a pipe without the spaces that fill lines up to the width."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as shown:
+            super().print(*objects, **options)
+        self.file.writelines(f"{line.rstrip()}\n" for line in shown.get().splitlines())
 
 
 def terminal() -> Console:

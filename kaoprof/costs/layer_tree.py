@@ -14,7 +14,7 @@ class LayerCost(NamedTuple):
 
     Args:
         name: what the layer is called inside the one around it; the same as the module's name.
-        type: what kind of layer it is.
+        type: what kind of layer it is; of a named block its name.
         output_shape: `(c, *spatial)` or `(c,)`.
         macs: contractions only.
         elementwise: every other FLOP of a forward pass in eval mode.

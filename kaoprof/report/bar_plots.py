@@ -7,17 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from kaoprof.layer_findings import peak_of
+from kaoprof.layer_findings import macs_of, peak_holder, peak_of
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.report.chart import QUANTITIES, Curve, Quantity, curves_of
 from kaoprof.report.grid import Block, Grid
 from kaoprof.report.layer_cells import profile_title, shown_layers
 from kaoprof.report.plot_style import COLOURS, COLUMN_IN, GREY, INK, PAGE_IN, SMALL_PT, STYLE, short
 from kaoprof.report.plots import literal
-from kaoprof.units import BINARY_PREFIXES
+from kaoprof.units import BINARY_PREFIXES, format_bytes
 
 BAR_IN = 0.17  # height of a bar with the space around it
 FRAME_IN = 0.65  # height of what is not a bar
+LAYER_FRAME_IN = FRAME_IN + 0.15  # with a second line under the axis
+BEYOND = 1.05  # of the longest bar: where the axis of layers ends
 ROOM = 0.9  # of the longest bar's length, that stays free for its label
 
 
@@ -71,37 +73,62 @@ def _bar(axes: Axes, place: int, curve: Curve, what: Quantity, colour: str, leas
 
 
 def plot_layers(record: ProfileRecord) -> Figure:
-    """For each model the share of time and the peak memory of its outer layers, in the order in which they run."""
+    """For each model the share of MACs and time, and the peak memory, of its outer layers, in the order of running."""
     models = [(model, shown_layers(model, 1)) for model in record.models]
     models = [(model, layers) for model, layers in models if layers]
-    height = sum(len(layers) * BAR_IN + FRAME_IN for _, layers in models)
+    heights = [len(layers) * BAR_IN + LAYER_FRAME_IN for _, layers in models]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
-        ratios = [len(layers) * BAR_IN + FRAME_IN for _, layers in models]
-        axes = figure.subplots(len(models), 3, squeeze=False, sharey="row", height_ratios=ratios)
+        figure = Figure(figsize=(PAGE_IN, sum(heights)), layout="constrained")
+        axes = figure.subplots(len(models), 3, squeeze=False, sharey="row", height_ratios=heights)
         for row, (model, layers) in zip(axes, models, strict=True):
             _layers(row, record, model, layers)
     return figure
 
 
 def _layers(row: Sequence[Axes], record: ProfileRecord, model: ModelProfile, layers: Sequence[LayerRow]) -> None:
-    places = range(len(layers))
-    macs = [layer.macs_counted if layer.macs_counted is not None else layer.macs_analytic or 0 for layer in layers]
-    total = sum(macs) or 1
-    row[0].barh(places, [count / total for count in macs], height=0.6, color=COLOURS[0])
-    row[1].barh(places, [layer.latency_share or 0.0 for layer in layers], height=0.6, color=COLOURS[1])
-    peaks = [peak_of(layer) or 0 for layer in layers]
-    factor, unit = next((pair for pair in BINARY_PREFIXES if max(peaks) >= pair[0]), (1, "B"))
-    row[2].barh(places, [peak / factor for peak in peaks], height=0.6, color=COLOURS[2])
-    row[0].set_yticks(places, [literal(f"{layer.layer} {layer.type}") for layer in layers])
-    row[0].invert_yaxis()
+    macs = [macs_of(layer) for layer in layers]
+    total = sum(count or 0 for count in macs) or 1
+    _filled(row[0], [None if count is None else count / total for count in macs], COLOURS[0], "not known")
+    untimed = "not timed in training" if record.mode == "train" and model.latency else "not measured"
+    _filled(row[1], [layer.latency_share for layer in layers], COLOURS[1], untimed)
+    peak_title = _peaks(row[2], model, layers)
+    row[0].set_yticks(range(len(layers)), [literal(f"{layer.layer} {layer.type}") for layer in layers])
+    row[0].set_ylim(len(layers) - 0.5, -0.5)
     row[0].set_title(literal(profile_title(record, model)), loc="left")
-    for axes, title in zip(row, ("MACs", "time", f"peak memory ({unit})"), strict=True):
+    for axes, title in zip(row, ("MACs", "time", peak_title), strict=True):
         axes.set_xlabel(title)
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=True, axis="x", color=GREY, alpha=0.3, linewidth=0.5)
         axes.set_axisbelow(True)
     for axes in row[:2]:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    if all(layer.latency_share is None for layer in layers):
-        row[1].text(0.5, 0.5, "not measured", transform=row[1].transAxes, ha="center", va="center", color=GREY)
+
+
+def _peaks(axes: Axes, model: ModelProfile, layers: Sequence[LayerRow]) -> str:
+    """A bar for each layer's peak, a line at the model's, which may lie between its layers; what the axis is called."""
+    holders, whole = [peak_holder(model, layer) for layer in layers], peak_of(model.total)
+    peaks = [peak_of(holder) for holder in holders]
+    measured = any(holder.peak_bytes_measured is not None for holder in holders)
+    most = max((peak for peak in (*peaks, whole) if peak is not None), default=0)
+    factor, unit = next((pair for pair in BINARY_PREFIXES if most >= pair[0]), (1, "B"))
+    _filled(axes, [None if peak is None else peak / factor for peak in peaks], COLOURS[2], "not known", most / factor)
+    if whole is None:
+        return "peak memory"
+    axes.axvline(whole / factor, color=INK, linewidth=0.8, linestyle="--")
+    return f"{'' if measured else 'predicted '}peak memory ({unit})\ndashed: model {format_bytes(whole)}"
+
+
+def _filled(axes: Axes, values: Sequence[float | None], colour: str, lacking: str, most: float = 0.0) -> None:
+    """A bar for each value, on an axis that goes at least to `most`; where none is known `lacking` without an axis."""
+    known = [value for value in values if value is not None]
+    if not known and not most:
+        axes.set_xticks([])
+        axes.text(0.5, 0.5, lacking, transform=axes.transAxes, ha="center", va="center", color=GREY)
+        return
+    axes.set_xlim(0, BEYOND * max([*known, most]) or 1.0)
+    for place, value in enumerate(values):
+        if value is None:
+            axes.annotate("not known", (0, place), xytext=(3, 0), textcoords="offset points", va="center", color=GREY,
+                          fontsize=SMALL_PT)  # fmt: skip
+        else:
+            axes.barh(place, value, height=0.6, color=colour)

@@ -11,6 +11,7 @@ from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.units import (
     format_change,
     format_change_interval,
+    format_percent,
     format_ratio,
     format_seconds,
 )
@@ -177,7 +178,8 @@ def _after(record: DiffRecord) -> Iterator[str]:
     learnt = "learnt from how far all rows differ" if record.spread_learned else "assumed: too few rows tell"
     seen = format_change((1 + record.margin) * (1 + statistics.median(widths)))
     yield (
-        f"Intervals hold the spread between processes of a run, and {record.run_spread:.1%} between runs ({learnt}). "
+        f"Intervals hold the spread between processes of a run, and {format_percent(record.run_spread, '.1%')} between "
+        f"runs ({learnt}). "
         f"In half of the rows a change from {seen} on would be seen."
     )
 
@@ -200,7 +202,9 @@ def _short_names(record: DiffRecord) -> dict[str, str]:
 
 def warnings_of(record: DiffRecord) -> list[str]:
     """What a careful reader must know before trusting a comparison."""
-    found = [f"{side.path} was interrupted: rows are missing" for side in (record.old, record.new) if side.interrupted]
+    sides = (record.old, record.new)
+    found = [f"{side.path} was interrupted: rows are missing" for side in sides if side.interrupted]
+    found += [f"{side.path}: {warning}" for side in sides for warning in side.warnings]
     judged = [row for row in record.rows if row.verdict]
     if record.fail_above is not None and judged and all(row.verdict == UNSURE for row in judged):
         found.append("no row could be judged: these runs are too noisy or too short; raise their --budget")

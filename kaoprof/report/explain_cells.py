@@ -7,7 +7,7 @@ import msgspec
 
 from kaoprof.explanations import PROVEN, Explanation, Formula, Share
 from kaoprof.report.mathematics import pretty
-from kaoprof.units import format_bytes, format_count
+from kaoprof.units import format_bytes, format_count, format_percent
 
 LABELS = {
     "macs": "MACs",
@@ -21,11 +21,12 @@ MOST_ROWS = 12  # operations or blocks that are named; the others are summed up
 DOMINANT = 0.25  # of all MACs: what does more is worth naming as an operation, else as a block
 NEARLY, MOST_NAMED = 0.9, 3  # of the largest share, what is named beside it; and of how many in all
 LEAST_PERCENT = 0.0005  # a smaller share would round to 0.0 %
-LEAST = re.compile(r"\w+ >= \d+")  # a line of a domain that only names a size's least value
-CONVENTION = (
-    "1 MAC = 2 FLOPs; FLOPs: all arithmetic. Everything is of the whole batch. Largest tensor: elements of what one "
-    "operation makes. Order: as all spatial sizes grow together, per sample; below it, the power of each size alone."
-)
+FACTOR = re.compile(r"(?<=\d)\s*\*\s*(?=[A-Za-z_])")  # between a number and a size: nothing in mathematics
+CONVENTION = "1 MAC = 2 FLOPs; FLOPs: all arithmetic. Everything is of the whole batch."
+LARGEST = "Largest tensor: elements of what one operation makes."
+ORDER = "Order: as {sizes}, per sample"
+POWERS = "below it, the power of each size alone"
+NO_FORMULA = "(no formula; predicted at these sizes)"
 
 
 class FormulaRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +41,11 @@ class FormulaRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def formula_rows(explanation: Explanation, *, full: bool) -> list[FormulaRow]:
-    """The quantities, each with its expression; long ones as they are at the sizes asked for, unless `full`."""
-    return [
+    """The quantities, each with its expression; long ones as they are at the sizes asked for, unless `full`.
+
+    A peak without a formula stands there with its value alone.
+    """
+    rows = [
         FormulaRow(
             label=LABELS[formula.quantity],
             expression=pretty(formula.text if is_shown_whole(formula, full) else formula.here),
@@ -52,6 +56,17 @@ def formula_rows(explanation: Explanation, *, full: bool) -> list[FormulaRow]:
         )
         for formula in explanation.formulas
     ]
+    alone = peak_alone(explanation)
+    if alone is not None:
+        peak = LABELS["peak_bytes"]
+        rows.append(FormulaRow(label=peak, expression="", remark=NO_FORMULA, order="", powers="", value=alone))
+    return rows
+
+
+def peak_alone(explanation: Explanation) -> str | None:
+    """The peak predicted at the sizes asked for, where no formula tells it."""
+    peak = explanation.counted.get("peak_bytes")
+    return None if peak is None or explanation.formula("peak_bytes") else format_bytes(peak)
 
 
 def is_shown_whole(formula: Formula, full: bool) -> bool:
@@ -109,8 +124,9 @@ def share_rows(parts: Sequence[Share], *, full: bool) -> list[ShareRow]:
     rest = [part for part in parts if part not in kept]
     if rest:
         macs, flops = sum(part.macs_share for part in rest), sum(part.flops_share for part in rest)
+        share = percent(macs) if any(part.macs != "0" for part in rest) else ""
         rows.append(
-            ShareRow(name=f"{len(rest)} more", module="", macs="", macs_share=percent(macs), flops_share=percent(flops))
+            ShareRow(name=f"{len(rest)} more", module="", macs="", macs_share=share, flops_share=percent(flops))
         )
     return rows
 
@@ -128,19 +144,53 @@ def share_row(part: Share) -> ShareRow:
 
 def title_of_part(part: Share) -> str:
     """`2nd bmm`, `layers.3`, `linear1 (backward)`; the module's own operations are `itself`."""
-    name = part.name.replace(" _", " ").removesuffix("_") or "itself"  # torch's underscores say nothing about the cost
-    return f"{name}{' (backward)' if part.backward else ''}"
+    return f"{name_of_part(part)}{' (backward)' if part.backward else ''}"
+
+
+def name_of_part(part: Share) -> str:
+    """`2nd bmm`, `1st convolution`: torch's underscores say nothing about the cost, and a pass is told beside it."""
+    name = part.name.replace(" _", " ").removesuffix("_") or "itself"
+    return name.removesuffix("_backward") if part.backward else name
 
 
 def percent(share: float) -> str:
     """A share: `49.9 %`, or that there is almost nothing."""
-    return "< 0.1 %" if 0 < share < LEAST_PERCENT else f"{share:.1%}".replace("%", " %")
+    return "< 0.1 %" if 0 < share < LEAST_PERCENT else format_percent(share, ".1%")
 
 
 def title_of(explanation: Explanation) -> str:
-    """What is explained, how it runs, and at which sizes values are given."""
+    """What is explained, how it runs, on which input, and at which sizes values are given."""
     sizes = " ".join(f"{name}={size}" for name, size in explanation.sizes.items())
-    return f"{explanation.name}, {explanation.mode}, {explanation.dtype}; values at {sizes}"
+    parts = (f"{call_of(explanation)}, {explanation.mode}, {explanation.dtype}", inputs_of(explanation))
+    return "; ".join([*filter(None, parts), f"values at {sizes}"])
+
+
+def call_of(explanation: Explanation) -> str:
+    """`package.module:Class(c, heads=4)`; an operator and a spec are only named."""
+    told = explanation.arguments if explanation.inputs else ()
+    return f"{explanation.name}({', '.join(told)})" if told else explanation.name
+
+
+def inputs_of(explanation: Explanation) -> str:
+    """`input b x c x 7 h`, `inputs b x n x c and b x m x c`; nothing for an operator, whose input is its sizes."""
+    shapes = [" x ".join(FACTOR.sub(" ", axis).strip() for axis in text.split(",")) for text in explanation.inputs]
+    return f"input{'s' if len(shapes) > 1 else ''} {listed(shapes)}" if shapes else ""
+
+
+def legend_of(explanation: Explanation, *, powers: bool = False) -> list[str]:
+    """What the rows mean that are there; `powers` stand below the orders."""
+    order = f"{order_note(explanation)}; {POWERS}." if powers else f"{order_note(explanation)}."
+    largest = [LARGEST] if explanation.formula("largest_intermediate") else []
+    has_peak = explanation.formula("peak_bytes") or peak_alone(explanation)
+    return [" ".join([CONVENTION, *largest, order]), *([peak_note(explanation)] if has_peak else [])]
+
+
+def order_note(explanation: Explanation) -> str:
+    """Which sizes an order lets grow; records of before do not tell."""
+    growing = explanation.growing
+    if not growing:
+        return ORDER.format(sizes="all spatial sizes grow together")
+    return ORDER.format(sizes=f"{listed(growing)} grow{'s' if len(growing) == 1 else ' together'}")
 
 
 def peak_note(explanation: Explanation) -> str:
@@ -176,9 +226,10 @@ def ranked_parts(explanation: Explanation) -> list[Share]:
 def outside_of_macs(explanation: Explanation) -> str:
     """How much of all arithmetic is no contraction."""
     macs, flops = explanation.formula("macs"), explanation.formula("flops_all")
+    counted = "the FLOPs that rules count" if explanation.uncounted else "all FLOPs"
     if macs is None or flops is None or not flops.value:
-        return "nothing is computed."
-    return f"{percent(1 - 2 * macs.value / flops.value)} of all FLOPs are outside of contractions."
+        return "no rule counts what is computed." if explanation.uncounted else "nothing is computed."
+    return f"{percent(1 - 2 * macs.value / flops.value)} of {counted} are outside of contractions."
 
 
 def listed(names: Sequence[str]) -> str:
@@ -196,18 +247,17 @@ def foundations(explanation: Explanation) -> list[str]:
         *proof_lines(explanation),
         how[explanation.method],
         *verification_lines(explanation),
-        f"holds where {', '.join(map(pretty, explanation.domain))}." if explanation.domain else "holds for all sizes.",
+        domain_line(explanation),
         *(f"fixed by the module: {text}." for text in explanation.specialisations),
         *(f"note: {pretty(text)}." for text in explanation.notes),
         *incomplete_lines(explanation),
     ]
 
 
-def conditions_of(explanation: Explanation) -> list[str]:
-    """What must hold beyond least sizes: divisibility, relations; and what the notes say."""
-    special = [line for line in explanation.domain if not LEAST.fullmatch(line)]
-    held = [f"holds where {', '.join(special)}"] if special else []
-    return [*held, *explanation.notes]
+def domain_line(explanation: Explanation) -> str:
+    """The sizes for which the formulas hold."""
+    domain = ", ".join(map(pretty, explanation.domain))
+    return f"holds where {domain}." if domain else "holds for all sizes."
 
 
 def proof_lines(explanation: Explanation) -> list[str]:

@@ -8,13 +8,12 @@ from rich.text import Text
 from kaoprof.explanations import Explanation
 from kaoprof.report.console import BAD, GOOD, QUIET
 from kaoprof.report.explain_cells import (
-    CONVENTION,
     FormulaRow,
     ShareRow,
     dominating,
     formula_rows,
     foundations,
-    peak_note,
+    legend_of,
     share_rows,
     title_of,
 )
@@ -30,7 +29,7 @@ def explain_to_console(explanation: Explanation, *, full: bool = False) -> Rende
         rows = share_rows(explanation.operations, full=full)
         parts += [_shares("operation", rows, modules=any(part.module for part in explanation.operations)), Text()]
     parts += [Text(dominating(explanation)), *map(_foundation, foundations(explanation)), Text()]
-    return Group(*parts, *(Text(sentence, style=QUIET) for sentence in (CONVENTION, peak_note(explanation))))
+    return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend_of(explanation, powers=True)))
 
 
 def _foundation(sentence: str) -> Text:
@@ -45,10 +44,10 @@ def _formulas(rows: list[FormulaRow]) -> Table:
     table.add_column("order", overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
     for row in rows:
-        remark = f"\n{row.remark}" if row.remark else ""
+        line_break = "\n" if row.expression and row.remark else ""
         table.add_row(
             Text(row.label),
-            Text.assemble(row.expression, (remark, QUIET)),
+            Text.assemble(row.expression, line_break, (row.remark, QUIET)),
             Text.assemble(row.order, (f"\n{row.powers}", QUIET) if row.powers else ""),
             Text(row.value),
         )

@@ -9,10 +9,12 @@ from kaoprof.findings import LOOKS, peak_bytes
 from kaoprof.report.cells import PREDICTED, UNKNOWN, cells_of
 from kaoprof.report.grid import Block, Grid, NamedRun, Placed, size_of
 from kaoprof.report.sentences import AGREE, CONVENTION, protocol_of
+from kaoprof.stats import Estimate
 from kaoprof.sweep_findings import sweep_warnings
 from kaoprof.units import format_bytes, format_seconds_surely, format_short_count, sure_digits
 
 MANY_CELLS = 4  # from here on one line per row instead of a table per cell
+UNSURE = "No speedup (-) is given where its interval contains 1 and is wider than the speedup itself."
 HEADERS = ("operator", "MACs", "", "peak", "latency", "95 % interval", "speedup")
 
 
@@ -27,8 +29,15 @@ def line_cells(row: Placed) -> tuple[str, ...]:
         UNKNOWN if weight is None else format_bytes(weight) + ("" if measured else PREDICTED),
         cells.latency,
         cells.interval,
-        cells.speedup,
+        UNKNOWN if tells_nothing(row.standing.speedup) else cells.speedup,
     )
+
+
+def tells_nothing(speedup: Estimate | None) -> bool:
+    """Whether not even the first digit of a speedup holds, nor on which side of 1 it is: nobody should quote it."""
+    if speedup is None or speedup.low is None or speedup.high is None:
+        return False
+    return speedup.low < 1 < speedup.high and speedup.high - speedup.low > speedup.median
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +85,9 @@ def short_cells(row: Placed) -> tuple[str, str, str, str]:
         format_short_count(one.analytic.macs) if one.analytic else UNKNOWN,
         memory,
         time,
-        UNKNOWN if speedup is None else f"{sure_digits(speedup.median, speedup.low, speedup.high)}x",
+        UNKNOWN
+        if speedup is None or tells_nothing(speedup)
+        else f"{sure_digits(speedup.median, speedup.low, speedup.high)}x",
     )
 
 
@@ -102,12 +113,14 @@ def counted_warnings(runs: Sequence[NamedRun]) -> list[str]:
     return [f"{sentence}: {count} of {len(rows)} rows" for sentence, count in counts.items() if count]
 
 
-def summed_notes(runs: Sequence[NamedRun]) -> list[str]:
+def summed_notes(grid: Grid) -> list[str]:
     """Under every table of many cells: what the columns mean, how and where each run was measured."""
+    runs = grid.runs
     counted = any(row.counted for run in runs for row in run.record.rows)
     notes = [CONVENTION, *([AGREE] if counted else []), "*: predicted, not measured."]
     baselines = sorted({run.record.baseline for run in runs})
     notes.append(f"Speedup: against the fastest implementation of {', '.join(baselines)} in the same cell.")
+    notes += [UNSURE] if any(tells_nothing(row.standing.speedup) for row in grid.rows) else []
     for run in runs:
         where = f"{run.name}: " if len(runs) > 1 else ""
         notes += [f"{where}{sentence}" for sentence in protocol_of(run.record)]

@@ -19,7 +19,7 @@ def grid_to_console(grid: Grid) -> RenderableType:
         if block.label:
             parts.append(Text(f"\n{block.label}", style="bold"))
         parts.append(_table(grid, block))
-    return Group(*parts, Text(), *(Text(note, style=QUIET) for note in summed_notes(grid.runs)))
+    return Group(*parts, Text(), *(Text(note, style=QUIET) for note in summed_notes(grid)))
 
 
 def _table(grid: Grid, block: Block) -> Table:

@@ -10,18 +10,15 @@ from kaoprof.report.sheets import Sheet
 MOST_BLOCKS = 4  # of one report: each table takes half a page
 
 
-def growth_sheets(grid: Grid, *, alone: bool = False) -> list[Sheet]:
-    """One table for each of the first blocks with three sizes or more; what all have in common is told once, last.
-
-    Of tables that stand `alone`, each on its page of a paper, every one tells it.
-    """
+def growth_sheets(grid: Grid) -> list[Sheet]:
+    """One table for each of the first blocks with three sizes or more; what all have in common is told once, first."""
     sheets = [sheet for block in grid.blocks[:MOST_BLOCKS] for sheet in _sheets(grid, block)]
-    if alone or not sheets:
-        return sheets
+    if not sheets:
+        return []
     common = [note for note in sheets[0].notes if all(note in sheet.notes for sheet in sheets)]
     return [
         Sheet(title=sheet.title, headers=sheet.headers, rows=sheet.rows, names=sheet.names,
-              notes=tuple(_own(sheet.notes, common, last=sheet is sheets[-1])))
+              notes=tuple(_own(sheet.notes, common, first=sheet is sheets[0])))
         for sheet in sheets
     ]  # fmt: skip
 
@@ -38,5 +35,5 @@ def _sheets(grid: Grid, block: Block) -> Iterator[Sheet]:
                     names=sheet.names)  # fmt: skip
 
 
-def _own(notes: Sequence[str], common: Sequence[str], *, last: bool) -> list[str]:
-    return [note for note in notes if last or note not in common]
+def _own(notes: Sequence[str], common: Sequence[str], *, first: bool) -> list[str]:
+    return [note for note in notes if first or note not in common]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from kaoprof.report.cells import PREDICTED, UNKNOWN
 from kaoprof.report.grid import Grid, Placed
-from kaoprof.report.grid_cells import Matrix, counted_warnings, matrix_of, short_cells
+from kaoprof.report.grid_cells import UNSURE, Matrix, counted_warnings, matrix_of, short_cells, tells_nothing
 from kaoprof.report.grid_growth import growth_sheets
 from kaoprof.report.latex import TIMES, below, escape, escape_sentence
 from kaoprof.report.sentences import MAP_MEANING, protocol_of
@@ -27,7 +27,7 @@ def grid_to_latex(grid: Grid) -> str:
     groups = [operators[start : start + ACROSS] for start in range(0, len(operators), ACROSS)]
     pages = [page for group in groups for page in _pages(grid, matrices, group)]
     tables = [_table(grid, group, lines, number, len(pages)) for number, (group, lines) in enumerate(pages)]
-    return "\n".join([*tables, *map(sheet_to_latex, growth_sheets(grid, alone=True))])
+    return "\n".join([*tables, *map(sheet_to_latex, growth_sheets(grid))])
 
 
 def _pages(
@@ -139,6 +139,7 @@ def _notes(grid: Grid, lines: Sequence[str], of: int) -> str:
     baselines = ", ".join(sorted({run.record.baseline for run in grid.runs}))
     faster = rf"{TIMES}: as fast as \texttt{{{escape(baselines)}}}'s fastest implementation, in paired rounds."
     marks = [faster] if any(row.standing.speedup for row in grid.rows) else []
+    marks += [escape(UNSURE)] if any(tells_nothing(row.standing.speedup) for row in grid.rows) else []
     marks += [rf"{FUSED} fused attention (sdpa)."] if FUSED in text or of > 1 else []
     marks += ["$^*$ predicted."] if "$^*$" in text or of > 1 else []
     return " ".join([*map(escape, sentences), *marks])

@@ -21,5 +21,5 @@ def grid_to_markdown(grid: Grid) -> str:
         lines.append("")
     growth = "\n".join(map(sheet_to_markdown, growth_sheets(grid)))
     lines += [growth] if growth else []
-    notes = (*summed_notes(grid.runs), *(f"Warning: {warning}." for warning in summed_warnings(grid.runs)))
+    notes = (*summed_notes(grid), *(f"Warning: {warning}." for warning in summed_warnings(grid.runs)))
     return "\n".join([*lines, *(f"- {escape(note)}" for note in notes)]) + "\n"

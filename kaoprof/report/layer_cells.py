@@ -1,21 +1,29 @@
 """The cells of a profile's tables, shared by console, Markdown and LaTeX; and which layers are worth a line."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from kaoprof.layer_findings import (
     ModelStanding,
-    fullest_layer,
     layer_disagreements,
     layer_limits,
     macs_of,
+    peak_holder,
     peak_of,
-    slowest_layer,
 )
-from kaoprof.layer_records import TIMED_RUNS, LayerRow, ModelProfile, ProfileRecord
+from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.records import EAGER
 from kaoprof.report.cells import PREDICTED, UNKNOWN, agreement_mark
-from kaoprof.report.limits import bound_of, limits_of
-from kaoprof.units import format_bytes, format_count, format_interval, format_ratio, format_seconds, three_digits
+from kaoprof.units import (
+    format_bytes,
+    format_count,
+    format_interval,
+    format_percent,
+    format_ratio,
+    format_seconds,
+    three_digits,
+)
 
 LAYER_CONVENTION = (
     "1 MAC = 2 FLOPs, counted for one sample; bytes for the whole batch; weights with batch norm; *: predicted."
@@ -54,8 +62,7 @@ def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
 def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer: str) -> LayerCells:
     """The texts of one layer inside the layer called `outer`."""
     limits = layer_limits(record, model, row)
-    macs, peak, measured = macs_of(row), peak_of(row), row.peak_bytes_measured is not None
-    figures = (row.macs_analytic, row.macs_counted, row.macs_fvcore)
+    macs, fullest = macs_of(row), peak_holder(model, row)
     return LayerCells(
         depth=row.depth,
         name=row.layer.removeprefix(outer).removeprefix(".") or "total",
@@ -63,14 +70,30 @@ def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer
         shape="x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
         params=format_count(row.params + row.params_norm) if row.known else UNKNOWN,
         macs=UNKNOWN if macs is None else format_count(macs),
-        agreement=agreement_mark(figures, disagree=bool(layer_disagreements(row)), incomplete=bool(row.uncounted)),
+        agreement=mark_of(row),
         flops=UNKNOWN if row.flops_all is None else format_count(row.flops_all),
-        peak=UNKNOWN if peak is None else format_bytes(peak) + ("" if measured else PREDICTED),
-        predicted=UNKNOWN if row.peak_bytes_predicted is None else format_bytes(row.peak_bytes_predicted),
-        share=UNKNOWN if row.latency_share is None else f"{row.latency_share:.1%}",
+        peak=_peak(fullest),
+        predicted=UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
+        share=UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
         times_floor=UNKNOWN if limits is None else format_ratio(limits.times_floor),
         bound=limits.demand.limit if limits and limits.demand else "",
     )
+
+
+def mark_of(row: LayerRow) -> str:
+    """Whether what counts the layer's MACs agrees: see `agreement_mark`."""
+    figures = (row.macs_analytic, row.macs_counted, row.macs_fvcore)
+    return agreement_mark(figures, disagree=bool(layer_disagreements(row)), incomplete=bool(row.uncounted))
+
+
+def _peak(row: LayerRow) -> str:
+    peak = peak_of(row)
+    return UNKNOWN if peak is None else format_bytes(peak) + ("" if row.peak_bytes_measured is not None else PREDICTED)
+
+
+def telling(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Which columns of a table tell anything: one that is empty in every row does not."""
+    return [place for place, column in enumerate(zip(*rows, strict=True)) if set(column) - {"", UNKNOWN}]
 
 
 def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow]) -> list[LayerCells]:
@@ -97,13 +120,13 @@ def model_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ..
     """One model as texts under `MODEL_HEADERS`."""
     model, total = standing.model, standing.model.total
     limits = layer_limits(record, model, total)
-    macs, peak, latency, speed = macs_of(total), peak_of(total), standing.latency, standing.speedup
+    macs, latency, speed = macs_of(total), standing.latency, standing.speedup
     known = latency is not None and latency.low is not None and latency.high is not None
     return (
         model.model,
-        UNKNOWN if macs is None else format_count(macs),
+        UNKNOWN if macs is None else f"{format_count(macs)} {mark_of(total)}".strip(),
         format_count(total.params + total.params_norm) if total.known else UNKNOWN,
-        UNKNOWN if peak is None else format_bytes(peak) + ("" if total.peak_bytes_measured is not None else PREDICTED),
+        _peak(total),
         (UNKNOWN if model.status == "ok" else model.status) if latency is None else format_seconds(latency.median),
         format_interval(latency.low, latency.high) if known and latency else "",  # type: ignore[arg-type]
         UNKNOWN if limits is None else format_ratio(limits.times_floor),
@@ -149,56 +172,6 @@ def _manner_of(record: ProfileRecord) -> str:
     return ", ".join(filter(None, (record.dtype, record.mode, record.device)))
 
 
-def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
-    """Which layers hold the time and the memory, in a sentence."""
-    slowest, fullest = slowest_layer(model), fullest_layer(model)
-    parts = []
-    if slowest is not None and slowest.latency_share is not None:
-        parts.append(f"{slowest.latency_share:.0%} of the time goes to {slowest.layer} ({slowest.type})")
-    peak, fullest_peak = peak_of(model.total), peak_of(fullest) if fullest else None
-    if fullest is not None and peak is not None and fullest_peak is not None:
-        place = f"{fullest.layer} ({fullest.type})"
-        beyond = "in the backward pass, before it" if record.mode == "train" else "between its layers,"
-        elsewhere = f"{beyond} at {format_bytes(fullest_peak)} in {place}"
-        parts.append(f"memory peaks at {format_bytes(peak)} {elsewhere if peak > fullest_peak else f'in {place}'}")
-    return f"{'; '.join(parts)}." if parts else None
-
-
-def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
-    """What binds the whole model, and the layer that takes most of its time."""
-    named = [(model.model, model.total)]
-    slowest = slowest_layer(model)
-    if slowest is not None:
-        named.append((slowest.layer, slowest))
-    found = []
-    for name, row in named:
-        limits = layer_limits(record, model, row)
-        bound = bound_of(limits.demand, limits.work, limits.seconds) if limits and limits.demand else None
-        if limits and bound:
-            found.append(f"{name} takes {format_ratio(limits.times_floor)} its floor and is {bound}.")
-    return found
-
-
-def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
-    """What stands under a model's table, sentence by sentence."""
-    notes = (where_it_goes(record, model), *bound_sentences(record, model), protocol_note(model))
-    return [model.detail, *filter(None, notes)] if model.detail else [note for note in notes if note]
-
-
-def run_notes(record: ProfileRecord) -> list[str]:
-    """What is known of all models: attention that ran, errors, energy, compilation."""
-    return limits_of([(model.model, model) for model in record.models])
-
-
 def eager_models(record: ProfileRecord) -> list[ModelProfile]:
     """Those that have layers: a model that is compiled, or replayed as a graph, has none."""
     return [model for model in record.models if model.variant == EAGER]
-
-
-def protocol_note(model: ModelProfile) -> str | None:
-    """How the shares were obtained."""
-    if model.total.latency_share is None:
-        return None
-    return (
-        f"Shares of time: medians of {TIMED_RUNS} runs with timers around layers; the total was measured without them."
-    )

@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import msgspec
 
-from kaoprof.layer_findings import layer_disagreements, layer_limits
+from kaoprof.layer_findings import layer_disagreements, layer_limits, seconds_of
 from kaoprof.layer_records import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.report.columns import Value
 from kaoprof.stats import estimate, median_beside
@@ -46,12 +46,11 @@ def _shape(view: LayerView) -> Value:
 
 
 def _latency(name: str) -> Callable[[LayerView], Value]:
-    """The model's own figure for the whole; of a layer the median of its timers, which has no interval."""
+    """What is known of the latency of the whole only."""
 
     def value(view: LayerView) -> Value:
-        if not view.whole:
-            return view.row.timed_s if name == "median" else None
-        return getattr(estimate(view.model.latency.samples_s), name) if view.model.latency else None
+        latency = view.model.latency if view.whole else None
+        return getattr(estimate(latency.samples_s), name) if latency else None
 
     return value
 
@@ -108,7 +107,7 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "flops_all": _of_row("flops_all"),
     "peak_bytes_predicted": _of_row("peak_bytes_predicted"),
     "peak_bytes_measured": _of_row("peak_bytes_measured"),
-    "latency_s": _latency("median"),
+    "latency_s": lambda view: seconds_of(view.model, view.row),
     "latency_low_s": _latency("low"),
     "latency_high_s": _latency("high"),
     "latency_samples": _latency("samples"),
@@ -139,4 +138,5 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "unmodelled": _unmodelled,
     "page_faults": _of_samples("page_faults"),
     "system_share": _of_samples("system_shares"),
+    "timed_s": _of_row("timed_s"),
 }

@@ -17,15 +17,15 @@ from kaoprof.report.layer_cells import (
     folded_cells,
     layer_cells,
     model_cells,
-    model_notes,
     models_title,
     profile_title,
-    run_notes,
     shown_layers,
+    telling,
     tree_cells,
 )  # fmt: skip
-from kaoprof.report.limits import ceilings_sentence
-from kaoprof.report.sentences import agreement_of, protocol_of
+from kaoprof.report.layer_notes import agreement_of, model_notes, run_notes
+from kaoprof.report.limits import ceilings_sentence, floors_sentence
+from kaoprof.report.sentences import protocol_of
 
 WIDE = 120
 
@@ -41,14 +41,16 @@ def profile_to_console(record: ProfileRecord, width: int, *, depth: int | None =
             Text(f"Ratios: {record.models[0].model} over each; above 1 the other is better."),
         ]
         parts.append(Text())
+    trees = eager if len(eager) == 1 or depth is not None else []
     for model in record.models:
-        if model in eager and (len(eager) == 1 or depth is not None):
+        if model in trees:
             parts += _model(record, model, width, depth)
         elif model.detail:
             parts.append(Text(f"{model.model}: {model.detail}", style=BAD))
     if found := run_notes(record):
         parts += [*map(Text, found), Text()]
-    floors = [text for text in (ceilings_sentence(record),) if text]
+    ceilings = ceilings_sentence(record) if trees else floors_sentence(record)  # only a tree says what binds
+    floors = [ceilings] if ceilings else []
     legend = [LAYER_CONVENTION, *agreement_of(record), *floors, *protocol_of(record)]
     return Group(*parts, *(Text(sentence, style=QUIET) for sentence in legend))
 
@@ -66,12 +68,15 @@ def _model(record: ProfileRecord, model: ModelProfile, width: int, depth: int | 
     wide = width >= WIDE
     figures = ("FLOPs", "predicted", "peak", "time", "x floor", "  bound") if wide else ("peak", "time")
     headers = ("layer", "type", "output", "weights", "MACs", "", *figures)
-    table = _empty_table(headers)
     shown = shown_layers(model, depth)
-    for cells in tree_cells(record, model, shown):
-        table.add_row(*_row(cells, wide))
+    whole = layer_cells(record, model, model.total, model.total.layer)
+    rows = [_row(cells, wide) for cells in (*tree_cells(record, model, shown), whole)]
+    kept = telling([[text.plain for text in row] for row in rows])
+    table = _empty_table(tuple(headers[place] for place in kept))
+    for row in rows[:-1]:
+        table.add_row(*(row[place] for place in kept))
     table.add_section()
-    table.add_row(*_row(layer_cells(record, model, model.total, model.total.layer), wide), style="bold")
+    table.add_row(*(rows[-1][place] for place in kept), style="bold")
     hidden = len(model.layers) - 1 - len(shown)
     notes = [f"{hidden} layers inside these are folded; --depth shows them"] if hidden else []
     notes += [text for text in (_latency(record, model),) if text]

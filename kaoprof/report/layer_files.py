@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 
 from kaoprof.layer_findings import model_standings, profile_warnings
 from kaoprof.layer_records import ModelProfile, ProfileRecord
@@ -15,17 +16,17 @@ from kaoprof.report.layer_cells import (
     eager_models,
     layer_cells,
     model_cells,
-    model_notes,
     profile_title,
-    run_notes,
     shown_layers,
+    telling,
     tree_cells,
 )  # fmt: skip
 from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
+from kaoprof.report.layer_notes import agreement_of, model_notes, run_notes
 from kaoprof.report.limits import ceilings_sentence
 from kaoprof.report.markdown import escape as escape_markdown
 from kaoprof.report.markdown import table_line
-from kaoprof.report.sentences import agreement_of, protocol_of
+from kaoprof.report.sentences import protocol_of
 
 HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time", "x floor", "bound")
 
@@ -45,21 +46,36 @@ def _texts(cells: LayerCells) -> tuple[str, ...]:
             cells.times_floor, cells.bound)  # fmt: skip
 
 
-def _rows(record: ProfileRecord, model: ModelProfile) -> list[LayerCells]:
+def _told(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Headers and rows without the columns that are empty everywhere."""
+    kept = telling(rows)
+    return [headers[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
+def _models(record: ProfileRecord) -> tuple[list[str], list[list[str]]]:
+    """Headers, and a row for each model."""
+    return _told(MODEL_HEADERS, [model_cells(record, standing) for standing in model_standings(record)])
+
+
+def _layers(record: ProfileRecord, model: ModelProfile) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Headers, and each layer's row with how far to indent it, the whole last."""
     whole = layer_cells(record, model, model.total, model.total.layer)
-    return [*tree_cells(record, model, shown_layers(model, None)), whole]
+    cells = [*tree_cells(record, model, shown_layers(model, None)), whole]
+    headers, rows = _told(HEADERS, [_texts(one) for one in cells])
+    return headers, list(zip((max(one.depth - 1, 0) for one in cells), rows, strict=True))
 
 
 def profile_to_markdown(record: ProfileRecord) -> str:
     """The models side by side, and each with its outer layers."""
-    lines = [table_line(MODEL_HEADERS), table_line(["---", *["---:"] * (len(MODEL_HEADERS) - 1)])]
-    lines += [table_line(map(escape_markdown, model_cells(record, standing))) for standing in model_standings(record)]
+    headers, models = _models(record)
+    lines = [table_line(headers), table_line(["---", *["---:"] * (len(headers) - 1)])]
+    lines += [table_line(map(escape_markdown, row)) for row in models]
     for model in eager_models(record):
         lines += ["", f"**{escape_markdown(profile_title(record, model))}**", ""]
-        lines += [table_line(HEADERS), table_line(["---", "---", *["---:"] * (len(HEADERS) - 2)])]
-        for cells in _rows(record, model):
-            name, *others = _texts(cells)
-            indented = "&nbsp;&nbsp;" * max(cells.depth - 1, 0) + escape_markdown(name)
+        headers, rows = _layers(record, model)
+        lines += [table_line(headers), table_line(["---", "---", *["---:"] * (len(headers) - 2)])]
+        for depth, (name, *others) in rows:
+            indented = "&nbsp;&nbsp;" * depth + escape_markdown(name)
             lines.append(table_line([indented, *map(escape_markdown, others)]))
         lines += ["", *(f"- {escape_markdown(note)}" for note in model_notes(record, model))]
     lines += ["", *(escape_markdown(sentence) for sentence in _notes(record))]
@@ -84,18 +100,18 @@ def profile_to_latex(record: ProfileRecord) -> str:
     """A booktabs table of the models, and one per model with its outer layers."""
     caption = escape_sentence(f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}.")
     below = escape_sentence(" ".join(_notes(record)))
-    models = [
-        " & ".join(map(escape_latex, model_cells(record, standing))) + r" \\" for standing in model_standings(record)
-    ]
-    tables = [booktabs(caption, "l" + "r" * (len(MODEL_HEADERS) - 1), MODEL_HEADERS, models, below)]
+    headers, models = _models(record)
+    lines = [" & ".join(map(escape_latex, row)) + r" \\" for row in models]
+    tables = [booktabs(caption, "l" + "r" * (len(headers) - 1), headers, lines, below)]
     for model in eager_models(record):
-        rows = []
-        for cells in _rows(record, model):
-            name, *others = map(escape_latex, _texts(cells))
-            rows.append(" & ".join([rf"\hspace*{{{max(cells.depth - 1, 0)}em}}{name}", *others]) + r" \\")
-        rows.insert(-1, r"\midrule")
+        headers, rows = _layers(record, model)
+        lines = [
+            " & ".join([rf"\hspace*{{{depth}em}}{escape_latex(name)}", *map(escape_latex, others)]) + r" \\"
+            for depth, (name, *others) in rows
+        ]
+        lines.insert(-1, r"\midrule")
         notes = " ".join(model_notes(record, model))
         caption = escape_sentence(f"{profile_title(record, model)}.")
-        columns = "ll" + "r" * (len(HEADERS) - 2)
-        tables.append(booktabs(caption, columns, HEADERS, rows, escape_sentence(notes)))
+        columns = "ll" + "r" * (len(headers) - 2)
+        tables.append(booktabs(caption, columns, headers, lines, escape_sentence(notes)))
     return "\n".join(tables)

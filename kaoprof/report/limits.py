@@ -5,13 +5,14 @@ from typing import Protocol, TypeAlias
 
 from kaoprof.findings import FAULTS_PER_S, Standing
 from kaoprof.layer_records import ProfileRecord
-from kaoprof.records import VARIANT, Deviation, Latency, Record
+from kaoprof.records import Deviation, Latency, Record
 from kaoprof.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
 from kaoprof.stats import estimate, median_beside
-from kaoprof.units import counted, format_bytes, format_rate, format_ratio, format_seconds, three_digits
+from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
-WHY_NOT = "in fp64 too slow or too large for this budget, not twice the same, or no single tensor of real numbers"
+NOT_RECORDED = "why is not recorded"  # of an older record
+BOUND = "Bound: what takes longest of what this implementation launches, moves and computes."
 SYSTEM_SHARE = 0.2  # of the processor time: from here on the system's work is worth naming
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
 
@@ -22,6 +23,10 @@ class Examined(Protocol):
     @property
     def dtype(self) -> str | None:
         """What it computes in."""
+
+    @property
+    def variant(self) -> str:
+        """How it is run: `eager`, `compile` or `graph`."""
 
     @property
     def latency(self) -> Latency | None:
@@ -110,7 +115,7 @@ def _new_memory(cell: Named) -> str | None:
             return None
         if faults < FAULTS_PER_S * estimate(one.latency.samples_s).median or share < SYSTEM_SHARE:
             return None
-        return f"{share:.0%} ({faults:,.0f} page faults)"
+        return f"{format_percent(share)} ({faults:,.0f} page faults)"
 
     listed = _listed(cell, text)
     return f"The system's share of the processor time, for memory new at every call: {listed}." if listed else None
@@ -122,15 +127,20 @@ def _errors(cell: Named) -> str | None:
         return f"{deviation.largest:.1e}" if deviation and deviation.largest is not None else None
 
     listed = _listed(cell, text)
-    missing = ", ".join(name for name, one in cell if _is_left_out(name, one))
+    left_out: dict[str, list[str]] = {}
+    for name, one in cell:
+        if _is_left_out(one):
+            left_out.setdefault(one.deviation.not_compared if one.deviation else NOT_RECORDED, []).append(name)
+    missing = "; ".join(f"{', '.join(names)} ({why})" for why, names in left_out.items())
     said = f"Largest error against fp64, of the largest value: {listed}." if listed else ""
-    lacking = f"Not compared with fp64: {missing} ({WHY_NOT})." if missing else ""
+    lacking = f"Not compared with fp64: {missing}." if missing else ""
     return " ".join(filter(None, (said, lacking))) or None
 
 
-def _is_left_out(name: str, one: Examined) -> bool:
+def _is_left_out(one: Examined) -> bool:
     """Whether it ran and was not compared; fp64 is the reference, and a graph computes what its eager row does."""
-    return bool(one.latency and not one.deviation and one.dtype != "fp64" and not name.endswith(f"{VARIANT}graph"))
+    known = one.deviation is not None and not one.deviation.not_compared
+    return bool(one.latency and not known and one.dtype != "fp64" and one.variant != "graph")
 
 
 def _energy(cell: Named) -> str | None:
@@ -154,6 +164,12 @@ def _compilation(cell: Named) -> str | None:
 
 
 def ceilings_sentence(record: Record | ProfileRecord) -> str | None:
+    """What the floors of a run rest on, and what bound means."""
+    floors = floors_sentence(record)
+    return floors and f"{floors} {BOUND}"
+
+
+def floors_sentence(record: Record | ProfileRecord) -> str | None:
     """What the floors of a run rest on."""
     known = ceilings_of(record.protocol)
     if known is None:
@@ -166,6 +182,5 @@ def ceilings_sentence(record: Record | ProfileRecord) -> str | None:
     return (
         "Floor: input, output and weights moved once, contractions at the rate of the fastest product, one launch; "
         f"whichever takes longest on this device (copies {format_rate(ceilings.bytes_per_s, 'B')} in memory, "
-        f"{format_rate(fastest, 'B')} at best; {rates}; a launch {format_seconds(ceilings.launch_s)}). Bound: what "
-        "takes longest of what this implementation launches, moves and computes."
+        f"{format_rate(fastest, 'B')} at best; {rates}; a launch {format_seconds(ceilings.launch_s)})."
     )

@@ -4,6 +4,7 @@ import re
 
 SIGNS = {"ceiling": ("⌈", "⌉"), "floor": ("⌊", "⌋"), "Max": ("max(", ")"), "Min": ("min(", ")")}
 EXPONENT = r"\^(\d+(?:\.\d+)?|k)"
+BRACKET = re.compile(r"(?<=[\w})]) (?=\(|\\l(?:ceil|floor)|\\max)")  # where a product's next factor is in brackets
 CALL = re.compile(r"\b(" + "|".join(SIGNS) + r")\(")
 
 
@@ -32,8 +33,9 @@ def closing(text: str, start: int) -> int:
 
 
 def breakable(latex: str) -> str:
-    r"""LaTeX that can be broken into lines: `\left( ... \right)` cannot, and a list not without a hint."""
-    return latex.replace(r"\left", "").replace(r"\right", "").replace(", ", r",\allowbreak ")
+    r"""LaTeX that can be broken into lines: `\left( ... \right)` cannot, and lists and products not without a hint."""
+    loose = latex.replace(r"\left", "").replace(r"\right", "").replace(", ", r",\allowbreak ")
+    return BRACKET.sub(r" \\penalty800 ", loose)  # worse than at a sum's sign
 
 
 def order_latex(order: str) -> str:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from kaoprof.errors import UsageError
-from kaoprof.layer_findings import layer_limits, macs_of, model_standings, peak_of, profile_warnings
+from kaoprof.layer_findings import (
+    layer_limits,
+    macs_of,
+    model_standings,
+    peak_holder,
+    peak_of,
+    profile_warnings,
+    seconds_of,
+)
 from kaoprof.layer_records import ModelProfile, ProfileRecord
 from kaoprof.records import SCHEMA, dumps
 from kaoprof.report.delimited import cell_text
@@ -17,9 +25,8 @@ from kaoprof.report.layer_cells import (
     eager_models,
     layer_cells,
     model_cells,
-    model_notes,
     profile_title,
-    run_notes,
+    telling,
 )  # fmt: skip
 from kaoprof.report.layer_columns import LAYER_COLUMNS, layer_views
 from kaoprof.report.layer_files import profile_to_csv, profile_to_latex, profile_to_markdown
@@ -105,6 +112,7 @@ def _run(run: NamedProfile) -> Iterator[str]:
     from kaoprof.report.bar_plots import plot_layers
     from kaoprof.report.commands import environment_terms, profile_commands
     from kaoprof.report.html import Cell, command_lines, escape, figure, listed, paragraphs, section, table, terms
+    from kaoprof.report.layer_notes import agreement_of, model_notes, run_notes
     from kaoprof.report.limits import ceilings_sentence
     from kaoprof.report.plot_files import inline_svg
     from kaoprof.report.sentences import protocol_of
@@ -123,7 +131,7 @@ def _run(run: NamedProfile) -> Iterator[str]:
         )
     for model in eager_models(record):
         yield section(profile_title(record, model), paragraphs(model_notes(record, model)), _layers(record, model))
-    legend = [*filter(None, [ceilings_sentence(record)]), *protocol_of(record)]
+    legend = [*agreement_of(record), *filter(None, [ceilings_sentence(record)]), *protocol_of(record)]
     yield section("Environment and protocol", terms(environment_terms(record)), paragraphs(legend, "quiet"))
     yield section("To profile it again", command_lines(profile_commands(record)))
 
@@ -134,6 +142,7 @@ def _layers(record: ProfileRecord, model: ModelProfile) -> str:
     rows = []
     for row in (*model.layers[1:], model.total):
         cells, limits = layer_cells(record, model, row, ""), layer_limits(record, model, row)
+        seconds = seconds_of(model, row)
         rows.append([
             Cell("\u2003" * max(cells.depth - 1, 0) + cells.name, numeric=False),
             Cell(cells.type, numeric=False),
@@ -142,13 +151,15 @@ def _layers(record: ProfileRecord, model: ModelProfile) -> str:
             Cell(cells.macs, macs_of(row)),
             Cell(cells.agreement, numeric=False),
             Cell(cells.flops, row.flops_all),
-            Cell(cells.peak, peak_of(row)),
-            Cell("" if row.timed_s is None else format_seconds(row.timed_s), row.timed_s),
+            Cell(cells.peak, peak_of(peak_holder(model, row))),
+            Cell("" if seconds is None else format_seconds(seconds), seconds),
             Cell(cells.share, row.latency_share),
             Cell(cells.times_floor, limits.times_floor if limits else None),
             Cell(cells.bound, numeric=False),
         ])  # fmt: skip
-    return table(HEADERS, rows, caption="Every layer, the whole last. A heading sorts by its column.", words=3)
+    kept = telling([[cell.text for cell in row] for row in rows])
+    headers, rows = [HEADERS[place] for place in kept], [[row[place] for place in kept] for row in rows]
+    return table(headers, rows, caption="Every layer, the whole last. A heading sorts by its column.", words=3)
 
 
 PROFILE_FORMATS: dict[str, Callable[[Profiles], str | bytes]] = {

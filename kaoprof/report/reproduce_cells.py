@@ -3,7 +3,7 @@
 from kaoprof.report.sentences import forced_of
 from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.reproduction_records import DIFFERS, Figure, ReproductionRecord
-from kaoprof.units import format_count, format_seconds
+from kaoprof.units import format_count, format_percent, format_seconds
 
 MARKS = {"rounded": "=", "cut off": "= cut off"}
 MEANING = (
@@ -73,7 +73,7 @@ def _counted(figure: Figure) -> str:
 
 
 def _savings(figure: Figure) -> tuple[str, str]:
-    ours = UNKNOWN if not figure.saving else f"{figure.saving:.2%}".replace("%", " %")
+    ours = UNKNOWN if not figure.saving else format_percent(figure.saving, ".2%")
     return ours, UNKNOWN if figure.reported_saving is None else f"{figure.reported_saving} %"
 
 

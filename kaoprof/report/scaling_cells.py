@@ -12,9 +12,9 @@ from kaoprof.units import format_seconds
 HEADERS = {"products": "products", "macs": "MACs", "map": "map", "memory": "memory"}
 MEANING = (
     "Exponents by regression on logarithms. Products: MACs of similarities and weighted sum, without the c x c "
-    "transformations. k: the highest power in the closed form, which exponents approach as sizes grow; (2): of the "
-    "largest tensor that must exist, where that is another."
+    "transformations. k: the highest power in the closed form, which exponents approach as sizes grow."
 )
+BRACKETS = "In brackets: k of the largest tensor that must exist, where that is another."
 TIMING = (
     "Latency: t = a + b s^k fitted to medians on a logarithmic scale, each weighted by its interval; given is k with "
     "Student's 95 % interval, and at which sizes (how many): those where a call's overhead a is at most half of it."
@@ -51,6 +51,7 @@ def _sheet(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Sheet:
             *(sentence_of(crossing) for crossing in crossings),
             *(tied(conditions) if line.tied else ()),
             MEANING,
+            *_brackets(members, shown),
             *((TIMING,) if timed else ()),
         ),
     )
@@ -71,6 +72,12 @@ def _cells(growth: Growth, shown: Sequence[str], *, timed: bool) -> tuple[str, .
     return (growth.line.case.name, order, *cells, *(_latency_cells(growth.laws.get("latency")) if timed else ()))
 
 
+def _brackets(members: Sequence[Growth], shown: Sequence[str]) -> list[str]:
+    """What an order in brackets is, if there is one."""
+    cells = [cell for growth in members for cell in _cells(growth, shown, timed=False)[2:]]
+    return [BRACKETS] if any(cell.endswith(")") for cell in cells) else []
+
+
 def _exponent(law: Law | None, order: int) -> str:
     """The exponent, and its own order where that is another than the row's."""
     if law is None or law.exponent is None:
@@ -79,11 +86,10 @@ def _exponent(law: Law | None, order: int) -> str:
 
 
 def _latency_cells(law: Law | None) -> tuple[str, str]:
-    if law is None or law.low is None or law.high is None:
-        return UNKNOWN, UNKNOWN
+    if law is None or law.exponent is None or law.low is None or law.high is None:
+        return UNKNOWN, UNKNOWN  # where the points scatter there is an interval, which an objection tells is no law
     interval = f"{law.low:.2f}{'-' if law.low >= 0 else ' to '}{law.high:.2f}"
-    at = f"{law.sizes[0]}-{law.sizes[-1]} ({len(law.sizes)})"
-    return (interval if law.exponent is None else f"{law.exponent:.2f} ({interval})"), at
+    return f"{law.exponent:.2f} ({interval})", f"{law.sizes[0]}-{law.sizes[-1]} ({len(law.sizes)})"
 
 
 def _overheads(members: Sequence[Growth]) -> list[str]:
@@ -128,11 +134,11 @@ def sentence_of(crossing: Crossover) -> str:
     other = verdict.first if verdict.cheaper == verdict.second else verdict.second
     first, last = verdict.ratios[0].size, verdict.ratios[-1].size
     if verdict.low is None and verdict.high == first:
-        everywhere = f"at all sizes measured, {axis}={first} to {last}"
+        everywhere = f"at all sizes measured, {axis}={first} to {last}" if first != last else f"at {axis}={first}"
         return f"No crossover: {verdict.cheaper} is faster than {other} {everywhere}."
     if verdict.low is None:
         before = "at no smaller one certainly slower"
-        since = f"from {axis}={verdict.high} to {last}"
+        since = f"from {axis}={verdict.high} to {last}" if verdict.high != last else f"at {axis}={last}"
         return f"No crossover: {verdict.cheaper} is certainly faster than {other} {since}, {before}."
     return (
         f"Crossover: {verdict.cheaper} is faster than {other} from about {axis}={verdict.since} on (certainly from "

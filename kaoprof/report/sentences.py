@@ -6,7 +6,7 @@ from kaoprof.layer_records import ProfileRecord
 from kaoprof.records import Protocol, Record, Row
 from kaoprof.report.limits import reason_of
 from kaoprof.stats import Estimate
-from kaoprof.units import counted, format_bytes, format_ratio, format_seconds, three_digits
+from kaoprof.units import counted, format_bytes, format_percent, format_ratio, format_seconds, three_digits
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
 UNSURE = 2.0  # an interval whose ends differ by more than this factor is no answer
@@ -21,18 +21,6 @@ AGREE = (
     "'=': closed form and torch's dispatcher count the same MACs and FLOPs, and fvcore so many MACs where it can (it "
     "was taught what fused attention costs). '!': they do not. '>': some operations have no rule, so it is more."
 )
-AGREE_ON_CODE = (
-    "'=': torch's dispatcher and fvcore count the same MACs; code has no closed form. '!': they do not. '>': some "
-    "operations have no rule, so it is more. No mark: fvcore cannot count it."
-)
-
-
-def agreement_of(record: ProfileRecord) -> list[str]:
-    """What the marks behind a profile's MACs mean; nothing where nothing was counted."""
-    totals = [model.total for model in record.models]
-    if all(total.macs_counted is None for total in totals):
-        return []
-    return [AGREE if any(total.macs_analytic is not None for total in totals) else AGREE_ON_CODE]
 
 
 def forced_of(protocol: Protocol) -> tuple[str, ...]:
@@ -149,7 +137,8 @@ def _limit(record: Record, best: Standing) -> str | None:
     if share >= ARITHMETIC_BOUND or latency.high / latency.low > UNSURE:
         return None
     return (
-        f"At the {throughput / 1e9:.0f} GFLOP/s of a large product its MACs would take {share:.1%} of its time; the "
+        f"At the {throughput / 1e9:.0f} GFLOP/s of a large product its MACs would take "
+        f"{format_percent(share, '.1%')} of its time; the "
         "rest goes elsewhere: to memory, elementwise arithmetic and the overhead of calls."
     )
 

@@ -1,5 +1,6 @@
 """A table of texts with a title and sentences, and how it looks on a terminal, in Markdown and in LaTeX."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 UNKNOWN = "-"
+MINUS = re.compile(r"(?<![\w.)}$-])-(?=\d)")  # what stands before a figure and after none
 COLUMN_PT = 240.0  # of a paper with two columns: from 237 (IEEE's computer vision conferences) to 252 (its journals)
 CHARACTER_PT = 4.1  # mean of a name or a figure in \footnotesize; measured: 3.9
 GAP_PT = 6.0  # between columns: twice LaTeX's \tabcolsep
@@ -58,11 +60,16 @@ def sheet_to_latex(sheet: Sheet, columns: str | None = None) -> str:
     Needs only the package booktabs. `columns` are LaTeX's, where text must break.
     """
     kinds = columns or "l" * sheet.names + "r" * (len(sheet.headers) - sheet.names)
-    rows = [" & ".join(map(escape_sentence, row)) + r" \\" for row in sheet.rows]
+    rows = [" & ".join(map(_in_latex, row)) + r" \\" for row in sheet.rows]
     named = sheet.title.split(" ")[0].endswith(":")  # a run's name, which stays as it is
     title = escape_sentence(f"{sheet.title if named else sheet.title[:1].upper() + sheet.title[1:]}.")
-    notes = " ".join(map(escape_sentence, sheet.notes))
+    notes = " ".join(map(_in_latex, sheet.notes))
     return booktabs(title, kinds, sheet.headers, rows, notes, "table" if _fits_a_column(sheet) else WIDE)
+
+
+def _in_latex(text: str) -> str:
+    """A cell or a sentence; a minus is a sign of mathematics, a hyphen is none."""
+    return MINUS.sub("$-$", escape_sentence(text))
 
 
 def _fits_a_column(sheet: Sheet) -> bool:

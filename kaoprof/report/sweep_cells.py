@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from kaoprof.findings import Standing, standings
 from kaoprof.records import Case, Record, Row
 from kaoprof.report.cells import PREDICTED, cells_of
+from kaoprof.report.grid_cells import UNSURE, tells_nothing
 from kaoprof.report.sheets import UNKNOWN, Sheet
 from kaoprof.scaling import Growth, Line, growths, lines_of
 
@@ -38,8 +39,7 @@ def sheets_of(record: Record) -> list[Sheet]:
     shown = groups[:MOST_TABLES]
     sheets = [_sheet(record, lines) for lines in shown]
     hidden = len(record.rows) - sum(len(line.rows) for lines in shown for line in lines)
-    notes = _notes(record, hidden)
-    return [*sheets[:-1], replace(sheets[-1], notes=notes)]
+    return [*sheets[:-1], replace(sheets[-1], notes=_notes(record, sheets, hidden))]
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Line]]:
@@ -100,7 +100,8 @@ def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
     for size in sorted(line.rows, reverse=True):
         one = standing[line.rows[size].case]
         if one.speedup is not None:
-            return cells_of(one).speedup + (f" ({size})" if size != largest else "")
+            shown = UNKNOWN if tells_nothing(one.speedup) else cells_of(one).speedup
+            return shown + (f" ({size})" if size != largest else "")
     return UNKNOWN
 
 
@@ -132,8 +133,9 @@ def _interval(growth: Growth, quantity: str) -> str:
     return f"{law.low:.2f}-{law.high:.2f}"
 
 
-def _notes(record: Record, hidden: int) -> tuple[str, ...]:
+def _notes(record: Record, sheets: Sequence[Sheet], hidden: int) -> tuple[str, ...]:
     notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
+    notes += [UNSURE] if any(row[-1].startswith(UNKNOWN) for sheet in sheets for row in sheet.rows) else []
     notes += _failures(record)
     notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
     return tuple(notes)

@@ -173,3 +173,8 @@ def test_under_strict_a_wrong_closed_form_exits_with_1(monkeypatch, capsys):
     assert "derived - formula = -1" in " ".join(captured.out.split())
     assert "warning: NO PROOF of MACs" in captured.err
     assert run(["explain", "kao_qkv", "--strict"]) == 1
+
+
+def test_lines_in_a_pipe_end_where_their_text_ends(capsys):
+    assert run(["explain", "nonlocal"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line != line.rstrip()] == []

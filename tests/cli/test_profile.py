@@ -55,3 +55,21 @@ def test_counting_without_measuring_runs_nothing(capsys):
     assert total["macs_counted"] == total["macs_fvcore"] == "281119392"
     assert int(total["peak_bytes_predicted"]) > 0
     assert total["peak_bytes_measured"] == total["latency_s"] == ""
+
+
+NAMED = """\
+schema: 1
+name: named
+input: {channels: 3, size: [8, 8]}
+layers:
+  - {type: block, name: stage1, layers: [{type: conv, out: 4, kernel: 3}]}
+  - {type: block, layers: [{type: conv, out: 5, kernel: 3}]}
+"""
+
+
+def test_a_block_is_shown_by_its_name(tmp_path, capsys):
+    path = tmp_path / "named.yaml"
+    path.write_text(NAMED)
+    assert run(["profile", str(path), "--analytic", "--format", "csv"]) == 0
+    types = {row["layer"]: row["type"] for row in rows_of(capsys.readouterr().out)}
+    assert (types["layers.0"], types["layers.1"]) == ("stage1", "block")

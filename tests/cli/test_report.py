@@ -1,11 +1,14 @@
 """`kaoprof report`: every format from every kind of file, and every wrong request one line."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from diffs import made_run
+from explained import explanation
 from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
@@ -33,7 +36,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     kinds = {
         "grid": grid_record(), "cell": measured_record(), "paper": analytic_record(),
-        "profile": profile_record(model("small", 0.01), model("fast", 0.005)), "fit": fitted(),
+        "profile": profile_record(model("small", 0.01), model("fast", 0.005)), "fit": fitted(), "more": fitted(),
     }  # fmt: skip
     for name, record in kinds.items():
         Path(f"{name}.json").write_text(dumps(record), encoding="utf-8")
@@ -64,6 +67,46 @@ def test_without_a_target_it_is_shown_in_80_columns(name, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 5
     assert max(map(len, lines)) <= 80
+
+
+RECORDED = {
+    "explain": ["explain", "kao_qkv", "--projection", "none"],
+    "fit": ["fit", "--memory", "1GiB", "--operators", "kao_qkv"],
+    "cross": ["fit", "--cross", "kao_kv,kao_qkv"],
+    "diff": ["diff", "old.json", "new.json", "--fail-above", "5%"],
+    "reproduction": ["reproduce", "--analytic"],
+}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("kind", RECORDED)
+def test_what_a_command_wrote_is_shown_and_written_again(kind, capsys):
+    for name, slower in (("old", None), ("new", {"kao_kv:matmul": 2.0})):
+        Path(f"{name}.json").write_text(dumps(made_run(slower=slower)), encoding="utf-8")
+    run([*RECORDED[kind], "-o", "first.json", "-o", "first.md"])
+    shown = capsys.readouterr().out
+    assert json.loads(Path("first.json").read_bytes())["kind"] == kind
+    assert report("first.json") == 0
+    assert capsys.readouterr().out == shown
+    assert report("first.json", "--to", "again.json", "--to", "again.md") == 0
+    assert Path("again.md").read_bytes() == Path("first.md").read_bytes()
+    assert json.loads(Path("again.json").read_bytes()) == json.loads(Path("first.json").read_bytes())
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("record", "changed"),
+    [
+        (explanation(), ('"macs"', '"max"')),
+        (explanation(), ('"derivation"', '"guess"')),
+        (fitted(), ('"memory"', '"money"')),
+    ],
+    ids=["quantity", "method", "budget"],
+)
+def test_words_that_no_command_writes_are_the_files_fault(record, changed, capsys):
+    Path("odd.json").write_text(dumps(record).replace(*changed), encoding="utf-8")
+    assert report("odd.json") == 1
+    assert "odd.json: this record is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")
@@ -141,6 +184,7 @@ def test_only_some_cells(capsys):
         (["profile.json", "--x", "h"], 2, "is for runs of compare and sweep"),
         (["profile.json", "--plot", "roofline", "--to", "x.svg"], 2, "--plot: is for runs of compare and sweep"),
         (["grid.json", "--plot", "roofline"], 2, "no terminal shows a roofline"),
+        (["fit.json", "more.json"], 2, "records of fit are reported one at a time"),
         (["fit.json", "--to", "x.png"], 2, "no format is known for the suffix '.png'"),
     ],
 )
@@ -182,7 +226,10 @@ def test_figures_that_cannot_be_are_the_files_fault(capsys):
     )
     Path("odd.json").write_text(dumps(replace(grid_record(), rows=rows)), encoding="utf-8")
     assert report("odd.json", "--to", "x.html") == 1
-    assert "odd.json: row 1: a latency that is not positive and finite cannot be" in capsys.readouterr().err
+    assert (
+        "odd.json: this record is damaged: Expected `float` >= 1e-12 - at `$.rows[0].latency."
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

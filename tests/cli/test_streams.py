@@ -1,5 +1,6 @@
 """Output that goes nowhere, is full, or lacks a sign: nothing measured is lost, and nobody sees a traceback."""
 
+import json
 import os
 import subprocess
 import sys
@@ -42,12 +43,44 @@ def test_results_are_printed_also_when_stderr_is_gone(where):
     assert "kao_qkv:sdpa" in done.stdout
 
 
+def explain_somebodys(name):
+    sizes = ["--input", "b,3", "--at", "b=7"]
+    return run(["explain", f"somebodys:{name}", *sizes, "--allow-import", "--format", "json"])
+
+
+def test_what_somebodys_code_prints_is_no_result(capfd):
+    assert explain_somebodys("Prints") == 0
+    told = capfd.readouterr()
+    assert json.loads(told.out)["kind"] == "explain"
+    assert "a module that talks" in told.err
+    assert "a module that writes" in told.err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ExitsPolitely", "its code raises SystemExit"),
+        ("Unspeakable", "does not run: no message"),
+        ("Elsewhere", "Linear is called in another thread"),
+        ("sys.gettrace", "the factory made 'NoneType', not a torch.nn.Module"),
+    ],
+)
+def test_somebodys_code_cannot_end_it_without_a_word(name, message, capfd):
+    assert explain_somebodys(name) in (1, 2)
+    told = capfd.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert message in line
+
+
 def test_wrong_usage_keeps_its_exit_code_without_a_stderr():
     assert shell(f"{kaoprof('compare', '--h', '0')} 2>&-").returncode == 2
 
 
 def test_ctrl_c_while_modules_are_imported_ends_it_like_any_other(tmp_path):
-    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "typer.py").write_text(
+        "import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nfinally:\n    time.sleep(20)\n"
+    )  # a library that does not go at once
     done = shell(kaoprof("--help"), PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "kaoprof: interrupted\n")
 

@@ -7,7 +7,7 @@ from samples import measured_record
 from kaoprof.findings import standings
 from kaoprof.records import Deviation, Traffic
 from kaoprof.report.columns import COLUMNS, views
-from kaoprof.report.limits import WHY_NOT, ceilings_sentence, limits_of, reason_of, rows_of
+from kaoprof.report.limits import NOT_RECORDED, ceilings_sentence, limits_of, reason_of, rows_of
 from kaoprof.report.sentences import meaning_of, protocol_of
 
 
@@ -58,7 +58,8 @@ def test_who_waits_for_the_systems_memory_is_named():
         record = with_row(record, name, latency=told)
     (cell,) = standings(record).values()
     said = (
-        "The system's share of the processor time, for memory new at every call: nonlocal:sdpa 57% (8,192 page faults)."
+        "The system's share of the processor time, for memory new at every call: "
+        "nonlocal:sdpa 57 % (8,192 page faults)."
     )
     assert limits_of(rows_of(cell))[1] == said
     first = next(view for view in views(record) if view.standing.row.case.name == "nonlocal:sdpa")
@@ -84,7 +85,7 @@ def test_attention_errors_energy_and_compilation_are_told_where_there_are_any():
         "Fused attention ran as: flash.",
         (
             "Largest error against fp64, of the largest value: nonlocal:sdpa 4.9e-07, kao_kv:matmul 4.9e-07. "
-            f"Not compared with fp64: kao_qkv:matmul ({WHY_NOT})."
+            f"Not compared with fp64: kao_qkv:matmul ({NOT_RECORDED})."
         ),
         "Energy of a call, idle power included: kao_qkv:matmul 12.3 mJ.",
         "Compiling took, outside the samples: kao_kv:matmul 2.00 s (in pieces: 1 graph break), kao_qkv:matmul 4.50 s.",
@@ -100,12 +101,23 @@ def test_attention_errors_energy_and_compilation_are_told_where_there_are_any():
     )
 
 
+def test_who_is_not_compared_for_the_same_reason_stands_together():
+    reasons = {"nonlocal:matmul": "too slow", "kao_kv:matmul": "it changes its input", "kao_qkv:matmul": "too slow"}
+    record = measured_record()
+    for name, why in reasons.items():
+        record = with_row(record, name, deviation=Deviation(largest=None, rms=None, not_compared=why))
+    (cell,) = standings(record).values()
+    said = "Not compared with fp64: kao_kv:matmul (it changes its input); kao_qkv:matmul (too slow)."
+    assert limits_of(rows_of(cell))[1].endswith(said)  # the explicit attention of this record ran out of memory
+
+
 def test_a_graph_that_is_replayed_is_as_exact_as_its_eager_row():
     record = with_row(measured_record(), "kao_qkv:matmul", deviation=None)
-    (cell,) = standings(record).values()
-    renamed = [(name.replace("kao_qkv:matmul", "kao_qkv:matmul+graph"), row) for name, row in rows_of(cell)]
-    assert "Not compared" in limits_of(rows_of(cell))[1]
-    assert "Not compared" not in limits_of(renamed)[1]
+    eager = next(row for row in record.rows if row.case.name == "kao_qkv:matmul")
+    replayed = with_row(record, eager.case.name, case=replace(eager.case, implementation="matmul+graph"))
+    for known, lacking in ((record, True), (replayed, False)):
+        (cell,) = standings(known).values()
+        assert ("Not compared" in limits_of(rows_of(cell))[1]) is lacking
 
 
 def test_floors_name_what_they_rest_on():

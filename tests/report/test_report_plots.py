@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from msgspec.structs import replace
-from profile_samples import model
+from profile_samples import code, model, trained
 from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record
 
@@ -102,6 +102,35 @@ def test_a_single_cell_is_drawn_as_bars_with_the_reason_where_nothing_was_measur
 def test_a_profile_is_drawn_by_layer():
     found = texts(to_svg([plot_layers(profile_record(model("small", 0.01)))]))
     assert {"stem conv", "body block", "MACs", "time", "peak memory (KiB)"} <= set(found)
+
+
+def test_a_peak_between_the_layers_is_drawn_too():
+    figure = plot_layers(profile_record(code("mine", 0.01)))  # two layers: its own operations, and a list of modules
+    memory = figure.axes[2]
+    (inside,) = memory.patches
+    (whole,) = memory.lines
+    assert inside.get_width() == 160  # KiB, of the fullest module in the list
+    assert list(whole.get_xdata()) == [500, 500]
+    assert memory.get_xlim() == (0, 525)
+    assert [text.get_text() for text in memory.texts] == ["not known"]
+    assert memory.get_xlabel() == "peak memory (KiB)\ndashed: model 500 KiB"
+
+
+def test_where_nothing_is_known_a_panel_says_so_and_has_no_axis():
+    timeless = plot_layers(trained(model("small", 0.01))).axes[1]
+    assert [text.get_text() for text in timeless.texts] == ["not timed in training"]
+    assert list(timeless.get_xticks()) == []
+    unknown = {"peak_bytes_measured": None, "peak_bytes_predicted": None, "latency_share": None}
+    layers = tuple(replace(row, **unknown) for row in model("small", 0.01).layers)
+    figure = plot_layers(profile_record(replace(model("small", 0.01), layers=layers, latency=None)))
+    said = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert said == [[], ["not measured"], ["not known"]]
+    assert [len(axes.get_xticks()) for axes in figure.axes[1:]] == [0, 0]
+
+
+def test_peaks_that_were_only_predicted_are_called_so():
+    memory = plot_layers(trained(model("small", 0.01))).axes[2]
+    assert memory.get_xlabel() == "predicted peak memory (KiB)\ndashed: model 250 KiB"
 
 
 @pytest.mark.parametrize("name", [r"$\frac{1}{0}$", "a$b", "$$", r"\input{x}", "_^_", "x\ny", r"\$x", "模型"])

@@ -18,6 +18,7 @@ from kaoprof.report.grid import NamedRun, grid_of, narrowed
 from kaoprof.report.grid_console import grid_to_console
 from kaoprof.report.markdown import to_markdown
 from kaoprof.report.report_files import GRID_FORMATS, Sheaf
+from kaoprof.report.sweep_console import sweep_to_console
 from kaoprof.report.terminal_plot import plot_to_console
 
 
@@ -130,6 +131,43 @@ def test_an_analytic_grid_shows_maps_and_no_time():
     text = written("tex", replace(analytic_record(), rows=tuple(sizes)))
     assert "MACs & Map & MACs & Map & MACs & Map" in text
     assert "Latency" not in text
+
+
+def unsure(record):
+    """The record with kao_qkv from a twentieth to five times the baseline's time: nobody knows which is faster."""
+    baseline = {row.case.spatial: row.latency for row in record.rows if row.case.name == "nonlocal:sdpa"}
+
+    def scattered(row):
+        if row.case.operator != "kao_qkv":
+            return row
+        times = zip(baseline[row.case.spatial].samples_s, (0.05, 5.0) * 5, strict=True)
+        samples = tuple(seconds * factor for seconds, factor in times)
+        return replace(row, latency=replace(row.latency, samples_s=samples))
+
+    return replace(record, rows=tuple(map(scattered, record.rows)))
+
+
+@pytest.mark.parametrize("form", ["screen", "md", "tex", "sweep"])
+def test_a_speedup_that_may_be_a_loss_is_not_given(form):
+    record = unsure(grid_record())
+    if form == "sweep":
+        text, mark = on_screen(sweep_to_console(record, 80)), "kao_qkv:"
+    elif form == "screen":
+        text, mark = on_screen(grid_to_console(grid_of(runs(record)))), "kao_qkv:"
+    else:
+        text, mark = written(form, record), "kao\\_qkv:" if form == "md" else "14 & "
+    row = next(line for line in text.splitlines() if mark in line)
+    assert row.rstrip(" |\\").endswith(" -")
+    assert "contains 1 and is wider than the speedup" in " ".join(text.split())
+    assert "contains 1" not in written("md", grid_record())
+
+
+def test_what_growth_tables_have_in_common_is_told_once():
+    record = grid_record()
+    wider = tuple(replace(row, case=replace(row.case, c=64)) for row in record.rows)
+    text = written("tex", replace(record, rows=record.rows + wider))
+    assert text.count("Growth with h") == 2
+    assert text.count("Exponents by regression") == 1
 
 
 def test_digits_come_from_the_spread():

@@ -6,8 +6,11 @@ from msgspec.structs import replace
 from rich.console import Console
 from samples import analytic_record, grid_record
 
-from kaoprof.report.scaling_cells import scaling_sheets
-from kaoprof.report.sheets import sheet_to_console, sheet_to_latex, sheet_to_markdown
+from kaoprof.fit_records import TimedRatio
+from kaoprof.race_verdict import race_row
+from kaoprof.report.scaling_cells import scaling_sheets, sentence_of
+from kaoprof.report.sheets import Sheet, sheet_to_console, sheet_to_latex, sheet_to_markdown
+from kaoprof.scaling import Crossover, lines_of
 
 OVERHEAD_S = 5e-5
 
@@ -66,6 +69,39 @@ def _resized(size):
     for row in analytic_record().rows:
         case = replace(row.case, spatial=(size, size))
         yield replace(row, case=case, analytic=analytic(case))
+
+
+def test_an_interval_of_points_that_scatter_is_no_exponent():
+    from kaoprof.report.scaling_cells import _latency_cells
+    from kaoprof.scaling import Law
+
+    scattered = Law(quantity="latency", source="measured", theory=2, sizes=(7, 14, 28), low=-25.88, high=28.61,
+                    objection="the points scatter")  # fmt: skip
+    assert _latency_cells(scattered) == ("-", "-")
+
+
+def test_orders_in_brackets_are_explained_only_where_there_are_any():
+    assert any(note.startswith("In brackets") for note in grown().notes)
+    bare = tuple(row for row in grid_record(sizes=(7, 14, 28)).rows if row.case.name == "kao_qkv:matmul")
+    (sheet,) = scaling_sheets(bare)
+    assert not any("bracket" in note or "(2)" in note for note in sheet.notes)
+
+
+def test_faster_at_the_largest_size_alone_is_no_range():
+    ratios = [TimedRatio(size=size, first="a", second="b", ratio=ratio, low=low, high=high, samples=10)
+              for size, ratio, low, high in ((14, 1.0, 0.5, 2.0), (28, 3.0, 2.0, 4.0))]  # fmt: skip
+    line = lines_of(grid_record(sizes=(7, 14, 28)).rows)[0]
+    crossing = Crossover(line=line, verdict=race_row("a", "b", "h", ratios))
+    assert (
+        sentence_of(crossing)
+        == "No crossover: b is certainly faster than a at h=28, at no smaller one certainly slower."
+    )
+
+
+def test_a_minus_is_one_in_latex_and_a_range_stays_one():
+    cells = ("a-b:c", "-0.5 (-1.2 to 0.3)", "7-28", "-")
+    sheet = Sheet(title="changes", headers=("operator", "k", "at", "time"), rows=(cells,), notes=())
+    assert r"a-b:c & $-$0.5 ($-$1.2 to 0.3) & 7--28 & - \\" in sheet_to_latex(sheet)
 
 
 def test_one_size_has_no_table():
