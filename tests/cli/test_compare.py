@@ -225,7 +225,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, capsys, monkeypatch):
 def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(tmp_path):
     path = tmp_path / "run.json"
     assert run(["env", "--device", "cpu", "--threads", "1"]) == 0  # what is busy later then measures rows, not ceilings
-    process = kaoprof_process("compare", "--h", "64", "--c", "8", "--budget", "20s", "--threads", "1",
+    process = kaoprof_process("compare", "--h", "64", "--c", "8", "--budget", "14s", "--threads", "1",
                               "--operators", "nonlocal:matmul,kao_qkv:matmul", "-o", str(path))  # fmt: skip
     child = wait_for_busy_child(process.pid)
     os.kill(child, signal.SIGKILL)
