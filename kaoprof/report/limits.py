@@ -11,7 +11,7 @@ from kaoprof.stats import estimate, median_beside
 from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
-NOT_RECORDED = "why is not recorded"  # of an older record
+NOT_RECORDED = "the reason was not recorded"  # of an older record
 BOUND = "Bound: what takes longest of what this implementation launches, moves and computes."
 SYSTEM_SHARE = 0.2  # of the processor time: from here on the system's work is worth naming
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
