@@ -7,7 +7,7 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 
-hypothesis.settings.register_profile("kaoprof", deadline=None, max_examples=40, derandomize=True)
+hypothesis.settings.register_profile("kaoprof", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("kaoprof")
 
 
