@@ -7,7 +7,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch._prims_common import suggest_memory_format
 
 from kaoprof.count.onednn import multiplies_in_blocks
 from kaoprof.count.tensor_bytes import REDUCED, SINGLE_BYTES, bytes_of
@@ -19,11 +18,6 @@ IMAGES = 4  # axes
 def copy_of_first(x: Tensor, *_: object, **__: object) -> Size:
     """A kernel that works on a contiguous tensor copies one that is not, as after a transposition."""
     return 0 if x.is_contiguous() else bytes_of(x)
-
-
-def format_of(x: Tensor) -> torch.memory_format:
-    """The order in which a kernel that knows several takes the tensor to lie: channels innermost, or plainly."""
-    return suggest_memory_format(x)
 
 
 def is_innermost(x: Tensor) -> bool:

@@ -75,11 +75,6 @@ def log_sum_exp(x: Tensor, dims: list[int], *_: Any, **__: Any) -> Size:
     return bytes_of(x) + x.numel() // reduced * x.element_size()
 
 
-def running_sum(x: Tensor, *_: Any, dtype: torch.dtype | None = None, **__: Any) -> Size:
-    """A running sum, or a norm, in another dtype is one of a copy in it."""
-    return sum_in_other_dtype(x, dtype=dtype)
-
-
 def magnitude(x: Tensor, *_: Any, **__: Any) -> Size:
     """That of complex numbers is computed as if it were complex, too."""
     return bytes_of(x) if x.is_complex() else 0

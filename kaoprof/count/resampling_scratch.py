@@ -9,14 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
+from torch._prims_common import suggest_memory_format
 
-from kaoprof.count.layout_copies import copy_of_first, format_of, is_innermost
+from kaoprof.count.layout_copies import copy_of_first, is_innermost
 from kaoprof.count.tensor_bytes import bytes_of
 from kaoprof.dims import Size
 
-SMALL_MAP = (
-    128  # height and width together: up to this a map is computed with its channels innermost, wherever they lie
-)
+SMALL_MAP = 128  # height and width together: up to it channels are brought innermost, wherever they lie
 FEW_CHANNELS = 3  # up to so many, a large map whose channels lie innermost is computed as any other
 INDEX_BYTES = 8
 NEAREST_TAPS, LINEAR_TAPS, CUBIC_TAPS = 1, 2, 4  # neighbours along each axis
@@ -65,11 +64,11 @@ def gradient_where_it_lies(grad: Tensor, x: Tensor, *rest: Any, **__: Any) -> Si
     What lies otherwise is copied: the gradient itself, the result, and where there are any the indices of a maximum.
     """
     copied = unless_in_order(grad)
-    if format_of(x) == format_of(grad):
+    if suggest_memory_format(x) == suggest_memory_format(grad):
         return copied
     return copied + bytes_of(x) + sum(bytes_of(tensor) for tensor in rest if isinstance(tensor, Tensor))
 
 
 def unless_in_order(x: Tensor, *_: Any, **__: Any) -> Size:
     """A kernel that knows both orders copies what lies in neither."""
-    return 0 if x.is_contiguous(memory_format=format_of(x)) else bytes_of(x)
+    return 0 if x.is_contiguous(memory_format=suggest_memory_format(x)) else bytes_of(x)

@@ -25,6 +25,7 @@ from kaoprof.count.layout_copies import (
     gelu_backward,
     half_precision_mean,
     safe_softmax,
+    sum_in_other_dtype,
 )
 from kaoprof.count.product_scratch import added_product_scratch, product_gap, product_scratch
 from kaoprof.count.reduction_scratch import (
@@ -36,7 +37,6 @@ from kaoprof.count.reduction_scratch import (
     log_sum_exp,
     magnitude,
     promoted,
-    running_sum,
     summed,
 )
 from kaoprof.count.resampling_scratch import (
@@ -75,7 +75,7 @@ CPU_SCRATCH: dict[Any, Callable[..., Size]] = {
     aten.convolution_backward: convolution_backward_scratch,
     aten.mean: half_precision_mean,
     aten.sum: summed,
-    **dict.fromkeys((aten.cumsum, aten.linalg_vector_norm), running_sum),
+    **dict.fromkeys((aten.cumsum, aten.linalg_vector_norm), sum_in_other_dtype),
     aten.logsumexp: log_sum_exp,
     **dict.fromkeys((aten.max, aten.min), greatest_of_all),
     **dict.fromkeys((aten.abs, aten.angle), magnitude),

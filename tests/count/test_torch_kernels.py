@@ -14,7 +14,7 @@ from kaoprof.measure.meters import CpuMeters
 aten = torch.ops.aten
 DTYPES = [torch.float32, torch.bfloat16]
 B, C, H, W = 2, 8, 26, 30
-HALF_COLUMNS = (torch.ones(4, 3, dtype=torch.bfloat16).mT,)
+HALF_COLUMNS = torch.ones(4, 3, dtype=torch.bfloat16).mT
 ONE, TWO, THREE = [1, 1], [2, 2], [3, 3]
 LAYOUTS = {
     "in order": lambda x: x,
@@ -139,7 +139,7 @@ def test_a_product_of_three_and_its_gradients(lacks):
 @pytest.mark.parametrize(("operation", "args", "named"), [
     (aten._euclidean_dist.default, (torch.ones(3, 4), torch.ones(3, 4)), "_euclidean_dist"),
     (aten.median.dim, (torch.ones(3, 4), 1), "median"),
-    (aten.index_add.default, (*HALF_COLUMNS, 0, torch.arange(3), *HALF_COLUMNS), "index_add"),
+    (aten.index_add.default, (HALF_COLUMNS, 0, torch.arange(3), HALF_COLUMNS), "index_add"),
     (aten.index_add.default, (torch.ones(4, 3).mT, 0, torch.arange(3), torch.ones(3, 4)), None),
     (aten.relu.default, (torch.ones(3, 4),), None),  # element by element
     (aten.amax.default, (torch.ones(3, 4),), None),  # a reduction
