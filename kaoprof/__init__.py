@@ -5,18 +5,18 @@ What Python programs use stands here under short names; each is imported when it
 
 TYPE_CHECKING = False  # typing's own takes milliseconds to import, in which no Ctrl-C can be heeded yet
 if TYPE_CHECKING:
+    from kaoprof.comparing.cases import Options
+    from kaoprof.comparing.run import compare
     from kaoprof.dims import AttentionOptions
     from kaoprof.errors import KaoprofError
-    from kaoprof.explaining import ExplainRequest, explain
-    from kaoprof.fit_runs import FitRequest
-    from kaoprof.fit_runs import run_cross as cross
-    from kaoprof.fit_runs import run_fit as fit
-    from kaoprof.model_profiling import ModelOptions, profile
-    from kaoprof.profiling import compare
-    from kaoprof.requests import Options
-    from kaoprof.runs import load_runs
-    from kaoprof.sweep_plan import sweep_plan as plan_sweep
-    from kaoprof.sweeping import Sweep
+    from kaoprof.explaining.run import ExplainRequest, explain
+    from kaoprof.fitting.run import FitRequest
+    from kaoprof.fitting.run import run_cross as cross
+    from kaoprof.fitting.run import run_fit as fit
+    from kaoprof.profiling.run import ModelOptions, profile
+    from kaoprof.records.reading import load_runs
+    from kaoprof.records.sweep import sweep_plan as plan_sweep
+    from kaoprof.sweeping.run import Sweep
     from kaoprof.version import __version__
 
 __all__ = [
@@ -40,19 +40,19 @@ __all__ = [
 _PLACES = {
     "__version__": "version:__version__",
     "AttentionOptions": "dims:AttentionOptions",
-    "ExplainRequest": "explaining:ExplainRequest",
-    "FitRequest": "fit_runs:FitRequest",
+    "ExplainRequest": "explaining.run:ExplainRequest",
+    "FitRequest": "fitting.run:FitRequest",
     "KaoprofError": "errors:KaoprofError",
-    "ModelOptions": "model_profiling:ModelOptions",
-    "Options": "requests:Options",
-    "Sweep": "sweeping:Sweep",
-    "compare": "profiling:compare",
-    "cross": "fit_runs:run_cross",
-    "explain": "explaining:explain",
-    "fit": "fit_runs:run_fit",
-    "load_runs": "runs:load_runs",
-    "plan_sweep": "sweep_plan:sweep_plan",
-    "profile": "model_profiling:profile",
+    "ModelOptions": "profiling.run:ModelOptions",
+    "Options": "comparing.cases:Options",
+    "Sweep": "sweeping.run:Sweep",
+    "compare": "comparing.run:compare",
+    "cross": "fitting.run:run_cross",
+    "explain": "explaining.run:explain",
+    "fit": "fitting.run:run_fit",
+    "load_runs": "records.reading:load_runs",
+    "plan_sweep": "records.sweep:sweep_plan",
+    "profile": "profiling.run:profile",
 }
 
 

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from kaoprof.explanations import Explanation, Formula, ProofLine, Share
+from kaoprof.records.explain import Explanation, Formula, ProofLine, Share
 
 
 def formula(quantity, text, *, latex=None, here=None, order="O(h^2 c)", value=1000, candidates=1, **rest):

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 from samples import measured_record
 
-from kaoprof.layer_records import OWN, LayerRow, ModelProfile, ProfileRecord
-from kaoprof.records import Deviation, Latency, Traffic
+from kaoprof.records.compare import Deviation, Latency, Traffic
+from kaoprof.records.profile import OWN, LayerRow, ModelProfile, ProfileRecord
 
 KIB = 1024
 

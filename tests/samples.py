@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from kaoprof.profiling import analytic
-from kaoprof.records import (
+from kaoprof.comparing.run import analytic
+from kaoprof.records.compare import (
     Case,
     Ceilings,
     Copy,

@@ -5,11 +5,11 @@ import os
 from msgspec.structs import replace
 from samples import measured_record
 
-from kaoprof.measure.plan import Measurement
-from kaoprof.profiling import analytic
-from kaoprof.records import Case, Counted, Latency, Row
-from kaoprof.requests import Options
-from kaoprof.sweep_plan import sweep_plan
+from kaoprof.comparing.cases import Options
+from kaoprof.comparing.run import analytic
+from kaoprof.measuring.plan import Measurement
+from kaoprof.records.compare import Case, Counted, Latency, Row
+from kaoprof.records.sweep import sweep_plan
 
 ENVIRONMENT = measured_record().environment
 PROTOCOL = replace(measured_record().protocol, spent_s=0.0)
@@ -110,7 +110,7 @@ def counted_by_formula(record, device, _options, _notify):
 
 
 def fake_measuring(patch, session):
-    """Lets `kaoprof.sweeping` measure with a fake session: `patch(name, value)` sets an attribute of that module."""
+    """Lets `kaoprof.sweeping.run` measure with a fake session: `patch(name, value)` sets an attribute there."""
     patch("open_session", lambda *_: session)
     patch("protocol_of", lambda *_, **__: replace(PROTOCOL, throughput_flops=session.throughput_flops))
     patch("find_device", lambda name: "cpu" if name == "auto" else name)
@@ -119,7 +119,7 @@ def fake_measuring(patch, session):
 
 def sweep_in_a_process(journal, heights):
     """What the process that is killed at random moments runs: a real sweep, a fake session."""
-    from kaoprof import sweeping
+    from kaoprof.sweeping.run import run as sweeping
 
     fake_measuring(lambda name, value: setattr(sweeping, name, value), FakeSession())
     heights = tuple(range(1, heights + 1))

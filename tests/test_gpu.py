@@ -4,18 +4,18 @@ import pytest
 import torch
 
 import kaoprof
-from kaoprof.build import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
+from kaoprof.bench.caches import Flusher
+from kaoprof.bench.meters import CudaMeters
+from kaoprof.bench.variants import captured
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
 from kaoprof.errors import MeasurementError
-from kaoprof.findings import standings
-from kaoprof.measure.caches import Flusher
-from kaoprof.measure.child import Child, ChildLost, SubjectFailed
-from kaoprof.measure.messages import Request, preparation
-from kaoprof.measure.meters import CudaMeters
-from kaoprof.measure.variants import captured
-from kaoprof.measuring import describe_environment, find_device
-from kaoprof.model_profiling import ModelOptions, profile
+from kaoprof.findings.operators import standings
+from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
+from kaoprof.measuring.messages import Request, preparation
+from kaoprof.measuring.run import describe_environment, find_device
+from kaoprof.profiling.run import ModelOptions, profile
+from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda:0"

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 import kaoprof
-from kaoprof.fit_runs import run_fit
-from kaoprof.sweep_plan import sweep_plan
+from kaoprof.fitting.run import run_fit
+from kaoprof.records.sweep import sweep_plan
 
 
 @pytest.mark.parametrize("name", kaoprof.__all__)

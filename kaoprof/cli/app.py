@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from kaoprof.cli.commands import Commands
+from kaoprof.cli.command_table import Commands
 from kaoprof.cli.complaints import complain
 from kaoprof.cli.interrupts import INTERRUPTED, heed_interrupts, ignore_interrupts
 from kaoprof.cli.streams import let_go, steady_streams

@@ -8,8 +8,8 @@ from typing import Any
 
 from kaoprof.cli.renderings import Rendering
 from kaoprof.errors import OutputError, UsageError, did_you_mean
-from kaoprof.records import dumps
-from kaoprof.report.formats import FORMATS, format_of
+from kaoprof.records.compare import dumps
+from kaoprof.reporting.kinds import FORMATS, format_of
 
 SHOWN_CHARACTERS = 100  # of a name that is too long to be one
 

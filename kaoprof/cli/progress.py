@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kaoprof.measure.plan import Progress
-from kaoprof.measuring import ProgressCallback
+from kaoprof.measuring.plan import Progress
+from kaoprof.measuring.run import ProgressCallback
 from kaoprof.units import format_seconds
 
 CLEAR_LINE = "\r\x1b[2K"

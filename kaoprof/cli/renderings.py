@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kaoprof.report.formats import EXPLAIN_FORMATS, FIT_FORMATS, FORMATS, PROFILE_FORMATS
+from kaoprof.reporting.kinds import EXPLAIN_FORMATS, FIT_FORMATS, FORMATS, PROFILE_FORMATS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,10 +35,10 @@ class Rendering(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare_rendering() -> Rendering:
     """For the record of `compare`."""
-    from kaoprof.findings import sound, warnings_of
+    from kaoprof.findings.operators import sound, warnings_of
 
     def console(record: Any, width: int) -> "RenderableType":
-        from kaoprof.report.console import to_console
+        from kaoprof.reporting.console import to_console
 
         return to_console(record, width)
 
@@ -65,11 +65,11 @@ def _after_compare(record: Any) -> str:
 
 def sweep_rendering(journal: Path) -> Rendering:
     """For the record of `sweep`, whose journal is named in what comes next."""
-    from kaoprof.findings import sound
-    from kaoprof.sweep_findings import sweep_warnings
+    from kaoprof.findings.operators import sound
+    from kaoprof.findings.sweep import sweep_warnings
 
     def console(record: Any, width: int) -> "RenderableType":
-        from kaoprof.report.sweep_console import sweep_to_console
+        from kaoprof.reporting.sweep_console import sweep_to_console
 
         return sweep_to_console(record, width)
 
@@ -85,10 +85,10 @@ def sweep_rendering(journal: Path) -> Rendering:
 
 def profile_rendering(depth: int | None) -> Rendering:
     """For the record of `profile`, its trees shown down to `depth`."""
-    from kaoprof.layer_findings import profile_warnings, sound_profile
+    from kaoprof.findings.models import profile_warnings, sound_profile
 
     def console(record: Any, width: int) -> "RenderableType":
-        from kaoprof.report.layer_console import profile_to_console
+        from kaoprof.reporting.layer_console import profile_to_console
 
         return profile_to_console(record, width, depth=depth)
 
@@ -112,11 +112,11 @@ def _after_profile(record: Any) -> str:
 
 def explain_rendering(*, full: bool = False) -> Rendering:
     """For an explanation, its tables in full length if `full`."""
-    from kaoprof.explanations import DIFFERENT
-    from kaoprof.report.explain_cells import warnings_of
+    from kaoprof.records.explain import DIFFERENT
+    from kaoprof.reporting.tables.explain import warnings_of
 
     def console(record: Any, _width: int) -> "RenderableType":
-        from kaoprof.report.explain_console import explain_to_console
+        from kaoprof.reporting.explain_console import explain_to_console
 
         return explain_to_console(record, full=full)
 
@@ -140,10 +140,10 @@ KEPT = {"heads": 1, "projection": "value", "scale": "sqrt"}  # what a command ne
 
 def fit_rendering() -> Rendering:
     """For a record of `fit`, with a budget or of two operators."""
-    from kaoprof.report.fit_cells import sound, warnings_of
+    from kaoprof.reporting.tables.fit import sound, warnings_of
 
     def console(record: Any, _width: int) -> "RenderableType":
-        from kaoprof.report.fit_console import fit_to_console
+        from kaoprof.reporting.fit_console import fit_to_console
 
         return fit_to_console(record)
 
@@ -174,11 +174,11 @@ def _after_fit(record: Any) -> str:
 
 def diff_rendering() -> Rendering:
     """For a record of `diff`."""
-    from kaoprof.report.diff_cells import warnings_of
-    from kaoprof.report.formats import DIFF_FORMATS
+    from kaoprof.reporting.kinds import DIFF_FORMATS
+    from kaoprof.reporting.tables.diff import warnings_of
 
     def console(record: Any, _width: int) -> "RenderableType":
-        from kaoprof.report.diff_console import diff_to_console
+        from kaoprof.reporting.diff_console import diff_to_console
 
         return diff_to_console(record)
 
@@ -193,12 +193,12 @@ def diff_rendering() -> Rendering:
 
 def reproduce_rendering() -> Rendering:
     """For a record of `reproduce`."""
-    from kaoprof.report.formats import REPRODUCE_FORMATS
-    from kaoprof.report.reproduce_cells import warnings_of
-    from kaoprof.reproduction_records import REFUTED
+    from kaoprof.records.reproduce import REFUTED
+    from kaoprof.reporting.kinds import REPRODUCE_FORMATS
+    from kaoprof.reporting.tables.reproduce import warnings_of
 
     def console(record: Any, _width: int) -> "RenderableType":
-        from kaoprof.report.reproduce_console import reproduction_to_console
+        from kaoprof.reporting.reproduce_console import reproduction_to_console
 
         return reproduction_to_console(record)
 

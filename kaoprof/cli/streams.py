@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
-from kaoprof.report.plain import visible
+from kaoprof.reporting.formats.plain import visible
 
 
 def steady_streams() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from kaoprof.report.plain import visible
+from kaoprof.reporting.formats.plain import visible
 
 LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
 

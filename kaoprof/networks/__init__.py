@@ -4,7 +4,7 @@ Everything but the building of modules is torch-free. A document is first overri
 from it.
 """
 
-from kaoprof.networks.analysis import check_spec, network_cost
+from kaoprof.networks.checking import check_spec, network_cost
 from kaoprof.networks.overrides import override
 from kaoprof.networks.workloads import build_network, code_workload, network_workload
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator
 from kaoprof.errors import UsageError
-from kaoprof.networks.analysis import spec_input
+from kaoprof.networks.checking import spec_input
 from kaoprof.specs import Document
 from kaoprof.specs.documents import AttentionDefaults, Input, ModelSpec, OperatorSpec, Spec
 from kaoprof.specs.layers import MAX_SIZE, Add, Attention, Attn, AttnSkip, Block, Concat, Layer, Residual

@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.dims import DTYPE_BYTES
-from kaoprof.networks.analysis import check_spec, network_cost, spec_input
+from kaoprof.networks.checking import check_spec, network_cost, spec_input
 from kaoprof.specs import Document
 from kaoprof.specs.documents import GridSpec, ModelSpec, OperatorSpec
 from kaoprof.specs.grid import grid_cells

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kaoprof.build import TensorSpec, Workload, resolve
 from kaoprof.errors import UsageError
-from kaoprof.networks.analysis import network_cost, site_of, spec_input, top_layers
-from kaoprof.networks.modules import module_of
+from kaoprof.networks.builders import module_of
+from kaoprof.networks.checking import network_cost, site_of, spec_input, top_layers
 from kaoprof.specs import Document
 from kaoprof.specs.code import input_tensors
 from kaoprof.specs.documents import CodeSpec, ModelSpec, OperatorSpec
 from kaoprof.specs.places import Places
+from kaoprof.workload.building import TensorSpec, Workload, resolve
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,7 +103,7 @@ def module_from_json(spec: str) -> "nn.Module":
 
     Imports what the spec names; so a workload is only made where that was allowed.
     """
-    from kaoprof.models.called import CalledModule
+    from kaoprof.workload.called import CalledModule
 
     decoded = msgspec.json.decode(spec, type=CodeSpec)
     module = resolve(decoded.module)(*decoded.args, **decoded.kwargs)

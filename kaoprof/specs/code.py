@@ -54,7 +54,7 @@ def check_code(spec: CodeSpec, places: Places) -> None:
         try:
             msgspec.convert(value, TensorInput)
         except msgspec.ValidationError as error:
-            from kaoprof.specs.explain import explain
+            from kaoprof.specs.mistakes import explain
 
             raise explain(error, value, TensorInput, places, at=path) from None
         return True

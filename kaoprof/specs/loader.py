@@ -114,7 +114,7 @@ def _convert(value: Value, places: Places) -> Spec:
     try:
         spec = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        from kaoprof.specs.explain import explain  # opened late: a right spec needs no explanation
+        from kaoprof.specs.mistakes import explain  # opened late: a right spec needs no explanation
 
         raise explain(error, value, kind, places) from None
     _check(spec, places)

@@ -14,11 +14,11 @@ from unittest.mock import patch
 import slowed
 from msgspec.structs import replace
 
-from kaoprof import profiling
-from kaoprof.diff_records import FASTER, SLOWER
-from kaoprof.differences import diff
-from kaoprof.records import dumps
-from kaoprof.requests import Options
+from kaoprof.comparing import run as profiling
+from kaoprof.comparing.cases import Options
+from kaoprof.diffing import diff
+from kaoprof.records.compare import dumps
+from kaoprof.records.diff import FASTER, SLOWER
 
 SLOWED = "kao_qkv:matmul"
 SIZE = {"h": 28, "c": 64, "batch": 8}

@@ -5,13 +5,13 @@ import statistics
 import time
 
 from kaoprof.catalog import OPERATORS
-from kaoprof.count.peak_formula import derive_peak
-from kaoprof.count.symbolic import derive
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions
-from kaoprof.explaining import ExplainRequest, explain
+from kaoprof.explaining.derivation import derive
+from kaoprof.explaining.peak_formula import derive_peak
+from kaoprof.explaining.run import ExplainRequest, explain
+from kaoprof.explaining.target import operator_target, workload_target
 from kaoprof.networks import network_workload
 from kaoprof.specs import load_spec
-from kaoprof.targets import operator_target, workload_target
 
 
 def seconds_of(action):

@@ -25,11 +25,11 @@ import time
 
 import torch
 
+from kaoprof.bench.caches import last_level_bytes
 from kaoprof.costs.kronecker import kao_qkv
 from kaoprof.dims import AttentionOptions, Dims
-from kaoprof.measure.caches import last_level_bytes
 from kaoprof.operators import KroneckerAttentionKV, KroneckerAttentionQKV, NonLocalAttention
-from kaoprof.stats import estimate
+from kaoprof.stats.medians import estimate
 
 ROUNDS = 30
 SAMPLE_S = 0.004  # seconds of one sample: short calls are repeated

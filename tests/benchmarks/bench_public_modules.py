@@ -26,9 +26,9 @@ import time
 
 import torch
 
-from kaoprof.measure.meters import CpuMeters
+from kaoprof.bench.meters import CpuMeters
 from kaoprof.operators import KroneckerAttentionQKV
-from kaoprof.stats import estimate
+from kaoprof.stats.medians import estimate
 
 PACKAGE = "kronecker_attention_pytorch"
 ROUNDS = 40

@@ -9,12 +9,12 @@ Nine are to be expected: intervals that are right 95 times of 100 fail twice or 
 import argparse
 import statistics
 
-from kaoprof.measure.session import measure
-from kaoprof.measuring import find_device, latency_of, open_session
-from kaoprof.profiling import analytic, count_rows, subject_of
-from kaoprof.records import Record, Row
-from kaoprof.requests import Options, cases_of
-from kaoprof.stats import paired_ratio
+from kaoprof.comparing.cases import Options, cases_of
+from kaoprof.comparing.run import analytic, count_rows, subject_of
+from kaoprof.measuring.run import find_device, latency_of, open_session
+from kaoprof.measuring.session import measure
+from kaoprof.records.compare import Record, Row
+from kaoprof.stats.medians import paired_ratio
 
 REPETITIONS = 10
 ENOUGH = 9

@@ -22,7 +22,7 @@ def broken(monkeypatch):
     def fail(_name):
         raise ZeroDivisionError("nobody thought\nof this")
 
-    monkeypatch.setattr("kaoprof.cli.commands.built", fail)
+    monkeypatch.setattr("kaoprof.cli.command_table.built", fail)
 
 
 @pytest.mark.usefixtures("broken")

@@ -14,8 +14,8 @@ import pytest
 
 import kaoprof
 from kaoprof.cli.app import run
-from kaoprof.profiling import analytic
-from kaoprof.runs import load_any
+from kaoprof.comparing.run import analytic
+from kaoprof.records.reading import load_any
 
 PAPER_MADDS = {14: [627_200, 156_800, 89_600, 14_336], 28: [9_884_672, 2_471_168, 706_048, 53_760]}
 PAPER_MADDS[56] = [157_552_640, 39_388_160, 5_626_880, 207_872]
@@ -240,7 +240,7 @@ def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(tmp_path):
 
 
 def test_strict_turns_a_failed_row_into_exit_code_1(monkeypatch, capsys):
-    monkeypatch.setattr("kaoprof.profiling.analytic", wrong_formula(analytic))
+    monkeypatch.setattr("kaoprof.comparing.run.analytic", wrong_formula(analytic))
     arguments = ["compare", *QUICK, "--operators", "kao_qkv:matmul", "--format", "json"]
     assert run(arguments) == 0
     assert "counts disagree: kao_qkv:matmul (the closed form" in capsys.readouterr().err
@@ -274,7 +274,7 @@ def wait_for_busy_child(parent):
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         for child in psutil.Process(parent).children():
-            if "kaoprof.measure.worker" in " ".join(child.cmdline()) and sum(child.cpu_times()[:2]) > 5:
+            if "kaoprof.bench.worker" in " ".join(child.cmdline()) and sum(child.cpu_times()[:2]) > 5:
                 return child.pid
         time.sleep(0.05)
     raise AssertionError("no measuring process was seen")

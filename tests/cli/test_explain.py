@@ -9,8 +9,8 @@ import pytest
 
 import kaoprof
 from kaoprof.cli.app import run
-from kaoprof.count import presentation
-from kaoprof.report.mathematics import pretty
+from kaoprof.explaining.run import assembly as presentation
+from kaoprof.reporting.formats.mathematics import pretty
 
 PACKAGE = Path(kaoprof.__file__).parent
 ENCODER = ["torch.nn:TransformerEncoderLayer", "--allow-import", "--input", "b,n,c", "--at", "b=2,n=17,c=8",

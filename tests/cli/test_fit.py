@@ -128,7 +128,7 @@ def test_an_interrupt_keeps_what_was_measured(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kaoprof.fit_runs.time_fits", interrupt)
+    monkeypatch.setattr("kaoprof.fitting.run.time_fits", interrupt)
     assert run(["fit", "--time", "1ms", "--device", "cpu"]) == 130
     captured = capsys.readouterr()
     assert "refused" in captured.out
@@ -139,7 +139,7 @@ def test_a_race_that_cannot_start_leaves_what_is_exact(monkeypatch, capsys):
     def fail(*_):
         raise MeasurementError("the measuring process cannot work")
 
-    monkeypatch.setattr("kaoprof.fit_runs.race", fail)
+    monkeypatch.setattr("kaoprof.fitting.run.race", fail)
     arguments = ["--cross", "kao_kv:matmul,kao_qkv:matmul", "--c", "8", "--device", "cpu", "--measured"]
     code, record = fitted([*arguments, "--strict"], capsys)
     assert code == 1

@@ -10,11 +10,11 @@ from rich.console import Console
 from samples import grid_record, measured_record
 
 from kaoprof.cli.app import run
-from kaoprof.records import dumps
-from kaoprof.report.formats import REPRODUCE_FORMATS
-from kaoprof.report.reproduce_console import reproduction_to_console
-from kaoprof.reproduction import reproduce
-from kaoprof.requests import Options
+from kaoprof.comparing.cases import Options
+from kaoprof.records.compare import dumps
+from kaoprof.reporting.kinds import REPRODUCE_FORMATS
+from kaoprof.reporting.reproduce_console import reproduction_to_console
+from kaoprof.reproducing import reproduce
 
 ON_PAPER = Options(analytic=True)
 

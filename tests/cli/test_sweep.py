@@ -17,9 +17,9 @@ from rich.console import Console
 from sweeps import closed_record, swept_record
 
 from kaoprof.cli.app import run
-from kaoprof.journal import read_journal
-from kaoprof.report.sweep_console import sweep_to_console
-from kaoprof.runs import load_any
+from kaoprof.records.journal import read_journal
+from kaoprof.records.reading import load_any
+from kaoprof.reporting.sweep_console import sweep_to_console
 
 TESTS = Path(__file__).parent.parent
 FAKE = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import sweeps; "
@@ -277,7 +277,7 @@ def test_too_few_sizes_for_a_law_are_shown_as_by_compare(tmp_path, monkeypatch, 
 
 def test_closed_forms_are_swept_and_read_back_without_torch(tmp_path):
     script = (
-        "import sys; from kaoprof.cli.app import run; from kaoprof.runs import load_runs; "
+        "import sys; from kaoprof.cli.app import run; from kaoprof.records.reading import load_runs; "
         "assert run(['sweep', '--h', '2,3,5', '--analytic', '-o', 'run.jsonl']) == 0; "
         "assert len(load_runs(['run.jsonl'])[0].record.rows) == 24; "
         "sys.exit(bool({'torch', 'fvcore', 'sympy', 'matplotlib', 'numpy', 'scipy'} & set(sys.modules)))"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from sweeps import cell_at, plan_of
 
-from kaoprof.cli.sweep_progress import Screen, emerging, shown_sweep
-from kaoprof.measure.plan import Progress
-from kaoprof.sweeping import SweepProgress
+from kaoprof.cli.commands.sweep_progress import Screen, emerging, shown_sweep
+from kaoprof.measuring.plan import Progress
+from kaoprof.sweeping.run import SweepProgress
 
 STEP = Progress(label="kao_kv:matmul 2 x 8 x 5 x 5", step="latency", done=3, total=10)
 ROWS = [row for h in (32, 64, 128, 256) for row in cell_at(h)]

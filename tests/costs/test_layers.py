@@ -10,7 +10,7 @@ from torch import nn
 from kaoprof.costs import layers as forms
 from kaoprof.costs.layer_tree import chain, group
 from kaoprof.costs.modules import attn_module, base_module, base_skip_module, conv_norm
-from kaoprof.count.dispatcher import CountingMode
+from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.errors import UsageError
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from kaoprof.models import AttnModule, AttnSkipModule, BaseModule, BaseSkipModule
-from kaoprof.models.called import CalledModule, float_tensors
 from kaoprof.models.layers import ACTIVATIONS, ConvNorm, GlobalAvgPool, Sum, resize
 from kaoprof.models.network import Add, Chain, Concat, Network, Residual, Reuse, Upsample
 from kaoprof.operators import KroneckerAttentionQKV
+from kaoprof.workload.called import CalledModule, float_tensors
 
 
 def random_map(*shape, seed=0):

@@ -1,0 +1,59 @@
+"""Clock, temperature and throttling of a device. They are read, never changed."""
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from kaoprof.bench.energy import nvml_handle
+
+CPUS = Path("/sys/devices/system/cpu")
+THROTTLE_COUNTS = "cpu[0-9]*/thermal_throttle/core_throttle_count"
+SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
+MEGA = 1e6
+
+
+def conditions_of(device: str) -> dict[str, float | int | None]:
+    """The fields of `records.Conditions` that the device itself tells."""
+    return _gpu_conditions(device) if device.startswith("cuda") else cpu_conditions(CPUS)
+
+
+def cpu_conditions(cpus: Path) -> dict[str, float | int | None]:
+    """Of the processor: its mean clock, its hottest sensor, how often its cores slowed themselves in all."""
+    frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
+    counts = [path.read_text().strip() for path in cpus.glob(THROTTLE_COUNTS)]
+    return {
+        "clock_hz": frequency.current * MEGA if frequency and frequency.current else None,
+        "temperature_c": _hottest(),
+        "throttled": sum(int(count) for count in counts if count.isdigit()) if counts else None,
+    }
+
+
+def _hottest() -> float | None:
+    sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
+    return max((reading.current for name in SENSORS for reading in sensors.get(name, ())), default=None)
+
+
+def _gpu_conditions(device: str) -> dict[str, float | int | None]:
+    """Of the GPU: clock of its multiprocessors, temperature, ns that power or heat held it back."""
+    found: dict[str, float | int | None] = {"clock_hz": None, "temperature_c": None, "throttled": None}
+    try:
+        handle, nvml = nvml_handle(device) or (None, None)
+    except Exception:  # noqa: BLE001 - NVML raises errors of its own, and all say: not here
+        return found
+    if nvml is None:
+        return found
+    readings: dict[str, Any] = {
+        "clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * MEGA,
+        "temperature_c": lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+        "throttled": lambda: sum(
+            nvml.nvmlDeviceGetViolationStatus(handle, policy).violationTime
+            for policy in (nvml.NVML_PERF_POLICY_POWER, nvml.NVML_PERF_POLICY_THERMAL)
+        ),
+    }
+    for name, read in readings.items():
+        try:
+            found[name] = read()
+        except Exception:  # noqa: BLE001 - NVML says so in many ways: this GPU does not offer it
+            found[name] = None
+    return found

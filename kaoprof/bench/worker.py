@@ -1,0 +1,57 @@
+"""The measuring process: reads requests from stdin, answers on stdout, and dies with its parent."""
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from kaoprof.measuring.messages import Reply, Request, decode_request, encode
+
+PR_SET_PDEATHSIG = 1
+FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
+
+
+def main() -> None:
+    """Serves requests until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _die_with_parent()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not end up among the answers
+    serve(sys.stdin.buffer, answers)
+
+
+def _die_with_parent() -> None:
+    """On Linux: end with the parent, and be the one that the kernel picks when memory runs out."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    score = Path("/proc/self/oom_score_adj")
+    if os.access(score, os.W_OK):
+        score.write_text(FIRST_TO_GO)
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answers each request in turn; an error becomes an answer, never the end."""
+    from kaoprof.bench.workbench import Bench
+
+    bench = Bench()
+    gc.disable()  # a collection in the middle of a sample would be charged to the operator
+    for line in requests:
+        answers.write(encode(answer(bench, decode_request(line))))
+        answers.flush()
+
+
+def answer(bench: Any, request: Request) -> Reply:
+    """What the bench says to a request; its exceptions become a status and a detail."""
+    try:
+        return Reply(status="ok", value=getattr(bench, request.do)(request))
+    except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
+        detail = bench.explain(error).encode(errors="backslashreplace").decode()  # half a character is no UTF-8
+        return Reply(status=bench.status_of(error), detail=detail)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One file per subcommand: its options, and what they are passed to."""

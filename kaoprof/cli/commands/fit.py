@@ -1,0 +1,86 @@
+"""`kaoprof fit`: the largest size that fits a budget, and from which size on one operator is cheaper than another."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kaoprof.cli import options as opt
+
+if TYPE_CHECKING:
+    from kaoprof.cli.commands.fit_question import Question
+    from kaoprof.fitting.run import FitRequest
+    from kaoprof.records.fit import CrossRecord, FitRecord
+
+NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
+CROSS = "Two operators: from which size on is one cheaper?"
+SOLVE = "What is solved for: h, w, t, n, c or batch; h (or n) by default."
+
+
+def fit(
+    memory: Annotated[str | None, typer.Option(metavar="BYTES", help="What there is, such as 24GiB.")] = None,
+    macs: Annotated[str | None, typer.Option(metavar="COUNT", help="MACs of the whole batch, such as 1G.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="TIME", help="Per call, such as 10ms; this is measured.")] = None,
+    cross: Annotated[str | None, typer.Option(metavar="A,B", help=CROSS)] = None,
+    measured: Annotated[bool, typer.Option("--measured", help="With --cross: measured time, too.")] = False,
+    solve: Annotated[str | None, typer.Option(metavar="AXIS", help=SOLVE)] = None,
+    h: Annotated[int | None, typer.Option("--h", help="Height.")] = None,
+    w: Annotated[int | None, typer.Option("--w", help="Width; the height by default.")] = None,
+    t: Annotated[int | None, typer.Option("--t", help="Frames, for video.")] = None,
+    n: Annotated[int | None, typer.Option("--n", help="Length, for one spatial axis.")] = None,
+    c: Annotated[int | None, typer.Option("--c", help="Channels; 64 by default.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Samples in the input; 1 by default.")] = None,
+    heads: opt.Heads = 1,
+    operators: Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)] = None,
+    projection: opt.Projection = "value",
+    scale: opt.Scale = "sqrt",
+    dtype: opt.Dtype = "fp32",
+    device: opt.Device = "auto",
+    mode: opt.Mode = "forward",
+    budget: opt.Budget = "10s",
+    samples: opt.Samples = None,
+    timeout: opt.Timeout = "60s",
+    threads: opt.Threads = None,
+    seed: opt.Seed = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a question stays without answer.")] = False,
+    format_: opt.Format = "table",
+    output: opt.Output = None,
+    force: opt.Force = False,
+) -> int:
+    """The largest size within a budget of memory, MACs or time; or with --cross, who is cheaper from where on.
+
+    Memory is predicted, for a device that need not be there; MACs are exact; time is measured and extrapolated at
+    most 2x, with its interval, or refused.
+    """
+    from kaoprof.cli.commands.fit_question import asked, chosen_axis
+    from kaoprof.cli.finish import finish
+    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.renderings import fit_rendering
+    from kaoprof.comparing.cases import Options, parse_names
+    from kaoprof.dims import AttentionOptions
+    from kaoprof.fitting.run import FitRequest
+    from kaoprof.units import parse_seconds
+
+    rendering = fit_rendering()
+    check_format(format_, rendering.files)
+    check_targets(output or [], force=force, formats=rendering.files)
+    question = asked(memory=memory, macs=macs, time=time, cross=cross, measured=measured, operators=operators)
+    axis, sizes = chosen_axis(solve, {"b": batch, "c": c, "t": t, "h": h, "w": w, "n": n})
+    options = Options(
+        device=device, budget_s=parse_seconds(budget, where="--budget"), samples=samples, threads=threads, seed=seed,
+        timeout_s=parse_seconds(timeout, where="--timeout"),
+    )  # fmt: skip
+    told = AttentionOptions(heads=heads, projection=projection, scale=scale)
+    request = FitRequest(axis=axis, sizes=sizes, told=told, mode=mode, dtype=dtype, options=options)
+    record = answer(request, question, parse_names(operators))
+    return finish(record, rendering, output or [], format_name=format_, strict=strict)
+
+
+def answer(request: "FitRequest", question: "Question", operators: list[str] | None) -> "FitRecord | CrossRecord":
+    """The record that answers the question, with progress on the terminal."""
+    from kaoprof.cli.progress import shown_progress
+    from kaoprof.fitting.run import run_cross, run_fit
+
+    with shown_progress() as progress:
+        if question.names is not None:
+            return run_cross(request, question.names, measured=question.measured, notify=progress)
+        return run_fit(request, question.budget, question.amount, operators, progress)

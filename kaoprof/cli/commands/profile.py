@@ -1,0 +1,81 @@
+"""`kaoprof profile`: whole models, layer by layer."""
+
+from typing import Annotated
+
+import typer
+
+from kaoprof.cli import options as opt
+
+SPECS = "Paths, shipped names, or package.mod:factory."
+SHAPES = "Of code: 1,3,224,224; repeatable."
+
+
+def profile(
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help=SPECS)],
+    input_: Annotated[list[str] | None, typer.Option("--input", metavar="SHAPE", help=SHAPES)] = None,
+    arg: opt.Arguments = None,
+    kwarg: opt.Keywords = None,
+    batch: Annotated[int | None, typer.Option(help="Samples at once, instead of the spec's.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="SIZES", help="Spatial sizes: 224, or 192,256.")] = None,
+    attention: Annotated[str | None, typer.Option(metavar="NAME", help="Operator of every attention layer.")] = None,
+    dtype: opt.Dtype = "fp32",
+    device: opt.Device = "auto",
+    mode: opt.Mode = "forward",
+    analytic: opt.Analytic = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
+    depth: Annotated[int | None, typer.Option(help="Levels of the tree; as many as fit by default.")] = None,
+    allow_import: opt.AllowImport = False,
+    budget: opt.Budget = "10s",
+    samples: opt.Samples = None,
+    timeout: opt.Timeout = "60s",
+    threads: opt.Threads = None,
+    affinity: opt.Affinity = None,
+    cache: opt.Cache = "auto",
+    sdpa: opt.Sdpa = "auto",
+    compile_: opt.Compile = False,
+    graph: opt.Graph = False,
+    seed: opt.Seed = 0,
+    force_run: opt.ForceRun = False,
+    strict: opt.Strict = False,
+    format_: opt.Format = "table",
+    output: opt.Output = None,
+    force: opt.Force = False,
+) -> int:
+    """Whole models, layer by layer: closed forms, counts, predicted and measured peak memory, latency.
+
+    Several specs are measured side by side, and compared with the first.
+    """
+    from kaoprof.cli.finish import finish
+    from kaoprof.cli.local_code import importable
+    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.progress import shown_progress
+    from kaoprof.cli.renderings import profile_rendering
+    from kaoprof.comparing.cases import Options, parse_cores, parse_sizes
+    from kaoprof.errors import UsageError
+    from kaoprof.explaining.target import parse_argument, parse_keyword
+    from kaoprof.profiling.run import ModelOptions, code_document
+    from kaoprof.profiling.run import profile as take
+    from kaoprof.units import parse_seconds
+
+    check_format(format_)
+    check_targets(output or [], force=force)
+    options = Options(
+        device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
+        timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
+        affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
+    )  # fmt: skip
+    model = ModelOptions(
+        batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
+        measured=not no_measure, allow_import=allow_import,
+    )  # fmt: skip
+    if (input_ or arg or kwarg) and not any(":" in spec for spec in specs):
+        given = "--input" if input_ else "--arg" if arg else "--kwarg"
+        raise UsageError("is for code, and none is named", where=given, hint="name package.mod:factory")
+    if depth is not None and depth < 1:
+        raise UsageError(f"must be at least 1, not {depth}", where="--depth")
+    shapes = [parse_sizes("input", text) or () for text in input_ or []]
+    made_with = [parse_argument(text) for text in arg or ()], dict(map(parse_keyword, kwarg or ()))
+    targets = [code_document(spec, shapes, *made_with) if ":" in spec else spec for spec in specs]
+    with importable(allowed=allow_import), shown_progress() as progress:
+        record = take(targets, model=model, options=options, progress=progress)
+    return finish(record, profile_rendering(depth), output or [], format_name=format_, strict=strict)

@@ -1,0 +1,65 @@
+"""`kaoprof reproduce`: the paper's tables and claims, beside what is found here."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kaoprof.cli import options as opt
+
+FROM = "Judge this record of compare or journal of sweep; nothing is measured."
+MEASURING = ("device", "analytic", "budget", "samples", "timeout", "threads", "seed")  # say nothing to what is measured
+
+
+def refuse_measuring(context: typer.Context) -> None:
+    """Raises UsageError if an option was given that only a measurement could heed."""
+    from kaoprof.errors import UsageError
+
+    for name in MEASURING:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError("excludes --from, which is measured already", where=f"--{name}")
+
+
+def reproduce(
+    context: typer.Context,
+    run: Annotated[Path | None, typer.Option("--from", metavar="RUN", help=FROM)] = None,
+    device: opt.Device = "auto",
+    analytic: opt.Analytic = False,
+    budget: opt.Budget = "60s",
+    samples: opt.Samples = None,
+    timeout: opt.Timeout = "60s",
+    threads: opt.Threads = None,
+    seed: opt.Seed = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a figure differs or a claim is refuted.")
+    ] = False,
+    format_: opt.Format = "table",
+    output: opt.Output = None,
+    force: opt.Force = False,
+) -> int:
+    """The tables of the paper on Kronecker attention beside ours, and its claims: confirmed, refuted or undecided.
+
+    The paper is arXiv:2007.08442. Counts come by formula and from running every operator and network on meta tensors;
+    claims about time and memory are judged from a measured sweep over the paper's sizes.
+    """
+    from kaoprof.cli.finish import finish
+    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.progress import shown_progress
+    from kaoprof.cli.renderings import reproduce_rendering
+    from kaoprof.comparing.cases import Options
+    from kaoprof.reporting.kinds import REPRODUCE_FORMATS
+    from kaoprof.reproducing import reproduce as reproduced
+    from kaoprof.units import parse_seconds
+
+    check_format(format_, REPRODUCE_FORMATS)
+    check_targets(output or [], force=force, formats=REPRODUCE_FORMATS)
+    if run is not None:
+        refuse_measuring(context)
+    options = Options(
+        device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
+        timeout_s=parse_seconds(timeout, where="--timeout"), threads=threads, seed=seed,
+    )  # fmt: skip
+    with shown_progress() as progress:
+        record = reproduced(run=run, options=options, progress=progress)
+    return finish(record, reproduce_rendering(), output or [], format_name=format_, strict=strict)

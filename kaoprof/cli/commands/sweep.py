@@ -1,0 +1,77 @@
+"""`kaoprof sweep`: a grid of sizes, cell by cell into a journal that survives whatever ends it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kaoprof.cli import options as opt
+
+SIZES = "SIZES"
+NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
+SPEC = "A grid in YAML: a file, or a shipped one such as paper-grid."
+JOURNAL = (
+    "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; and FILE.csv, .json, .md, "
+    ".tex at the end; repeatable."
+)
+
+
+def sweep(
+    context: typer.Context,
+    spec: Annotated[str | None, typer.Argument(help=SPEC)] = None,
+    h: Annotated[str | None, typer.Option("--h", metavar=SIZES, help="Height: 14,28,56, or 16:256:x2.")] = None,
+    w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help="Width; the height by default.")] = None,
+    t: Annotated[str | None, typer.Option("--t", metavar=SIZES, help="Frames, for video.")] = None,
+    n: Annotated[str | None, typer.Option("--n", metavar=SIZES, help="Length, for one spatial axis.")] = None,
+    c: Annotated[str | None, typer.Option("--c", metavar=SIZES, help="Channels; 64 by default.")] = None,
+    batch: Annotated[str | None, typer.Option("--batch", metavar=SIZES, help="Samples in the input.")] = None,
+    heads: Annotated[str | None, typer.Option("--heads", metavar=SIZES, help="Attention heads.")] = None,
+    operators: Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)] = None,
+    projection: Annotated[str | None, typer.Option(help="none, value (the default), qkv or qkvo.")] = None,
+    scale: Annotated[str | None, typer.Option(help="sqrt (the default), or none (the paper's).")] = None,
+    dtype: Annotated[str | None, typer.Option(help="One or several of fp64, fp32, tf32, bf16, fp16.")] = None,
+    mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
+    device: opt.Device = "auto",
+    baseline: Annotated[str, typer.Option(help="The operator that ratios refer to.")] = "nonlocal",
+    analytic: opt.Analytic = False,
+    budget: Annotated[str, typer.Option(metavar="TIME", help="Time to aim at, shared by all cells.")] = "60s",
+    samples: opt.Samples = None,
+    timeout: opt.Timeout = "60s",
+    threads: opt.Threads = None,
+    affinity: opt.Affinity = None,
+    cache: opt.Cache = "auto",
+    sdpa: opt.Sdpa = "auto",
+    compile_: opt.Compile = False,
+    graph: opt.Graph = False,
+    seed: opt.Seed = 0,
+    force_run: opt.ForceRun = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
+    ] = False,
+    format_: opt.Format = "table",
+    output: Annotated[list[Path] | None, typer.Option("-o", "--output", help=JOURNAL)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite other files; never the journal.")] = False,
+) -> int:
+    """A grid of sizes, each cell kept on disk as soon as it is measured. The same command goes on where it stopped.
+
+    A larger grid may go on in the same journal; other options may not.
+    """
+    from kaoprof.cli.commands.sweep_request import Asked, outputs_of, planned
+    from kaoprof.cli.commands.sweep_run import Ending, run_sweep
+    from kaoprof.cli.output import check_format
+    from kaoprof.comparing.cases import Options, parse_cores
+    from kaoprof.units import parse_seconds
+
+    check_format(format_)
+    options = Options(
+        device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
+        timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
+        baseline=baseline, affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
+    )  # fmt: skip
+    sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
+    asked = Asked(operators=operators, projection=projection, scale=scale, dtype=dtype, mode=mode)
+    plan = planned(spec, sizes, asked, options)
+    journal, others = outputs_of(output or [], plan, force=force)
+    ending = Ending(format_name=format_, strict=strict, paths=others, command=context.obj or ())
+    return run_sweep(plan, journal, ending, retry=retry)

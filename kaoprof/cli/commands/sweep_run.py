@@ -1,0 +1,60 @@
+"""Runs a sweep for the command line: what is seen meanwhile, and how it ends."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from kaoprof.cli.commands.sweep_progress import shown_sweep
+from kaoprof.cli.finish import finish
+from kaoprof.cli.output import print_record
+from kaoprof.cli.renderings import sweep_rendering
+from kaoprof.cli.streams import say
+from kaoprof.errors import InterruptedRun
+from kaoprof.records.sweep import SweepPlan
+from kaoprof.sweeping.run import Sweep
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes after the last cell. `command` is what was typed, without the program."""
+
+    format_name: str
+    strict: bool
+    paths: Sequence[Path]
+    command: Sequence[str]
+
+
+def run_sweep(plan: SweepPlan, journal: Path, ending: Ending, *, retry: bool) -> int:
+    """Runs it and shows what came of it; returns the exit code.
+
+    Raises:
+        InterruptedRun: it was interrupted; what was finished is in the journal, and the way to go on is said.
+    """
+    with shown_sweep(plan, journal) as watch:
+        outcome = Sweep(
+            plan=plan, path=journal, retry=retry, strict=ending.strict, watch=watch,
+            warn=lambda text: say(f"warning: {text}"),
+        ).run()  # fmt: skip
+    *earlier, record = outcome.records
+    rendering = sweep_rendering(journal)
+    if earlier:
+        rows = sum(len(other.rows) for other in earlier)
+        say(f"warning: {rows} rows were measured in another environment and are not shown here; they are in {journal}")
+    if outcome.interrupted:
+        if record.rows:
+            print_record(record, rendering, ending.format_name)
+            sys.stdout.flush()
+        say(f"resume: {resume_command(ending.command)}")
+        raise InterruptedRun(f"interrupted: {outcome.done} of {outcome.total} cells are in {journal}")
+    return finish(record, rendering, ending.paths, format_name=ending.format_name, strict=ending.strict)
+
+
+def resume_command(arguments: Sequence[str]) -> str:
+    """The command that was typed, quoted for a shell."""
+    program = [sys.argv[0]] if Path(sys.argv[0]).stem == "kaoprof" else [sys.executable, "-m", "kaoprof"]
+    if program[0] == shutil.which("kaoprof"):
+        program = ["kaoprof"]
+    return shlex.join([*program, *arguments])

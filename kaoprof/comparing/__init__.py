@@ -1,0 +1,1 @@
+"""`compare`: operators side by side, from a request to a record."""

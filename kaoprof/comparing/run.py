@@ -1,0 +1,211 @@
+"""From a request to a record: closed forms, counts, prediction, measurement, in that order. Never prints."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.catalog import find_operator
+from kaoprof.comparing.cases import Options, Sizes, cases_of, spatial_grid, with_variants
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
+from kaoprof.errors import KaoprofError, MeasurementError
+from kaoprof.measuring.plan import Measurement, Progress, Subject
+from kaoprof.measuring.run import ProgressCallback, check_wishes, find_device, latency_of, run_session, unheard
+from kaoprof.records.compare import Analytic, Case, Counted, Deviation, Record, Row, Traffic, element_bytes, timestamp
+from kaoprof.version import __version__
+from kaoprof.workload.building import Workload, operator_workload
+
+if TYPE_CHECKING:
+    from kaoprof.comparing.census import Census
+
+
+def compare(
+    *,
+    h: Sizes = None,
+    w: Sizes = None,
+    t: Sizes = None,
+    n: Sizes = None,
+    c: Sizes = 64,
+    batch: Sizes = 1,
+    heads: int = 1,
+    operators: Iterable[str] | None = None,
+    projection: str = "value",
+    scale: str = "sqrt",
+    dtype: str = "fp32",
+    mode: str = "forward",
+    options: Options | None = None,
+    progress: ProgressCallback | None = None,
+) -> Record:
+    """Attention operators side by side: closed form, counts, predicted and measured peak memory, latency.
+
+    Args:
+        h: height, or several; with it `w` (equal to `h` by default) and, for video, `t` frames.
+        w: width.
+        t: frames.
+        n: length, for one spatial axis; excludes the others.
+        c: channels.
+        batch: samples in the input.
+        heads: attention heads.
+        operators: names such as `kao_qkv` or `nonlocal:sdpa`; all by default.
+        projection: none, value (the paper's count), qkv or qkvo.
+        scale: sqrt or none.
+        dtype: fp64, fp32, tf32 (on CUDA: fp32 multiplied with fewer bits), bf16 or fp16.
+        mode: forward, or train for forward and backward.
+        options: device, budget, seed, baseline and how to measure.
+        progress: called with what is being done.
+
+    Returns:
+        The record, one row per operator, implementation and grid cell. An interrupt (Ctrl-C) while measuring ends it
+        early: the record then says so and holds what was measured.
+
+    Raises:
+        UsageError: sizes or words that make no sense, here or on this device.
+        MeasurementError: the device is not there, or no measuring process can be started.
+    """
+    options = options or Options()
+    find_operator(options.baseline, where="baseline")
+    notify = progress or unheard
+    cases = cases_of(
+        spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,
+        scale=scale, dtype=dtype, mode=mode, device=None,
+    )  # fmt: skip
+    record = Record(
+        version=__version__,
+        created=timestamp(),
+        baseline=options.baseline,
+        rows=tuple(Row(case=case, analytic=analytic(case)) for case in with_variants(cases, options.variants)),
+    )
+    if options.analytic:
+        return record
+    device = find_device(options.device)
+    check_wishes(device, dtype, options)
+    record = count_rows(record, device, options, notify)
+    return measure_rows(record, device, options, notify)
+
+
+def analytic(case: Case) -> Analytic:
+    """The closed form's figures for one case."""
+    operator = find_operator(case.operator)
+    cost = operator.cost(case.dims, case.options)
+    order_time, order_memory = operator.orders(case.dims.axes, case.options)
+    width = element_bytes(case)
+    training = case.mode == "train"
+    elements = (2 * case.b * case.c * case.dims.positions + cost.params) * (2 if training else 1)  # and their gradients
+    return Analytic(
+        order_time=order_time,
+        order_memory=order_memory,
+        params=cost.params,
+        macs=cost.macs * (TRAIN_FACTOR if training else 1),
+        flops_all=None if training else cost.flops_all,
+        map_bytes=case.b * cost.map_entries * width,
+        compulsory_bytes=elements * width,
+    )
+
+
+def workload_of(case: Case, seed: int) -> Workload:
+    """What runs for a case."""
+    return operator_workload(case.operator, case.dims, case.options, dtype=case.dtype, mode=case.mode, seed=seed)
+
+
+def count_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
+    """The record with every row counted; a row that cannot be counted says why and keeps its closed form.
+
+    Likewise one whose attention is forced to a backend that cannot serve it: it would not run.
+    """
+    import torch
+
+    from kaoprof.comparing.census import count
+    from kaoprof.workload.attention_backend import UnservedError
+
+    threads = options.threads_wanted or torch.get_num_threads()
+    rows = []
+    for done, row in enumerate(record.rows):
+        case = replace(row.case, device=device)
+        notify(Progress(label=f"{case.name} {case.dims}", step="counting", done=done, total=len(record.rows)))
+        try:
+            with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+                census = count(
+                    workload_of(case, options.seed), device=device.partition(":")[0], threads=threads, sdpa=options.sdpa
+                )
+            rows.append(replace(row, case=case, counted=counted(census, case)))
+        except UnservedError as error:
+            rows.append(replace(row, case=case, status="unsupported", detail=str(error)))
+        except (KaoprofError, RuntimeError, NotImplementedError) as error:
+            rows.append(replace(row, case=case, status="error", detail=f"cannot be counted: {error}"))
+    return replace(record, rows=tuple(rows))
+
+
+def counted(census: "Census", case: Case) -> Counted:
+    """The census per sample, as papers print it.
+
+    Raises:
+        KaoprofError: the count is not a multiple of the batch, so that "per sample" has no meaning.
+    """
+    per_batch = (census.macs, census.flops_all, census.macs_fvcore or 0)
+    if any(total % case.b for total in per_batch):
+        raise KaoprofError(f"counts {per_batch} are not proportional to the batch of {case.b}")
+    return Counted(
+        macs=census.macs // case.b,
+        flops_all=census.flops_all // case.b,
+        macs_fvcore=None if census.macs_fvcore is None else census.macs_fvcore // case.b,
+        peak_bytes_predicted=census.peak_bytes_predicted,
+        uncounted=census.uncounted,
+        unmodelled=census.unmodelled,
+    )
+
+
+def measure_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
+    """The record with every row measured, skipped or failed, each with its reason."""
+    keys = {row.case: key for key, row in enumerate(record.rows)}
+    cells = [
+        [subject_of(row, keys[row.case], options.seed) for row in rows if row.status == "ok"]
+        for rows in record.cells().values()
+    ]
+    outcome = run_session(cells, device, options, notify)
+    return replace(
+        record,
+        rows=tuple(measured(row, outcome.measurements.get(keys[row.case])) for row in record.rows),
+        environment=outcome.environment,
+        protocol=outcome.protocol,
+        interrupted=outcome.interrupted,
+    )
+
+
+def subject_of(row: Row, key: int, seed: int) -> Subject:
+    """What the session needs to know of a row that was counted."""
+    if row.analytic is None or row.counted is None:
+        raise MeasurementError(f"{row.case.name} was not counted", hint="this is a fault of kaoprof")
+    case = row.case
+    input_bytes = case.b * case.c * case.dims.positions * element_bytes(case)
+    return Subject(
+        key=key,
+        label=f"{case.name} {case.dims}",
+        workload=workload_of(case, seed),
+        resident_bytes=input_bytes + row.analytic.params * element_bytes(case),
+        predicted_bytes=row.counted.peak_bytes_predicted,
+        floor_flops=FLOPS_PER_MAC * row.analytic.macs * case.b,
+        variant=case.variant,
+    )
+
+
+def measured(row: Row, measurement: Measurement | None) -> Row:
+    """The row with what was measured of it; as it is, if it never came to that."""
+    if measurement is None:
+        return row
+    traced = measurement.traffic
+    return replace(
+        row,
+        status=measurement.status,
+        detail=measurement.detail,
+        peak_bytes_measured=measurement.peak_bytes,
+        peak_bytes_reserved=measurement.reserved_bytes,
+        latency=latency_of(measurement),
+        denormal_fraction=measurement.denormal_fraction,
+        traffic=msgspec.convert(traced, Traffic) if traced else None,  # which leaves the backend to its own column
+        backend=traced["backend"] if traced else None,
+        deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
+        compile_s=measurement.compile_s,
+        graph_breaks=measurement.graph_breaks,
+        energy_j=measurement.energy_j,
+    )

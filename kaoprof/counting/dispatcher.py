@@ -1,0 +1,73 @@
+"""Counts what torch's dispatcher really executes, operation by operation, on tensors that hold no data."""
+
+from collections import Counter
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.counting.one_thread import seen_in_one_thread
+from kaoprof.counting.rules import flops_of, has_rule, macs_of
+from kaoprof.dims import Size
+from kaoprof.workload.building import Workload, build_inputs, build_module, step_of
+
+
+class CountingMode(TorchDispatchMode):
+    """While active, adds up MACs and FLOPs of every operation; what no rule covers is named in `uncounted`.
+
+    An operation with a rule of its own counts as one, also if torch could take it apart (a fused attention is one
+    attention on every device); composite operations without a rule are taken apart.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.macs: Size = 0
+        self.elementwise: Size = 0
+        self.uncounted: Counter[str] = Counter()
+
+    @property
+    def flops_all(self) -> Size:
+        """All arithmetic seen so far, 1 MAC = 2 FLOPs."""
+        return FLOPS_PER_MAC * self.macs + self.elementwise
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not has_rule(func):
+            with self:
+                taken_apart = func.decompose(*args, **kwargs)
+            if taken_apart is not NotImplemented:
+                return taken_apart
+        out = func(*args, **kwargs)
+        self.note(func, macs_of(func, args, kwargs, out), flops_of(func, args, kwargs, out), out)
+        return out
+
+    def note(self, func: Any, macs: Size, elementwise: Size | None, out: object) -> None:
+        """Adds one operation to the totals; `elementwise` is None where no rule covers it."""
+        del out
+        self.macs += macs
+        if elementwise is None:
+            self.uncounted[name_of(func)] += 1
+        else:
+            self.elementwise += elementwise
+
+
+def name_of(operation: Any) -> str:
+    """An operation's name without torch's own namespace: `bmm`."""
+    return str(operation.overloadpacket).removeprefix("aten.")
+
+
+def count_on_meta(workload: Workload) -> CountingMode:
+    """Runs the workload once on the meta device, where nothing is computed, and returns what was counted.
+
+    Never on real CPU tensors: there torch's fast paths hide whole attentions from the dispatcher.
+
+    Raises:
+        KaoprofError: modules are called in other threads.
+    """
+    module = build_module(workload, device="meta")
+    step = step_of(workload, module, build_inputs(workload, device="meta"))
+    counting = CountingMode()
+    with torch.inference_mode(workload.mode == "forward"), seen_in_one_thread(), counting:
+        step()
+    return counting

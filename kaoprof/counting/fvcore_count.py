@@ -1,0 +1,127 @@
+"""fvcore's own count of the same module: an independent second opinion, kept behind this one adapter.
+
+fvcore knows nothing of fused attention, crashes on meta convolutions, counts normalisations, pools and interpolations
+as if they were multiply-adds, and leaves its hooks behind after an exception; so it gets a module of its own, handlers
+for what it does not know or knows otherwise, and a refusal instead of a crash.
+"""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from kaoprof.counting.fvcore_convolution import CONVOLUTION_HANDLERS, TracedConvolutions
+from kaoprof.workload.building import Workload, build_inputs, build_module
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # fvcore compiles a loss function with torch.jit when imported
+    from fvcore.nn import FlopCountAnalysis
+
+WITHOUT_MACS = (
+    "add", "add_", "sub", "rsub", "mul", "mul_", "div", "div_", "neg", "exp", "rsqrt", "mean", "sum", "softmax",
+    "max_pool1d", "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand",
+    "reshape", "view", "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
+    "grid_sampler", "pad", "roll", "index", "masked_fill", "ne", "min",
+    "relu", "relu_", "hardtanh", "hardtanh_", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
+    "leaky_relu", "elu", "softplus", "mish", "dropout", "dropout_", "batch_norm", "layer_norm", "group_norm",
+    "instance_norm", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
+    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d",
+)  # fmt: skip
+MOST_OPERANDS = 2  # of einsum: with more, the order in which they are multiplied decides
+
+
+def _value_shape(value: Any) -> list[int]:
+    return [int(size) for size in value.type().sizes()]
+
+
+def attention_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `scaled_dot_product_attention`: `(.. n d) , (.. m d) , (.. m e) -> (.. n e)`."""
+    del outputs
+    query, key, value = (_value_shape(tensor) for tensor in inputs[:3])
+    return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def einsum_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `einsum` over one or two tensors: outputs times the axes that are summed over both.
+
+    fvcore's own reads them from a text that numpy rounds to four digits. Without such an axis they are multiplied
+    elementwise; one that only one of them has, or that is 1 in one of them, is summed before.
+
+    Raises:
+        ValueError: three tensors or more, whose order torch chooses, or axes that have no letter.
+    """
+    del outputs
+    equation = inputs[0].toIValue().replace(" ", "")
+    terms, arrow, kept = equation.partition("->")
+    shapes = [_value_shape(tensor) for tensor in inputs[1].node().inputs()]
+    if not arrow or "." in equation or len(shapes) > MOST_OPERANDS:
+        raise ValueError(f"no count of einsum {equation!r}")
+    first, *rest = (dict(zip(term, shape, strict=True)) for term, shape in zip(terms.split(","), shapes, strict=True))
+    second = rest[0] if rest else {}
+    summed = [size for letter, size in first.items() if letter not in kept and min(size, second.get(letter, 1)) > 1]
+    return math.prod(summed) * math.prod(max(first.get(one, 1), second.get(one, 1)) for one in kept) if summed else 0
+
+
+def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
+    """Elementwise arithmetic and moved data: no contraction."""
+    del inputs, outputs
+    return 0
+
+
+HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
+    **{f"aten::{name}": no_macs for name in WITHOUT_MACS},
+    "aten::scaled_dot_product_attention": attention_handler,
+    "aten::einsum": einsum_handler,
+    **CONVOLUTION_HANDLERS,
+}
+
+
+@contextmanager
+def hooks_restored(module: nn.Module) -> Iterator[None]:
+    """Takes away what fvcore's hooks leave on `module` when its forward pass fails: whoever made it may keep it."""
+    before = [(hooks, hooks.copy()) for part in module.modules() for hooks in (
+        part._forward_pre_hooks, part._forward_hooks  # noqa: SLF001 - torch has no public way to list them
+    )]  # fmt: skip
+    try:
+        yield
+    finally:
+        for hooks, kept in before:
+            hooks.clear()
+            hooks.update(kept)
+
+
+def count_with_fvcore(workload: Workload) -> int | None:
+    """MACs of one forward pass by fvcore; None where it has no opinion.
+
+    It has none on training, on operations that it cannot see, and on modules that its tracer gives up on.
+    """
+    modules = count_modules_with_fvcore(workload)
+    return None if modules is None else modules[""]
+
+
+def count_modules_with_fvcore(workload: Workload) -> dict[str, int] | None:
+    """MACs of every module by its name, what is inside it included; the whole is called "". None as above.
+
+    fvcore's "flop" is one multiply-add, so its figure compares with MACs as it is.
+    """
+    if workload.mode != "forward":
+        return None
+    module = build_module(workload, device="meta")
+    inputs = build_inputs(workload, device="meta")
+    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
+    analysis = FlopCountAnalysis(module, inputs).set_op_handle(**HANDLERS)
+    analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
+    with warnings.catch_warnings(), torch.no_grad(), hooks_restored(module), TracedConvolutions():
+        warnings.simplefilter("ignore")  # the tracer warns of every shape that becomes a constant: that is its purpose
+        try:
+            counted = {name: round(macs) for name, macs in analysis.by_module().items()}
+        except Exception:  # noqa: BLE001 - whatever stops the tracer, torch itself ran the module: no opinion
+            return None
+        return None if analysis.unsupported_ops() else counted

@@ -1,0 +1,226 @@
+"""Whether a time changed between two runs: levels, the machine's drift, and the spread between runs. Pure.
+
+All is done on logarithms, so that a difference is a ratio. Rounds of two runs are not paired. Within a run a
+disturbance that hits a whole round cancels; between runs a machine that is slower as a whole is told from a row that is
+slower than its neighbours; and how much runs of the same thing differ otherwise is learnt from all rows together.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from kaoprof.records.compare import Latency
+from kaoprof.stats.medians import estimate
+from kaoprof.stats.student_t import CONFIDENCE, quantile
+
+FEWEST_NEIGHBOURS = 5  # operators from which on a common factor is told from a change: two may change unnoticed
+RUN_SPREAD = 0.01  # least standard deviation of a level between runs: where memory happens to lie, clocks, heat
+UNKNOWN_SPREAD = 0.05  # the same where too few rows teach it: what runs on a shared machine differed by
+CONTENDED_SPREAD = 0.4  # where besides other programs had our cores: all of a run may take half or twice the time
+PRIOR_FREEDOM = 4  # how many launches' worth of trust the other rows' spread between launches gets
+MEDIAN_OF_NORMAL = 0.6745  # of |x|, for a standard normal x
+MEDIAN_VARIANCE = math.pi / 2  # of a median, in those of a mean
+FREEDOM = 8  # of Student's t: three launches in each of two runs leave 4, what other rows teach adds as many
+MEDIAN_SHARE = 0.69  # the median of a variance between three launches, in those of its mean
+SPREAD_STEPS = 60  # of halving: the spread is then known far better than it matters
+MOST_SPREAD = 4.0  # beyond it runs have nothing in common
+
+Cell = Mapping[str, Latency]  # by the row's name; measured in common rounds
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """The logarithm of a row's typical time in one run; `variance` is None where too few samples tell.
+
+    `freedom` are the degrees of freedom of a variance between launches; 0 where there was one launch.
+    """
+
+    log_s: float
+    variance: float | None
+    freedom: int
+
+
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """The change of one row, as a logarithm, and its standard error; None where too few samples tell."""
+
+    name: str
+    log_ratio: float
+    error: float | None
+
+
+class Shifts(msgspec.Struct, frozen=True, kw_only=True):
+    """All rows of two runs, by cell. `drifts` are logarithms, None where too few rows tell.
+
+    `removed` says where the drift is taken away, `learned` whether the spread between runs comes from these rows.
+    """
+
+    cells: Mapping[str, Sequence[Shift]]
+    drifts: Mapping[str, float | None]
+    removed: Mapping[str, bool]
+    run_spread: float
+    learned: bool
+
+    def interval(self, shift: Shift, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+        """The interval of new over old time; None where there is none."""
+        if shift.error is None:
+            return None
+        margin = quantile(FREEDOM, confidence) * shift.error
+        return math.exp(shift.log_ratio - margin), math.exp(shift.log_ratio + margin)
+
+    def joint_interval(self, shift: Shift) -> tuple[float, float] | None:
+        """The interval that holds for all rows together: Bonferroni's."""
+        count = sum(map(len, self.cells.values()))
+        return self.interval(shift, 1 - (1 - CONFIDENCE) / max(count, 1))
+
+
+def shifts_between(
+    old: Mapping[str, Cell], new: Mapping[str, Cell], *, remove_drift: bool, contended: bool = False
+) -> Shifts:
+    """How the rows that both runs timed changed, cell by cell.
+
+    Args:
+        old: the cells of the old run by name, each with its rows.
+        new: those of the new run.
+        remove_drift: whether what a cell's rows have in common counts as the machine's.
+        contended: whether other programs had the cores in one of the runs.
+    """
+    levels = [
+        {cell: levels_of(_common(rows, other.get(cell, {}))) for cell, rows in run.items()}
+        for run, other in ((old, new), (new, old))
+    ]
+    before, after = (_pooled(run) for run in levels)
+    raw = {
+        cell: [
+            Shift(name=name, log_ratio=after[cell][name].log_s - level.log_s, error=_error(level, after[cell][name]))
+            for name, level in rows.items()
+        ]
+        for cell, rows in before.items()
+        if rows
+    }
+    drifts = _drifts(raw)
+    beside = {cell: [_moved(one, -(drifts[cell] or 0.0)) for one in rows] for cell, rows in raw.items()}
+    learned = any(drift is not None for drift in drifts.values())
+    unknown = CONTENDED_SPREAD if contended else UNKNOWN_SPREAD
+    spread = _spread([one for rows in beside.values() for one in rows]) if learned else unknown
+    removed = {cell: remove_drift and drift is not None for cell, drift in drifts.items()}
+    shown = {
+        cell: _with_errors(beside[cell] if removed[cell] else rows, spread, centred=removed[cell])
+        for cell, rows in raw.items()
+    }
+    return Shifts(cells=shown, drifts=drifts, removed=removed, run_spread=spread, learned=learned)
+
+
+def _common(rows: Cell, others: Cell) -> Cell:
+    return {name: latency for name, latency in rows.items() if name in others}
+
+
+def _moved(shift: Shift, distance: float) -> Shift:
+    return Shift(name=shift.name, log_ratio=shift.log_ratio + distance, error=shift.error)
+
+
+def levels_of(rows: Cell) -> dict[str, Level]:
+    """The level of each row, after the disturbance that hit all rows of a round alike is taken away.
+
+    That is the median, over the rows, of how far each lies above its own median in that round.
+    """
+    logs = {
+        name: dict(zip(latency.rounds, map(math.log, latency.samples_s), strict=True)) for name, latency in rows.items()
+    }
+    medians = {name: statistics.median(samples.values()) for name, samples in logs.items()}
+    above: dict[int, list[float]] = {}
+    for name, samples in logs.items():
+        for number, value in samples.items():
+            above.setdefault(number, []).append(value - medians[name])
+    disturbance = {
+        number: statistics.median(values) if len(values) >= FEWEST_NEIGHBOURS else 0.0
+        for number, values in above.items()
+    }
+    return {
+        name: _level(
+            [value - disturbance[number] for number, value in samples.items()],
+            rows[name].launches or (0,) * len(samples),
+        )
+        for name, samples in logs.items()
+    }
+
+
+def _level(values: Sequence[float], launches: Sequence[int]) -> Level:
+    """With several launches their medians are the sample: processes differ more than calls within one."""
+    by_launch: dict[int, list[float]] = {}
+    for launch, value in zip(launches, values, strict=True):
+        by_launch.setdefault(launch, []).append(value)
+    medians = [statistics.median(group) for group in by_launch.values()]
+    if len(medians) > 1:
+        variance = statistics.variance(medians) / len(medians)
+        return Level(log_s=statistics.mean(medians), variance=variance, freedom=len(medians) - 1)
+    seen = estimate(values)
+    known = seen.low is not None and seen.high is not None
+    half = (seen.high - seen.low) / 2 if seen.low is not None and seen.high is not None else 0.0
+    return Level(log_s=seen.median, variance=(half / quantile(10**6)) ** 2 if known else None, freedom=0)
+
+
+def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level]]:
+    """Variances between two or three launches are guesses: each is drawn towards what is typical of all rows."""
+    guesses = [level.variance for rows in run.values() for level in rows.values() if level.freedom and level.variance]
+    if not guesses:
+        return {cell: dict(rows) for cell, rows in run.items()}
+    typical = statistics.median(guesses) / MEDIAN_SHARE
+    return {cell: {name: _drawn(level, typical) for name, level in rows.items()} for cell, rows in run.items()}
+
+
+def _drawn(level: Level, typical: float) -> Level:
+    if not level.freedom or level.variance is None:
+        return level
+    variance = (level.freedom * level.variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
+    return Level(log_s=level.log_s, variance=variance, freedom=level.freedom)
+
+
+def _error(old: Level, new: Level) -> float | None:
+    if old.variance is None or new.variance is None:
+        return None
+    return math.sqrt(old.variance + new.variance)
+
+
+def _drifts(cells: Mapping[str, Sequence[Shift]]) -> dict[str, float | None]:
+    """Each cell's common factor: the median over its rows, or where they are few that over all rows of all cells."""
+    everywhere = [one.log_ratio for rows in cells.values() for one in rows]
+    names = {one.name for rows in cells.values() for one in rows}
+    overall = statistics.median(everywhere) if len(names) >= FEWEST_NEIGHBOURS else None
+    return {
+        cell: statistics.median(one.log_ratio for one in rows) if len(rows) >= FEWEST_NEIGHBOURS else overall
+        for cell, rows in cells.items()
+    }
+
+
+def _with_errors(rows: Sequence[Shift], spread: float, *, centred: bool) -> list[Shift]:
+    """With the spread between runs in each error; and with that of the drift, a median of few rows, if it was taken."""
+    own = [one.error**2 + spread**2 for one in rows if one.error is not None]
+    drift = MEDIAN_VARIANCE * statistics.mean(own) / len(own) if centred and own else 0.0
+    return [
+        Shift(
+            name=one.name, log_ratio=one.log_ratio,
+            error=None if one.error is None else math.sqrt(one.error**2 + spread**2 + drift),
+        )
+        for one in rows
+    ]  # fmt: skip
+
+
+def _spread(shifts: Sequence[Shift]) -> float:
+    """The spread between runs that makes half of the rows lie where half of a normal distribution does.
+
+    What a few changed rows do is then no matter.
+    """
+    known = [(one.log_ratio, one.error) for one in shifts if one.error is not None]
+
+    def too_small(spread: float) -> bool:
+        typical = statistics.median(abs(shift) / math.hypot(error, spread) for shift, error in known)
+        return typical > MEDIAN_OF_NORMAL
+
+    low, high = RUN_SPREAD, MOST_SPREAD
+    if not known or not too_small(low):
+        return RUN_SPREAD
+    for _ in range(SPREAD_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if too_small(middle) else (low, middle)
+    return high

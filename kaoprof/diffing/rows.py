@@ -1,0 +1,97 @@
+"""What two runs are compared by: the rows of `compare` and `sweep`, or the models of `profile`."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.records.compare import Case, Latency, Record, Row
+from kaoprof.records.diff import Counts
+from kaoprof.records.profile import ModelProfile, ProfileRecord
+
+Comparable: TypeAlias = Record | ProfileRecord
+Key: TypeAlias = tuple[str, str]
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a run, of whatever kind; rows of the same cell were measured in common rounds."""
+
+    cell: str
+    name: str
+    status: str
+    detail: str
+    counts: Counts
+    latency: Latency | None
+
+    @property
+    def key(self) -> Key:
+        """What the same row has in another run."""
+        return self.cell, self.name
+
+
+def figures_of(record: Comparable) -> dict[Key, Figures]:
+    """Every row of a record, in its order."""
+    found: Iterable[Figures]
+    if isinstance(record, Record):
+        found = map(_of_row, record.rows)
+    else:
+        cell = f"{record.mode}, {record.dtype}"
+        found = (_of_model(model, cell) for model in record.models)
+    return {figures.key: figures for figures in found}
+
+
+def cells_of(figures: Mapping[Key, Figures]) -> dict[str, dict[str, Latency]]:
+    """The latencies by cell and name."""
+    cells: dict[str, dict[str, Latency]] = {}
+    for one in figures.values():
+        if one.latency is not None:
+            cells.setdefault(one.cell, {})[one.name] = one.latency
+    return cells
+
+
+def _of_row(row: Row) -> Figures:
+    analytic, counted = row.analytic, row.counted
+    macs = counted.macs if counted else analytic.macs if analytic else None
+    return Figures(
+        cell=_cell(row.case),
+        name=row.case.name,
+        status=row.status,
+        detail=row.detail,
+        latency=row.latency,
+        counts=Counts(
+            macs=macs,
+            params=analytic.params if analytic else None,
+            map_bytes=analytic.map_bytes if analytic else None,
+            peak_bytes_predicted=counted.peak_bytes_predicted if counted else None,
+            peak_bytes_measured=row.peak_bytes_measured,
+        ),
+    )
+
+
+def _cell(case: Case) -> str:
+    """Everything but the operator and the device, in words: it also says what stands in the cell."""
+    plain = replace(case, operator="", implementation="", device=None)
+    axes = " ".join(("b", "c", *plain.dims.axes))
+    skipped = ("operator", "implementation", "device", "b", "c", "spatial", "dtype", "mode")
+    told = [f"{name} {getattr(plain, name)}" for name in Case.__struct_fields__ if name not in skipped]
+    return ", ".join((f"{plain.dims} ({axes})", plain.dtype, plain.mode, *told))
+
+
+def _of_model(model: ModelProfile, cell: str) -> Figures:
+    total = model.total
+    shapes = ", ".join("x".join(map(str, shape)) for shape in model.input_shapes)
+    return Figures(
+        cell=f"{shapes}, {cell}",
+        name=model.model,
+        status=model.status,
+        detail=model.detail,
+        latency=model.latency,
+        counts=Counts(
+            macs=total.macs_analytic if total.macs_counted is None else total.macs_counted,
+            params=total.params + total.params_norm,
+            map_bytes=None,
+            peak_bytes_predicted=total.peak_bytes_predicted,
+            peak_bytes_measured=total.peak_bytes_measured,
+        ),
+    )

@@ -1,0 +1,212 @@
+"""Compares two run files: surroundings, counts exactly, times by interval; and which change breaks a limit."""
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.diffing.intervals import Shift, Shifts, shifts_between
+from kaoprof.diffing.rows import Comparable, Figures, Key, cells_of, figures_of
+from kaoprof.dims import one_of
+from kaoprof.errors import KaoprofError, RecordError, UsageError
+from kaoprof.findings.operators import competition_warnings
+from kaoprof.records.compare import Environment, Record
+from kaoprof.records.diff import (
+    FASTER,
+    SAME,
+    SLOWER,
+    UNSURE,
+    Change,
+    DiffRecord,
+    DiffRow,
+    Drift,
+    Side,
+    TimeChange,
+    growth,
+    peaks_of,
+)
+from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.reading import load_records, printable, same_place
+from kaoprof.units import format_percent
+from kaoprof.version import __version__
+
+MARGIN = 0.05  # relative change of a time that nobody would act upon, and that a layout of memory alone can make
+DRIFTS = ("auto", "remove", "keep")
+PROTOCOL_SAYS = ("budget_s", "samples", "timeout_s", "seed", "force_run", "cache", "sdpa")  # the rest is a result
+WORKS = "ok"
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A run file: the record measured last, and what is to be told of it."""
+
+    record: Comparable
+    side: Side
+
+
+def diff(
+    old: Path, new: Path, *, drift: str = "auto", margin: float = MARGIN, fail_above: float | None = None
+) -> DiffRecord:
+    """What changed from one run to another.
+
+    Args:
+        old: a record of `compare` or `profile`, or a journal of `sweep`.
+        new: another.
+        drift: what all rows of a cell have in common: `remove` it, `keep` it, or `auto`: remove it if both runs were
+            made in the same environment, where it can only be the machine.
+        margin: a relative change of time up to which a row counts as the same.
+        fail_above: relative growth of time, memory or MACs that is a breach; None: nothing is.
+
+    Raises:
+        UsageError: an unknown word, a margin that is none, twice the same file.
+        RecordError: a file that is no such record, or that cannot be compared with the other.
+        KaoprofError: no row stands in both.
+    """
+    one_of("drift", drift, DRIFTS)
+    if not 0 < margin < 1:
+        raise UsageError(f"must be more than 0 % and less than 100 %, not {format_percent(margin)}", where="margin")
+    before, after = _loaded(old), _loaded(new)
+    if old.samefile(new):
+        raise UsageError("is compared with itself", where=str(new), hint="name two runs")
+    sides = _comparable(before, after)
+    same = _place(before.record) == _place(after.record)
+    shifts = shifts_between(
+        *(cells_of(figures) for figures in sides),
+        remove_drift=drift == "remove" or (drift == "auto" and same),
+        contended=bool(before.side.warnings or after.side.warnings),
+    )
+    return DiffRecord(
+        version=__version__,
+        old=before.side,
+        new=after.side,
+        changes=tuple(_changes(before.record, after.record)),
+        drifts=tuple(_drifts(shifts)),
+        margin=margin,
+        run_spread=shifts.run_spread,
+        spread_learned=shifts.learned,
+        rows=tuple(_rows(*sides, shifts, margin, fail_above)),
+        fail_above=fail_above,
+    )
+
+
+def _drifts(shifts: Shifts) -> Iterator[Drift]:
+    for cell, shift in shifts.drifts.items():
+        yield Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
+
+
+def _loaded(path: Path) -> Loaded:
+    records = load_records(path)
+    record = records[-1]
+    if not isinstance(record, Record | ProfileRecord):
+        hint = "name a record of `compare` or `profile`, or a journal of `sweep`"
+        raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
+    rows = len(record.rows if isinstance(record, Record) else record.models)
+    if not rows:
+        raise RecordError("holds no rows", where=str(path), hint="was it interrupted at once?")
+    side = Side(
+        path=printable(path), kind=record.kind, version=record.version, created=record.created, rows=rows,
+        environments=len(records), interrupted=record.interrupted,
+        warnings=tuple(competition_warnings(record.environment, record.protocol)),
+    )  # fmt: skip
+    return Loaded(record=record, side=side)
+
+
+def _comparable(before: Loaded, after: Loaded) -> tuple[dict[Key, Figures], dict[Key, Figures]]:
+    """The rows of both runs, some of which stand in both."""
+    where = after.side.path
+    if isinstance(before.record, ProfileRecord) != isinstance(after.record, ProfileRecord):
+        kinds = f"a record of `{after.side.kind}` cannot be compared with one of `{before.side.kind}`"
+        raise RecordError(kinds, where=where)
+    old, new = figures_of(before.record), figures_of(after.record)
+    if not old.keys() & new.keys():
+        here, there = (f"{one.name} at {one.cell}" for one in (next(iter(new.values())), next(iter(old.values()))))
+        raise KaoprofError("no row stands in both runs", where=where, hint=f"it has {here}; the old one has {there}")
+    return old, new
+
+
+def _place(record: Comparable) -> object:
+    return same_place(record.environment)
+
+
+def _changes(old: Comparable, new: Comparable) -> Iterator[Change]:
+    """What is another around the runs, in a fixed order; what differs from one minute to the next is no change."""
+    yield from _change("kaoprof", old.version, new.version)
+    places = same_place(old.environment), same_place(new.environment)
+    for name in Environment.__struct_fields__:
+        yield from _change(name, *(getattr(place, name, None) for place in places))
+    for name in PROTOCOL_SAYS:
+        yield from _change(name, *(getattr(record.protocol, name, None) for record in (old, new)))
+
+
+def _change(name: str, old: object, new: object) -> Iterator[Change]:
+    if old != new:
+        yield Change(name=name, old=_text(old), new=_text(new))
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+def _rows(
+    old: Mapping[Key, Figures], new: Mapping[Key, Figures], shifts: Shifts, margin: float, fail_above: float | None
+) -> Iterator[DiffRow]:
+    found = {(cell, shift.name): shift for cell, rows in shifts.cells.items() for shift in rows}
+    for key in dict.fromkeys((*old, *new)):
+        before, after, shift = old.get(key), new.get(key), found.get(key)
+        time = _time_change(before, after, shift, shifts) if before and after and shift else None
+        row = DiffRow(
+            cell=key[0],
+            name=key[1],
+            old_status=before.status if before else None,
+            new_status=after.status if after else None,
+            detail=after.detail if after else "",
+            old=before.counts if before else None,
+            new=after.counts if after else None,
+            time=time,
+            verdict=_verdict(time, margin) if time else None,
+        )
+        yield row if fail_above is None else _judged(row, fail_above)
+
+
+def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) -> TimeChange:
+    own, joint = shifts.interval(shift), shifts.joint_interval(shift)
+    medians = [statistics.median(one.latency.samples_s) if one.latency else math.nan for one in (before, after)]
+    return TimeChange(
+        ratio=math.exp(shift.log_ratio),
+        low=own[0] if own else None,
+        high=own[1] if own else None,
+        low_joint=joint[0] if joint else None,
+        high_joint=joint[1] if joint else None,
+        old_s=medians[0],
+        new_s=medians[1],
+    )
+
+
+def _verdict(time: TimeChange, margin: float) -> str:
+    """Changed if the joint interval lies beyond the margin, the same if the row's own lies within; else not known."""
+    if time.low is None or time.high is None or time.low_joint is None or time.high_joint is None:
+        return UNSURE
+    if time.low_joint > 1 + margin:
+        return SLOWER
+    if time.high_joint < 1 / (1 + margin):
+        return FASTER
+    return SAME if 1 / (1 + margin) <= time.low and time.high <= 1 + margin else UNSURE
+
+
+def _judged(row: DiffRow, fail_above: float) -> DiffRow:
+    """The row with its breaches. A time counts if surely, by the joint interval's lower end, it grew by more."""
+    limit = 1 + fail_above
+    low = row.time.low_joint if row.time else None
+    grown = {
+        "time": low if row.verdict == SLOWER else None,
+        "memory": growth(*peaks_of(row)),
+        "MACs": growth(row.old.macs, row.new.macs) if row.old and row.new else None,
+    }
+    breaches = [name for name, factor in grown.items() if factor is not None and factor > limit]
+    if row.old_status == WORKS and row.new_status not in (WORKS, None):
+        breaches.append("status")
+    return replace(row, breaches=tuple(breaches))

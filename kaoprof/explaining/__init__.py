@@ -1,0 +1,1 @@
+"""`explain`: symbolic costs of a module, derived with symbolic sizes and proven."""

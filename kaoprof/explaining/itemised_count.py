@@ -1,0 +1,120 @@
+"""Counts like `CountingMode`, and lists each operation by itself: which, in which submodule, forward or backward."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import sympy
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from kaoprof.counting.dispatcher import CountingMode, name_of
+from kaoprof.dims import Size
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation of one call of a module.
+
+    Args:
+        operation: torch's name, such as `bmm`.
+        number: the how-manieth call of this operation it is, from 1.
+        module: the submodule that ran it; empty for the module itself.
+        backward: whether it belongs to the backward pass.
+        macs: multiply-adds of contractions.
+        elementwise: other FLOPs.
+        elements: of each tensor that it makes; a view makes none.
+    """
+
+    operation: str
+    number: int
+    module: str
+    backward: bool
+    macs: sympy.Expr
+    elementwise: sympy.Expr
+    elements: tuple[sympy.Expr, ...]
+
+    @property
+    def title(self) -> str:
+        """Such as `2nd bmm`."""
+        return f"{ordinal(self.number)} {self.operation}"
+
+
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`."""
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    ending = "th" if number % 100 in {11, 12, 13} else endings.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+class SubmoduleTrail:
+    """Which submodule is running. A backward operation belongs to the submodule that made its autograd node."""
+
+    def __init__(self) -> None:
+        self._running = [""]
+        self._of_node: dict[int, str] = {}
+
+    @contextmanager
+    def follow(self, module: nn.Module) -> Iterator[None]:
+        """While active, the trail follows the module's submodules, by hooks that are removed afterwards."""
+        hooks: list[Any] = []
+        for name, submodule in module.named_modules():
+            hooks.append(submodule.register_forward_pre_hook(self._entering(name)))
+            hooks.append(submodule.register_forward_hook(self._leaving, always_call=True))
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _entering(self, name: str) -> Callable[..., None]:
+        def hook(*_: object) -> None:
+            self._running.append(name)
+
+        return hook
+
+    def _leaving(self, *_: object) -> None:
+        self._running.pop()
+
+    def here(self) -> tuple[str, bool]:
+        """The submodule that is running now, and whether this is the backward pass."""
+        node = torch._C._current_autograd_node()  # noqa: SLF001 - no public way to ask for the running node
+        if node is not None:
+            return self._of_node.get(node._sequence_nr(), ""), True  # noqa: SLF001
+        self._of_node[torch._C._autograd._get_sequence_nr() - 1] = self._running[-1]  # noqa: SLF001
+        return self._running[-1], False
+
+
+class ItemisedCounting(CountingMode):
+    """While active, lists every operation in `items`, in the sizes that `expression` makes of torch's; see `Item`."""
+
+    def __init__(self, trail: SubmoduleTrail, expression: Callable[[Size], sympy.Expr]) -> None:
+        super().__init__()
+        self.items: list[Item] = []
+        self._trail = trail
+        self._expression = expression
+        self._numbers: Counter[tuple[str, bool]] = Counter()
+
+    def note(self, func: Any, macs: Size, elementwise: Size | None, out: object) -> None:
+        """Lists one operation; views are left out: they compute and make nothing."""
+        if elementwise is None:
+            self.uncounted[name_of(func)] += 1
+        made = [] if func.is_view else [leaf.numel() for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        module, backward = self._trail.here()
+        if func.is_view or func.namespace == "prim":
+            return
+        name = name_of(func)
+        self._numbers[name, backward] += 1
+        self.items.append(
+            Item(
+                operation=name,
+                number=self._numbers[name, backward],
+                module=module,
+                backward=backward,
+                macs=self._expression(macs),
+                elementwise=self._expression(elementwise or 0),
+                elements=tuple(self._expression(elements) for elements in made),
+            )
+        )

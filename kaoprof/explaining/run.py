@@ -1,0 +1,230 @@
+"""From a request to an explanation: the symbolic cost of an operator, a spec or somebody's own module. Never prints.
+
+Torch-free until something is explained.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.catalog import OPERATORS
+from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
+from kaoprof.errors import KaoprofError, UsageError, did_you_mean
+from kaoprof.explaining.target import Argument, Target, evaluate, operator_target, parse_pattern, workload_target
+from kaoprof.records.explain import Explanation
+
+if TYPE_CHECKING:
+    from kaoprof.specs import Document
+
+
+class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be explained.
+
+    Args:
+        target: an operator's name, a spec (a path or a shipped name), or code: `package.module:Class`.
+        options: of an operator.
+        ndim: spatial axes of an operator's input, 1 to 3.
+        inputs: of code and of specs that name code, one pattern for each input: `"b,c,h,w"`; a number stays fixed.
+        sizes: the sizes at which things are counted and shares are given; they are also the names of code's sizes.
+        args: positional arguments of code; a text of size names, such as `c` or `4*c`, is a size.
+        kwargs: keyword arguments of code, likewise.
+        allow_import: whether code may be imported, which runs it.
+        mode: `forward` or `train`.
+        dtype: of inputs and parameters.
+        device: where peak memory is predicted for, `cpu` or `cuda`.
+        threads: of the CPU kernels; some keep a buffer for each.
+        seed: of the sizes at which formulas are verified.
+    """
+
+    target: str
+    options: AttentionOptions = msgspec.field(default_factory=AttentionOptions)
+    ndim: int = 2
+    inputs: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = msgspec.field(default_factory=dict)
+    args: tuple[Argument, ...] = ()
+    kwargs: Mapping[str, Argument] = msgspec.field(default_factory=dict)
+    allow_import: bool = False
+    mode: str = "forward"
+    dtype: str = "fp32"
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, MODES)
+        one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+        one_of("device", self.device, ("cpu", "cuda"))
+        if self.ndim not in SPATIAL_AXES:
+            raise UsageError(f"must be 1, 2 or 3, not {self.ndim}", where="ndim")
+        if self.threads < 1:
+            raise UsageError(f"must be at least 1, not {self.threads}", where="threads")
+
+
+def explain(request: ExplainRequest) -> Explanation:
+    """Derives, proves and verifies the costs of what is asked for.
+
+    Raises:
+        UsageError: the request is wrong: an unknown target, a missing input or size, an import that is not allowed.
+        KaoprofError: the module cannot be analysed, or a formula disagrees with a count.
+    """
+    target = find_target(request)
+    from kaoprof.explaining.assembly import explained
+    from kaoprof.explaining.verification import Device
+
+    operator = request.target if request.target in OPERATORS else None
+    try:
+        explanation = explained(
+            target,
+            name=request.target,
+            operator=operator,
+            options=request.options,
+            device=Device(name=request.device, threads=request.threads),
+            seed=request.seed,
+        )
+    except (SystemExit, GeneratorExit) as error:  # somebody's code may do anything; an exit without a word is no answer
+        raise KaoprofError(f"its code raises {type(error).__name__}", where=request.target) from error
+    inputs = () if operator else tuple(map(",".join, target.inputs))
+    return replace(explanation, inputs=inputs, arguments=arguments_as_written(request))
+
+
+def arguments_as_written(request: ExplainRequest) -> tuple[str, ...]:
+    """What the module is made with, in the words of the command line: `c`, `heads=4`, `bias=false`."""
+    named = msgspec.to_builtins(request.options) if request.target in OPERATORS else request.kwargs
+    return (*map(_written, request.args), *(f"{name}={_written(value)}" for name, value in named.items()))
+
+
+def _written(value: Argument) -> str:
+    """`true`, `none`, `(2, 7, 7)`; a text, such as the size `4*c`, stays as it is."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def find_target(request: ExplainRequest) -> Target:
+    """The module that the request names, with its named sizes.
+
+    Raises:
+        UsageError: there is no such target, or something that it needs is missing.
+    """
+    if request.target in OPERATORS:
+        _refuse_inputs(request)
+        return operator_target(
+            request.target,
+            request.options,
+            ndim=request.ndim,
+            sizes=_known_sizes(request, ("b", "c", *SPATIAL_AXES[request.ndim])),
+            mode=request.mode,
+            dtype=request.dtype,
+        )
+    return _code_target(request) if ":" in request.target else _spec_target(request)
+
+
+def _refuse_inputs(request: ExplainRequest) -> None:
+    if request.inputs or request.args or request.kwargs:
+        raise UsageError(
+            f"{request.target} takes no input pattern or arguments",
+            where="input",
+            hint="these are for package.module:Class",
+        )
+
+
+def _known_sizes(request: ExplainRequest, names: Sequence[str]) -> Mapping[str, int]:
+    for name in request.sizes:
+        if name not in names:
+            raise UsageError(f"{request.target} has no size {name!r}", where="at", hint=did_you_mean(name, names))
+    return request.sizes
+
+
+def _code_target(request: ExplainRequest) -> Target:
+    if not request.allow_import:
+        raise UsageError(
+            f"{request.target!r} is not imported: importing runs its code",
+            where=request.target,
+            hint="if you trust it, add --allow-import",
+        )
+    if not request.inputs:
+        raise UsageError(
+            "needs the shape of its input",
+            where=request.target,
+            hint='for example --input "b,c,h,w" --at b=2,c=8,h=14,w=15',
+        )
+    return Target(
+        factory=request.target,
+        args=request.args,
+        kwargs=dict(request.kwargs),
+        inputs=tuple(map(parse_pattern, request.inputs)),
+        sizes=dict(request.sizes),
+        mode=request.mode,
+        dtype=request.dtype,
+    )
+
+
+def _spec_target(request: ExplainRequest) -> Target:
+    from kaoprof.networks import network_workload
+    from kaoprof.specs import load_spec, shipped_specs
+
+    names = [*OPERATORS, *(shipped.name for shipped in shipped_specs())]
+    if request.target not in names and not Path(request.target).is_file():
+        raise UsageError(
+            f"{request.target!r} is no operator, no spec and no code",
+            where="target",
+            hint=f"{did_you_mean(request.target, names)}; code is written package.module:Class",
+        )
+    document = load_spec(request.target)
+    if document.kind == "code":
+        return _code_spec_target(request, document)
+    _refuse_inputs(request)
+    workload = network_workload(document, dtype=request.dtype, mode=request.mode)
+    target = workload_target(workload)
+    sizes = target.sizes | dict(_known_sizes(request, tuple(target.sizes)))
+    return Target(
+        factory=target.factory,
+        kwargs=target.kwargs,
+        inputs=target.inputs,
+        sizes=sizes,
+        mode=request.mode,
+        dtype=request.dtype,
+    )
+
+
+def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
+    """A spec that names code: shapes are the spec's, and dtypes where it says any; the user names the axes."""
+    from kaoprof.networks import code_workload
+
+    workload = code_workload(document, allow_import=request.allow_import, dtype=request.dtype, mode=request.mode)
+    shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in workload.inputs)
+    patterns = tuple(map(parse_pattern, request.inputs))
+    if [len(pattern) for pattern in patterns] != [len(tensor.shape) for tensor in workload.inputs]:
+        raise UsageError(
+            f"the axes of its inputs ({shapes}) need names, one --input for each",
+            where=request.target,
+            hint='for example --input "b,n,64": a name for each size that may vary, a number for what stays',
+        )
+    sizes = _sizes_of(request, patterns, [tensor.shape for tensor in workload.inputs])
+    dtypes = tuple(tensor.dtype for tensor in workload.inputs)
+    return Target(
+        factory=workload.factory,
+        kwargs=dict(workload.kwargs),
+        inputs=patterns,
+        sizes=sizes | dict(request.sizes),
+        mode=request.mode,
+        dtype=request.dtype,
+        dtypes=dtypes,
+    )
+
+
+def _sizes_of(
+    request: ExplainRequest, patterns: Sequence[tuple[str, ...]], shapes: Sequence[tuple[int, ...]]
+) -> dict[str, int]:
+    """The size of each name, as the spec has it."""
+    pairs = [pair for pattern, shape in zip(patterns, shapes, strict=True) for pair in zip(pattern, shape, strict=True)]
+    sizes = {axis: size for axis, size in pairs if axis.isidentifier()}
+    for axis, size in pairs:
+        if evaluate(axis, sizes) != size:
+            raise UsageError(
+                f"axis {axis!r} is {size} in the spec, but {evaluate(axis, sizes)} by --input",
+                where=request.target,
+                hint="give different sizes different names",
+            )
+    return sizes

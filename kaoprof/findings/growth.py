@@ -1,0 +1,291 @@
+"""How costs grow: for rows that differ in one axis only, the fitted exponent of each quantity beside theory's. Pure."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.catalog import find_operator
+from kaoprof.costs.arithmetic import TRAIN_FACTOR
+from kaoprof.costs.cost import Cost, degree
+from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.findings.race import race_row
+from kaoprof.records.compare import Case, Latency, Row
+from kaoprof.records.fit import CrossRow, TimedRatio
+from kaoprof.stats.medians import estimate, paired_ratio
+from kaoprof.stats.overhead_law import OverheadLaw, Timed, overhead_law, pure_law
+from kaoprof.stats.power_law import LEAST_EXPONENT, MIN_POINTS, law_through
+
+QUANTITIES = ("products", "macs", "map", "memory", "latency")
+AXES = ("h", "w", "t", "n", "c", "b")
+MOST_MARGIN = 1.0  # half a 95 % interval: an exponent that is less sure than this tells no law from another
+TIME_TOLERANCE = 0.25  # of an exponent of time: as far as caches and threads bend a power law
+PER_SAMPLE = ("products", "macs")  # counts that do not grow with the batch
+
+
+class Law(msgspec.Struct, frozen=True, kw_only=True):
+    """The exponent of one quantity, 95 %: `low` and `high`. `exponent` is None where `objection` says why.
+
+    Args:
+        quantity: `products` are the MACs of similarities and weighted sum, without the c x c transformations; `macs`
+            all MACs; `map` the coefficients' bytes; `memory` the peak; `latency` the seconds of a call.
+        source: `counted` or `formula`, `measured` or `predicted`.
+        theory: the degree of the closed form; of memory that of the largest tensor that must exist, of latency that of
+            all arithmetic.
+        sizes: on which the exponent rests.
+        overhead_s: of latency: what a call takes however small it is; at `dominated` sizes that is more than half.
+    """
+
+    quantity: str
+    source: str
+    theory: int
+    sizes: tuple[int, ...]
+    exponent: float | None = None
+    low: float | None = None
+    high: float | None = None
+    objection: str = ""
+    overhead_s: float | None = None
+    dominated: tuple[int, ...] = ()
+
+    @property
+    def outgrows_theory(self) -> bool:
+        """Whether it surely grows faster than theory allows: within these sizes something else than arithmetic does."""
+        return self.low is not None and self.low > self.theory + TIME_TOLERANCE
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one operator that differ in `axis` only, smallest size first; `tied` axes have the same size as it."""
+
+    axis: str
+    tied: tuple[str, ...]
+    rows: Mapping[int, Row]
+
+    @property
+    def case(self) -> Case:
+        """The row at the smallest size: everything but the axis holds for all."""
+        return next(iter(self.rows.values())).case
+
+    @property
+    def stays(self) -> dict[str, int]:
+        """The sizes that stay, by axis."""
+        case = self.case
+        sizes = {"b": case.b, "c": case.c, **dict(zip(case.dims.axes, case.spatial, strict=True))}
+        return {name: size for name, size in sizes.items() if name not in (self.axis, *self.tied)}
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """What lines share that stand in one table: all but the operator."""
+        case = self.case
+        told = (case.heads, case.projection, case.scale, case.dtype, case.device, case.mode)
+        return (self.axis, self.tied, tuple(self.stays.items()), told)
+
+
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    """The laws of one line, by quantity; a quantity of which nothing is known is not there."""
+
+    line: Line
+    laws: Mapping[str, Law]
+
+
+class Crossover(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of two operators is measured faster from which size on; `line` is one of the first's."""
+
+    line: Line
+    verdict: CrossRow
+
+
+def growths(rows: Iterable[Row]) -> list[Growth]:
+    """How every quantity grows along every axis in which at least `MIN_POINTS` rows differ and nothing else does."""
+    return [Growth(line=line, laws=_laws(line)) for line in lines_of(rows)]
+
+
+def lines_of(rows: Iterable[Row]) -> list[Line]:
+    """The lines, by axis, in the order of the rows."""
+    found: dict[tuple[object, ...], dict[int, Row]] = {}
+    for row in rows:
+        for axis, tied, size, key in _directions(row.case):
+            found.setdefault((axis, tied, row.case.name, key), {})[size] = row
+    lines = [
+        Line(axis=str(axis), tied=("w",) if tied else (), rows=dict(sorted(members.items())))
+        for (axis, tied, *_), members in found.items()
+        if len(members) >= MIN_POINTS
+    ]
+    return sorted(lines, key=lambda line: AXES.index(line.axis))
+
+
+def _directions(case: Case) -> Iterator[tuple[str, bool, int, tuple[object, ...]]]:
+    """Each axis in which other rows may differ: (axis, whether w goes with it, the size, all that must be equal)."""
+    told = (case.heads, case.projection, case.scale, case.dtype, case.device, case.mode)
+    yield "b", False, case.b, (told, case.c, case.spatial)
+    yield "c", False, case.c, (told, case.b, case.spatial)
+    for index, axis in enumerate(case.dims.axes):
+        others = (case.spatial[:index], case.spatial[index + 1 :])
+        yield axis, False, case.spatial[index], (told, case.b, case.c, others)
+    *frames, height, width = (0, *case.spatial)
+    if len(case.spatial) > 1 and height == width:
+        yield "h", True, height, (told, case.b, case.c, tuple(frames))
+
+
+def _laws(line: Line) -> dict[str, Law]:
+    quantities = [name for name in QUANTITIES if line.axis != "b" or name not in PER_SAMPLE]
+    found = {name: _latency_law(line) if name == "latency" else _exact_law(name, line) for name in quantities}
+    return {name: law for name, law in found.items() if law is not None}
+
+
+def _exact_law(quantity: str, line: Line) -> Law | None:
+    """The law of a count: its interval says how far the growth is from a pure power, not how noisy it is."""
+    source, values = _values(quantity, line)
+    values = {size: value for size, value in values.items() if value > 0}
+    if not values:
+        return None
+    theory, sizes = _theory(quantity, line), tuple(values)
+    if len(values) < MIN_POINTS:
+        few = f"known at fewer than {MIN_POINTS} sizes"
+        return Law(quantity=quantity, source=source, theory=theory, sizes=sizes, objection=few)
+    law = law_through(values)
+    return Law(
+        quantity=quantity, source=source, theory=theory, sizes=sizes, exponent=law.exponent,
+        low=law.exponent - law.margin, high=law.exponent + law.margin,
+    )  # fmt: skip
+
+
+def _values(quantity: str, line: Line) -> tuple[str, dict[int, int]]:
+    """Where the figures come from, and the figures by size: never of two sources."""
+    rows = line.rows.items()
+    if quantity == "map":
+        return "formula", {size: row.analytic.map_bytes for size, row in rows if row.analytic}
+    if quantity == "memory":
+        measured = {size: row.peak_bytes_measured for size, row in rows if row.peak_bytes_measured is not None}
+        if len(measured) >= MIN_POINTS:
+            return "measured", measured
+        return "predicted", {size: row.counted.peak_bytes_predicted for size, row in rows if row.counted}
+    counted = {size: row.counted.macs for size, row in rows if row.counted}
+    formula = {size: row.analytic.macs for size, row in rows if row.analytic}
+    source, macs = ("counted", counted) if len(counted) >= MIN_POINTS else ("formula", formula)
+    if quantity == "products":
+        macs = {size: count - _transformation_macs(line.rows[size].case) for size, count in macs.items()}
+    return source, macs
+
+
+def _transformation_macs(case: Case) -> int:
+    """MACs of the c x c transformations of one sample, by the closed form: what `projection none` would not have."""
+    operator = find_operator(case.operator)
+    whole = operator.cost(case.dims, case.options)
+    bare = operator.cost(case.dims, replace(case.options, projection="none"))
+    return int(whole.macs - bare.macs) * (TRAIN_FACTOR if case.mode == "train" else 1)
+
+
+def _latency_law(line: Line) -> Law | None:
+    """The law of the medians. More than the arithmetic's exponent is no overhead's doing: then all sizes count."""
+    timed = {size: _timed(row.latency) for size, row in line.rows.items() if row.latency}
+    if not timed:
+        return None
+    theory = _theory("latency", line)
+    fitted = overhead_law(timed)
+    if fitted is None:
+        few = f"measured at fewer than {MIN_POINTS} sizes"
+        return Law(quantity="latency", source="measured", theory=theory, sizes=tuple(timed), objection=few)
+    law = _told(fitted, theory, line)
+    without = pure_law(timed)
+    return _told(without, theory, line) if law.outgrows_theory and without else law
+
+
+def _told(law: OverheadLaw, theory: int, line: Line) -> Law:
+    """A fit as a law, with what speaks against it: among others that its output alone takes longer to write."""
+    axis, output = line.axis, 1 + len(line.tied)  # exponents: the output is as large as all its sizes together
+    found = Law(
+        quantity="latency", source="measured", theory=theory, sizes=law.beyond, overhead_s=law.overhead_s or None,
+        dominated=law.dominated,
+    )  # fmt: skip
+    if len(law.beyond) < MIN_POINTS:
+        wanted = f"fewer than {MIN_POINTS} sizes where less than half of the time is a call's overhead"
+        return replace(found, objection=f"{wanted}: measure larger {axis}")
+    if law.exponent < LEAST_EXPONENT:
+        return replace(found, objection=f"time hardly depends on {axis}: a call's overhead; measure larger ones")
+    low, high = law.exponent - law.margin, law.exponent + law.margin
+    if high < output - TIME_TOLERANCE:
+        return replace(
+            found, objection=f"time grows more slowly than the output: a call's overhead; measure larger {axis}"
+        )
+    if law.margin > MOST_MARGIN:
+        return replace(found, low=low, high=high, objection="the points scatter: measure longer, or at more sizes")
+    return replace(found, exponent=law.exponent, low=low, high=high)
+
+
+def _timed(latency: Latency) -> Timed:
+    seen = estimate(latency.samples_s)
+    half = (seen.high - seen.low) / 2 / seen.median if seen.low is not None and seen.high is not None else None
+    return Timed(seconds=seen.median, half_width=half)
+
+
+def _theory(quantity: str, line: Line) -> int:
+    return _order(quantity, line.case.operator, line.case.options, line.case.dims.axes, (line.axis, *line.tied))
+
+
+@lru_cache(maxsize=1024)
+def _order(quantity: str, name: str, options: AttentionOptions, axes: tuple[str, ...], growing: tuple[str, ...]) -> int:
+    """The degree of the closed form in the growing axes, of the whole batch; what stays does not change it."""
+    operator = find_operator(name)
+
+    def dims(size: int) -> Dims:
+        sizes = dict.fromkeys(("b", "c", *axes), 1) | dict.fromkeys(growing, size)
+        return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[axis] for axis in axes))
+
+    def cost(size: int) -> Cost:
+        told = replace(options, projection="none") if quantity == "products" else options
+        return operator.cost(dims(size), told)
+
+    if quantity in PER_SAMPLE:
+        return degree(lambda size: int(cost(size).macs))
+    if quantity == "map":
+        return degree(lambda size: int(dims(size).b * cost(size).map_entries))
+    if quantity == "latency":
+        return degree(lambda size: int(dims(size).b * cost(size).flops_all))
+    output = degree(lambda size: int(dims(size).b * dims(size).c * dims(size).positions))
+    return max(output, _order("map", name, options, axes, growing)) if options.implementation == "matmul" else output
+
+
+def crossovers(rows: Iterable[Row]) -> list[Crossover]:
+    """For every two operators with common measured sizes on a line: who is faster from where on.
+
+    Each operator stands by its fastest implementation at each size; ratios come from paired rounds.
+    """
+    groups: dict[tuple[object, ...], dict[str, list[Line]]] = {}
+    for line in lines_of(rows):
+        groups.setdefault(line.group, {}).setdefault(line.case.operator, []).append(line)
+    return [
+        Crossover(line=first[0], verdict=race_row(*names, first[0].axis, ratios))
+        for members in groups.values()
+        for names, (first, second) in zip(
+            itertools.combinations(members, 2), itertools.combinations(members.values(), 2), strict=True
+        )
+        if (ratios := _ratios(first, second))
+    ]
+
+
+def _ratios(first: Sequence[Line], second: Sequence[Line]) -> list[TimedRatio]:
+    """The first's time over the second's at every common size, smallest first."""
+    found = []
+    for size in sorted({size for line in first for size in line.rows}):
+        pair = _fastest(first, size), _fastest(second, size)
+        if pair[0] is None or pair[1] is None or pair[0].latency is None or pair[1].latency is None:
+            continue
+        ratio = paired_ratio(pair[0].latency, pair[1].latency)
+        if ratio is not None:
+            found.append(
+                TimedRatio(size=size, first=pair[0].case.name, second=pair[1].case.name, ratio=ratio.median,
+                           low=ratio.low, high=ratio.high, samples=ratio.samples)
+            )  # fmt: skip
+    return found
+
+
+def _fastest(lines: Sequence[Line], size: int) -> Row | None:
+    rows = [line.rows[size] for line in lines if size in line.rows]
+    return min((row for row in rows if row.latency), key=_median_s, default=None)
+
+
+def _median_s(row: Row) -> float:
+    return estimate(row.latency.samples_s).median if row.latency else math.inf

@@ -1,0 +1,209 @@
+"""What a profile says: totals, where figures disagree, which layer holds the memory, where the time goes. Pure."""
+
+import msgspec
+
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.findings.operators import (
+    DISPATCHER,
+    FORMULA,
+    FVCORE,
+    IMPOSSIBLE,
+    ceiling_warnings,
+    competition_warnings,
+    differing,
+    memory_ratio,
+    misprediction,
+    noise_of,
+    not_finite,
+)
+from kaoprof.findings.roofline import Shares, Work, ceilings_of, demand_of, floor_of
+from kaoprof.records.compare import EAGER
+from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.stats.medians import Estimate, estimate, paired_ratio
+
+
+class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One model beside the first of its record. Ratios are the first over this one: above 1 this one is better."""
+
+    model: ModelProfile
+    latency: Estimate | None
+    speedup: Estimate | None
+    macs_ratio: float | None
+    params_ratio: float | None
+    memory_ratio: float | None
+
+
+class LayerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device's ceilings say of a layer, or of a whole model, that took so many seconds."""
+
+    work: Work
+    floor: Shares
+    demand: Shares | None
+    seconds: float
+
+    @property
+    def times_floor(self) -> float:
+        """How many times as long as the device needs at least."""
+        return self.seconds / self.floor.seconds
+
+
+def layer_limits(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> LayerLimits | None:
+    """Floor and bound of a layer by itself: its own input, output and weights. None where too little is known."""
+    known, work = ceilings_of(record.protocol), _work_of(record, model, row)
+    seconds = seconds_of(model, row)
+    if known is None or work is None or not seconds:
+        return None
+    ceilings, cold = known
+    floor = floor_of(work, ceilings, cold=cold)
+    if floor is None:
+        return None
+    return LayerLimits(work=work, floor=floor, demand=demand_of(work, ceilings, cold=cold), seconds=seconds)
+
+
+def _work_of(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> Work | None:
+    macs = macs_of(row)
+    if row.compulsory_bytes is None or macs is None:
+        return None
+    contractions = FLOPS_PER_MAC * macs * model.batch
+    return Work(
+        dtype=model.dtype or record.dtype,
+        contraction_flops=contractions,
+        flops=contractions if row.flops_all is None else row.flops_all * model.batch,
+        compulsory_bytes=row.compulsory_bytes,
+        working_bytes=row.compulsory_bytes + (peak_of(row) or 0),
+        traffic=row.traffic,
+        shortest_s=min(model.latency.samples_s) if model.latency and row is model.total else None,
+        replayed=model.variant == "graph",
+    )
+
+
+def seconds_of(model: ModelProfile, row: LayerRow) -> float | None:
+    """Seconds of one call: of the whole as measured, of a layer its share of that. None where it is not known.
+
+    The timers' own seconds add up to another total, as they cost time and stand around other calls than those that
+    are measured: of them only the shares count. Where the whole was not measured they are all there is.
+    """
+    whole = estimate(model.latency.samples_s).median if model.latency else None
+    if row is model.total:
+        return whole
+    if whole is None or row.latency_share is None:
+        return row.timed_s
+    return row.latency_share * whole
+
+
+def model_standings(record: ProfileRecord) -> list[ModelStanding]:
+    """Every model, seen against the first."""
+    first = record.models[0]
+    return [
+        ModelStanding(
+            model=model,
+            latency=estimate(model.latency.samples_s) if model.latency else None,
+            speedup=paired_ratio(first.latency, model.latency) if first.latency and model.latency else None,
+            macs_ratio=_ratio(macs_of(first.total), macs_of(model.total)),
+            params_ratio=_ratio(first.total.params, model.total.params),
+            memory_ratio=_memory_ratio(first, model),
+        )
+        for model in record.models
+    ]
+
+
+def _ratio(first: int | None, other: int | None) -> float | None:
+    return first / other if first is not None and other else None
+
+
+def _memory_ratio(first: ModelProfile, model: ModelProfile) -> float | None:
+    """None if one of them cannot run."""
+    if first.status in IMPOSSIBLE or model.status in IMPOSSIBLE:
+        return None
+    totals = first.total, model.total
+    return memory_ratio([one.peak_bytes_measured for one in totals], [one.peak_bytes_predicted for one in totals])
+
+
+def macs_of(row: LayerRow) -> int | None:
+    """Counted MACs, else those of the closed form."""
+    return row.macs_counted if row.macs_counted is not None else row.macs_analytic
+
+
+def peak_of(row: LayerRow) -> int | None:
+    """The measured peak, else the predicted one."""
+    return row.peak_bytes_measured if row.peak_bytes_measured is not None else row.peak_bytes_predicted
+
+
+def peak_holder(model: ModelProfile, row: LayerRow) -> LayerRow:
+    """Whose peak is the layer's: its own, or, as a list of modules never runs itself, that of the fullest inside."""
+    if row.leaf or peak_of(row) is not None:
+        return row
+    inside = [one for one in model.layers if one.layer.startswith(f"{row.layer}.") and peak_of(one) is not None]
+    return max(inside, key=lambda one: peak_of(one) or 0, default=row)
+
+
+def layer_disagreements(row: LayerRow) -> tuple[str, ...]:
+    """Where the closed form, the dispatcher and fvcore do not count the same MACs."""
+    return differing("MACs", (FORMULA, row.macs_analytic), (DISPATCHER, row.macs_counted), (FVCORE, row.macs_fvcore))
+
+
+def slowest_layer(model: ModelProfile) -> LayerRow | None:
+    """The outermost layer that takes the largest share of the time; None if that is not known."""
+    outer = [row for row in model.layers if row.depth == 1 and row.latency_share is not None]
+    return max(outer, key=lambda row: row.latency_share or 0.0, default=None)
+
+
+def fullest_layer(model: ModelProfile) -> LayerRow | None:
+    """The innermost layer that is running when the most memory is allocated; None if that is not known."""
+    known = [row for row in model.layers if row.layer and peak_of(row) is not None]
+    return max(known, key=lambda row: (peak_of(row) or 0, row.depth), default=None)
+
+
+def profile_warnings(record: ProfileRecord) -> list[str]:
+    """What a careful reader must know before quoting this profile, each a sentence."""
+    found = []
+    for model in record.models:
+        found += [f"{model.model}: {text}" for text in _model_warnings(model)]
+    return (
+        found
+        + ceiling_warnings(", ".join(_beaten_floors(record)))
+        + competition_warnings(record.environment, record.protocol)
+    )
+
+
+def _beaten_floors(record: ProfileRecord) -> list[str]:
+    """The models that are faster than their floor. A layer's timers are too coarse to say that of a layer."""
+    found = ((model, layer_limits(record, model, model.total)) for model in record.models)
+    return [f"{model.model} {limits.times_floor:.2f}x" for model, limits in found if limits and limits.times_floor < 1]
+
+
+def _model_warnings(model: ModelProfile) -> list[str]:
+    found = [f"{row.layer or 'TOTAL'}: {text}" for row in model.layers for text in layer_disagreements(row)]
+    if model.total.uncounted:
+        calls = ", ".join(f"{name} ({times}x)" for name, times in model.total.uncounted.items())
+        found.append(f"no rule counts {calls}; MACs and FLOPs are lower bounds")
+    found += _peak_warnings(model)
+    if model.latency and estimate(model.latency.samples_s).low is None:
+        found.append(
+            f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
+        )
+    elif model.latency and (noise := noise_of(model.latency)):
+        found.append(f"noisy: interquartile range over median: {noise}")
+    if part := not_finite(model.deviation):
+        found.append(f"not finite: {part}")
+    return found
+
+
+def _peak_warnings(model: ModelProfile) -> list[str]:
+    """Only what runs eagerly was predicted."""
+    predicted, measured = model.total.peak_bytes_predicted, model.total.peak_bytes_measured
+    if predicted is None or model.variant != EAGER:
+        return []
+    if measured is None:
+        unmodelled = ", ".join(model.unmodelled)
+        return [f"the predicted peak may be too low, not modelled: {unmodelled}"] if unmodelled else []
+    off = misprediction(predicted, measured, model.unmodelled)
+    return [f"the predicted peak is off by {off}"] if off else []
+
+
+def sound_profile(record: ProfileRecord) -> bool:
+    """Whether no model failed, no count disagrees and none is incomplete."""
+    return all(
+        model.status in ("ok", "skipped") and not any(layer_disagreements(row) or row.uncounted for row in model.layers)
+        for model in record.models
+    )

@@ -1,0 +1,214 @@
+"""Inverts costs: the largest size that fits a budget of memory or MACs.
+
+Torch-free for MACs, which have closed forms; memory is predicted by dry runs.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.catalog import find_operator
+from kaoprof.costs.arithmetic import TRAIN_FACTOR
+from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
+from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.explaining.target import Target, operator_target
+from kaoprof.workload.building import Workload, operator_workload
+
+LARGEST_SIZE = 2**24  # per axis: beyond it no input fits any machine, and nothing is searched
+LOOKED_BEYOND = 3  # sizes after the first that does not fit: none of them may fit again
+BUDGETS = ("memory", "macs")
+TIED_TO_H = "w"  # images are square unless w is given
+
+Need = Callable[[int], int]  # size -> bytes or MACs
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What must suffice: `amount` bytes (`memory`) or multiply-adds of the whole batch (`macs`)."""
+
+    kind: str
+    amount: int
+
+    def __post_init__(self) -> None:
+        one_of("budget", self.kind, BUDGETS)
+        if self.amount < 1:
+            raise UsageError(f"must be more than zero, not {self.amount}", where=self.kind)
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything but the size that varies.
+
+    Args:
+        sizes: by axis: `b`, `c` and the spatial ones, without the one that varies; `w` is `h` if it is not given.
+        options: of the operators.
+        mode: `forward` or `train`.
+        dtype: of inputs and parameters.
+        device: where memory is predicted for, `cpu` or `cuda`.
+        threads: of the CPU kernels; some keep a buffer for each.
+        sdpa: the one backend that fused attention may use, or `auto`.
+    """
+
+    sizes: Mapping[str, int]
+    options: AttentionOptions = msgspec.field(default_factory=AttentionOptions)
+    mode: str = "forward"
+    dtype: str = "fp32"
+    device: str = "cpu"
+    threads: int = 1
+    sdpa: str = "auto"
+
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, MODES)
+        one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+        one_of("sdpa", self.sdpa, SDPA_BACKENDS)
+
+    def dims(self, axis: str, size: Size) -> Dims:
+        """The input where `axis` has this size.
+
+        Raises:
+            UsageError: the axes that are given do not make an input.
+        """
+        sizes = {"b": 1, **self.sizes, axis: size}
+        if "h" in sizes:
+            sizes.setdefault(TIED_TO_H, sizes["h"])
+        spatial = tuple(name for name in ("t", "h", "w", "n") if name in sizes)
+        if spatial not in SPATIAL_AXES.values() or "c" not in sizes:
+            raise UsageError(
+                f"{', '.join(sizes)} are not the axes of an input",
+                where="sizes",
+                hint="give c and n, or c, h, or c, t, h",
+            )
+        return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[name] for name in spatial))
+
+    def told(self, implementation: str | None) -> "Setting":
+        """The same with this implementation; as it is for None."""
+        if implementation is None:
+            return self
+        return replace(self, options=replace(self.options, implementation=implementation))
+
+    def step(self, axis: str) -> int:
+        """The distance between sizes that are possible: heads must divide the channels."""
+        return self.options.heads if axis == "c" else 1
+
+    def macs(self, operator: str, dims: Dims) -> int:
+        """Multiply-adds of the whole batch, by the closed form."""
+        times = TRAIN_FACTOR if self.mode == "train" else 1
+        return times * int(dims.b * find_operator(operator).cost(dims, self.options).macs)
+
+    def target(self, operator: str, dims: Dims) -> Target:
+        """The operator with named sizes, which are first looked at as in `dims`."""
+        return operator_target(
+            operator,
+            self.options,
+            ndim=len(dims.spatial),
+            sizes=dict(zip(("b", "c", *dims.axes), dims.shape, strict=True)),
+            mode=self.mode,
+            dtype=self.dtype,
+        )
+
+    def workload(self, operator: str, dims: Dims) -> Workload:
+        """What would run."""
+        return operator_workload(operator, dims, self.options, dtype=self.dtype, mode=self.mode, seed=0)
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest size of one operator that stays within the budget.
+
+    Args:
+        largest: None if not even the smallest size fits.
+        needed: bytes or MACs at `largest`.
+        next_size: the next possible size; None where the search ended at `LARGEST_SIZE`.
+        next_needed: what that would need: more than the budget. None where it cannot even be described.
+    """
+
+    operator: str
+    axis: str
+    budget: Budget
+    largest: int | None
+    needed: int | None
+    next_size: int | None
+    next_needed: int | None
+
+
+def fit(operator: str, axis: str, budget: Budget, setting: Setting) -> Fit:
+    """The largest size of `axis` at which the operator stays within the budget, by exact search.
+
+    Memory is what must be there: input and parameters, and the predicted peak above them.
+
+    Raises:
+        UsageError: there is no such axis or operator.
+    """
+    one_of("axis", axis, ("b", "c", "t", "h", "w", "n"))
+    setting.dims(axis, setting.step(axis))
+    find_operator(operator)
+    need = needed_bytes(operator, axis, setting) if budget.kind == "memory" else needed_macs(operator, axis, setting)
+    step = setting.step(axis)
+    steps = largest_within(lambda count: need(count * step), budget.amount, LARGEST_SIZE // step)
+    ended = steps == LARGEST_SIZE // step
+    return Fit(
+        operator=operator,
+        axis=axis,
+        budget=budget,
+        largest=steps * step or None,
+        needed=need(steps * step) if steps else None,
+        next_size=None if ended else (steps + 1) * step,
+        next_needed=None if ended else _described(need, (steps + 1) * step),
+    )
+
+
+def _described(need: Need, size: int) -> int | None:
+    try:
+        return need(size)
+    except OverflowError:
+        return None
+
+
+def largest_within(need: Need, amount: int, most: int) -> int:
+    """The largest whole number up to `most` whose need is at most `amount`; 0 if not even 1 fits.
+
+    The need must not fall when the number grows; just beyond the answer that is checked.
+
+    Raises:
+        KaoprofError: the need falls somewhere, so that the answer would be wrong.
+    """
+
+    def fits(count: int) -> bool:
+        described = _described(need, count)
+        return described is not None and described <= amount
+
+    if not fits(1):
+        return 0
+    low, high = 1, 2
+    while high <= most and fits(high):
+        low, high = high, 2 * high
+    high = min(high, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    if any(fits(beyond) for beyond in range(high + 1, min(high + LOOKED_BEYOND, most) + 1)):
+        raise KaoprofError(f"what is needed does not grow steadily around {low}", where="fit")
+    return low
+
+
+def needed_macs(operator: str, axis: str, setting: Setting) -> Need:
+    """Size -> multiply-adds of the whole batch."""
+    return lambda size: setting.macs(operator, setting.dims(axis, size))
+
+
+def needed_bytes(operator: str, axis: str, setting: Setting) -> Need:
+    """Size -> bytes of input and parameters and the predicted peak above them, by dry runs, each done once.
+
+    Raises (when called):
+        OverflowError: no tensor of that size can even be described.
+        UnservedError: attention is forced to a backend that cannot serve it.
+    """
+    from kaoprof.memory.capacity import bytes_in_all
+
+    known: dict[int, int] = {}
+
+    def need(size: int) -> int:
+        if size not in known:
+            workload = setting.workload(operator, setting.dims(axis, size))
+            known[size] = bytes_in_all(workload, device=setting.device, threads=setting.threads, sdpa=setting.sdpa)
+        return known[size]
+
+    return need

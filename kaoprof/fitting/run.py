@@ -1,0 +1,259 @@
+"""From a request to a record: the largest sizes within a budget, and who is cheaper from where on. Never prints."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.catalog import find_operator
+from kaoprof.comparing.cases import Options, chosen_operators
+from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
+from kaoprof.errors import KaoprofError, MeasurementError, UsageError
+from kaoprof.findings.race import race_row
+from kaoprof.fitting.crossing import cross
+from kaoprof.fitting.exact import Budget, Setting, fit
+from kaoprof.fitting.stopwatch import Contender, Stopwatch, open_stopwatch
+from kaoprof.fitting.timed import fit_row, race, time_fits, timed_ratios
+from kaoprof.measuring.plan import Progress
+from kaoprof.measuring.run import ProgressCallback, check_wishes, find_device, unheard
+from kaoprof.records.compare import timestamp
+from kaoprof.records.fit import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow
+from kaoprof.units import format_bytes, format_count
+from kaoprof.version import __version__
+
+LONGEST_CALL = 20.0  # times the limit: a size whose call takes longer says nothing about the limit
+LEAST_TIMEOUT_S = 2.0  # a first call may be slow for reasons of its own
+PAIR = 2
+
+
+class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What varies, and everything that stays.
+
+    Args:
+        axis: `h`, `w`, `t`, `n`, `c` or `b`.
+        sizes: the other axes; `b` is 1 and `w` is `h` if they are not given.
+        told: heads, projection and scale of the operators.
+        mode: `forward` or `train`.
+        dtype: of inputs and parameters.
+        options: device, threads and how to measure.
+    """
+
+    axis: str
+    sizes: Mapping[str, int]
+    told: AttentionOptions = msgspec.field(default_factory=AttentionOptions)
+    mode: str = "forward"
+    dtype: str = "fp32"
+    options: Options = msgspec.field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        for name, size in self.sizes.items():
+            if size < 1:
+                raise UsageError(f"must be at least 1, not {size}", where=name)
+        setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype)
+        dims = setting.dims(self.axis, setting.step(self.axis))
+        if dims.c % self.told.heads:
+            raise UsageError(f"{dims.c} channels cannot be split into {self.told.heads} heads", where="heads")
+
+    def setting(self, device: str | None) -> Setting:
+        """For predictions on `device`; for closed forms, which know none, on whichever."""
+        setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype)
+        if device is None:
+            return setting
+        return replace(setting, device=device.partition(":")[0], threads=self.threads(device) or 1,
+                       sdpa=self.options.sdpa)  # fmt: skip
+
+    def threads(self, device: str) -> int | None:
+        """Of CPU kernels; None elsewhere."""
+        if device != "cpu":
+            return None
+        import torch
+
+        return self.options.threads or torch.get_num_threads()
+
+    def conditions(self, device: str | None) -> Conditions:
+        """For the record."""
+        return Conditions(
+            axis=self.axis, sizes={"b": 1, **self.sizes}, heads=self.told.heads, projection=self.told.projection,
+            scale=self.told.scale, dtype=self.dtype, mode=self.mode, device=device,
+            threads=self.threads(device) if device else None,
+        )  # fmt: skip
+
+
+def run_fit(
+    request: FitRequest,
+    budget: str,
+    amount: float,
+    operators: Sequence[str] | None = None,
+    notify: ProgressCallback = unheard,
+) -> FitRecord:
+    """The largest size of each operator within the budget: `memory` in bytes, `macs`, or `time` in seconds.
+
+    Raises:
+        UsageError: the request is wrong.
+        MeasurementError: the device is not there, or nothing can be measured.
+    """
+    pairs = chosen_operators(operators)
+    if budget == "time":
+        return _fit_time(request, amount, pairs, notify)
+    device = _predicted_device(request) if budget == "memory" else None
+    setting = request.setting(device)
+    chosen = pairs if budget == "memory" else [(name, None) for name in dict.fromkeys(name for name, _ in pairs)]
+    rows = []
+    for done, (operator, implementation) in enumerate(chosen):
+        notify(Progress(label=operator, step="searching", done=done, total=len(chosen)))
+        rows.append(_fit_exactly(operator, implementation, Budget(kind=budget, amount=int(amount)), request, setting))
+    return FitRecord(
+        version=__version__, created=timestamp(), budget=budget, amount=int(amount),
+        conditions=request.conditions(device), rows=tuple(rows),
+    )  # fmt: skip
+
+
+def _predicted_device(request: FitRequest) -> str:
+    """Memory can be predicted for a device that is not there."""
+    kind, _, _ = request.options.device.partition(":")
+    return find_device("auto").partition(":")[0] if kind == "auto" else kind
+
+
+def _fit_exactly(
+    operator: str, implementation: str | None, budget: Budget, request: FitRequest, setting: Setting
+) -> FitRow:
+    row = FitRow(operator=operator, implementation=implementation)
+    try:
+        found = fit(operator, request.axis, budget, setting.told(implementation))
+    except UsageError:
+        raise
+    except KaoprofError as error:
+        return replace(row, status="error", detail=str(error))
+    row = replace(
+        row, largest=found.largest, needed=found.needed, next_size=found.next_size, next_needed=found.next_needed
+    )
+    if found.largest is None:
+        shown = "more than can be said" if found.next_needed is None else _amount(budget.kind, found.next_needed)
+        return replace(row, status="nothing", detail=f"{request.axis}={found.next_size} already needs {shown}")
+    if found.next_size is None:
+        return replace(row, status="endless", detail=f"every size up to {found.largest} fits")
+    return row
+
+
+def _amount(kind: str, amount: int) -> str:
+    return format_bytes(amount) if kind == "memory" else f"{format_count(amount)} MACs"
+
+
+def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: ProgressCallback) -> Stopwatch:
+    check_wishes(device, request.dtype, request.options)
+    setting = request.setting(device)
+    return open_stopwatch(request.axis, setting, request.options, device, timeout_s=timeout_s, notify=notify)
+
+
+def _fit_time(
+    request: FitRequest, limit_s: float, pairs: Sequence[tuple[str, str]], notify: ProgressCallback
+) -> FitRecord:
+    device = find_device(request.options.device)
+    contenders = [Contender(operator=operator, implementation=implementation) for operator, implementation in pairs]
+    timeout_s = min(request.options.timeout_s, max(LONGEST_CALL * limit_s, LEAST_TIMEOUT_S))
+    watch = _stopwatch(request, device, timeout_s, notify)
+    interrupted = False
+    try:
+        time_fits(contenders, limit_s, watch, request.options.budget_s)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        watch.close()
+    return FitRecord(
+        version=__version__, created=timestamp(), budget="time", amount=limit_s, conditions=request.conditions(device),
+        rows=tuple(fit_row(contender, limit_s, watch) for contender in contenders), environment=watch.environment,
+        interrupted=interrupted,
+    )  # fmt: skip
+
+
+def run_cross(
+    request: FitRequest, names: Sequence[str], *, measured: bool = False, notify: ProgressCallback = unheard
+) -> CrossRecord:
+    """From which size on one of two operators is cheaper: in MACs and memory exactly, in time if it is `measured`.
+
+    Raises:
+        UsageError: there are not two different operators, or the request is wrong.
+        MeasurementError: the device is not there, or nothing can be measured.
+    """
+    first, second = two_names(names)
+    device = find_device(request.options.device) if measured else _predicted_device(request)
+    setting = request.setting(device)
+    operators = first.partition(":")[0], second.partition(":")[0]
+    questions = [("macs", *operators), *(("memory", *pair) for pair in _pairs(first, second))]
+    if operators[0] == operators[1]:
+        questions = questions[1:]
+    rows = []
+    for done, (quantity, one, other) in enumerate(questions):
+        notify(Progress(label=f"{one} and {other}", step=quantity, done=done, total=len(questions)))
+        rows.append(_cross_exactly(one, other, quantity, request, setting))
+    record = CrossRecord(
+        version=__version__, created=timestamp(), conditions=request.conditions(device), rows=tuple(rows)
+    )
+    return _with_race(record, request, (first, second), device, notify) if measured else record
+
+
+def two_names(names: Sequence[str]) -> tuple[str, str]:
+    """The two operators to compare.
+
+    Raises:
+        UsageError: there are not two, one is unknown, or both are the same.
+    """
+    if len(names) != PAIR:
+        raise UsageError(f"needs two operators, not {len(names)}", where="cross", hint="for example nonlocal,kao_kv")
+    for name in names:
+        find_operator(name.partition(":")[0], where="cross")
+        chosen_operators([name])
+    if names[0] == names[1]:
+        raise UsageError("needs two different operators", where="cross", hint="for example nonlocal,kao_kv")
+    return names[0], names[1]
+
+
+def _pairs(first: str, second: str) -> list[tuple[str, str]]:
+    """Which implementations are compared: the same of both, where a name leaves it open that of the other."""
+    pairs = [
+        tuple(name if ":" in name else f"{name}:{implementation}" for name in (first, second))
+        for implementation in (
+            [name.partition(":")[2] for name in (first, second) if ":" in name][:1] or IMPLEMENTATIONS
+        )
+    ]
+    return [(one, other) for one, other in pairs]
+
+
+def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, setting: Setting) -> CrossRow:
+    row = CrossRow(first=first, second=second, quantity=quantity)
+    try:
+        crossing = cross(first, second, request.axis, quantity, setting)
+    except UsageError:
+        raise
+    except KaoprofError as error:
+        return replace(row, status="error", detail=str(error))
+    stretches = tuple(
+        CheaperStretch(start=part.start, end=part.end, cheaper=part.cheaper) for part in crossing.stretches
+    )
+    return replace(row, stretches=stretches, cheaper=stretches[-1].cheaper, since=stretches[-1].start)
+
+
+def _with_race(
+    record: CrossRecord, request: FitRequest, names: tuple[str, str], device: str, notify: ProgressCallback
+) -> CrossRecord:
+    teams = [
+        [
+            Contender(operator=operator, implementation=implementation)
+            for operator, implementation in chosen_operators([name])
+        ]
+        for name in names
+    ]
+    watch = _stopwatch(request, device, request.options.timeout_s, notify)
+    interrupted, failure = False, None
+    try:
+        race(teams[0], teams[1], watch, request.options.budget_s)
+    except KeyboardInterrupt:
+        interrupted = True
+    except MeasurementError as error:  # what is exact is known already
+        failure = str(error)
+    finally:
+        watch.close()
+    row = race_row(*names, request.axis, timed_ratios(teams[0], teams[1], watch))
+    if failure is not None and not row.ratios:
+        row = replace(row, status="error", detail=failure)
+    return replace(record, rows=(*record.rows, row), environment=watch.environment, interrupted=interrupted)

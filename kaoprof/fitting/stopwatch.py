@@ -1,0 +1,113 @@
+"""Times operators at sizes that are chosen as the results come in, all in one measuring session."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.comparing.cases import Options
+from kaoprof.errors import KaoprofError
+from kaoprof.fitting.exact import Setting
+from kaoprof.measuring.device_ceilings import load_average
+from kaoprof.measuring.plan import Measurement, Subject
+from kaoprof.measuring.run import ProgressCallback, latency_of, open_session
+from kaoprof.measuring.session import Session
+from kaoprof.records.compare import Environment, Latency
+
+
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """One implementation of one operator."""
+
+    operator: str
+    implementation: str
+
+    @property
+    def name(self) -> str:
+        """As the command line names it: `nonlocal:sdpa`."""
+        return f"{self.operator}:{self.implementation}"
+
+
+class Stopwatch(msgspec.Struct, kw_only=True):
+    """What was timed so far: by contender and size. `close` ends the measuring process."""
+
+    axis: str
+    setting: Setting
+    session: Session
+    load_before: float | None = None
+    timed: dict[tuple[Contender, int], Measurement] = msgspec.field(default_factory=dict)
+
+    def time(self, wanted: Sequence[tuple[Contender, int]], budget_s: float) -> None:
+        """Times all of these, interleaved in rounds; what cannot be timed has a status that says why.
+
+        Raises:
+            MeasurementError: the device is not there, or no measuring process can work.
+            KeyboardInterrupt: passed on; `timed` holds what was measured until then.
+        """
+        subjects = {}
+        for contender, size in dict.fromkeys(wanted):
+            key = len(self.timed)
+            try:
+                subjects[contender, size] = self.subject(contender, size, key)
+                self.timed[contender, size] = Measurement(status="skipped", detail="not reached before the run ended")
+            except (KaoprofError, OverflowError) as error:
+                self.timed[contender, size] = Measurement(status="unsupported", detail=str(error))
+        try:
+            if subjects:
+                self.session.measure_cell(list(subjects.values()), budget_s)
+        finally:
+            for pair, subject in subjects.items():
+                self.timed[pair] = self.session.measurements.get(subject.key, self.timed[pair])
+
+    def subject(self, contender: Contender, size: int, key: int) -> Subject:
+        """What the session needs to know."""
+        from kaoprof.memory.capacity import bytes_in_all, resident_bytes
+
+        told = self.setting.told(contender.implementation)
+        dims = told.dims(self.axis, size)
+        workload = told.workload(contender.operator, dims)
+        resident = resident_bytes(workload)
+        return Subject(
+            key=key,
+            label=f"{contender.name} {dims}",
+            workload=workload,
+            resident_bytes=resident,
+            predicted_bytes=bytes_in_all(workload, device=told.device, threads=told.threads) - resident,
+            floor_flops=2 * told.macs(contender.operator, dims),
+        )
+
+    def latency(self, contender: Contender, size: int) -> Latency | None:
+        """The samples of one contender at one size, if it was timed."""
+        measurement = self.timed.get((contender, size))
+        if measurement is None or measurement.status != "ok":
+            return None
+        return latency_of(measurement)
+
+    def sizes(self, contender: Contender) -> tuple[int, ...]:
+        """The sizes that were timed, smallest first."""
+        return tuple(sorted(size for one, size in self.timed if one == contender and self.latency(one, size)))
+
+    def wall(self, contender: Contender) -> tuple[int, str] | None:
+        """The smallest size that could not be timed, and why."""
+        failed = [
+            (size, one.detail) for (who, size), one in self.timed.items() if who == contender and not one.samples_s
+        ]
+        return min(failed, default=None)
+
+    @property
+    def environment(self) -> Environment | None:
+        """Where it was measured, if it came to that."""
+        found: dict[str, Any] | None = self.session.environment
+        return Environment(**found, load_before=self.load_before) if found else None
+
+    def close(self) -> None:
+        """Ends the measuring process."""
+        self.session.close()
+
+
+def open_stopwatch(
+    axis: str, setting: Setting, options: Options, device: str, *, timeout_s: float, notify: ProgressCallback
+) -> Stopwatch:
+    """A stopwatch on `device`; nothing runs before the first `time`."""
+    session = open_session(device, replace(options, timeout_s=timeout_s), notify)
+    return Stopwatch(axis=axis, setting=setting, session=session, load_before=load_average())

@@ -1,0 +1,58 @@
+"""Finds out how long a call takes: once a GPU has settled, and in blocks that are long enough to be a sample."""
+
+import math
+from typing import TYPE_CHECKING
+
+from kaoprof.measuring.plan import Subject
+
+if TYPE_CHECKING:
+    from kaoprof.measuring.session import Session
+
+MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far above the clock's and the pipe's noise
+COLD_CALLS = {"cpu": 1, "cuda": 10}  # of a sample: a flush takes ms on a CPU, a tenth of one on a GPU
+STABLE = 0.03  # relative change from one block to the next below which a subject has settled
+BLOCK_S = 0.05  # clocks take a tenth of a second to rise
+COLD_CALL_S = 2e-4  # at least, of a call with the flush before it and the waits around it: blocks are that much shorter
+MOST_BLOCKS = 10  # a device that is throttled or shared never settles
+
+
+def settle(session: "Session", subject: Subject) -> None:
+    """On a GPU blocks of calls, until two in a row take about the same: clocks rise, and libraries choose kernels.
+
+    What is slow by itself is warm already.
+    """
+    measurement = session.measurements[subject.key]
+    if not session.plan.device.startswith("cuda") or measurement.call_s >= BLOCK_S:
+        return
+    before_s, least_s = 0.0, COLD_CALL_S if session.plan.cache == "cold" else 1e-9
+    for _ in range(MOST_BLOCKS):
+        calls = max(1, round(BLOCK_S / max(measurement.call_s, least_s)))
+        told = session.ask(subject, "time", calls=calls, timeout_s=session.plan.timeout_s)
+        if told is None:
+            return
+        measurement.call_s = now_s = told["seconds"]
+        if abs(now_s - before_s) <= STABLE * now_s:
+            return
+        before_s = now_s
+
+
+def calibrate(session: "Session", subject: Subject) -> None:
+    """How many calls make a sample long enough: known after one call, and for fast ones after a block of them."""
+    measurement = session.measurements[subject.key]
+    cold = session.plan.cache == "cold"
+    if cold:
+        measurement.calls = COLD_CALLS[session.plan.device.partition(":")[0]]
+    for _ in range(3):
+        if subject.key not in session.loaded:
+            return
+        told = session.ask(
+            subject, "time", calls=measurement.calls, warm_calls=1 if measurement.calls > 1 else 0,
+            timeout_s=session.plan.timeout_s,
+        )  # fmt: skip
+        if told is None:
+            return
+        measurement.call_s = told["seconds"]
+        enough = math.ceil(MIN_SAMPLE_S / max(measurement.call_s, 1e-9))
+        if cold or enough <= measurement.calls:
+            return
+        measurement.calls = enough

@@ -1,0 +1,76 @@
+"""Keeps a device's ceilings in the user's cache folder, a file for each environment. A cache: nothing depends on it."""
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kaoprof.records.checks import are_plausible
+from kaoprof.records.compare import Ceilings
+
+KEY_FIELDS = ("device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda", "settings")
+BUSY_LOAD = 0.5  # processes per core from which on ceilings are too low, and worth measuring again once it is quieter
+QUIETER = 0.5  # of the load at which they were measured
+
+
+class CeilingStore:
+    """The store that a session asks. With `refresh` it knows nothing, so that everything is measured and kept anew."""
+
+    def __init__(self, folder: Path | None, *, load: float | None = None, refresh: bool = False) -> None:
+        self.folder, self.load, self.refresh = folder, load, refresh
+
+    def known(self, environment: dict[str, Any]) -> Ceilings | None:
+        """What was kept of this environment; None if nothing, if it is unreadable, or if it should be better by now."""
+        path = self._path(environment)
+        if path is None or self.refresh:
+            return None
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=Ceilings) if path.is_file() else None
+        except (OSError, msgspec.MsgspecError, ValueError):
+            return None
+        cores = int(environment.get("machine_cores") or environment["cores"])  # the load is that of all of them
+        return found if found and are_plausible(found) and not self._is_outdone(found, cores) else None
+
+    def keep(self, environment: dict[str, Any], ceilings: Ceilings) -> None:
+        """Writes it whole or not at all; a folder that cannot be written is no fault."""
+        path = self._path(environment)
+        if path is None:
+            return
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".ceilings-")
+            half = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(msgspec.json.encode(ceilings))
+                half.replace(path)
+            except BaseException:
+                half.unlink(missing_ok=True)
+                raise
+
+    def _is_outdone(self, found: Ceilings, cores: int) -> bool:
+        """Whether the machine was busy when this was measured, and is quieter now."""
+        if found.load is None or self.load is None or found.load <= BUSY_LOAD * cores:
+            return False
+        return self.load < QUIETER * found.load
+
+    def _path(self, environment: dict[str, Any]) -> Path | None:
+        if self.folder is None:
+            return None
+        key = msgspec.json.encode([environment.get(name) for name in KEY_FIELDS])
+        return self.folder / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
+
+
+def ceilings_folder() -> Path | None:
+    """`kaoprof/ceilings` in `$XDG_CACHE_HOME` or `~/.cache`; None where there is no home."""
+    told = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(told).is_absolute():  # the standard says to ignore a relative one
+        return Path(told) / "kaoprof" / "ceilings"
+    try:
+        return Path.home() / ".cache" / "kaoprof" / "ceilings"
+    except RuntimeError:
+        return None

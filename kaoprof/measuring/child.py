@@ -1,0 +1,141 @@
+"""The parent's handle on the measuring process: ask, wait no longer than agreed, learn how it died."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from typing import IO, Any
+
+import msgspec
+
+from kaoprof.errors import KaoprofError, MeasurementError
+from kaoprof.measuring.messages import Request, decode_reply, encode
+from kaoprof.units import format_seconds
+
+READ_BYTES = 65536
+PROFILER_NOISE = "USDT:"
+LAST_WORDS_BYTES = 2000  # of a dead child's stderr that are worth repeating
+
+
+class SubjectFailed(KaoprofError):  # noqa: N818 - it is an outcome with a status, not a fault of kaoprof
+    """The child answered that this subject cannot be run; the child lives on."""
+
+    def __init__(self, status: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class ChildLost(KaoprofError):  # noqa: N818 - see above
+    """The child is gone: it was killed, crashed, or took too long and was killed by us."""
+
+    def __init__(self, status: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class Child:
+    """A running measuring process, until `kill`."""
+
+    def __init__(self) -> None:
+        try:
+            self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "kaoprof.bench.worker"],  # -P: nothing in this folder shadows a library
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.last_words,
+                start_new_session=True,  # what a module starts ends with it
+            )
+        except OSError as error:
+            raise MeasurementError(f"the measuring process could not be started: {error.strerror}") from error
+        self.unread = b""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    def ask(self, request: Request, *, timeout_s: float) -> Any:
+        """Sends a request and waits for its answer.
+
+        Raises:
+            SubjectFailed: the child says that it cannot (out of memory, unsupported, an error in the module).
+            ChildLost: no answer within `timeout_s` (the child is killed), or the child died.
+        """
+        pipe = self.process.stdin
+        try:
+            if pipe is None:
+                raise MeasurementError("the measuring process has no input")
+            pipe.write(encode(request))
+            pipe.flush()
+        except BrokenPipeError:
+            raise self._died() from None
+        reply = self._read_reply(timeout_s)
+        if reply.status != "ok":
+            raise SubjectFailed(reply.status, reply.detail)
+        return reply.value
+
+    def _read_reply(self, timeout_s: float) -> Any:
+        line = self._read_line(timeout_s)
+        try:
+            return decode_reply(line)
+        except msgspec.DecodeError as error:
+            self.kill()
+            raise ChildLost("error", f"the measuring process answered nonsense: {line[:80]!r}") from error
+
+    def _read_line(self, timeout_s: float) -> bytes:
+        pipe = self.process.stdout
+        if pipe is None:
+            raise MeasurementError("the measuring process has no output")
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self.unread:
+            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                self.kill()
+                raise ChildLost(
+                    "timeout", f"no answer within {format_seconds(timeout_s)}; the measuring process was stopped"
+                )
+            received = os.read(pipe.fileno(), READ_BYTES)
+            if not received:
+                raise self._died()
+            self.unread += received
+        line, _, self.unread = self.unread.partition(b"\n")
+        return line
+
+    def _died(self) -> ChildLost:
+        code = self.process.wait()
+        if code < 0:
+            why = f"the measuring process was killed by {_signal_name(-code)}"
+            if -code == signal.SIGKILL:
+                why += " (as the system does when memory runs out)"
+            return ChildLost("error", why)
+        self.last_words.seek(0)
+        text = self.last_words.read()[-LAST_WORDS_BYTES:].decode(errors="replace")
+        words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
+        last = f": {words[-1]}" if words else ""
+        return ChildLost("error", f"the measuring process ended with code {code}{last}")
+
+    def kill(self) -> None:
+        """Ends the process, whatever it is doing, and frees what belongs to it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None and not pipe.closed:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue  # an unsent request to a dead child
+        self.last_words.close()
+
+
+def _signal_name(number: int) -> str:
+    """`SIGKILL` for 9; a real-time signal has no name of its own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

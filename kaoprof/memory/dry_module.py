@@ -1,0 +1,66 @@
+"""Builds a module whose tensors have shapes but no values, also where its weights are drawn until they please."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental import _config
+from torch.overrides import TorchFunctionMode
+
+from kaoprof.explaining.symbolic_sizes import COMPLAINTS
+from kaoprof.workload.building import Workload, build_module
+from kaoprof.workload.patching import replaced
+
+
+class Construction(TorchFunctionMode):
+    """While active, modules can be built of tensors without values.
+
+    "Is any of these true?" is answered with no: torch's `trunc_normal_`, which begins most vision transformers, draws
+    again as long as any value is out of bounds. Whatever else a constructor asks of values stays the error that it is.
+    A deep copy of a tensor, as stacks of layers make it, does not look for data.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: object = None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.__bool__ and args[0] is self.asked:
+            return False
+        if func is Tensor.__deepcopy__:
+            return _copied(*args)
+        out = func(*args, **(kwargs or {}))
+        if func is Tensor.any:
+            self.asked = out
+        return out
+
+
+def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
+    if id(tensor) not in memo:
+        copy = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+        copy._is_param = isinstance(tensor, nn.Parameter)  # noqa: SLF001 - what torch looks for
+        memo[id(tensor)] = copy
+    return cast("Tensor", memo[id(tensor)])
+
+
+@contextmanager
+def dry_tensors(*, allow_real: bool) -> Iterator[FakeTensorMode]:
+    """While active, tensors have no values; real ones may join them if `allow_real`.
+
+    Views lie in memory as real ones do, also along axes of size 1: by these torch recognises what is channels-last.
+    """
+    strides_as_real = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]  # torch adds it late
+    with (
+        strides_as_real,
+        replaced(COMPLAINTS, "disabled", True),
+        FakeTensorMode(allow_non_fake_inputs=allow_real) as tensors,
+    ):
+        yield tensors
+
+
+def build_dry_module(workload: Workload, *, device: str) -> nn.Module:
+    """The workload's module under an active fake tensor mode, as if on `device`."""
+    with Construction():
+        return build_module(workload, device=device, without_data=True)

@@ -1,0 +1,1 @@
+"""`profile`: whole models, layer by layer, from a spec or somebody's code to a record."""

@@ -1,0 +1,199 @@
+"""The rows of a profile: from closed forms, from a census, from a measurement. Nothing runs here."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.costs.arithmetic import TRAIN_FACTOR
+from kaoprof.costs.layer_tree import LayerCost
+from kaoprof.measuring.plan import Measurement
+from kaoprof.measuring.run import latency_of
+from kaoprof.networks import network_cost
+from kaoprof.records.compare import EAGER, VARIANT, Deviation, Traffic
+from kaoprof.records.profile import OWN, LayerRow, ModelProfile
+from kaoprof.specs import Document
+from kaoprof.specs.code import input_tensors
+from kaoprof.specs.documents import CodeSpec
+from kaoprof.workload.building import Workload
+
+if TYPE_CHECKING:
+    from kaoprof.profiling.census import LayerCensus, ModelCensus
+
+
+def analytic_profile(document: Document, mode: str, *, attention: str | None = None) -> ModelProfile:
+    """A model with the closed form of every layer; code has none, only its place.
+
+    One whose attention was swapped says so in its name: its figures are not those of the model it is called after.
+    """
+    spec = document.spec
+    if isinstance(spec, CodeSpec):
+        whole = LayerRow(layer="", type="code", depth=0, leaf=False)
+        shapes = tuple(tensor.shape for tensor in input_tensors(spec))
+        return ModelProfile(
+            model=spec.name, source=spec.source, inside="module", batch=1, input_shapes=shapes, layers=(whole,)
+        )
+    cost = network_cost(document)
+    given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input
+    factor = TRAIN_FACTOR if mode == "train" else 1
+    return ModelProfile(
+        model=f"{spec.name} ({attention})" if attention else spec.name,
+        source=spec.source,
+        batch=given.batch,
+        input_shapes=((given.batch, given.channels, *given.size),),
+        layers=tuple(_analytic_row(path, depth, layer, factor) for path, depth, layer in cost.walk()),
+    )
+
+
+def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> LayerRow:
+    return LayerRow(
+        layer=path,
+        type=layer.type,
+        depth=depth,
+        leaf=not layer.children,
+        output_shape=layer.output_shape,
+        params=layer.params,
+        params_norm=layer.params_norm,
+        macs_analytic=layer.macs * factor,
+        flops_all=layer.flops_all if factor == 1 else None,
+    )
+
+
+def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
+    """The model with its counts, per sample. What does not depend on the batch is shared out, to the nearest whole.
+
+    Somebody's module stands inside a wrapper, which has no row; but its peak is the model's, backward pass included.
+    """
+    batch = workload.inputs[0].shape[0]
+    known = {row.layer: row for row in model.layers} if not model.inside else {}
+    wrapper = next((layer for layer in census.layers if model.inside and not layer.layer), None)
+    rows = []
+    for layer in census.layers:
+        if layer is wrapper:
+            continue
+        path = layer.layer.removeprefix(model.inside).removeprefix(".")
+        rows.append(_counted_row(path, layer, known.get(path), batch, depth=layer.depth - bool(model.inside)))
+    rows = [row if row.leaf else _summed(row, rows) for row in rows]
+    if wrapper is not None:
+        rows = [row if row.layer else replace(row, peak_bytes_predicted=wrapper.peak_bytes) for row in rows]
+    shapes = tuple(spec.shape for spec in workload.inputs)
+    return replace(
+        model,
+        batch=batch,
+        input_shapes=shapes,
+        layers=tuple(rows),
+        dtype=workload.dtype,
+        unmodelled=census.unmodelled,
+    )
+
+
+def _counted_row(path: str, layer: "LayerCensus", analytic: LayerRow | None, batch: int, *, depth: int) -> LayerRow:
+    return LayerRow(
+        layer=path,
+        type=analytic.type if analytic else layer.type,
+        depth=depth,
+        leaf=layer.leaf,
+        output_shape=layer.output_shape or _batched(analytic, batch),
+        params=layer.params,
+        params_norm=layer.params_norm,
+        macs_analytic=analytic.macs_analytic if analytic else None,
+        macs_counted=round(layer.macs / batch),
+        macs_fvcore=None if layer.macs_fvcore is None else round(layer.macs_fvcore / batch),
+        flops_all=round(layer.flops_all / batch),
+        uncounted=layer.uncounted,
+        peak_bytes_predicted=layer.peak_bytes,
+    )
+
+
+def _summed(row: LayerRow, rows: Sequence[LayerRow]) -> LayerRow:
+    """A layer that holds others: the sum of the leaves inside."""
+    leaves = [leaf for leaf in rows if leaf.leaf and leaf.layer.startswith(_prefix(row.layer))]
+    return replace(
+        row,
+        macs_counted=sum(leaf.macs_counted or 0 for leaf in leaves),
+        flops_all=sum(leaf.flops_all or 0 for leaf in leaves),
+    )
+
+
+def _batched(analytic: LayerRow | None, batch: int) -> tuple[int, ...] | None:
+    """The shape that the closed form of a layer without a module of its own says, with the batch."""
+    return (batch, *analytic.output_shape) if analytic and analytic.output_shape else None
+
+
+def measured_model(model: ModelProfile, measurement: Measurement | None) -> ModelProfile:
+    """The model with what was measured of it."""
+    if measurement is None:
+        return model
+    inside = measurement.layers or {}
+    seconds, peaks = layer_seconds(model, inside.get("seconds", {})), inside.get("peak_bytes", {})
+    whole, traced = seconds.get("", 0.0), measurement.traffic
+    rows = [
+        replace(
+            row,
+            peak_bytes_measured=measurement.peak_bytes
+            if not row.layer
+            else _whole_number(peaks.get(model.module_name(row.layer))),
+            timed_s=seconds.get(row.layer),
+            latency_share=seconds[row.layer] / whole if whole else None,
+            **_moved(traced if not row.layer else inside.get("traffic", {}).get(model.module_name(row.layer))),
+        )
+        for row in model.layers
+    ]
+    return replace(
+        model,
+        layers=tuple(rows),
+        status=measurement.status,
+        detail=measurement.detail,
+        latency=latency_of(measurement),
+        peak_bytes_reserved=measurement.reserved_bytes,
+        backend=traced["backend"] if traced else None,
+        deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
+        compile_s=measurement.compile_s,
+        graph_breaks=measurement.graph_breaks,
+        energy_j=measurement.energy_j,
+    )
+
+
+def _moved(told: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields of a row for what one call of it was seen to move."""
+    if told is None:
+        return {}
+    return {"compulsory_bytes": told["compulsory_bytes"], "traffic": msgspec.convert(told, Traffic)}
+
+
+def variant_of(model: ModelProfile, variant: str) -> ModelProfile:
+    """The model as it is run otherwise than eagerly: what was counted of the whole, and nothing of its layers."""
+    return replace(model, model=f"{model.model}{VARIANT}{variant}", layers=model.layers[:1])
+
+
+def with_common_bytes(models: Sequence[ModelProfile]) -> tuple[ModelProfile, ...]:
+    """The models; what is compiled or replayed must move what it must move eagerly, right before it."""
+    found: list[ModelProfile] = []
+    for model in models:
+        if model.variant == EAGER:
+            found.append(model)
+            needed = model.total.compulsory_bytes
+        else:
+            found.append(replace(model, layers=(replace(model.total, compulsory_bytes=needed),)))
+    return tuple(found)
+
+
+def layer_seconds(model: ModelProfile, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Each leaf's own seconds, and of a layer that holds others their sum. Empty if nothing was timed."""
+    if not seconds:
+        return {}
+    holders = {row.layer: row.layer.removesuffix(OWN).removesuffix(".") for row in model.layers if row.leaf}
+    own = {leaf: seconds.get(model.module_name(holder), 0.0) for leaf, holder in holders.items()}
+    return {
+        row.layer: sum(own[leaf] for leaf in own if leaf == row.layer or leaf.startswith(_prefix(row.layer)))
+        for row in model.layers
+    }
+
+
+def _prefix(layer: str) -> str:
+    return f"{layer}." if layer else ""
+
+
+def _whole_number(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -1,0 +1,239 @@
+"""From specs to a profile record: every layer's closed form, counts and prediction, then the models side by side."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.comparing.cases import Options
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.dims import DTYPE_BYTES, MODES, one_of
+from kaoprof.errors import KaoprofError, UsageError, first_line
+from kaoprof.measuring.plan import Progress, Subject
+from kaoprof.measuring.run import ProgressCallback, check_wishes, find_device, run_session, unheard
+from kaoprof.networks import code_workload, network_workload, override
+from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
+from kaoprof.records.compare import EAGER, timestamp
+from kaoprof.records.profile import ModelProfile, ProfileRecord
+from kaoprof.specs import Document, load_spec, parse_spec
+from kaoprof.specs.documents import CodeSpec
+from kaoprof.version import __version__
+from kaoprof.workload.building import Workload
+
+if TYPE_CHECKING:
+    from kaoprof.profiling.census import ModelCensus
+
+NONE: Mapping[str, object] = MappingProxyType({})
+WRONG_USAGE = "UsageError: "  # how a child begins to tell of a request that makes no sense
+
+
+class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a spec is overridden, and how far a profile goes.
+
+    Args:
+        batch: samples at once.
+        size: spatial sizes.
+        attention: the operator of every attention layer.
+        mode: forward, or train for forward and backward.
+        dtype: of inputs and parameters.
+        measured: whether anything is run; else it is only counted and predicted.
+        allow_import: whether a spec may name code, which runs it.
+    """
+
+    batch: int | None = None
+    size: tuple[int, ...] | None = None
+    attention: str | None = None
+    mode: str = "forward"
+    dtype: str = "fp32"
+    measured: bool = True
+    allow_import: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, MODES)
+        one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+
+
+def profile(
+    targets: Sequence[str | Document],
+    *,
+    model: ModelOptions | None = None,
+    options: Options | None = None,
+    progress: ProgressCallback | None = None,
+) -> ProfileRecord:
+    """Whole models, layer by layer: closed forms, counts, predicted and measured peak memory, latency.
+
+    Args:
+        targets: specs: paths, names of shipped specs, or documents.
+        model: what is overridden, and how far to go.
+        options: device, budget, seed, and how to measure; `analytic` stops after the closed forms.
+        progress: called with what is being done.
+
+    Raises:
+        SpecError: a spec is malformed.
+        UsageError: code without permission, or a request that makes no sense.
+        MeasurementError: the device is not there.
+    """
+    model, options = model or ModelOptions(), options or Options()
+    if not targets:
+        raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
+    notify = progress or unheard
+    documents = [_document(target, model) for target in targets]
+    record = ProfileRecord(
+        version=__version__,
+        created=timestamp(),
+        mode=model.mode,
+        dtype=model.dtype,
+        device=None,
+        models=tuple(analytic_profile(document, model.mode, attention=model.attention) for document in documents),
+    )
+    if options.analytic:
+        return record
+    workloads = [_workload(document, model, options.seed) for document in documents]
+    device = find_device(options.device)
+    check_wishes(device, model.dtype, options)
+    record = replace(record, device=device)
+    record = count_models(record, workloads, device, options, notify)
+    if not model.measured:
+        return record
+    pairs = [
+        pair
+        for one, workload in zip(record.models, workloads, strict=True)
+        for pair in _in_every_way(one, workload, options)
+    ]
+    record = replace(record, models=tuple(one for one, _ in pairs))
+    return measure_models(record, [workload for _, workload in pairs], device, options, notify)
+
+
+def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> list[tuple[ModelProfile, Workload]]:
+    """The model as it is, and in each of the variants that were asked for, if it could be counted."""
+    variants = options.variants if model.status == "ok" else ()
+    return [(model, workload), *((variant_of(model, variant), workload) for variant in variants)]
+
+
+def code_document(
+    factory: str, shapes: Sequence[Sequence[int]], args: Sequence[object] = (), kwargs: Mapping[str, object] = NONE
+) -> Document:
+    """The document of what `package.module:factory` makes of these arguments, called with tensors of these shapes.
+
+    Raises:
+        UsageError: no shape is given.
+    """
+    if not shapes:
+        raise UsageError("needs the shape of its input", where=factory, hint="for example --input 1,3,224,224")
+    import json  # opened late, and not msgspec: a name on the command line may hold bytes that are no text
+
+    inputs = [{"shape": list(shape)} for shape in shapes]
+    name = re.sub(r"[^A-Za-z0-9]+", "-", factory.partition(":")[2] or factory).strip("-").lower()
+    made = {"module": factory, "args": list(args), "kwargs": dict(kwargs)}
+    text = json.dumps({"schema": 1, "name": name, **made, "inputs": inputs})
+    return parse_spec(text, file=factory)
+
+
+def _document(target: str | Document, model: ModelOptions) -> Document:
+    document = load_spec(target) if isinstance(target, str) else target
+    if isinstance(document.spec, CodeSpec):
+        if model.batch or model.size or model.attention:
+            raise UsageError("code has its own input: batch, size and attention cannot be overridden",
+                             where=document.places.file, hint="change its inputs")  # fmt: skip
+        return document
+    return override(document, batch=model.batch, size=model.size, attention=model.attention)
+
+
+def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
+    if isinstance(document.spec, CodeSpec):
+        return code_workload(document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed)
+    return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed)
+
+
+def count_models(
+    record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
+) -> ProfileRecord:
+    """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
+    import torch
+
+    from kaoprof.profiling.census import take_census
+
+    threads = options.threads_wanted or torch.get_num_threads()
+    models: list[ModelProfile] = []
+    failures: list[Exception] = []
+    for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
+        notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
+        names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
+        try:
+            if one.inside:
+                census = census_in_child(workload, device, options)
+            else:
+                with torch.random.fork_rng(devices=[]):  # building draws weights: the caller's random numbers stay
+                    census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
+            models.append(counted_model(one, census, workload))
+        except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
+            failures.append(error)
+            kind = "" if isinstance(error, KaoprofError) else f"{type(error).__name__}: "
+            models.append(replace(one, status="error", detail=f"cannot be counted: {kind}{first_line(error)}"))
+    if len(failures) == len(models) and isinstance(failures[0], UsageError):
+        raise failures[0]  # there is nothing to show, and the request was wrong
+    return replace(record, models=tuple(models))
+
+
+def census_in_child(workload: Workload, device: str, options: Options) -> "ModelCensus":
+    """The census of somebody's code, taken where it may exit, crash, print or hang without harm.
+
+    Raises:
+        KaoprofError: it did one of these, or failed; the text says which.
+    """
+    from kaoprof.measuring.child import Child, SubjectFailed
+    from kaoprof.measuring.messages import Request, preparation
+    from kaoprof.measuring.session import FIRST_CALL_GRACE_S, START_LIMIT_S
+    from kaoprof.profiling.census import ModelCensus
+
+    child = Child()
+    try:
+        child.ask(preparation(device, threads=options.threads_wanted), timeout_s=START_LIMIT_S)
+        counted = child.ask(Request(do="census", workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
+    except SubjectFailed as failure:
+        wrong = failure.message.removeprefix(WRONG_USAGE)
+        raise UsageError(wrong) if wrong != failure.message else failure from None
+    finally:
+        child.kill()
+    return msgspec.convert(counted, ModelCensus)
+
+
+def measure_models(
+    record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
+) -> ProfileRecord:
+    """The record with every model measured, all of them interleaved in the same rounds."""
+    subjects = [
+        _subject(key, model, workload)
+        for key, (model, workload) in enumerate(zip(record.models, workloads, strict=True))
+        if model.status == "ok"
+    ]
+    outcome = run_session([subjects], device, options, notify)
+    measured = [measured_model(model, outcome.measurements.get(key)) for key, model in enumerate(record.models)]
+    return replace(
+        record,
+        models=with_common_bytes(measured),
+        environment=outcome.environment,
+        protocol=outcome.protocol,
+        interrupted=outcome.interrupted,
+    )
+
+
+def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
+    total, width = model.total, DTYPE_BYTES.get(workload.inputs[0].dtype, 8)
+    elements = total.params + total.params_norm + sum(math.prod(shape) for shape in model.input_shapes)
+    eager_forward = model.variant == EAGER and workload.mode == "forward"
+    timed = [model.module_name(row.layer) for row in model.layers] if eager_forward else []
+    return Subject(
+        key=key,
+        label=model.model,
+        workload=workload,
+        resident_bytes=elements * width,
+        predicted_bytes=total.peak_bytes_predicted or 0,
+        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * model.batch,
+        layers=tuple(name for name in timed if name),
+        variant=model.variant,
+    )

@@ -1,0 +1,122 @@
+"""What `profile` leaves behind: one record with a tree of layers per model; JSON and back."""
+
+import msgspec
+
+from kaoprof.records import fields
+from kaoprof.records.compare import EAGER, SCHEMA, VARIANT, Deviation, Environment, Latency, Protocol, Traffic
+
+TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
+OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
+
+
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer. Counts are of one sample; of a layer that holds others (`leaf` is False) they are their sum.
+
+    Args:
+        layer: dotted path; the whole model is "".
+        type: what kind of layer; of a named block its name.
+        depth: how many layers are around it.
+        leaf: whether it holds no others: the leaves' sum is the whole.
+        output_shape: of the whole batch, as it ran; of one sample where nothing ran; None if it never answers a tensor.
+        params: weights without those of batch norm, which papers leave out.
+        params_norm: scale and shift of batch norm.
+        macs_analytic: from closed forms; None for code.
+        macs_counted: from running on meta.
+        macs_fvcore: fvcore's opinion.
+        flops_all: all arithmetic.
+        uncounted: operations without a rule, with their calls.
+        peak_bytes_predicted: the most that is alive while the layer runs, above what was resident before the model ran.
+        peak_bytes_measured: the same, from the allocator.
+        timed_s: seconds of one forward pass, from timers around the layers in runs of their own, which are slower.
+        latency_share: of what the timers of all leaves add up to; of the model's latency it is the layer's part.
+        compulsory_bytes: what one call must move: its input, its output and the parameters that it reads (trained: and
+            their gradients), each once.
+        traffic: what one call of the layer launched and moved; of the whole model without anything around its layers.
+    """
+
+    layer: str
+    type: str
+    depth: fields.Depth
+    leaf: bool
+    output_shape: tuple[fields.Count, ...] | None = None
+    params: fields.Unbounded = 0
+    params_norm: fields.Unbounded = 0
+    macs_analytic: fields.Unbounded | None = None
+    macs_counted: fields.Unbounded | None = None
+    macs_fvcore: fields.Unbounded | None = None
+    flops_all: fields.Unbounded | None = None
+    uncounted: dict[str, fields.Count] = msgspec.field(default_factory=dict)
+    peak_bytes_predicted: fields.Unbounded | None = None
+    peak_bytes_measured: fields.SignedBytes | None = None  # a layer may give back more than it takes
+    timed_s: fields.Seconds | None = None
+    latency_share: fields.Share | None = None
+    compulsory_bytes: fields.Unbounded | None = None
+    traffic: Traffic | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything counted it: code that cannot be counted, or was not, has no weights to tell of."""
+        return self.macs_analytic is not None or self.macs_counted is not None
+
+
+class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """One model. `layers` begins with the whole; `latency` is measured without timers around layers.
+
+    `inside` is where the layers' paths begin in the module that ran: somebody's code is called through a wrapper.
+    `model` is its name, and how it ran if not eagerly: `kanet-qkv+compile`, which has no layers. `dtype` is what it
+    computes in. For `backend`, `deviation`, `compile_s`, `graph_breaks` and `energy_j` see `records.Row`, for
+    `unmodelled` see `records.Counted`.
+    """
+
+    model: str
+    source: str
+    inside: str = ""
+    batch: fields.Count
+    input_shapes: tuple[tuple[fields.Count, ...], ...]
+    layers: tuple[LayerRow, ...]
+    status: fields.Status = "ok"
+    detail: str = ""
+    latency: Latency | None = None
+    peak_bytes_reserved: fields.Count | None = None
+    dtype: fields.Dtype | None = None
+    backend: str | None = None
+    deviation: Deviation | None = None
+    compile_s: fields.Seconds | None = None
+    energy_j: fields.Joules | None = None
+    graph_breaks: fields.Count | None = None
+    unmodelled: tuple[str, ...] = ()
+
+    @property
+    def variant(self) -> str:
+        """How it ran: eagerly, compiled, or as a graph that is replayed."""
+        return self.model.partition(VARIANT)[2] or EAGER
+
+    def module_name(self, layer: str) -> str:
+        """The name of a layer's module in the module that ran."""
+        return ".".join(filter(None, (self.inside, layer)))
+
+    @property
+    def total(self) -> LayerRow:
+        """The whole model."""
+        return self.layers[0]
+
+
+class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of `profile`, of one model or several side by side."""
+
+    schema: int = SCHEMA
+    kind: str = "profile"
+    version: str
+    created: str
+    mode: fields.Mode
+    dtype: fields.Dtype
+    device: str | None
+    models: tuple[ModelProfile, ...]
+    protocol: Protocol | None = None
+    environment: Environment | None = None
+    interrupted: bool = False
+
+    @property
+    def dtypes(self) -> set[str]:
+        """What its models compute in."""
+        return {model.dtype or self.dtype for model in self.models}

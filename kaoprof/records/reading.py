@@ -1,0 +1,213 @@
+"""Reads records back from whatever file holds them: those of every command, and the journals of `sweep`."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.errors import RecordError
+from kaoprof.records.checks import check_figures
+from kaoprof.records.compare import SCHEMA, Environment, Protocol, Record, Row
+from kaoprof.records.diff import DiffRecord
+from kaoprof.records.explain import Explanation
+from kaoprof.records.fit import CrossRecord, FitRecord
+from kaoprof.records.journal import UNREADABLE, Contents, Launch, is_journal, parse_journal, read_bytes
+from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.reproduce import ReproductionRecord
+from kaoprof.records.sweep import SweepPlan
+
+AnyRecord = Record | ProfileRecord | FitRecord | CrossRecord | DiffRecord | ReproductionRecord | Explanation
+KINDS: dict[str, type[AnyRecord]] = {
+    "compare": Record,
+    "sweep": Record,
+    "profile": ProfileRecord,
+    "fit": FitRecord,
+    "cross": CrossRecord,
+    "diff": DiffRecord,
+    "reproduction": ReproductionRecord,
+    "explain": Explanation,
+}
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A record, where it was read, and what to call it beside others."""
+
+    path: Path
+    name: str
+    record: Record
+
+
+def load_runs(paths: Path | str | Iterable[Path | str]) -> tuple[Run, ...]:
+    """The runs of `compare` and `sweep` in a file, or in several, in order; a journal holds one per environment.
+
+    Raises:
+        RecordError: a file cannot be read, is damaged, or holds something else.
+    """
+    found: list[Run] = []
+    paths = [paths] if isinstance(paths, Path | str) else paths
+    for path, name, record in load_named(paths):
+        if not isinstance(record, Record):
+            hint = "name a record of `compare` or a journal of `sweep`"
+            raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
+        found.append(Run(path=path, name=name, record=record))
+    return tuple(found)
+
+
+def load_named(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str, AnyRecord]]:
+    """Every record in some files, in order: where it was read, what to call it beside the others, and itself.
+
+    Raises:
+        RecordError: a file cannot be read, is damaged, or is no record.
+    """
+    files = [Path(path) for path in paths]
+    for path in files:
+        name = printable(path.stem if sum(other.stem == path.stem for other in files) == 1 else path)
+        records = load_records(path)
+        for number, record in enumerate(records, start=1):
+            yield path, f"{name} #{number}" if len(records) > 1 else name, record
+
+
+def printable(path: Path | str) -> str:
+    """A file's name for a record or a table; of what is no UTF-8 in it a sign stands for each byte."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def load_any(path: Path | str) -> AnyRecord:
+    """The record in a file, by its kind; of a journal with several environments the one that was measured last.
+
+    Raises:
+        RecordError: the file cannot be read, is damaged, or is no record.
+    """
+    return load_records(Path(path))[-1]
+
+
+def load_records(path: Path) -> tuple[AnyRecord, ...]:
+    """Every record in a file: one, or of a journal one per environment.
+
+    Raises:
+        RecordError: the file cannot be read, is damaged, or is no record.
+    """
+    data = read_bytes(path)
+    if is_journal(data):
+        return records_of(parse_journal(data, where=str(path)))
+    if data.startswith(REPORT):
+        return tuple(_record(bytes(run.record), where=str(path)) for run in _report(data, where=str(path)))
+    return (_record(data, where=str(path)),)
+
+
+REPORT = b'{\n "schema": 1,\n "kind": "report"'  # several runs in one file, which `report --to all.json` wrote
+
+
+class _Reported(msgspec.Struct):
+    name: str
+    record: msgspec.Raw
+
+
+class _Report(msgspec.Struct):
+    runs: tuple[_Reported, ...]
+
+
+def _report(data: bytes, *, where: str) -> tuple[_Reported, ...]:
+    try:
+        runs = msgspec.json.decode(data, type=_Report).runs
+    except UNREADABLE as error:
+        raise RecordError(f"this report is cut off or damaged: {error}", where=where) from None
+    if not runs:
+        raise RecordError("holds no run", where=where)
+    return runs
+
+
+def _record(data: bytes, *, where: str) -> AnyRecord:
+    """The JSON record in a file, of whatever kind."""
+    if not data.strip():
+        raise RecordError("is empty", where=where, hint="name a .json or .jsonl file that kaoprof wrote")
+    try:
+        head = msgspec.json.decode(data)
+    except UNREADABLE as error:
+        if data.lstrip().startswith(b'{\n "schema"'):
+            raise RecordError(f"this record is cut off or damaged: {error}", where=where) from None
+        hint = "name a .json or .jsonl file that kaoprof wrote"
+        raise RecordError("is neither a record nor a journal of kaoprof", where=where, hint=hint) from None
+    if not isinstance(head, dict) or "schema" not in head:
+        raise RecordError("this is JSON, but not a kaoprof record", where=where)
+    if head["schema"] != SCHEMA:
+        message = f"schema {head['schema']!r}, but this kaoprof reads schema {SCHEMA}"
+        raise RecordError(message, where=where, hint="update kaoprof")
+    kind = head.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise RecordError(f"a record of kind {kind!r} cannot be read back", where=where, hint=f"only {known}")
+    try:
+        record = msgspec.json.decode(data, type=KINDS[kind])
+    except UNREADABLE as error:
+        raise RecordError(f"this record is damaged: {error}", where=where) from None
+    if isinstance(record, Record | ProfileRecord):
+        check_figures(record, where=where)
+    return record
+
+
+def records_of(contents: Contents, plan: SweepPlan | None = None) -> tuple[Record, ...]:
+    """A journal's cells as records of kind `sweep`, one per environment and version, the one measured last at the end.
+
+    Rows stand in grid order. All are `interrupted` if cells of `plan`, by default the last one, are missing.
+    """
+    keys = dict.fromkeys(case.cell for case in (plan or contents.plan).corners())
+    interrupted = not keys.keys() <= contents.cells.keys()
+    order = [key for key in keys if key in contents.cells]
+    order += [key for key in contents.cells if key not in keys]
+    groups = _groups(contents.launches)
+    rows: list[list[Row]] = [[] for _ in groups]
+    group_of = {launch: number for number, group in enumerate(groups) for launch in group}
+    for key in order:
+        cell = contents.cells[key]
+        rows[group_of[cell.launch]].extend(cell.rows)
+    used = [(group, found) for group, found in zip(groups, rows, strict=True) if found]
+    records = [_sweep_record(contents, group, tuple(found), interrupted=interrupted) for group, found in used]
+    return tuple(records) or (_unmeasured(contents),)
+
+
+def _groups(launches: tuple[Launch, ...]) -> list[list[int]]:
+    """The numbers of the launches that measured in the same place with the same versions, by their last one."""
+    groups: dict[tuple[str, Environment | None], list[int]] = {}
+    for number, launch in enumerate(launches):
+        place = launch.version, same_place(launch.environment)
+        groups[place] = [*groups.pop(place, []), number]
+    return list(groups.values())
+
+
+def same_place(environment: Environment | None) -> Environment | None:
+    """The environment without what differs from one minute to the next, or does not matter for our own cores."""
+    return replace(environment, load_before=None, machine_cores=None) if environment else None
+
+
+def _sweep_record(contents: Contents, group: list[int], rows: tuple[Row, ...], *, interrupted: bool) -> Record:
+    launches = [contents.launches[number] for number in group]
+    return Record(
+        kind="sweep",
+        version=launches[0].version,
+        created=launches[0].created,
+        baseline=contents.plan.options.baseline,
+        rows=rows,
+        protocol=_protocol(launches, sum(contents.spent_s[number] for number in group)),
+        environment=launches[0].environment,
+        interrupted=interrupted,
+    )
+
+
+def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:
+    """The last launch's; the throughput only if all agree on it, since it depends on the dtype."""
+    protocols = [launch.protocol for launch in launches if launch.protocol]
+    if not protocols:
+        return None
+    rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
+    return replace(protocols[-1], spent_s=spent_s, throughput_flops=rates.pop() if len(rates) == 1 else None)
+
+
+def _unmeasured(contents: Contents) -> Record:
+    header = contents.header
+    return Record(
+        kind="sweep", version=header.version, created=header.created, baseline=header.plan.options.baseline, rows=(),
+        interrupted=True,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""One file per format: how any page is written in it."""

@@ -1,0 +1,169 @@
+"""Runs of operators as one page: plots, a table of all rows that can be sorted, where and how, and how to repeat it."""
+
+from collections.abc import Iterator, Sequence
+
+from kaoprof.reporting.document import Sheet
+from kaoprof.reporting.formats.html import (
+    Cell,
+    command_lines,
+    escape,
+    figure,
+    folded,
+    listed,
+    page,
+    paragraphs,
+    section,
+    table,
+    terms,
+)
+from kaoprof.reporting.grid_growth import growth_sheets
+from kaoprof.reporting.plots.chart import QUANTITIES, ROOFLINE, held_by
+from kaoprof.reporting.repeat import compare_commands, environment_terms
+from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of
+from kaoprof.reporting.tables.compare import PREDICTED, cells_of
+from kaoprof.reporting.tables.grid import Grid, NamedRun, Placed
+from kaoprof.reporting.tables.grid_rows import block_title, summed_warnings
+
+OPEN_PLOTS = 2  # shown at once; the others are folded
+MOST_PLOTS = 8  # of one page: each takes a quarter of a second
+PLOTS_OF_MANY = 3  # where there are more than that, as examples
+MOST_SENTENCES = 4  # cells whose meaning is told in words
+MOST_ROWS = 20_000  # 10 MB: a browser still sorts them within a second
+MOST_ROOFLINES = 2
+ROOFLINE_MEANING = (
+    "Arithmetic in a second over that per byte which operations read and wrote; sizes grow along a line. A row far "
+    "below both ceilings is held up by something else, such as the launch of its operations"
+)
+ALL_ROWS = "Every row. A heading sorts by its column."
+NUMBERS = ("MACs", "counts", "map", "peak predicted", "peak measured", "latency", "95 % interval", "MACs ratio",
+           "memory ratio", "speedup", "95 % interval")  # fmt: skip
+
+
+def to_html(grid: Grid, quantities: Sequence[str] | None = None) -> str:
+    """The runs as one self-contained page; with no quantity at all, without plots."""
+    names = ", ".join(run.name for run in grid.runs)
+    parts = [
+        f"<header>{paragraphs([f'kaoprof {_kinds(grid)}: {len(grid.rows):,} rows in {grid.cells:,} cells'], 'quiet')}",
+        f"<h1>{escape(names)}</h1>",
+        paragraphs([grid.title], "quiet"),
+        "</header><main>",
+        listed((f"Warning: {warning}." for warning in summed_warnings(grid.runs)), "warn"),
+        listed(_meanings(grid)),
+    ]
+    if quantities not in ((), (ROOFLINE,)):
+        parts.append(section("Plots", *_plots(grid, quantities)))
+    if quantities in (None, (ROOFLINE,)):
+        parts += _roofline(grid)
+    sheets = growth_sheets(grid)
+    if sheets:
+        parts.append(section("How it grows", *map(_sheet, sheets)))
+    parts += [
+        section(
+            "Table",
+            _table(grid),
+            paragraphs([f"{CONVENTION} {MAP_MEANING}", AGREE, f"{PREDICTED}: predicted."], "quiet"),
+        ),
+        *_rest(grid.runs),
+        "</main>",
+    ]
+    return page(f"kaoprof: {names}", parts)
+
+
+def _kinds(grid: Grid) -> str:
+    return " and ".join(sorted({run.record.kind for run in grid.runs}))
+
+
+def _meanings(grid: Grid) -> Iterator[str]:
+    """What the last cell of each block says, in words."""
+    for block in grid.blocks[:MOST_SENTENCES]:
+        last = block.rows[-1]
+        cell = [row.standing for row in block.rows if row.standing.row.case.cell == last.standing.row.case.cell]
+        sentence = meaning_of(last.run.record, cell)
+        if sentence:
+            yield f"At {last.standing.row.case.dims}{f' ({block.label})' if block.label else ''}: {sentence}"
+
+
+def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
+    blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
+    if not blocks:
+        yield paragraphs(["These runs hold nothing that could be plotted."])
+        return
+    from kaoprof.reporting.plots.files import figure_of, inline_svg
+
+    shown = blocks[: MOST_PLOTS if len(blocks) <= MOST_PLOTS else PLOTS_OF_MANY]
+    for number, block in enumerate(shown):
+        titles = ", ".join(QUANTITIES[name].title for name in held_by(grid, [block], quantities))
+        against = f" against {grid.x_label}" if grid.x else ""
+        caption = f"{titles}{against}; {block_title(grid, block)}"
+        drawn = figure(inline_svg(figure_of(grid, [block], quantities)), caption)
+        yield drawn if number < OPEN_PLOTS else folded(block.label, drawn)
+    if len(blocks) > len(shown):
+        yield paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])
+
+
+def _roofline(grid: Grid) -> Iterator[str]:
+    """The first settings whose run knows its device's ceilings; nothing where none does."""
+    from kaoprof.reporting.plots.files import inline_svg
+    from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
+
+    blocks = [block for block in grid.blocks if can_draw(block)][:MOST_ROOFLINES]
+    if blocks:
+        drawn = figure(inline_svg(plot_rooflines(grid, blocks)), f"{ROOFLINE_MEANING}; {grid.title}", kind="narrow")
+        yield section("Roofline", drawn)
+
+
+def _sheet(sheet: Sheet) -> str:
+    rows = [[Cell(text, numeric=False) for text in row] for row in sheet.rows]
+    return table(sheet.headers, rows, caption=sheet.title, words=sheet.names) + listed(sheet.notes, "quiet")
+
+
+def _table(grid: Grid) -> str:
+    varying = list(dict.fromkeys(name for row in grid.rows for name in row.place if name not in grid.fixed))
+    varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
+    headers = ["operator", "status", *varying, *NUMBERS]
+    shown, of = grid.rows[:MOST_ROWS], len(grid.rows)
+    rows = ([*_words(row), *_places(row, varying), *_numbers(row)] for row in shown)
+    caption = ALL_ROWS if len(shown) == of else f"The first {len(shown):,} of {of:,} rows; --only chooses among them."
+    return table(headers, rows, caption=caption, words=2)
+
+
+def _words(row: Placed) -> list[Cell]:
+    return [Cell(row.standing.row.case.name, numeric=False), Cell(row.standing.row.status, numeric=False)]
+
+
+def _places(row: Placed, varying: Sequence[str]) -> list[Cell]:
+    found = [row.place.get(name) for name in varying]
+    return [Cell(str(value), value) if isinstance(value, int) else Cell(value or "", numeric=False) for value in found]
+
+
+def _numbers(row: Placed) -> list[Cell]:
+    """The texts of all tables, sorted by the values behind them."""
+    cells, standing, one = cells_of(row.standing), row.standing, row.standing.row
+    latency, speedup, analytic = standing.latency, standing.speedup, one.analytic
+    return [
+        Cell(cells.macs, analytic.macs if analytic else None),
+        Cell(cells.agreement, numeric=False),
+        Cell(cells.map, analytic.map_bytes if analytic else None),
+        Cell(cells.predicted, one.counted.peak_bytes_predicted if one.counted else None),
+        Cell(cells.peak, one.peak_bytes_measured),
+        Cell(cells.latency, latency.median if latency else None),
+        Cell(cells.interval, latency.low if latency else None),
+        Cell(cells.macs_ratio, standing.macs_ratio),
+        Cell(cells.memory_ratio, standing.memory_ratio),
+        Cell(cells.speedup, speedup.median if speedup else None),
+        Cell(cells.speedup_interval, speedup.low if speedup else None),
+    ]
+
+
+def _rest(runs: Sequence[NamedRun]) -> Iterator[str]:
+    for run in runs:
+        failed = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in run.record.rows if row.detail]
+        of = f": {run.name}" if len(runs) > 1 else ""
+        yield section(
+            f"Environment and protocol{of}",
+            terms(environment_terms(run.record)),
+            paragraphs(protocol_of(run.record), "quiet"),
+            *([folded(f"Why {len(failed):,} rows have no measurement", listed(failed))] if failed else []),
+        )
+        if run.record.rows:
+            yield section(f"To measure it again{of}", command_lines(compare_commands(run.record)))

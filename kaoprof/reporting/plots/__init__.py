@@ -1,0 +1,1 @@
+"""Plots of records: matplotlib is opened here and nowhere else."""

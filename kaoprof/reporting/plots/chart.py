@@ -1,0 +1,264 @@
+"""What a plot shows, before there is a single dot: curves of a quantity along an axis, and what was not measured."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.findings.operators import peak_bytes
+from kaoprof.records.compare import Row
+from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
+
+WHOLE_EXPONENT = 0.02  # how far from a whole number a closed form's growth may be, to be a slope worth a guide line
+ROOFLINE = "roofline"  # a plot of its own, which runs along no size
+NEARLY_EQUAL = 1e-9  # relative: curves that differ by less are one
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """A value with its 95 % interval, if there is one. `measured` is False for what was predicted or computed."""
+
+    x: int
+    value: float
+    low: float | None = None
+    high: float | None = None
+    measured: bool = True
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that gave no measurement: where it would stand, if that is known, and its status."""
+
+    x: int
+    value: float | None
+    status: str
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """One operator's points, by growing `x`. `implementation` is empty where all of the operator's agree.
+
+    `expected` is what was predicted at the same places, for what was also measured.
+    """
+
+    operator: str
+    implementation: str
+    points: tuple[Point, ...]
+    expected: tuple[Point, ...] = ()
+    lost: tuple[Lost, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As the command line names it."""
+        return ":".join(filter(None, (self.operator, self.implementation)))
+
+    @property
+    def sizes(self) -> set[int]:
+        """Where there is anything to see."""
+        return {place.x for place in (*self.points, *self.expected)} | {lost.x for lost in self.lost}
+
+
+class Guide(msgspec.Struct, frozen=True, kw_only=True):
+    """A theoretical slope, through the last point of the costliest operator that grows so."""
+
+    exponent: int
+    x: int
+    value: float
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """One quantity in one block. `unit` is that of the axis: `s`, `B` or nothing."""
+
+    quantity: str
+    title: str
+    unit: str
+    curves: tuple[Curve, ...]
+    guides: tuple[Guide, ...]
+    limit: float | None = None
+
+
+class Quantity(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be drawn. `expected` is the same before anything ran; `growth` is the closed form whose slope counts."""
+
+    name: str
+    title: str
+    unit: str
+    measured: Callable[[Placed], Point | None]
+    expected: Callable[[Row], int | None]
+    growth: Callable[[Row], int | None]
+
+
+def _latency(row: Placed) -> Point | None:
+    found = row.standing.latency
+    return None if found is None else Point(x=0, value=found.median, low=found.low, high=found.high)
+
+
+def _memory(row: Placed) -> Point | None:
+    measured = row.standing.row.peak_bytes_measured
+    return Point(x=0, value=measured) if measured else None
+
+
+def _macs(row: Placed) -> Point | None:
+    analytic = row.standing.row.analytic
+    return Point(x=0, value=analytic.macs) if analytic else None
+
+
+def _map_bytes(row: Row) -> int | None:
+    return row.analytic.map_bytes if row.analytic else None
+
+
+def _predicted(row: Row) -> int | None:
+    return row.counted.peak_bytes_predicted if row.counted else None
+
+
+QUANTITIES = {
+    one.name: one
+    for one in (
+        Quantity(name="latency", title="latency", unit="s", measured=_latency, expected=lambda _: None,
+                 growth=_map_bytes),
+        Quantity(name="memory", title="peak memory", unit="B", measured=_memory, expected=_predicted,
+                 growth=_map_bytes),
+        Quantity(name="map", title="attention map", unit="B", measured=lambda _: None, expected=_map_bytes,
+                 growth=_map_bytes),
+        Quantity(name="macs", title="MACs per sample", unit="", measured=_macs, expected=lambda _: None,
+                 growth=_map_bytes),
+    )
+}  # fmt: skip
+
+
+def quantities_of(grid: Grid) -> list[str]:
+    """What these runs are best shown by: the attention map only in place of memory that nobody predicted."""
+    there = known_quantities(grid)
+    return [name for name in there if name != "map" or "memory" not in there]
+
+
+def known_quantities(grid: Grid) -> list[str]:
+    """All that these runs hold."""
+    rows = grid.rows
+    found = {
+        "latency": any(row.standing.latency for row in rows),
+        "memory": any(peak_bytes(row.standing.row) for row in rows),
+        "map": any(row.standing.row.analytic for row in rows),
+        "macs": any(row.standing.row.analytic for row in rows),
+    }
+    return [name for name, there in found.items() if there]
+
+
+def held_by(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None) -> list[str]:
+    """Which of the quantities asked for, or by default of all, some of the blocks hold."""
+    part = replace(grid, blocks=tuple(replace(block, rows=tuple(_placed(grid, block))) for block in blocks))
+    there = known_quantities(part)
+    return [name for name in quantities or quantities_of(part) if name in there]
+
+
+def _placed(grid: Grid, block: Block) -> list[Placed]:
+    """The rows that have a place on the axis, smallest size first: a sequence has none among images."""
+    rows = [row for row in block.rows if grid.x is None or size_of(row, grid.x)]
+    return sorted(rows, key=lambda row: size_of(row, grid.x))
+
+
+def panel_of(grid: Grid, block: Block, quantity: str) -> Panel:
+    """One quantity of one block; an operator's implementations are one curve where they cannot be told apart."""
+    what = QUANTITIES[quantity]
+    curves = _merged(curves_of(grid, block, quantity))
+    return Panel(
+        quantity=quantity,
+        title=what.title,
+        unit=what.unit,
+        curves=tuple(curves),
+        guides=tuple(_guides(what, curves, block, grid.x)) if grid.x else (),
+        limit=_limit(block) if quantity == "memory" else None,
+    )
+
+
+def curves_of(grid: Grid, block: Block, quantity: str) -> list[Curve]:
+    """One curve for each operator and implementation of a block."""
+    rows: dict[tuple[str, str], list[Placed]] = {}
+    for row in _placed(grid, block):
+        rows.setdefault((row.standing.row.case.operator, row.standing.row.case.implementation), []).append(row)
+    return [_curve(QUANTITIES[quantity], name, found, grid.x) for name, found in rows.items()]
+
+
+def _curve(what: Quantity, name: tuple[str, str], rows: Sequence[Placed], x: str | None) -> Curve:
+    points, expected, lost = [], [], []
+    for row in rows:
+        size, found, predicted = size_of(row, x), what.measured(row), what.expected(row.standing.row)
+        if found is not None:
+            points.append(Point(x=size, value=found.value, low=found.low, high=found.high))
+        if predicted:
+            expected.append(Point(x=size, value=predicted, measured=False))
+        if row.standing.row.status != "ok" and found is None:  # counts are known of what never ran
+            lost.append(Lost(x=size, value=predicted, status=row.standing.row.status))
+    return Curve(
+        operator=name[0], implementation=name[1], points=tuple(points), expected=tuple(expected), lost=tuple(lost)
+    )
+
+
+def _merged(curves: Iterable[Curve]) -> list[Curve]:
+    """The curves, an operator's implementations as one where they cannot be told apart."""
+    found: list[Curve] = []
+    for curve in curves:
+        same = next((other for other in found if _one_curve(other, curve)), None)
+        if same is None:
+            found.append(curve)
+        else:
+            found[found.index(same)] = Curve(
+                operator=same.operator, implementation="", points=same.points, expected=same.expected, lost=same.lost
+            )
+    return found
+
+
+def _one_curve(first: Curve, second: Curve) -> bool:
+    return first.operator == second.operator and first.lost == second.lost and same_course(first, second)
+
+
+def same_course(first: Curve, second: Curve) -> bool:
+    """Whether two curves lie on each other everywhere, as counts may and measurements do not."""
+    one, other = [(*curve.points, *curve.expected) for curve in (first, second)]
+    return len(one) == len(other) and all(
+        left.x == right.x
+        and left.low is None
+        and right.low is None
+        and math.isclose(left.value, right.value, rel_tol=NEARLY_EQUAL)
+        for left, right in zip(one, other, strict=True)
+    )
+
+
+def _guides(what: Quantity, curves: Sequence[Curve], block: Block, x: str | None) -> list[Guide]:
+    """One per theoretical exponent, the steepest first."""
+    found: dict[int, Guide] = {}
+    for curve in curves:
+        shown = curve.points or curve.expected
+        exponent = growth_exponent(
+            what, [row for row in block.rows if row.standing.row.case.operator == curve.operator], x
+        )
+        fused = what.name == "memory" and curve.implementation == "sdpa"  # it never holds the map
+        if not shown or exponent is None or fused:
+            continue
+        last = shown[-1]
+        if exponent not in found or (last.x >= found[exponent].x and last.value > found[exponent].value):
+            found[exponent] = Guide(exponent=exponent, x=last.x, value=last.value)
+    return [found[exponent] for exponent in sorted(found, reverse=True)]
+
+
+def growth_exponent(what: Quantity, rows: Sequence[Placed], x: str | None) -> int | None:
+    """The power of `x` with which the closed form grows at the largest sizes; None if that is no whole number.
+
+    That of the coefficients, the contraction's own: a term in c^2 bends MACs at small sizes. Batch and channels count
+    once each, whatever the sizes.
+    """
+    if x in {"b", "c"}:
+        return None if what.name == "map" and x == "c" else 1
+    known = {size_of(row, x): value for row in rows if (value := what.growth(row.standing.row))}
+    if len(known) < 2:  # noqa: PLR2004 - a slope takes two points
+        return None
+    (small, less), (large, more) = sorted(known.items())[-2:]
+    exponent = math.log(more / less) / math.log(large / small)
+    return round(exponent) if abs(exponent - round(exponent)) < WHOLE_EXPONENT else None
+
+
+def _limit(block: Block) -> float | None:
+    """The memory above which rows were skipped, if any were."""
+    protocol = block.rows[0].run.record.protocol
+    skipped = any(row.standing.row.status in {"skipped", "oom"} for row in block.rows)
+    if not skipped or protocol is None or protocol.free_bytes is None:
+        return None
+    return protocol.free_bytes * protocol.memory_fraction

@@ -1,0 +1,87 @@
+"""Figures as files: PNG, SVG and PDF, the same bytes for the same figure; and SVG that stands inside a page."""
+
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from kaoprof.reporting.plots.bars import plot_cells
+from kaoprof.reporting.plots.chart import ROOFLINE, held_by
+from kaoprof.reporting.plots.curves import plot_grid
+from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
+from kaoprof.reporting.plots.style import INK, STYLE
+from kaoprof.reporting.tables.grid import Block, Grid
+
+DPI = 300
+MOST_ROOFLINES = 3  # under each other in one column
+MOST_BLOCKS = 6  # rows of panels in one figure; more cannot be read on a page
+NAMESPACES = re.compile(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"')
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a read-only home is no concern of who wants a plot
+
+
+def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:
+    """All there is to see, `MOST_BLOCKS` to a figure; of several runs some may hold nothing that was asked for."""
+    if quantities == (ROOFLINE,):
+        blocks = [block for block in grid.blocks if can_draw(block)]
+        starts = range(0, len(blocks), MOST_ROOFLINES)
+        return [plot_rooflines(grid, blocks[start : start + MOST_ROOFLINES]) for start in starts]
+    blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
+    starts = range(0, len(blocks), MOST_BLOCKS)
+    return [figure_of(grid, blocks[start : start + MOST_BLOCKS], quantities) for start in starts]
+
+
+def figure_of(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None) -> Figure:
+    """Some blocks as one figure: curves, or bars where no size varies."""
+    draw = plot_cells if grid.x is None else plot_grid
+    return draw(grid, blocks, held_by(grid, blocks, quantities))
+
+
+def to_png(figures: Sequence[Figure]) -> bytes:
+    """The first figure as PNG."""
+    return _saved(figures[0], "png", {"Software": None})
+
+
+def to_svg(figures: Sequence[Figure]) -> bytes:
+    """The first figure as SVG, its text as text."""
+    return _saved(figures[0], "svg", {"Date": None, "Creator": "kaoprof"})
+
+
+def to_pdf(figures: Sequence[Figure]) -> bytes:
+    """Every figure as a page of a PDF, fonts embedded."""
+    file = io.BytesIO()
+    told: dict[str, Any] = {"Creator": "kaoprof", "CreationDate": None}
+    with _quiet(), mpl.rc_context(STYLE), PdfPages(file, metadata=told) as pages:
+        for figure in figures:
+            pages.savefig(figure)
+    return file.getvalue()
+
+
+def inline_svg(figure: Figure) -> str:
+    """The figure as an `svg` element for a page: no reference to anything outside, in the page's own ink."""
+    nobody: dict[str, str | None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    text = _saved(figure, "svg", nobody, transparent=True).decode()
+    element = text[text.index("<svg") :]
+    head, end, body = element.partition(">")
+    return NAMESPACES.sub("", head) + end + body.replace(INK, "currentColor")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A name in a script that the font lacks shows as boxes, which the reader sees without being told."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        yield
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
+    file = io.BytesIO()
+    with _quiet(), mpl.rc_context(STYLE):
+        figure.savefig(file, format=kind, dpi=DPI, metadata=metadata, transparent=transparent)
+    return file.getvalue()

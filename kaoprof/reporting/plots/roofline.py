@@ -1,0 +1,119 @@
+"""A roofline: the arithmetic that each row did in a second over that per byte, under the device's ceilings."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import msgspec
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.findings.roofline import ceilings_of
+from kaoprof.records.compare import Ceilings, Copy
+from kaoprof.reporting.plots.curves import BEYOND, curve_handles, literal
+from kaoprof.reporting.plots.style import (
+    COLUMN_IN,
+    GREY,
+    INK,
+    LEGEND_IN,
+    MARKER_PT,
+    PANEL_IN,
+    SMALL_PT,
+    STYLE,
+    Sign,
+    signs_of,
+)
+from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
+from kaoprof.units import format_count, three_digits
+
+GIGA = 1e9
+LEGEND_COLUMNS = 2
+ROOM = 8  # factor above the roof, for what is written there
+
+
+class Dot(msgspec.Struct, frozen=True):
+    """One row: operations per byte that it moved, and per second."""
+
+    size: int
+    flops_per_byte: float
+    flops_per_s: float
+
+
+def can_draw(block: Block) -> bool:
+    """Whether the block's run knows its device's ceilings, and any of its rows what it moved."""
+    return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(_dot(row, 0) for row in block.rows)
+
+
+def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
+    """One panel under the other, as wide as one column of a paper; along a line the size grows."""
+    dots = [_dots(grid, block) for block in blocks]
+    signs = signs_of(name for found in dots for name in found)
+    with mpl.rc_context(STYLE):
+        legend_in = LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
+        figure = Figure(figsize=(COLUMN_IN, PANEL_IN * len(blocks) + legend_in), layout="constrained")
+        axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
+        for place, block, found in zip(axes, blocks, dots, strict=True):
+            _draw(place, block, found, signs)
+        axes[-1].set_xlabel("FLOP per byte moved")
+        figure.legend(handles=curve_handles(signs), loc="outside upper center", ncols=LEGEND_COLUMNS, handlelength=2.2)
+    return figure
+
+
+def _dots(grid: Grid, block: Block) -> dict[tuple[str, str], list[Dot]]:
+    found: dict[tuple[str, str], list[Dot]] = {}
+    for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
+        dot = _dot(row, size_of(row, grid.x))
+        if dot is not None:
+            case = row.standing.row.case
+            found.setdefault((case.operator, case.implementation), []).append(dot)
+    return found
+
+
+def _dot(row: Placed, size: int) -> Dot | None:
+    one, latency = row.standing.row, row.standing.latency
+    if one.traffic is None or latency is None or one.analytic is None or not one.traffic.moved_bytes:
+        return None
+    flops = one.case.b * (one.counted.flops_all if one.counted else FLOPS_PER_MAC * one.analytic.macs)
+    return Dot(size, flops / one.traffic.moved_bytes, flops / latency.median) if flops else None
+
+
+def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: dict[tuple[str, str], Sign]) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for name, found in dots.items():
+        sign = signs[name]
+        axes.plot([dot.flops_per_byte for dot in found], [dot.flops_per_s for dot in found], color=sign.colour,
+                  linestyle=sign.line, linewidth=0.8, marker=sign.marker, markersize=MARKER_PT, markeredgewidth=0.8,
+                  markerfacecolor="none" if sign.hollow else sign.colour)  # fmt: skip
+    known = ceilings_of(block.rows[0].run.record.protocol)
+    if known is not None:
+        _ceilings(axes, block, known[0], known[0].cold_copies if known[1] else known[0].copies)
+    axes.set_ylabel("FLOP/s")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(round(value)).replace(".00", "")))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(literal(block.label), loc="left")
+
+
+def _ceilings(axes: Axes, block: Block, ceilings: Ceilings, copies: Sequence[Copy]) -> None:
+    """The fastest product as a flat roof; copies of the largest and of the fastest size as slopes up to it."""
+    peak = ceilings.products.get(block.rows[0].standing.row.case.dtype)
+    if peak is None or not copies:
+        return
+    largest = max(copies, key=lambda copy: copy.moved_bytes)
+    main = largest.moved_bytes / largest.seconds
+    cached = max(copy.moved_bytes / copy.seconds for copy in copies)
+    left = min(axes.get_xlim()[0], peak / cached) / BEYOND**2
+    right = max(axes.get_xlim()[1], 4 * peak / main)
+    low = axes.get_ylim()[0]
+    for rate, style in ((main, "-"), (cached, ":")):
+        roof = [rate * left, peak, peak]
+        axes.plot([left, peak / rate, right], roof, color=INK, linestyle=style, linewidth=0.8, zorder=1)
+    slopes = f"memory {three_digits(main / GIGA)} GB/s (line), cache {three_digits(cached / GIGA)} GB/s (dots)"
+    axes.annotate(slopes, (0.02, 1.0), xycoords="axes fraction", color=GREY, fontsize=SMALL_PT, va="top")
+    axes.annotate(f"products {three_digits(peak / GIGA)} GFLOP/s", (right, peak), xytext=(0, 2), color=GREY,
+                  textcoords="offset points", fontsize=SMALL_PT, ha="right", va="bottom")  # fmt: skip
+    axes.set_xlim(left, right)
+    axes.set_ylim(low, peak * ROOM)

@@ -1,0 +1,132 @@
+"""The commands that would measure a run again, as exactly as its record tells."""
+
+import itertools
+import shlex
+from collections.abc import Iterable, Sequence
+
+from kaoprof.records.compare import EAGER, Case, Protocol, Record
+from kaoprof.records.profile import ProfileRecord
+from kaoprof.units import format_bytes
+
+FLAGS = {"b": "--batch"}  # flags that are not called like their axis
+MOST_COMMANDS = 20  # more are no instruction
+AXES = ("t", "h", "w", "n", "c", "b", "heads")
+
+
+def compare_commands(record: Record) -> list[str]:
+    """One command if the cells are a full grid, else one for each line of cells along their first axis."""
+    cases = [row.case for row in record.rows]
+    operators = tuple(dict.fromkeys((case.operator, case.implementation) for case in cases))
+    groups = [_places(cases)]
+    if not _full(groups[0]):
+        groups = [list(members) for _, members in itertools.groupby(sorted(groups[0], key=_others), key=_others)]
+    commands = [_compare_command(record, cases[0], operators, group) for group in groups[:MOST_COMMANDS]]
+    left = len(groups) - len(commands)
+    return [*commands, *([f"# and {left} more like these"] if left else [])]
+
+
+Place = dict[str, int | str]
+
+
+def _places(cases: Iterable[Case]) -> list[Place]:
+    """The cells, each once; a width that is the height needs no naming."""
+    found: dict[tuple[object, ...], Place] = {}
+    for case in cases:
+        sizes = dict(zip(case.dims.axes, case.spatial, strict=True))
+        found[case.cell] = {**sizes, "c": case.c, "b": case.b, "heads": case.heads, "dtype": case.dtype,
+                            "mode": case.mode}  # fmt: skip
+    places = list(found.values())
+    if all(place.get("w") == place.get("h") for place in places):
+        for place in places:
+            place.pop("w", None)
+    return places
+
+
+def _others(place: Place) -> tuple[tuple[str, int | str], ...]:
+    first = next(axis for axis in AXES if axis in place and axis != "t")
+    return (("along", first), *((name, value) for name, value in place.items() if name != first))
+
+
+def _full(places: Sequence[Place]) -> bool:
+    """Whether the cells are all combinations of their values."""
+    if len({frozenset(place) for place in places}) != 1:
+        return False
+    product = 1
+    for name in places[0]:
+        product *= len({place[name] for place in places})
+    return product == len(places)
+
+
+def _compare_command(record: Record, first: Case, operators: Sequence[tuple[str, str]], places: Sequence[Place]) -> str:
+    """What all places share is read off `first`."""
+    values = {name: dict.fromkeys(str(place[name]) for place in places) for name in places[0]}
+    several = record.kind == "sweep"
+    words = ["kaoprof", "sweep" if several else "compare"]
+    for name, found in values.items():
+        words += [FLAGS.get(name, f"--{name}"), ",".join(found)]
+    variants = dict.fromkeys(word for _, kind in operators for word in kind.split("+")[1:])  # beside each row
+    plain = dict.fromkeys(f"{operator}:{kind.partition('+')[0]}" for operator, kind in operators)
+    words += ["--operators", ",".join(plain), *(f"--{variant}" for variant in variants)]
+    words += ["--projection", first.projection, "--scale", first.scale]
+    words += ["--baseline", record.baseline, *_told(record.protocol, first.device, record)]
+    return shlex.join([*words, *(["-o", "run.jsonl"] if several else ["-o", "run.json"])])
+
+
+def _told(protocol: Protocol | None, device: str | None, record: Record | ProfileRecord) -> list[str]:
+    """How it was measured, as options."""
+    if protocol is None:
+        return ["--analytic"]
+    words = [
+        "--device",
+        device or "auto",
+        "--budget",
+        f"{protocol.budget_s:g}s",
+        "--timeout",
+        f"{protocol.timeout_s:g}s",
+    ]
+    words += ["--seed", str(protocol.seed)]
+    for name in ("cache", "sdpa"):
+        told = getattr(protocol, name)
+        words += [f"--{name}", told] if told else []
+    if record.environment is not None and record.environment.affinity is not None and isinstance(record, Record):
+        words += ["--affinity", ",".join(map(str, record.environment.affinity))]
+    if protocol.samples is not None:
+        words += ["--samples", str(protocol.samples)]
+    if record.environment is not None:
+        words += ["--threads", str(record.environment.threads)]
+    return [*words, *(["--force-run"] if protocol.force_run else [])]
+
+
+def profile_commands(record: ProfileRecord) -> list[str]:
+    """The command that profiled these models; code that was named has to be named again."""
+    eager = [model.model for model in record.models if model.variant == EAGER]
+    variants = dict.fromkeys(f"--{model.variant}" for model in record.models if model.variant != EAGER)
+    words = ["kaoprof", "profile", *eager, *variants, "--mode", record.mode]
+    words += ["--dtype", record.dtype, *_told(record.protocol, record.device, record)]
+    return [shlex.join([*words, "-o", "run.json"])]
+
+
+def environment_terms(record: Record | ProfileRecord) -> dict[str, str]:
+    """Where and how, as names and values."""
+    found = {"made with": f"kaoprof {record.version}", "begun": record.created}
+    environment, protocol = record.environment, record.protocol
+    if environment is not None:
+        found |= {
+            "device": environment.device_name,
+            "cores, threads": f"{environment.cores}, {environment.threads}",
+            "memory": format_bytes(environment.memory_bytes),
+            "system": environment.system,
+            "Python, torch": f"{environment.python}, {environment.torch}",
+            "backends": " ".join(environment.backends),
+            "denormals": "flushed" if environment.denormals_flushed else "kept",
+        }
+        if environment.settings:
+            found["settings"] = " ".join(environment.settings)
+        if environment.cuda is not None:
+            found["CUDA"] = environment.cuda
+        if environment.load_before is not None:
+            found["load before"] = f"{environment.load_before:.1f}"
+    if protocol is not None:
+        found["budget, timeout, seed"] = f"{protocol.budget_s:g} s, {protocol.timeout_s:g} s, {protocol.seed}"
+        found["measured in"] = f"{protocol.spent_s:.0f} s"
+    return found

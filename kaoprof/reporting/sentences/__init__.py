@@ -1,0 +1,1 @@
+"""What stands under tables, in words."""

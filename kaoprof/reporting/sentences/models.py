@@ -1,0 +1,79 @@
+"""The sentences of a profile: where time and memory go, what binds, how it was timed, what the marks mean."""
+
+from kaoprof.findings.models import fullest_layer, layer_limits, peak_of, slowest_layer
+from kaoprof.records.profile import TIMED_RUNS, ModelProfile, ProfileRecord
+from kaoprof.reporting.sentences.limits import bound_of, limits_of
+from kaoprof.reporting.sentences.protocol import AGREE
+from kaoprof.units import format_bytes, format_percent, format_ratio
+
+AGREE_ON_CODE = (
+    "'=': torch's dispatcher and fvcore count the same MACs; code has no closed form. '!': they do not. '>': some "
+    "operations have no rule, so it is more. No mark: fvcore cannot count it."
+)
+AGREE_ON_SOME_CODE = (
+    "'=': torch's dispatcher and fvcore count the same MACs, and so does the closed form of what is not code. '!': "
+    "they do not. '>': some operations have no rule, so it is more. No mark: nothing else could count it."
+)
+
+
+def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
+    """Which layers hold the time and the memory, in a sentence."""
+    slowest, fullest = slowest_layer(model), fullest_layer(model)
+    parts = []
+    if slowest is not None and slowest.latency_share is not None:
+        parts.append(f"{format_percent(slowest.latency_share)} of the time goes to {slowest.layer} ({slowest.type})")
+    peak, fullest_peak = peak_of(model.total), peak_of(fullest) if fullest else None
+    if fullest is not None and peak is not None and fullest_peak is not None:
+        place = f"{fullest.layer} ({fullest.type})"
+        beyond = "in the backward pass, before it" if record.mode == "train" else "between its layers,"
+        elsewhere = f"{beyond} at {format_bytes(fullest_peak)} in {place}"
+        parts.append(f"memory peaks at {format_bytes(peak)} {elsewhere if peak > fullest_peak else f'in {place}'}")
+    said = "; ".join(parts)
+    return f"{said[0].upper()}{said[1:]}." if said else None
+
+
+def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
+    """What binds the whole model, and the layer that takes most of its time."""
+    named = [(model.model, model.total)]
+    slowest = slowest_layer(model)
+    if slowest is not None:
+        named.append((slowest.layer, slowest))
+    found = []
+    for name, row in named:
+        limits = layer_limits(record, model, row)
+        bound = bound_of(limits.demand, limits.work, limits.seconds) if limits and limits.demand else None
+        if limits and bound:
+            found.append(f"{name} takes {format_ratio(limits.times_floor)} its floor and is {bound}.")
+    return found
+
+
+def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
+    """What stands under a model's table, sentence by sentence."""
+    notes = (where_it_goes(record, model), *bound_sentences(record, model), timing_note(record, model))
+    return [model.detail, *filter(None, notes)] if model.detail else [note for note in notes if note]
+
+
+def run_notes(record: ProfileRecord) -> list[str]:
+    """What is known of all models: attention that ran, errors, energy, compilation."""
+    return limits_of([(model.model, model) for model in record.models])
+
+
+def timing_note(record: ProfileRecord, model: ModelProfile) -> str | None:
+    """How the layers' times were obtained, or that there are none beside the model's own."""
+    if model.total.latency_share is not None:
+        return (
+            f"Shares of time: medians of {TIMED_RUNS} runs with timers around layers; the total was measured without "
+            "them, and the time of a layer is its share of that total."
+        )
+    if model.latency is None or len(model.layers) == 1:
+        return None
+    return "Layers are not timed in training." if record.mode == "train" else "Layers were not timed in this budget."
+
+
+def agreement_of(record: ProfileRecord) -> list[str]:
+    """What the marks behind a profile's MACs mean; nothing where nothing was counted."""
+    counted = [model.total for model in record.models if model.total.macs_counted is not None]
+    if not counted:
+        return []
+    formulas = sum(total.macs_analytic is not None for total in counted)
+    return [AGREE if formulas == len(counted) else AGREE_ON_SOME_CODE if formulas else AGREE_ON_CODE]

@@ -1,0 +1,1 @@
+"""One file per kind of record: its tables as cells of text."""

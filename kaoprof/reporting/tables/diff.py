@@ -1,0 +1,213 @@
+"""What every rendering of a `diff` shares: what comes first, a table for each cell, and what verdicts mean."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
+from kaoprof.reporting.document import UNKNOWN, Sheet
+from kaoprof.units import (
+    format_change,
+    format_change_interval,
+    format_percent,
+    format_ratio,
+    format_seconds,
+)
+
+HEADERS = ("operator", "verdict", "time", "95 %", "old", "new", "memory", "MACs")
+MOST_SHOWN = 60  # rows; of longer comparisons only those are shown where something changed
+EQUAL = "="
+APPEARED, DISAPPEARED = "new", "gone"
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison as text: sentences, tables, sentences."""
+
+    summary: str
+    before: tuple[str, ...]
+    sheets: tuple[Sheet, ...]
+    after: tuple[str, ...]
+
+
+def page_of(record: DiffRecord) -> Page:
+    """The record as a page: differences around the runs first."""
+    shown = _shown(record)
+    cells: dict[str, list[DiffRow]] = {}
+    for row in shown:
+        cells.setdefault(row.cell, []).append(row)
+    hidden = len(record.rows) - len(shown)
+    kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json."
+    return Page(
+        summary=summary_of(record),
+        before=tuple(_before(record)),
+        sheets=tuple(_sheet(cell, rows) for cell, rows in cells.items()),
+        after=(*([kept] if hidden else []), *_after(record)),
+    )
+
+
+def summary_of(record: DiffRecord) -> str:
+    """How many rows changed, and how."""
+    verdicts = Counter(row.verdict for row in record.rows if row.verdict)
+    counts = [f"{verdicts[verdict]} {verdict}" for verdict in (SLOWER, FASTER, SAME, UNSURE) if verdicts[verdict]]
+    parts = [", ".join(counts) or "no times to compare"]
+    changed = {
+        "memory": sum(growth(*peaks_of(row)) not in (None, 1.0) for row in record.rows),
+        "MACs": sum(_macs_growth(row) not in (None, 1.0) for row in record.rows),
+    }
+    parts += [f"{name} changed in {count}" if count else f"{name} unchanged" for name, count in changed.items()]
+    statuses = {
+        "appeared": sum(row.old_status is None for row in record.rows),
+        "disappeared": sum(row.new_status is None for row in record.rows),
+        "with another status": sum(_another_status(row) for row in record.rows),
+    }
+    parts += [f"{count} {name}" for name, count in statuses.items() if count]
+    return "; ".join(parts)
+
+
+def _macs_growth(row: DiffRow) -> float | None:
+    return growth(row.old.macs, row.new.macs) if row.old and row.new else None
+
+
+def _another_status(row: DiffRow) -> bool:
+    return row.old_status != row.new_status and None not in (row.old_status, row.new_status)
+
+
+def _shown(record: DiffRecord) -> list[DiffRow]:
+    if len(record.rows) <= MOST_SHOWN:
+        return list(record.rows)
+    return [row for row in record.rows if _is_news(row)]
+
+
+def _is_news(row: DiffRow) -> bool:
+    exact = growth(*peaks_of(row)), _macs_growth(row)
+    return (
+        row.verdict in (SLOWER, FASTER)
+        or row.old_status != row.new_status
+        or any(factor not in (None, 1.0) for factor in exact)
+    )
+
+
+def _sheet(cell: str, rows: Sequence[DiffRow]) -> Sheet:
+    details = [f"{row.name}: {_status(row)}{f', {row.detail}' if row.detail else ''}." for row in rows if _status(row)]
+    return Sheet(title=cell, headers=HEADERS, rows=tuple(map(_cells, rows)), notes=tuple(details))
+
+
+def _status(row: DiffRow) -> str:
+    if row.old_status is None:
+        return f"only in the new run ({row.new_status})"
+    if row.new_status is None:
+        return f"only in the old run ({row.old_status})"
+    if row.old_status != row.new_status:
+        return f"was {row.old_status}, is {row.new_status}"
+    return row.new_status if row.new_status != "ok" else ""
+
+
+def _cells(row: DiffRow) -> tuple[str, ...]:
+    verdict = row.verdict or UNKNOWN
+    if row.old_status is None or row.new_status is None:
+        verdict = APPEARED if row.old_status is None else DISAPPEARED
+    return (row.name, verdict, *_time_cells(row), _exact(growth(*peaks_of(row))), _exact(_macs_growth(row)))
+
+
+def _time_cells(row: DiffRow) -> tuple[str, ...]:
+    time = row.time
+    if time is None:
+        return (UNKNOWN,) * 4
+    interval = UNKNOWN if time.low is None or time.high is None else format_change_interval(time.low, time.high)
+    return format_change(time.ratio), interval, format_seconds(time.old_s), format_seconds(time.new_s)
+
+
+def _exact(factor: float | None) -> str:
+    if factor is None:
+        return UNKNOWN
+    return EQUAL if factor == 1 else format_change(factor)
+
+
+UNSAID = {"samples": "as many as the budget allows"}  # what it means that an option was not given
+
+
+def _before(record: DiffRecord) -> Iterator[str]:
+    """The runs, and what is another around them."""
+    for name, side in (("old", record.old), ("new", record.new)):
+        yield f"{name}: {side.path}, {side.kind} of {side.created}, kaoprof {side.version}{_flaws(side)}"
+    if not record.changes:
+        yield "Environment and protocol are the same."
+    for change in record.changes:
+        unsaid = UNSAID.get(change.name, "unknown")
+        yield f"{change.name}: {change.old or unsaid} -> {change.new or unsaid}"
+    yield from _drift(record)
+
+
+def _flaws(side: Side) -> str:
+    several = f"; the last measured of its {side.environments} environments" if side.environments > 1 else ""
+    return several + ("; interrupted" if side.interrupted else "")
+
+
+def _drift(record: DiffRecord) -> Iterator[str]:
+    """What all rows of a cell have in common, and whether it is left out."""
+    if not record.drifts:
+        return
+    factors = [drift.factor for drift in record.drifts if drift.factor is not None]
+    if not factors:
+        yield "Too few operators to tell a slower machine from slower operators: times are compared as measured."
+        return
+    low, high = format_ratio(min(factors)), format_ratio(max(factors))
+    typical = f"{low} the time" if low == high else f"{low} to {high} the time, cell by cell"
+    if all(drift.removed for drift in record.drifts if drift.factor is not None):
+        yield (
+            f"The machine: all rows of a cell together took {typical}. Each row is compared without that, since both "
+            "runs were made in the same place; --drift keep leaves it in."
+        )
+    else:
+        yield f"All rows of a cell together took {typical}; that is left in, --drift remove takes it out."
+
+
+def _after(record: DiffRecord) -> Iterator[str]:
+    """What verdicts mean here, how small a change these runs can tell, and whether a limit is broken."""
+    yield from _limits(record)
+    widths = [row.time.high_joint / row.time.ratio - 1 for row in record.rows if row.time and row.time.high_joint]
+    if not widths:
+        return
+    margin = format_change(1 + record.margin)
+    yield (
+        f"SLOWER, FASTER: the interval that holds for all {len(widths)} rows together, 95 %, lies beyond {margin} or "
+        "its inverse; SAME: the row's own 95 % interval, which is shown, lies within; UNSURE: neither."
+    )
+    learnt = "learnt from how far all rows differ" if record.spread_learned else "assumed: too few rows tell"
+    seen = format_change((1 + record.margin) * (1 + statistics.median(widths)))
+    yield (
+        f"Intervals hold the spread between processes of a run, and {format_percent(record.run_spread, '.1%')} between "
+        f"runs ({learnt}). "
+        f"In half of the rows a change from {seen} on would be seen."
+    )
+
+
+def _limits(record: DiffRecord) -> Iterator[str]:
+    if record.fail_above is None:
+        return
+    limit = f"Limit {format_change(1 + record.fail_above)} (of a time: the lower end of the interval for all rows)"
+    short = _short_names(record)
+    broken = [f"{row.name} at {short[row.cell]} ({', '.join(row.breaches)})" for row in record.rows if row.breaches]
+    yield f"{limit}: broken by {'; '.join(broken)}." if broken else f"{limit}: kept."
+
+
+def _short_names(record: DiffRecord) -> dict[str, str]:
+    """Each cell by its sizes alone, where these tell it from all others."""
+    sizes = {row.cell: row.cell.partition(",")[0] for row in record.rows}
+    twice = Counter(sizes.values())
+    return {cell: short if twice[short] == 1 else cell for cell, short in sizes.items()}
+
+
+def warnings_of(record: DiffRecord) -> list[str]:
+    """What a careful reader must know before trusting a comparison."""
+    sides = (record.old, record.new)
+    found = [f"{side.path} was interrupted: rows are missing" for side in sides if side.interrupted]
+    found += [f"{side.path}: {warning}" for side in sides for warning in side.warnings]
+    judged = [row for row in record.rows if row.verdict]
+    if record.fail_above is not None and judged and all(row.verdict == UNSURE for row in judged):
+        found.append("no row could be judged: these runs are too noisy or too short; raise their --budget")
+    if record.fail_above is not None and not judged:
+        found.append("no times could be compared: only counts and predicted memory were judged")
+    return found

@@ -1,0 +1,177 @@
+"""How the rows of some runs lie in a grid: what varies, along which axis a plot runs, and what stays the same."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.findings.operators import Standing, standings
+from kaoprof.records.compare import Case, Record
+
+AXES = ("h", "n", "t", "w", "b", "c", "heads")  # sizes, in the order in which one of them is chosen to run along
+WORDS = {"b": "batch"}  # what the command line calls an axis
+ENOUGH_SIZES = 3  # from here on an axis is drawn rather than one that comes before it
+PLAIN = ("dtype", "mode", "device", "run")  # values that name themselves: "fp32" instead of "dtype=fp32"
+
+Value = int | str | None
+
+
+class NamedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of operators, and what to call it beside others."""
+
+    name: str
+    record: Record
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """One row at its place: `place` holds its sizes, options and run."""
+
+    run: NamedRun
+    standing: Standing
+    place: Mapping[str, Value]
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that differ in the operator and the axis that a plot runs along; `label` tells them from other blocks."""
+
+    label: str
+    rows: tuple[Placed, ...]
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """Some runs. `x` is None where no size varies; `x_label` names what varies with it, as in `h = w`.
+
+    `fixed` is what is the same everywhere.
+    """
+
+    runs: tuple[NamedRun, ...]
+    x: str | None
+    x_label: str
+    fixed: Mapping[str, Value]
+    blocks: tuple[Block, ...]
+
+    @property
+    def rows(self) -> list[Placed]:
+        """All rows, in order."""
+        return [row for block in self.blocks for row in block.rows]
+
+    @property
+    def title(self) -> str:
+        """What is the same everywhere, as text."""
+        return label_of(self.fixed)
+
+    @property
+    def cells(self) -> int:
+        """How many grid cells there are."""
+        return sum(len({size_of(row, self.x) for row in block.rows}) for block in self.blocks)
+
+
+def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
+    """The rows of some runs in their grid.
+
+    Args:
+        runs: at least one.
+        x: the axis to run along; by default a spatial one that varies.
+
+    Raises:
+        UsageError: `x` is no axis of these runs.
+    """
+    tied = _tied([row.case for run in runs for row in run.record.rows])
+    placed = [
+        Placed(run=run, standing=standing, place=_place(standing.row.case, run, tied))
+        for run in runs
+        for cell in standings(run.record).values()
+        for standing in cell
+    ]
+    values: dict[str, dict[Value, None]] = {}
+    for row in placed:
+        for name, value in row.place.items():
+            values.setdefault(name, {})[value] = None
+    counts = {name: len(found) for name, found in values.items()}
+    along = _along(counts, x)
+    fixed = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    others = [name for name in values if name not in fixed and name != along]
+    blocks: dict[tuple[Value, ...], list[Placed]] = {}
+    for row in placed:
+        blocks.setdefault(tuple(row.place.get(name) for name in others), []).append(row)
+    if len(runs) == 1:
+        fixed.pop("run", None)
+    return Grid(
+        runs=tuple(runs),
+        x=along,
+        x_label=f"{WORDS.get(along or '', along)}{tied.get(along or '', '')}",
+        fixed=fixed,
+        blocks=tuple(
+            Block(label=label_of(dict(zip(others, key, strict=True))), rows=tuple(found))
+            for key, found in blocks.items()
+        ),
+    )
+
+
+def narrowed(run: NamedRun, wanted: Mapping[str, Collection[str]]) -> NamedRun:
+    """The run with only those cells that have one of the wanted values on each axis named.
+
+    Raises:
+        UsageError: there is no such axis, or no such cell.
+    """
+    if not wanted:
+        return run
+    names = {WORDS.get(name, name): name for row in run.record.rows for name in _place(row.case, run, {})}
+    for name in wanted:
+        if name not in names:
+            raise UsageError(f"{name!r} is no axis of these runs", where="--only", hint=did_you_mean(name, names))
+    rows = tuple(
+        row
+        for row in run.record.rows
+        if all(str(_place(row.case, run, {}).get(names[name])) in values for name, values in wanted.items())
+    )
+    return replace(run, record=replace(run.record, rows=rows))
+
+
+def _tied(cases: Sequence[Case]) -> dict[str, str]:
+    """The axis `h` with what its label must add, if the width is the height in all cases."""
+    images = [case for case in cases if "w" in case.dims.axes]
+    square = images and all(case.spatial[-1] == case.spatial[-2] for case in images)
+    return {"h": " = w"} if square else {}
+
+
+def _place(case: Case, run: NamedRun, tied: Mapping[str, str]) -> dict[str, Value]:
+    sizes = dict(zip(case.dims.axes, case.spatial, strict=True))
+    if "h" in tied:
+        sizes.pop("w", None)
+    return {
+        **sizes, "b": case.b, "c": case.c, "heads": case.heads, "dtype": case.dtype, "mode": case.mode,
+        "device": case.device, "projection": case.projection, "scale": case.scale, "run": run.name,
+    }  # fmt: skip
+
+
+def _along(counts: Mapping[str, int], wanted: str | None) -> str | None:
+    present = [axis for axis in AXES if axis in counts]
+    if wanted is not None:
+        axis = next((name for name, word in WORDS.items() if word == wanted), wanted)
+        if axis not in present:
+            known = [WORDS.get(name, name) for name in present]
+            raise UsageError(f"{wanted!r} is no axis of these runs", where="--x", hint=did_you_mean(wanted, known))
+        return axis
+    spatial = [axis for axis in present if axis in AXES[:4]]
+    for axes, least in ((spatial, ENOUGH_SIZES), (present, ENOUGH_SIZES), (present, 2)):
+        for axis in axes:
+            if counts[axis] >= least:
+                return axis
+    return None
+
+
+def size_of(row: Placed, x: str | None) -> int:
+    """The row's size along the axis; 0 where it has none."""
+    value = row.place.get(x or "")
+    return value if isinstance(value, int) else 0
+
+
+def label_of(place: Mapping[str, Value]) -> str:
+    """`c=64, fp32, forward`."""
+    return ", ".join(
+        str(value) if name in PLAIN else f"{WORDS.get(name, name)}={value}"
+        for name, value in place.items()
+        if value is not None
+    )

@@ -1,0 +1,146 @@
+"""How costs grow, as tables of exponents with sentences: for every rendering of runs at several sizes."""
+
+from collections.abc import Iterable, Sequence
+
+from kaoprof.findings.growth import QUANTITIES, Crossover, Growth, Law, Line, crossovers, growths
+from kaoprof.records.compare import Row
+from kaoprof.records.fit import Conditions
+from kaoprof.reporting.document import UNKNOWN, Sheet
+from kaoprof.reporting.tables.fit import AXES, conditions_of, tied
+from kaoprof.units import format_seconds
+
+HEADERS = {"products": "products", "macs": "MACs", "map": "map", "memory": "memory"}
+MEANING = (
+    "Exponents by regression on logarithms. Products: MACs of similarities and weighted sum, without the c x c "
+    "transformations. k: the highest power in the closed form, which exponents approach as sizes grow."
+)
+BRACKETS = "In brackets: k of the largest tensor that must exist, where that is another."
+TIMING = (
+    "Latency: t = a + b s^k fitted to medians on a logarithmic scale, each weighted by its interval; given is k with "
+    "Student's 95 % interval, and at which sizes (how many): those where a call's overhead a is at most half of it."
+)
+
+
+def scaling_sheets(rows: Iterable[Row]) -> list[Sheet]:
+    """One table for each axis and setting in which rows lie at 3 or more sizes; none if there are none."""
+    rows = tuple(rows)
+    groups: dict[tuple[object, ...], tuple[list[Growth], list[Crossover]]] = {}
+    for growth in growths(rows):
+        groups.setdefault(growth.line.group, ([], []))[0].append(growth)
+    for crossing in crossovers(rows):
+        groups[crossing.line.group][1].append(crossing)
+    return [_sheet(members, crossings) for members, crossings in groups.values()]
+
+
+def _sheet(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Sheet:
+    line = members[0].line
+    shown = [name for name in HEADERS if any(name in growth.laws for growth in members)]
+    timed = any("latency" in growth.laws for growth in members)
+    sizes = sorted({size for growth in members for size in growth.line.rows})
+    conditions = _conditions(line)
+    axis = AXES.get(line.axis, line.axis)
+    headers = ("operator", f"{line.axis}^k", *(HEADERS[name] for name in shown))
+    return Sheet(
+        title=f"growth with {axis}, {len(sizes)} sizes from {sizes[0]} to {sizes[-1]}; {conditions_of(conditions)}",
+        headers=(*headers, "latency 95 %", "at") if timed else headers,
+        rows=tuple(_cells(growth, shown, timed=timed) for growth in members),
+        notes=(
+            *_overheads(members),
+            *_outgrown(members),
+            *_objections(members),
+            *(sentence_of(crossing) for crossing in crossings),
+            *(tied(conditions) if line.tied else ()),
+            MEANING,
+            *_brackets(members, shown),
+            *((TIMING,) if timed else ()),
+        ),
+    )
+
+
+def _conditions(line: Line) -> Conditions:
+    case = line.case
+    return Conditions(
+        axis=line.axis, sizes=line.stays, heads=case.heads, projection=case.projection, scale=case.scale,
+        dtype=case.dtype, mode=case.mode, device=case.device,
+    )  # fmt: skip
+
+
+def _cells(growth: Growth, shown: Sequence[str], *, timed: bool) -> tuple[str, ...]:
+    law = growth.laws.get("macs") or next(iter(growth.laws.values()))
+    order = f"{growth.line.axis}^{law.theory}"
+    cells = [_exponent(growth.laws.get(name), law.theory) for name in shown]
+    return (growth.line.case.name, order, *cells, *(_latency_cells(growth.laws.get("latency")) if timed else ()))
+
+
+def _brackets(members: Sequence[Growth], shown: Sequence[str]) -> list[str]:
+    """What an order in brackets is, if there is one."""
+    cells = [cell for growth in members for cell in _cells(growth, shown, timed=False)[2:]]
+    return [BRACKETS] if any(cell.endswith(")") for cell in cells) else []
+
+
+def _exponent(law: Law | None, order: int) -> str:
+    """The exponent, and its own order where that is another than the row's."""
+    if law is None or law.exponent is None:
+        return UNKNOWN
+    return f"{law.exponent:.2f}" + (f" ({law.theory})" if law.theory != order else "")
+
+
+def _latency_cells(law: Law | None) -> tuple[str, str]:
+    if law is None or law.exponent is None or law.low is None or law.high is None:
+        return UNKNOWN, UNKNOWN  # where the points scatter there is an interval, which an objection tells is no law
+    interval = f"{law.low:.2f}{'-' if law.low >= 0 else ' to '}{law.high:.2f}"
+    return f"{law.exponent:.2f} ({interval})", f"{law.sizes[0]}-{law.sizes[-1]} ({len(law.sizes)})"
+
+
+def _overheads(members: Sequence[Growth]) -> list[str]:
+    """Up to which size a call's overhead dominates, in one sentence for all operators."""
+    laws = [(growth.line, growth.laws["latency"]) for growth in members if "latency" in growth.laws]
+    named = [
+        f"{line.case.name} up to {line.axis}={law.dominated[-1]} ({format_seconds(law.overhead_s)} a call)"
+        for line, law in laws
+        if law.dominated and law.overhead_s
+    ]
+    return [f"Overhead is more than half of the time: {', '.join(named)}."] if named else []
+
+
+def _outgrown(members: Sequence[Growth]) -> list[str]:
+    """Whose time grows faster than its arithmetic, which no arithmetic explains."""
+    laws = [(growth.line.case.name, growth.laws.get("latency")) for growth in members]
+    named = [name for name, law in laws if law is not None and law.outgrows_theory]
+    return (
+        [f"Time grows faster than arithmetic for {', '.join(named)}: caches overflow, or other programs ran."]
+        if named
+        else []
+    )
+
+
+def _objections(members: Sequence[Growth]) -> list[str]:
+    """Why there is no exponent, each reason once with whom it concerns."""
+    concerned: dict[tuple[str, str], list[str]] = {}
+    for growth in members:
+        for name in QUANTITIES:
+            law = growth.laws.get(name)
+            if law is not None and law.objection:
+                concerned.setdefault((name, law.objection), []).append(growth.line.case.name)
+    return [f"No exponent of {name} for {', '.join(names)}: {why}." for (name, why), names in concerned.items()]
+
+
+def sentence_of(crossing: Crossover) -> str:
+    """Who is faster from where on, or that no such size was measured."""
+    verdict, axis = crossing.verdict, crossing.line.axis
+    pair = f"{verdict.first} and {verdict.second}"
+    if verdict.status != "ok" or verdict.cheaper is None:
+        return f"Crossover of {pair}: {verdict.detail}."
+    other = verdict.first if verdict.cheaper == verdict.second else verdict.second
+    first, last = verdict.ratios[0].size, verdict.ratios[-1].size
+    if verdict.low is None and verdict.high == first:
+        everywhere = f"at all sizes measured, {axis}={first} to {last}" if first != last else f"at {axis}={first}"
+        return f"No crossover: {verdict.cheaper} is faster than {other} {everywhere}."
+    if verdict.low is None:
+        before = "at no smaller one certainly slower"
+        since = f"from {axis}={verdict.high} to {last}" if verdict.high != last else f"at {axis}={last}"
+        return f"No crossover: {verdict.cheaper} is certainly faster than {other} {since}, {before}."
+    return (
+        f"Crossover: {verdict.cheaper} is faster than {other} from about {axis}={verdict.since} on (certainly from "
+        f"{verdict.high} on, while up to {verdict.low} {other} certainly is)."
+    )

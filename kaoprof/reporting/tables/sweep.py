@@ -1,0 +1,152 @@
+"""A sweep in a few tables: per operator how its cost grows along an axis, and where it stands at its largest size."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from kaoprof.findings.growth import Growth, Line, growths, lines_of
+from kaoprof.findings.operators import Standing, standings
+from kaoprof.records.compare import Case, Record, Row
+from kaoprof.reporting.document import UNKNOWN, Sheet
+from kaoprof.reporting.tables.compare import PREDICTED, cells_of
+from kaoprof.reporting.tables.grid_rows import UNSURE, tells_nothing
+
+MOST_DETAILS = 3  # of rows that did not run
+MOST_TABLES = 8  # beyond it nobody reads them on a terminal
+MEASURED = ("operator", "~\nMACs", "~\npeak", "~\ntime", "95 %", "at {axis}", "latency", "peak", "speedup")
+CLOSED = ("operator", "~\nMACs", "~\nmap", "at {axis}", "MACs", "map", "MACs ratio")
+GROWTH = (
+    "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes, of time to those where less "
+    "than half is a call's overhead (-: too few, or too scattered); ~ MACs without c x c transformations."
+)
+CLOSED_GROWTH = (
+    "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes; ~ MACs without c x c "
+    "transformations."
+)
+LARGEST = (
+    "Latency, peak and speedup: at the largest size of the operator that ran (speedup: where the baseline ran too, in "
+    "brackets if that is another), against the baseline's best there; *: predicted."
+)
+CLOSED_LARGEST = "MACs of one sample, map and ratio: at the largest size."
+
+
+def sheets_of(record: Record) -> list[Sheet]:
+    """One table per group of rows that differ in one axis only; none where fewer than three sizes do."""
+    groups = _groups(record.rows)
+    if not groups:
+        return []
+    shown = groups[:MOST_TABLES]
+    sheets = [_sheet(record, lines) for lines in shown]
+    hidden = len(record.rows) - sum(len(line.rows) for lines in shown for line in lines)
+    return [*sheets[:-1], replace(sheets[-1], notes=_notes(record, sheets, hidden))]
+
+
+def _groups(rows: Iterable[Row]) -> list[list[Line]]:
+    """The lines along one axis, h with w if there are any, by what they have in common."""
+    lines = lines_of(rows)
+    best = next((line for line in lines if line.tied), lines[0] if lines else None)
+    groups: dict[tuple[object, ...], list[Line]] = {}
+    for line in lines:
+        if best is not None and (line.axis, line.tied) == (best.axis, best.tied):
+            groups.setdefault(line.group, []).append(line)
+    return list(groups.values())
+
+
+def _sheet(record: Record, lines: Sequence[Line]) -> Sheet:
+    rows = [row for line in lines for row in line.rows.values()]
+    standing = {one.row.case: one for cell in standings(replace(record, rows=tuple(rows))).values() for one in cell}
+    grown = {growth.line.case.name: growth for growth in growths(rows) if growth.line.axis == lines[0].axis}
+    analytic = record.protocol is None
+    make = _closed_row if analytic else _measured_row
+    return Sheet(
+        title=_title(lines),
+        headers=tuple(header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)),
+        rows=tuple(make(line, grown[line.case.name], standing) for line in lines),
+        notes=(),
+    )
+
+
+def _title(lines: Sequence[Line]) -> str:
+    line, case = lines[0], lines[0].case
+    sizes = sorted({size for one in lines for size in one.rows})
+    axis = " = ".join((line.axis, *line.tied))
+    stays = " ".join(f"{name}={size}" for name, size in line.stays.items())
+    told = f"{case.dtype}, {case.mode}{f', {case.device}' if case.device else ''}, heads {case.heads}"
+    return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes); {stays}, {told}"
+
+
+def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
+    largest, one = _largest(line, standing)
+    cells = cells_of(one)
+    predicted = (
+        "" if one.row.peak_bytes_measured is not None or not one.row.counted else f"{cells.predicted}{PREDICTED}"
+    )
+    return (
+        line.case.name,
+        _power(growth, "products"),
+        _power(growth, "memory"),
+        _power(growth, "latency"),
+        _interval(growth, "latency"),
+        str(largest),
+        cells.latency,
+        predicted or cells.peak,
+        _speedup(line, largest, standing),
+    )
+
+
+def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
+    """At the largest size where the baseline ran too, which is named if it is another than the row's."""
+    for size in sorted(line.rows, reverse=True):
+        one = standing[line.rows[size].case]
+        if one.speedup is not None:
+            shown = UNKNOWN if tells_nothing(one.speedup) else cells_of(one).speedup
+            return shown + (f" ({size})" if size != largest else "")
+    return UNKNOWN
+
+
+def _closed_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
+    largest, one = _largest(line, standing)
+    cells = cells_of(one)
+    powers = (_power(growth, "products"), _power(growth, "map"))
+    return (line.case.name, *powers, str(largest), cells.macs, cells.map, cells.macs_ratio)
+
+
+def _largest(line: Line, standing: dict[Case, Standing]) -> tuple[int, Standing]:
+    """The largest size that ran; of an operator that never did, the largest."""
+    ran = [size for size, row in line.rows.items() if row.status == "ok"]
+    size = max(ran or line.rows)
+    return size, standing[line.rows[size].case]
+
+
+def _power(growth: Growth, quantity: str) -> str:
+    law = growth.laws.get(quantity)
+    if law is None or law.exponent is None:
+        return UNKNOWN
+    return f"{law.exponent:.2f}"
+
+
+def _interval(growth: Growth, quantity: str) -> str:
+    law = growth.laws.get(quantity)
+    if law is None or law.exponent is None or law.low is None or law.high is None:
+        return ""
+    return f"{law.low:.2f}-{law.high:.2f}"
+
+
+def _notes(record: Record, sheets: Sequence[Sheet], hidden: int) -> tuple[str, ...]:
+    notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
+    notes += [UNSURE] if any(row[-1].startswith(UNKNOWN) for sheet in sheets for row in sheet.rows) else []
+    notes += _failures(record)
+    notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
+    return tuple(notes)
+
+
+def _failures(record: Record) -> list[str]:
+    """What did not run, and why, with the first rows that say so."""
+    failed = [row for row in record.rows if row.status != "ok"]
+    if not failed:
+        return []
+    statuses = ", ".join(f"{times} {status}" for status, times in Counter(row.status for row in failed).items())
+    told = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in failed[:MOST_DETAILS]]
+    more = [f"... and {len(failed) - MOST_DETAILS} more"] if len(failed) > MOST_DETAILS else []
+    return [f"Rows that did not run: {statuses}.", *told, *more]

@@ -1,0 +1,58 @@
+"""The paper's claims, each judged by a stated rule: from closed forms, counts and measured rows. Torch-free."""
+
+from collections.abc import Sequence
+
+from kaoprof.records.compare import Row
+from kaoprof.records.reproduce import CONFIRMED, REFUTED, ClaimVerdict, Figure
+from kaoprof.reproducing import paper
+from kaoprof.reproducing.factor_claims import factor_of_memory, factor_of_time, factor_on_paper, larger_for_larger
+from kaoprof.reproducing.growth_claims import growth_of_counts, growth_of_map, growth_of_time
+from kaoprof.units import format_count
+
+
+def judged(rows: Sequence[Row], networks: Sequence[Figure]) -> tuple[ClaimVerdict, ...]:
+    """Every claim's verdict.
+
+    Args:
+        rows: measured ones, which may be none.
+        networks: what the networks cost, by `tables.network_figures`.
+    """
+    return (
+        growth_of_counts(rows),
+        growth_of_map(),
+        growth_of_time(rows),
+        factor_on_paper("2a", "compute: a factor of hundreds", "macs"),
+        factor_on_paper("2b", "coefficient matrix: a factor of hundreds", "map_entries"),
+        larger_for_larger(),
+        factor_of_time(rows),
+        factor_of_memory(rows),
+        _smaller_networks(networks),
+    )
+
+
+def _smaller_networks(networks: Sequence[Figure]) -> ClaimVerdict:
+    """Claim 3, of parameters and MACs."""
+    by_name = {(figure.name, figure.quantity): figure for figure in networks}
+    quantities = ("parameters", "MACs")
+    smaller = all(
+        by_name[name, quantity].formula < by_name[paper.RIVAL_NETWORK, quantity].formula
+        for name in paper.KANETS
+        for quantity in quantities
+    )
+    counts = [figure for figure in networks if figure.name in (*paper.KANETS, paper.RIVAL_NETWORK)]
+    counted = ", counted by torch alike" if all(one.counted == one.formula for one in counts) else ""
+    return ClaimVerdict(
+        number="3",
+        claim="KANets are smaller and cheaper than MobileNetV2",
+        status=CONFIRMED if smaller else REFUTED,
+        found="; ".join(
+            f"{quantity}: "
+            + ", ".join(
+                f"{name} {format_count(by_name[name, quantity].formula)}"
+                for name in (*paper.KANETS, paper.RIVAL_NETWORK)
+            )
+            for quantity in quantities
+        )
+        + counted,
+        rule="each KANet has fewer parameters (without batch norm) and MACs by formula",
+    )

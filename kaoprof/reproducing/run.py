@@ -1,0 +1,76 @@
+"""From nothing, or from a run, to a reproduction record: count, measure if asked to, judge. Never prints."""
+
+from pathlib import Path
+
+from kaoprof.comparing.cases import Options
+from kaoprof.comparing.run import compare
+from kaoprof.errors import RecordError
+from kaoprof.measuring.run import ProgressCallback
+from kaoprof.records.compare import Record, timestamp
+from kaoprof.records.reading import load_runs, printable
+from kaoprof.records.reproduce import ReproductionRecord
+from kaoprof.reproducing import paper
+from kaoprof.reproducing.claims import judged
+from kaoprof.reproducing.tables import PAPER_OPTIONS, network_figures, operator_figures
+from kaoprof.version import __version__
+
+MEASURED_SIZES = (14, 20, 28, 40, 56)  # the paper's, and those between them, which an exponent's interval needs
+
+
+def reproduce(
+    *, run: Path | None = None, options: Options | None = None, progress: ProgressCallback | None = None
+) -> ReproductionRecord:
+    """The paper's tables beside ours, and its claims judged.
+
+    Args:
+        run: a record of `compare` or a journal of `sweep` to judge; nothing is then measured.
+        options: device, budget, seed; with `analytic` nothing is counted or measured, and torch not imported.
+        progress: called with what is being done.
+
+    Raises:
+        RecordError: the run cannot be read, or holds no rows.
+        MeasurementError: the device is not there, or no measuring process can be started.
+    """
+    options = options or Options()
+    counted = {} if options.analytic or run is not None else _counted_networks(options, progress)
+    record = _judged_run(run, options, progress)
+    networks = network_figures(counted)
+    return ReproductionRecord(
+        version=__version__,
+        created=timestamp(),
+        source=paper.SOURCE,
+        operators=operator_figures(record.rows),
+        networks=networks,
+        claims=judged(record.rows, networks),
+        run=None if run is None else printable(run),
+        protocol=record.protocol,
+        environment=record.environment,
+        interrupted=run is None and record.interrupted,
+        manners=tuple(sorted({f"{row.case.dtype} {row.case.mode}" for row in record.rows})),
+    )
+
+
+def _judged_run(run: Path | None, options: Options, progress: ProgressCallback | None) -> Record:
+    """The run that is judged: from its file, or made now."""
+    if run is None:
+        return compare(
+            h=MEASURED_SIZES, c=paper.CHANNELS, batch=paper.BATCH, operators=list(paper.OPERATOR_MACS),
+            projection=PAPER_OPTIONS.projection, scale=PAPER_OPTIONS.scale, options=options, progress=progress,
+        )  # fmt: skip
+    record = load_runs([run])[-1].record
+    if not record.rows:
+        raise RecordError("holds no rows", where=str(run), hint="was it interrupted at once?")
+    return record
+
+
+def _counted_networks(options: Options, progress: ProgressCallback | None) -> dict[str, tuple[int, int]]:
+    """MACs of one sample and parameters without batch norm's, counted by running each network on meta tensors."""
+    from kaoprof.profiling.run import ModelOptions, profile
+
+    names = [network.spec for network in paper.NETWORKS]
+    record = profile(names, model=ModelOptions(measured=False), options=options, progress=progress)
+    return {
+        name: (model.total.macs_counted, model.total.params)
+        for name, model in zip(names, record.models, strict=True)
+        if model.total.macs_counted is not None
+    }

@@ -1,5 +1,0 @@
-"""The paper's tables and claims, beside what can be computed, counted and measured here."""
-
-from kaoprof.reproduction.reproducing import reproduce
-
-__all__ = ["reproduce"]

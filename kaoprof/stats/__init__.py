@@ -1,0 +1,1 @@
+"""Medians, intervals and laws, from raw samples. Pure; no torch."""

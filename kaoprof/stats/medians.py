@@ -1,0 +1,103 @@
+"""Medians, their intervals and paired ratios, from raw samples. Pure; free of assumptions about the noise's shape.
+
+The one exception is what differs between processes, of which there are too few for anything but Student's t.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from kaoprof.records.compare import Latency
+from kaoprof.stats.student_t import CONFIDENCE, quantile
+
+FEWEST_LAUNCHES = 3  # with two, Student's t is 12.7: such an interval says nothing
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A median with its confidence interval; `low` and `high` are None where too few samples allow none."""
+
+    median: float
+    low: float | None
+    high: float | None
+    samples: int
+
+
+def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """The median and its distribution-free interval: the k-th smallest and k-th largest sample.
+
+    k is the largest rank for which a binomial(n, 1/2) argument gives at least `confidence` (Conover, Practical
+    Nonparametric Statistics, section 3.2); below 6 samples no rank does, for 95 %.
+    """
+    import statistics  # opened late: the closed forms need no medians
+
+    ordered = sorted(samples)
+    rank = interval_rank(len(ordered), confidence)
+    low, high = (ordered[rank - 1], ordered[-rank]) if rank else (None, None)
+    return Estimate(median=statistics.median(ordered), low=low, high=high, samples=len(ordered))
+
+
+def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
+    """The largest k such that [k-th smallest, k-th largest] of n samples covers the median; 0 if there is none."""
+    tail = 0.0
+    rank = 0
+    while rank < n // 2:
+        tail += math.comb(n, rank) * 0.5**n  # P(fewer than rank + 1 samples lie below the median)
+        if 1 - 2 * tail < confidence:
+            break
+        rank += 1
+    return rank
+
+
+def median_beside(latency: Latency | None, name: str) -> float | None:
+    """The median of what was seen beside each sample: its `page_faults` or `system_shares`; None if nothing was."""
+    told = getattr(latency, name, ())
+    return estimate(told).median if told else None
+
+
+def latency_estimate(latency: Latency) -> Estimate:
+    """The median seconds of a call; the interval holds what differs within a process, and between processes."""
+    return widened(estimate(latency.samples_s), latency.samples_s, latency.launches)
+
+
+def widened(found: Estimate, samples: Sequence[float], launches: Sequence[int]) -> Estimate:
+    """The estimate with an interval that also holds the processes' differences: where memory lies changes a latency.
+
+    The medians of the processes are the sample, in logarithms: their mean's interval by Student's t, and the one that
+    is there already, together. `launches[i]` is the process of `samples[i]`; with fewer than three nothing changes.
+    """
+    import statistics
+
+    by_launch: dict[int, list[float]] = {}
+    for launch, sample in zip(launches, samples, strict=False):  # no launches are known of an older record
+        by_launch.setdefault(launch, []).append(sample)
+    if len(by_launch) < FEWEST_LAUNCHES or found.low is None or found.high is None:
+        return found
+    logs = [math.log(statistics.median(group)) for group in by_launch.values()]
+    half = quantile(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
+    low, high = math.exp(statistics.fmean(logs) - half), math.exp(statistics.fmean(logs) + half)
+    return replace(found, low=min(found.low, low), high=max(found.high, high))
+
+
+def paired_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
+    """The ratio of two latencies from the rounds that hold both, so that a machine's drift cancels; None if none do."""
+    by_round = dict(zip(denominator.rounds, denominator.samples_s, strict=True))
+    launches = numerator.launches or (0,) * len(numerator.rounds)
+    pairs = [
+        (sample / by_round[number], launch)
+        for number, sample, launch in zip(numerator.rounds, numerator.samples_s, launches, strict=True)
+        if number in by_round
+    ]
+    if not pairs:
+        return None
+    ratios, of_launch = zip(*pairs, strict=True)
+    return widened(estimate(ratios), ratios, of_launch)
+
+
+def spread(samples: Sequence[float]) -> float:
+    """Interquartile range over median: 0 for a steady machine. Needs two samples; one has no spread to show."""
+    import statistics
+
+    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return (high - low) / statistics.median(samples)

@@ -1,0 +1,1 @@
+"""`sweep`: a grid, cell by cell, into a journal that survives anything."""

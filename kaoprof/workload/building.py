@@ -1,0 +1,190 @@
+"""From a description to something that runs: resolve a factory, build the module and its inputs, take one step.
+
+A `Workload` is torch-free and goes through JSON, so that the same one is counted here and measured in another process.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kaoprof.catalog import find_operator
+from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+FLOAT_DTYPES = {"fp64": "float64", "fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+TORCH_DTYPES = FLOAT_DTYPES | {"int64": "int64", "int32": "int32", "bool": "bool"}
+
+
+class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from 0 to below `high`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    high: int = 2
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """One module, its inputs, and what is done with them.
+
+    Args:
+        factory: `package.module:Class` (or a function) that makes the module.
+        args: positional arguments of the factory.
+        kwargs: keyword arguments of the factory.
+        inputs: what the module is called with.
+        mode: `forward`, or `train` for forward and backward.
+        seed: of the weights and the inputs.
+        param_dtype: of the parameters, where no input tells: all are whole numbers.
+    """
+
+    factory: str
+    args: tuple[int, ...] = ()
+    kwargs: dict[str, int | str] = msgspec.field(default_factory=dict)
+    inputs: tuple[TensorSpec, ...]
+    mode: str = "forward"
+    seed: int = 0
+    param_dtype: str = "fp32"
+
+    @property
+    def dtype(self) -> str:
+        """What its parameters are, and what it computes in: as its first input of floats."""
+        return next((spec.dtype for spec in self.inputs if spec.dtype in FLOAT_DTYPES), self.param_dtype)
+
+
+def operator_workload(
+    name: str, dims: Dims, options: AttentionOptions, *, dtype: str, mode: str, seed: int
+) -> Workload:
+    """The workload of one attention operator on one input of size `dims`."""
+    return Workload(
+        factory=find_operator(name).factory,
+        args=(dims.c,),
+        kwargs={
+            "heads": options.heads,
+            "projection": options.projection,
+            "scale": options.scale,
+            "implementation": options.implementation,
+        },
+        inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
+        mode=mode,
+        seed=seed,
+    )
+
+
+def resolve(factory: str) -> Callable[..., "nn.Module"]:
+    """The object that `package.module:Name` names. Imports the module, which runs its code.
+
+    Raises:
+        UsageError: the text has no colon, or the module or the name does not exist.
+    """
+    module_name, colon, name = factory.partition(":")
+    if not colon or not module_name or not name:
+        raise UsageError(f"{factory!r} does not name code", hint="write package.module:Class")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
+    return found  # type: ignore[no-any-return]
+
+
+def build_module(workload: Workload, *, device: str, without_data: bool = False) -> "nn.Module":
+    """The workload's module on `device`, in its dtype, seeded, in training mode if `mode` is `train`.
+
+    On `meta` its tensors hold no data, and elsewhere if a mode that is active sees to that (`without_data`).
+
+    Raises:
+        UsageError: the factory does not exist, or makes something else than a module.
+    """
+    import torch
+
+    from kaoprof.workload.called import checked_module
+    from kaoprof.workload.conversions import conversions_without_data
+
+    factory = resolve(workload.factory)
+    torch.manual_seed(workload.seed)
+    dry = conversions_without_data() if without_data or device == "meta" else nullcontext()
+    with torch.device(device), _default_dtype(torch_dtype(workload.dtype)), dry:
+        module = checked_module(factory(*workload.args, **workload.kwargs))
+    return module.train(workload.mode == "train")
+
+
+@contextmanager
+def _default_dtype(dtype: "torch.dtype") -> Iterator[None]:
+    """Parameters are born in `dtype`: a later `.to(dtype)` is refused for fake tensors."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def build_inputs(workload: Workload, *, device: str) -> "tuple[Tensor, ...]":
+    """The workload's inputs on `device`, seeded; in `train` mode floats require gradients, as inside a network."""
+    import torch
+
+    generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed)
+
+    def drawn(spec: TensorSpec) -> "Tensor":
+        dtype = torch_dtype(spec.dtype)
+        if spec.dtype not in FLOAT_DTYPES:
+            return torch.randint(spec.high, spec.shape, device=device, generator=generator).to(dtype)
+        return torch.randn(spec.shape, device=device, dtype=dtype, generator=generator).requires_grad_(
+            workload.mode == "train"
+        )
+
+    return tuple(drawn(spec) for spec in workload.inputs)
+
+
+def torch_dtype(name: str) -> "torch.dtype":
+    """torch's dtype for kaoprof's name: `fp32` -> `torch.float32`."""
+    import torch
+
+    return getattr(torch, TORCH_DTYPES[name])  # type: ignore[no-any-return]
+
+
+def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]") -> Callable[[], object]:
+    """What is counted and timed: one forward pass, or one forward and backward with gradients that start at None.
+
+    The result holds the output, so that whoever calls the step decides how long it lives.
+    """
+    import torch
+
+    def forward() -> object:
+        with torch.no_grad():
+            return module(*inputs)
+
+    def train() -> object:
+        module.zero_grad(set_to_none=True)
+        for tensor in inputs:
+            tensor.grad = None
+        output = module(*inputs)
+        ends = _ends(output)
+        if not ends:
+            raise UsageError(
+                "nothing to train: no answer depends on a parameter", where="module", hint="use --mode forward"
+            )
+        torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+        return output
+
+    return train if workload.mode == "train" else forward
+
+
+def _ends(output: object) -> "list[Tensor]":
+    """Where the backward pass starts: every tensor with gradients in the output, each once, however it is nested."""
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        return [output] if output.requires_grad else []
+    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, list | tuple) else ()
+    found = {id(end): end for part in parts for end in _ends(part)}
+    return list(found.values())

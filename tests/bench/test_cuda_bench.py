@@ -1,0 +1,221 @@
+"""The bench told to use a GPU: our side of every call, on a torch.cuda that computes on the CPU and checks names."""
+
+import time
+import weakref
+from types import SimpleNamespace
+from unittest.mock import create_autospec
+
+import pytest
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from kaoprof.bench import workbench as bench_module
+from kaoprof.bench.failures import CaptureFailed
+from kaoprof.bench.workbench import Bench
+from kaoprof.bench.worker import answer
+from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.measuring.messages import Request, preparation
+from kaoprof.workload.building import TensorSpec, Workload, operator_workload
+
+DEVICE = "cuda:1"
+GIB = 2**30
+FAULT = "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be reported later"
+
+
+def on_cpu(value):
+    is_cuda = isinstance(value, str | torch.device) and str(value).startswith("cuda")
+    return "cpu" if is_cuda else value
+
+
+class ComputesOnTheCpu(TorchFunctionMode):
+    """Whatever asks for a GPU gets the CPU; another GPU than the one that was chosen is an error."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        for device in (*args, *kwargs.values()):
+            assert on_cpu(device) is device or str(device) == DEVICE
+        return func(*map(on_cpu, args), **{name: on_cpu(value) for name, value in kwargs.items()})
+
+
+class GeneratorOnTheCpu(torch.Generator):
+    def __new__(cls, device="cpu"):
+        return super().__new__(cls, on_cpu(device))
+
+
+class Event:
+    def __init__(self, *, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        self.at_s = time.perf_counter()
+
+    def synchronize(self):
+        assert self.at_s > 0
+
+    def elapsed_time(self, end):
+        return (end.at_s - self.at_s) * 1e3  # milliseconds, as torch says
+
+
+def statistics(_device):
+    return {f"{name}_bytes.all.{which}": 4096 for name in ("requested", "allocated", "reserved")
+            for which in ("current", "peak")}  # fmt: skip
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """What the bench did to the device, in order. Arguments are checked against torch's own signatures."""
+    log = []
+    properties = SimpleNamespace(L2_cache_size=2**16, total_memory=80 * GIB, uuid="1234")
+    told = {
+        "set_device": None, "synchronize": None, "empty_cache": None, "reset_peak_memory_stats": None,
+        "mem_get_info": (70 * GIB, 80 * GIB), "get_device_name": "NVIDIA H200", "get_device_properties": properties,
+    }  # fmt: skip
+
+    def noting(name, reply):
+        def effect(*_args, **_kwargs):
+            log.append(name)
+            return reply
+
+        return effect
+
+    for name, reply in told.items():
+        fake = create_autospec(getattr(torch.cuda, name), side_effect=noting(name, reply))
+        monkeypatch.setattr(torch.cuda, name, fake)
+    monkeypatch.setattr(torch.cuda, "memory_stats", create_autospec(torch.cuda.memory_stats, side_effect=statistics))
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch, "Generator", GeneratorOnTheCpu)
+    monkeypatch.setattr("kaoprof.bench.energy.importlib.util.find_spec", lambda _: None)  # no NVML
+    monkeypatch.setattr("kaoprof.bench.ceilings.SEARCH_S", 0.0)
+    monkeypatch.setattr("kaoprof.bench.ceilings.PRODUCT_SIZES", (16, 32))
+    precisions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    threads = torch.get_num_threads()
+    with ComputesOnTheCpu():
+        yield log
+    torch.set_float32_matmul_precision(precisions[0])
+    torch.backends.cudnn.allow_tf32 = precisions[1]
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+def workload(mode="forward", dtype="fp32", implementation="sdpa"):
+    dims, options = Dims(b=2, c=8, spatial=(5, 7)), AttentionOptions(implementation=implementation)
+    return operator_workload("kao_kv", dims, options, dtype=dtype, mode=mode, seed=0)
+
+
+@pytest.fixture
+def bench(gpu):
+    prepared = Bench()
+    environment = prepared.prepare(preparation(DEVICE, threads=1, cache="cold"))
+    assert environment["device_name"] == "NVIDIA H200"
+    assert environment["memory_bytes"] == 80 * GIB
+    assert environment["denormals_flushed"] is False
+    assert environment["energy_source"] is None
+    assert "set_device" in gpu
+    yield prepared
+    prepared.forced.close()
+
+
+@pytest.mark.parametrize("mode", ["forward", "train"])
+@pytest.mark.parametrize("dtype", ["fp32", "tf32", "bf16"])
+def test_every_request_is_answered_on_a_gpu(bench, mode, dtype):
+    asked = {"load": {"workload": workload(mode, dtype)}, "time": {"calls": 2, "warm_calls": 1}, "peak": {},
+             "traffic": {}, "deviation": {}, "energy": {"calls": 3}, "throughput": {"dtype": dtype},
+             "copies": {"cache": "cold"}, "launch": {}, "conditions": {}, "free": {}, "clear": {}}  # fmt: skip
+    answers = {do: answer(bench, Request(do=do, subject=1, **told)) for do, told in asked.items()}
+    assert {do: reply.detail for do, reply in answers.items() if reply.status != "ok"} == {}
+    found = {do: reply.value for do, reply in answers.items()}
+    assert set(found["time"]) == {"seconds"}
+    assert 0 < found["time"]["seconds"] < 10
+    assert found["peak"] == {"allocated": 0, "reserved": 0}
+    assert found["traffic"]["backend"] == "flash"
+    assert found["deviation"]["not_finite"] == 0.0
+    assert found["energy"] is None
+    assert found["throughput"] > 0
+    assert set(found["conditions"].values()) == {None}
+    assert found["free"] == 70 * GIB
+    assert torch.get_float32_matmul_precision() == ("high" if dtype == "tf32" else "highest")
+    assert torch.backends.cudnn.allow_tf32 == (dtype == "tf32")
+
+
+def test_a_subject_runs_once_before_it_is_timed(bench, monkeypatch):
+    calls = []
+    monkeypatch.setattr(bench_module, "step_of", lambda *_: lambda: calls.append("step"))
+    bench.load(Request(do="load", subject=1, workload=workload()))
+    assert calls == ["step"]  # cuDNN compiles its attention in a first call, which may take seconds
+
+
+class WantsSeveralValues(nn.Module):
+    """As a batch norm in training does."""
+
+    def forward(self, x):
+        if x.shape[-1] < 3:
+            raise ValueError("Expected more than 1 value per channel when training")
+        return x + 1
+
+
+def test_a_module_that_cannot_run_on_the_smallest_input_has_no_launch_time(bench):
+    image = TensorSpec(shape=(2, 3, 5, 7), dtype="fp32")
+    work = Workload(factory=f"{__name__}:WantsSeveralValues", inputs=(image,))
+    assert answer(bench, Request(do="load", subject=1, workload=work)).status == "ok"
+    reply = answer(bench, Request(do="traffic", subject=1))
+    assert (reply.status, reply.value["launch_s"], reply.value["operations"]) == ("ok", None, 1)
+
+
+def failing(bench, monkeypatch, step):
+    monkeypatch.setattr(bench_module, "step_of", lambda *_: step)
+    return answer(bench, Request(do="load", subject=1, workload=workload()))
+
+
+def test_what_a_failed_call_held_is_given_back(bench, gpu, monkeypatch):
+    held = []
+
+    def hungry():
+        tensor = torch.zeros(7)
+        held.append(weakref.ref(tensor))
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 4 TiB")
+
+    alive = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: alive.append(held[-1]() is not None))
+    reply = failing(bench, monkeypatch, hungry)
+    assert (reply.status, "Tried to allocate 4 TiB" in reply.detail) == ("oom", True)
+    assert alive == [False]  # a tensor that is still alive is not given back
+    assert "synchronize" in gpu
+
+
+def test_a_library_without_memory_is_out_of_memory(bench, monkeypatch):
+    def starved():
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+    assert failing(bench, monkeypatch, starved).status == "oom"
+
+
+def test_a_device_that_answers_no_more_ends_the_process(bench, monkeypatch):
+    def faulty(*_):
+        raise RuntimeError(FAULT)
+
+    monkeypatch.setattr(torch.cuda, "synchronize", faulty)
+    with pytest.raises(SystemExit, match=r"^CUDA error: an illegal memory access was encountered$"):
+        failing(bench, monkeypatch, faulty)
+
+
+def test_an_error_that_leaves_the_device_well_is_an_answer(bench, monkeypatch):
+    def wrong():
+        raise RuntimeError("shapes cannot be multiplied")
+
+    assert failing(bench, monkeypatch, wrong).status == "error"
+
+
+def test_a_capture_that_failed_ends_the_process(bench, monkeypatch):
+    def broken_off(_step):
+        raise CaptureFailed("cannot be captured as a CUDA graph: operation not permitted")
+
+    monkeypatch.setattr(bench_module, "captured", broken_off)
+    with pytest.raises(SystemExit, match="cannot be captured as a CUDA graph"):
+        answer(bench, Request(do="load", subject=1, workload=workload(), variant="graph"))
+
+
+def test_what_is_free_includes_the_allocators_cache(bench, gpu):
+    gpu.clear()
+    bench.free(Request(do="free"))
+    assert gpu == ["empty_cache", "mem_get_info"]

@@ -1,0 +1,53 @@
+"""The peak as a formula gives at every size what the dry run finds there."""
+
+import itertools
+import random
+
+import pytest
+import torch
+
+from kaoprof.catalog import OPERATORS
+from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions
+from kaoprof.explaining.expressions import value_at
+from kaoprof.explaining.peak_formula import derive_peak
+from kaoprof.explaining.target import Target, operator_target
+from kaoprof.memory.kernels.onednn import NoFormulaError
+from kaoprof.memory.live_bytes import predict_peak_bytes
+
+THREADS = 3
+LAYOUTS = ((1, 1), (2, 2), (3, 1))  # (spatial axes, heads)
+LARGEST = {1: 1500, 2: 40, 3: 13}  # so that the fused kernel's blocks of 192 and 768 positions are crossed
+
+
+@pytest.mark.parametrize(
+    ("name", "implementation", "mode", "layout"), list(itertools.product(OPERATORS, IMPLEMENTATIONS, MODES, LAYOUTS))
+)
+def test_the_formula_is_the_predicted_peak_at_five_sizes(name, implementation, mode, layout):
+    ndim, heads = layout
+    options = AttentionOptions(heads=heads, projection="qkvo", implementation=implementation)
+    target = operator_target(name, options, ndim=ndim, mode=mode)
+    peak = derive_peak(target, device="cpu", threads=THREADS)
+    assert peak.specialisations == ()
+    draw = random.Random(f"{name} {implementation} {mode} {layout}")  # noqa: S311 - sizes to test at
+    for _ in range(5):
+        sizes = {axis: draw.randint(3, LARGEST[ndim]) for axis in target.sizes}
+        sizes |= {"b": draw.randint(2, 5), "c": heads * draw.randint(2, 20)}
+        predicted = predict_peak_bytes(target.at(sizes), device="cpu", threads=THREADS)
+        assert value_at(peak.peak_bytes, sizes) == predicted, sizes
+
+
+def test_blocks_that_are_searched_for_have_no_formula(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for implementation, mode in (("matmul", "forward"), ("sdpa", "train")):
+        options = AttentionOptions(projection="none", implementation=implementation)
+        target = operator_target("nonlocal", options, ndim=2, mode=mode, dtype="bf16")
+        with pytest.raises(NoFormulaError, match="finds the blocks"):
+            derive_peak(target, device="cpu", threads=THREADS)
+    for kernel, mode in ((1, "forward"), (3, "train")):
+        target = Target(
+            factory="torch.nn:Conv2d", args=("c", 32, kernel), inputs=(("b", "c", "h", "w"),),
+            sizes={"b": 2, "c": 16, "h": 28, "w": 30}, mode=mode, dtype="bf16",
+        )  # fmt: skip
+        with pytest.raises(NoFormulaError, match="finds the blocks"):
+            derive_peak(target, device="cpu", threads=THREADS)

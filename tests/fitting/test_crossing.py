@@ -1,0 +1,65 @@
+"""Who is cheaper at which size: equal to asking at every size, and certain beyond."""
+
+import itertools
+
+import pytest
+
+from kaoprof.catalog import OPERATORS
+from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
+from kaoprof.errors import UsageError
+from kaoprof.fitting.crossing import cross, keeps_sign
+from kaoprof.fitting.exact import Setting, needed_bytes, needed_macs
+
+PAIRS = list(itertools.combinations(OPERATORS, 2))
+
+
+def cheaper_at(size, first, second, needs):
+    costs = {operator: need(size) for operator, need in zip((first, second), needs, strict=True)}
+    return None if costs[first] == costs[second] else min(costs, key=costs.get)
+
+
+def answered_at(crossing, size):
+    return next(part.cheaper for part in crossing.stretches if part.start <= size <= (part.end or size))
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+@pytest.mark.parametrize("sizes", [{"c": 5}, {"c": 64, "t": 3}, {"c": 2, "w": 9}])
+def test_macs_agree_with_asking_at_each_size(first, second, sizes):
+    setting = Setting(sizes=sizes)
+    crossing = cross(first, second, "h", "macs", setting)
+    needs = [needed_macs(operator, "h", setting) for operator in (first, second)]
+    for size in [*range(1, 40), 1001, 2**15]:
+        assert answered_at(crossing, size) == cheaper_at(size, first, second, needs), size
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_memory_agrees_with_predicting_at_each_size(first, second, implementation):
+    setting = Setting(sizes={"c": 12}, options=AttentionOptions(implementation=implementation))
+    crossing = cross(first, second, "h", "memory", setting)
+    needs = [needed_bytes(operator, "h", setting) for operator in (first, second)]
+    edges = {edge for part in crossing.stretches for edge in (part.start, part.end) if edge}
+    for size in sorted(edges | {1, 31, 300}):
+        assert answered_at(crossing, size) == cheaper_at(size, first, second, needs), size
+
+
+def test_kao_kv_beats_regular_attention_from_three_on():
+    crossing = cross("nonlocal", "kao_kv", "h", "macs", Setting(sizes={"c": 64}))
+    assert crossing.cheaper_from("kao_kv") == 3  # N = S at 2 x 2: 4 positions, 4 averages
+    assert crossing.cheaper_from("nonlocal") is None
+
+
+def test_channels_are_compared_in_steps_of_the_heads():
+    crossing = cross("nonlocal", "kao_qkv", "c", "macs", Setting(sizes={"h": 7}, options=AttentionOptions(heads=4)))
+    assert [(part.start, part.end, part.cheaper) for part in crossing.stretches] == [(4, None, "kao_qkv")]
+
+
+def test_a_sign_is_kept_only_where_no_difference_has_the_other():
+    assert keeps_sign(lambda x: x * x - 50, 8, 1)  # 64 - 50 and growing
+    assert not keeps_sign(lambda x: 50 - x, 8, 1)  # positive now, negative later
+    assert not keeps_sign(lambda x: 2**x, 1, 1)  # no polynomial: the differences do not end
+
+
+def test_an_unknown_quantity_is_refused():
+    with pytest.raises(UsageError, match="unknown quantity"):
+        cross("nonlocal", "kao_kv", "h", "time", Setting(sizes={"c": 8}))

@@ -1,0 +1,67 @@
+"""The largest size that fits, and the next one that does not; checked against the plain meaning of both."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaoprof.catalog import OPERATORS
+from kaoprof.dims import MODES, AttentionOptions
+from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.fitting.exact import LARGEST_SIZE, Budget, Setting, fit, largest_within, needed_bytes
+
+MIB = 2**20
+
+
+@given(st.integers(0, 5000), st.integers(1, 4000))
+def test_the_search_finds_what_counting_up_finds(amount, most):
+    expected = max((size for size in range(1, most + 1) if size * size + 3 <= amount), default=0)
+    assert largest_within(lambda size: size * size + 3, amount, most) == expected
+
+
+def test_a_need_that_falls_is_noticed():
+    with pytest.raises(KaoprofError, match="does not grow steadily"):
+        largest_within(lambda size: {7: 4}.get(size, size), 4, 100)  # 5 does not fit, but 7 does
+
+
+def test_macs_by_the_papers_formula():
+    found = fit("kao_qkv", "h", Budget(kind="macs", amount=207_872), Setting(sizes={"c": 8}))
+    assert (found.largest, found.needed) == (56, 207_872)  # arXiv:2007.08442: 0.21m at 56 x 56 x 8
+    assert found.next_needed == 2 * 114**2 * 8 + 114 * 64  # S = 57 + 57
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(("axis", "sizes"), [("h", {"c": 16}), ("b", {"c": 16, "h": 12}), ("c", {"h": 9, "w": 7})])
+def test_the_answer_fits_and_the_next_does_not(operator, axis, sizes, mode):
+    options = AttentionOptions(heads=2)
+    setting = Setting(sizes=sizes, options=options, mode=mode)
+    found = fit(operator, axis, Budget(kind="memory", amount=8 * MIB), setting)
+    need = needed_bytes(operator, axis, setting)
+    assert found.next_size - found.largest == (2 if axis == "c" else 1)  # two heads divide the channels
+    assert need(found.largest) == found.needed <= 8 * MIB < found.next_needed == need(found.next_size)
+
+
+def test_nothing_fits_into_nothing():
+    found = fit("nonlocal", "h", Budget(kind="memory", amount=1), Setting(sizes={"c": 8}))
+    assert (found.largest, found.needed, found.next_size) == (None, None, 1)
+
+
+def test_a_budget_without_end_ends_at_the_largest_size():
+    found = fit("kao_qkv", "b", Budget(kind="macs", amount=10**40), Setting(sizes={"c": 8, "h": 4}))
+    assert (found.largest, found.next_size) == (LARGEST_SIZE, None)
+
+
+def test_what_no_number_of_bytes_describes_does_not_fit():
+    found = fit("nonlocal", "h", Budget(kind="memory", amount=2**70), Setting(sizes={"c": 8}))
+    assert found.next_needed is None
+
+
+@pytest.mark.parametrize(("axis", "sizes"), [("x", {"c": 8}), ("h", {}), ("t", {"c": 8}), ("n", {"c": 8, "h": 3})])
+def test_axes_that_make_no_input_are_refused(axis, sizes):
+    with pytest.raises(UsageError):
+        fit("nonlocal", axis, Budget(kind="macs", amount=1000), Setting(sizes=sizes))
+
+
+def test_a_budget_of_nothing_is_refused():
+    with pytest.raises(UsageError, match="more than zero"):
+        Budget(kind="memory", amount=0)

@@ -1,0 +1,148 @@
+"""Pages: whole HTML, nothing from outside, tables that can be sorted; read with the standard library's parser."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+from msgspec.structs import replace
+from profile_samples import model
+from profile_samples import record as profile_record
+from samples import analytic_record, grid_record, measured_record
+
+from kaoprof.reporting.pages.grid import to_html
+from kaoprof.reporting.pages.profile import PROFILE_FORMATS, NamedProfile
+from kaoprof.reporting.tables.grid import NamedRun, grid_of
+
+VOID = {"meta", "input", "br", "img", "link"}
+SVG_ALONE = {"path", "use", "rect"}
+
+
+class Reader(HTMLParser):
+    """Checks that what opens closes, and collects tags, attributes and texts."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.texts, self.rows = [], [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"} and self.rows:
+            self.rows[-1].append((dict(attrs), ""))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if self.open and self.open[-1] in {"td", "th"}:
+            attributes, text = self.rows[-1][-1]
+            self.rows[-1][-1] = (attributes, text + data)
+
+
+def page(*records, quantities=None):
+    runs = [NamedRun(name=f"run{number}", record=record) for number, record in enumerate(records, start=1)]
+    return to_html(grid_of(runs), quantities)
+
+
+def read(text):
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def profile_page():
+    return PROFILE_FORMATS["html"]([NamedProfile(name="run", record=profile_record(model("small", 0.01)))])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [page(grid_record()), page(measured_record()), page(analytic_record()), page(grid_record(), measured_record()),
+     profile_page()],
+    ids=["grid", "cell", "analytic", "two-runs", "profile"],
+)  # fmt: skip
+def test_a_page_is_whole_and_refers_to_nothing_outside(text):
+    reader = read(text)
+    assert reader.tags.count("script") == 1
+    assert not {"link", "img", "iframe", "object", "base", "form"} & set(reader.tags)
+    for _, name, value in reader.attributes:
+        assert not re.search(r"(?:https?:)?//", value), value
+        assert name not in {"src", "action"}
+        assert not name.startswith("on")
+        assert "href" not in name or value.startswith("#")
+    assert not re.search(r"@import|url\((?!#)", text)
+
+
+def test_the_browser_is_told_to_refuse_every_other_script():
+    text = page(measured_record())
+    (policy,) = [value for _, name, value in read(text).attributes if name == "content" and "default-src" in value]
+    script = text.partition("<script>")[2].partition("</script>")[0]
+    known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'")
+    assert f"script-src 'sha256-{known}'" in policy
+
+
+def test_every_row_is_in_the_table_and_is_sorted_by_its_value():
+    rows = [row for row in read(page(grid_record())).rows if (row and "nonlocal" in row[0][1]) or len(row) > 12]
+    header = next(row for row in rows if row[0][1] == "operator" and len(row) > 12)
+    names = [text for _, text in header]
+    body = [row for row in rows if len(row) == len(header) and row is not header]
+    assert len(body) == len(grid_record().rows)
+    values = [float(row[names.index("latency")][0]["data-v"] or "nan") for row in body[:4]]
+    assert values == pytest.approx([0.2 * 1.045 / 256, 0.03 * 1.045 / 256, 0.002 * 1.045 / 64, 0.00015 * 1.045 / 16])
+    skipped = next(row for row in body if row[1][1] == "skipped")
+    assert skipped[names.index("latency")] == ({"data-v": ""}, "skipped")
+
+
+def test_a_page_without_plots_is_made_without_matplotlib():
+    assert "<svg" not in page(grid_record(), quantities=())
+    assert "<svg" in page(grid_record())
+
+
+def test_a_page_tells_how_to_measure_it_again():
+    text = "".join(read(page(grid_record())).texts)
+    command = next(line for line in text.splitlines() if line.startswith("kaoprof compare --"))
+    assert "--h 14,28,56,112 --c 8 --batch 8" in command
+    assert "--operators nonlocal:matmul,nonlocal:sdpa,kao_kv:matmul,kao_qkv:matmul" in command
+    assert "--budget 10s" in command
+    assert "--threads 2" in command
+
+
+def test_compiled_rows_are_asked_for_by_a_flag():
+    record = measured_record()
+    compiled = replace(record.rows[3], case=replace(record.rows[3].case, implementation="matmul+compile"))
+    text = "".join(read(page(replace(record, rows=(record.rows[3], compiled)))).texts)
+    assert "--operators kao_qkv:matmul --compile --projection value" in text
+
+
+def test_cells_that_are_no_full_grid_take_several_commands():
+    record = grid_record()
+    small = tuple(replace(row, case=replace(row.case, c=64)) for row in record.rows[:4])
+    commands = re.findall(r"kaoprof compare [^\n<]*", page(replace(record, rows=record.rows + small)))
+    assert {re.search(r"--h \S+ --c \S+", command)[0] for command in commands} == {
+        "--h 14 --c 64", "--h 14,28,56,112 --c 8",
+    }  # fmt: skip
+
+
+def test_images_and_sequences_in_one_journal_take_a_command_each():
+    record = grid_record()
+    lines = tuple(replace(row, case=replace(row.case, spatial=(77,))) for row in record.rows[:4])
+    commands = re.findall(r"kaoprof compare [^\n<]*", page(replace(record, rows=record.rows + lines)))
+    assert {re.search(r"--[hn] \S+", command)[0] for command in commands} == {"--n 77", "--h 14,28,56,112"}
+
+
+def test_a_page_explains_what_was_not_measured():
+    text = " ".join(read(page(grid_record())).texts)
+    assert "nonlocal:matmul at 8 x 8 x 112 x 112: predicted not to fit: needs 9.39 GiB" in text

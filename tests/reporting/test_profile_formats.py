@@ -1,0 +1,125 @@
+"""Golden files for a profile, and that no model's name can break out of a format."""
+
+import csv
+import io
+
+import pytest
+from msgspec.structs import replace
+from profile_samples import code, compiled, model, record, trained
+from rich.console import Console
+
+from kaoprof.records.profile import LayerRow
+from kaoprof.reporting.kinds import PROFILE_FORMATS
+from kaoprof.reporting.layer_console import profile_to_console
+from kaoprof.reporting.pages.profile import PROFILE_FORMATS as REPORT_FORMATS
+from kaoprof.reporting.pages.profile import NamedProfile
+
+COLUMNS = "schema,model,layer,type,depth,output_shape,params,macs_analytic,macs_counted,macs_fvcore,flops_all,"
+COLUMNS += "peak_bytes_predicted,peak_bytes_measured,latency_s"
+
+
+def on_screen(shown, width):
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console.print(profile_to_console(shown, width))
+    return console.file.getvalue()
+
+
+def on_page(shown):
+    return REPORT_FORMATS["html"]([NamedProfile(name="run", record=shown)])
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_one_model_on_a_terminal(check_golden, width):
+    text = on_screen(record(model("small", 0.01)), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    check_golden(f"profile-{width}.txt", text)
+
+
+def test_models_side_by_side_on_a_terminal(check_golden):
+    text = on_screen(record(model("small", 0.01), model("fast", 0.005)), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    check_golden("profile-several-80.txt", text)
+
+
+def test_a_compiled_model_stands_beside_the_tree_of_the_eager_one(check_golden):
+    eager = model("small", 0.01)
+    text = on_screen(record(eager, compiled(eager, 0.5)), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    check_golden("profile-compiled-80.txt", text)
+
+
+@pytest.mark.parametrize("name", ["csv", "md", "tex"])
+def test_each_file_format(check_golden, name):
+    check_golden(f"profile.{name}", PROFILE_FORMATS[name](record(model("small", 0.01), model("fast", 0.005))))
+
+
+def test_the_columns_begin_as_the_schema_says():
+    assert PROFILE_FORMATS["csv"](record(model("small", 0.01))).startswith(COLUMNS)
+
+
+def test_a_hostile_name_stays_text():
+    hostile = record(replace(model("small", 0.01), model=r"=\input{x}<script>"))
+    assert ",'=\\input" in PROFILE_FORMATS["csv"](hostile)
+    assert r"\textbackslash{}input\{x\}" in PROFILE_FORMATS["tex"](hostile)
+    assert "<script>" not in PROFILE_FORMATS["md"](hostile).replace(r"\<script\>", "")
+
+
+def test_code_that_could_not_be_counted_has_no_weights_rather_than_none():
+    whole = LayerRow(layer="", type="code", depth=0, leaf=False)
+    broken = replace(model("small", 0.01), layers=(whole,), latency=None, status="error", detail="it failed")
+    (row,) = csv.DictReader(io.StringIO(PROFILE_FORMATS["csv"](record(broken))))
+    assert (row["params"], row["params_norm"], row["macs_counted"]) == ("", "", "")
+    assert " 0 " not in on_screen(record(broken), 80)
+
+
+@pytest.mark.parametrize("name", ["table", "md", "tex", "html"])
+def test_in_training_the_layers_have_no_column_of_times_but_a_sentence(name):
+    shown = trained(model("small", 0.01))
+    renderings = {"table": lambda one: on_screen(one, 140), "html": on_page, **PROFILE_FORMATS}
+    text = renderings[name](shown)
+    assert "Layers are not timed in training." in text
+    assert "Memory peaks at 250 KiB in the backward pass" in text
+    heads = {
+        "table": "layer ",
+        "md": "| layer ",
+        "tex": "layer & ",
+        "html": "<thead><tr><th class=text scope=col>layer",
+    }
+    (head,) = [line for line in text.splitlines() if line.startswith(heads[name])]
+    assert "MACs" in head
+    assert " time" not in head  # a page also has seconds, which are known of the whole
+
+
+def test_a_budget_in_which_no_layer_was_timed_is_told():
+    eager = model("small", 0.01)
+    untimed = tuple(replace(row, timed_s=None, latency_share=None) for row in eager.layers)
+    assert "Layers were not timed in this budget." in on_screen(record(replace(eager, layers=untimed)), 140)
+    whole = replace(eager, layers=untimed[:1])  # of one operation there is nothing inside to be timed
+    assert "not timed" not in on_screen(record(whole), 140)
+
+
+def test_side_by_side_a_disagreement_is_marked_and_the_legend_explains_only_what_is_shown():
+    shown = record(model("small", 0.01), code("mine", 0.005))
+    narrow, wide = on_screen(shown, 80), on_screen(shown, 140)
+    assert max(map(len, narrow.splitlines())) <= 80
+    for text in (narrow, wide):
+        assert " 300 = " in text
+        assert " 300 ! " in text
+        assert "the closed form of what is not code" in " ".join(text.split())
+        assert "Bound:" not in text
+    assert "Bound:" in on_screen(record(model("small", 0.01)), 140)
+    assert "code has no closed form" in " ".join(on_screen(record(code("mine", 0.01)), 80).split())
+    assert "| mine | 300 ! |" in PROFILE_FORMATS["md"](shown)
+    assert "<td class=text>300 !</td>" in on_page(shown)
+
+
+def test_a_list_of_modules_shows_the_peak_of_its_fullest():
+    (line,) = [text for text in on_screen(record(code("mine", 0.01)), 80).splitlines() if text.startswith("list")]
+    assert "160 KiB" in line
+
+
+def test_models_with_different_inputs_name_each():
+    first, second = model("small", 0.01), replace(model("fast", 0.005), input_shapes=((1, 3, 16, 16),))
+    text = on_screen(record(first, second), 80)
+    assert text.startswith("input 2 x 3 x 8 x 8 (small), 1 x 3 x 16 x 16 (fast), fp32, forward, cpu")

@@ -1,0 +1,175 @@
+"""Runs at many sizes in every text format: golden files, and what must hold for several runs at once."""
+
+import csv
+import io
+import json
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+from samples import analytic_record, grid_record, measured_record
+
+from kaoprof.errors import UsageError
+from kaoprof.records.compare import Record
+from kaoprof.reporting.formats.csv import to_csv
+from kaoprof.reporting.formats.markdown import to_markdown
+from kaoprof.reporting.grid_console import grid_to_console
+from kaoprof.reporting.plots.chart import panel_of
+from kaoprof.reporting.plots.terminal import plot_to_console
+from kaoprof.reporting.report_files import GRID_FORMATS, Sheaf
+from kaoprof.reporting.sweep_console import sweep_to_console
+from kaoprof.reporting.tables.grid import NamedRun, grid_of, narrowed
+
+
+def runs(*records):
+    return [NamedRun(name=f"run{number}", record=record) for number, record in enumerate(records, start=1)]
+
+
+def written(suffix, *records):
+    return GRID_FORMATS[suffix](Sheaf(grid=grid_of(runs(*records))))
+
+
+def on_screen(shown, width=80):
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console.print(shown)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("suffix", ["md", "tex"])
+def test_a_grid_as_a_file(check_golden, suffix):
+    check_golden(f"report-grid.{suffix}", written(suffix, grid_record()))
+
+
+def test_a_grid_on_a_terminal(check_golden):
+    text = on_screen(grid_to_console(grid_of(runs(grid_record()))))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    check_golden("report-grid-80.txt", text)
+
+
+@pytest.mark.parametrize(("signs", "unicode"), [("braille", True), ("ascii", False)])
+def test_a_plot_on_a_terminal(check_golden, signs, unicode):
+    grid = grid_of(runs(grid_record()))
+    text = on_screen(plot_to_console(panel_of(grid, grid.blocks[0], "latency"), grid.x_label, "", 80, unicode=unicode))
+    assert max(map(len, text.splitlines())) <= 80
+    assert unicode or text.isascii() or "µ" in text
+    check_golden(f"report-plot-{signs}.txt", text)
+
+
+def test_one_size_has_no_plot_on_a_terminal():
+    grid = grid_of(runs(measured_record()))
+    assert plot_to_console(panel_of(grid, grid.blocks[0], "latency"), "h", "", 80, unicode=True) is None
+
+
+def test_what_compare_writes_is_what_report_writes():
+    assert written("csv", measured_record()) == to_csv(measured_record())
+    assert written("md", measured_record()) == to_markdown(measured_record())
+
+
+def test_the_json_of_one_run_is_its_record():
+    assert msgspec.json.decode(written("json", grid_record()), type=Record) == grid_record()
+
+
+def test_the_json_of_several_runs_holds_each_by_name():
+    document = json.loads(written("json", grid_record(), measured_record()))
+    assert [(run["name"], len(run["record"]["rows"])) for run in document["runs"]] == [("run1", 16), ("run2", 4)]
+
+
+def test_rows_of_several_runs_carry_their_run_and_environment():
+    elsewhere = replace(
+        measured_record(), environment=replace(measured_record().environment, device_name="B Processor")
+    )
+    rows = list(csv.DictReader(io.StringIO(written("csv", measured_record(), elsewhere))))
+    assert [row["run"] for row in rows] == ["run1"] * 4 + ["run2"] * 4
+    assert rows[0]["env"].startswith("A Processor")
+    assert rows[7]["env"].startswith("B Processor")
+
+
+def test_a_grid_runs_along_the_height_and_says_what_stays():
+    grid = grid_of(runs(grid_record()))
+    assert (grid.x, grid.x_label, grid.cells, len(grid.blocks)) == ("h", "h = w", 4, 1)
+    assert grid.title == "batch=8, c=8, heads=1, fp32, forward, cpu, projection=value, scale=sqrt"
+
+
+def test_what_else_varies_makes_blocks():
+    record = grid_record()
+    wider = tuple(replace(row, case=replace(row.case, c=64)) for row in record.rows)
+    grid = grid_of(runs(replace(record, rows=record.rows + wider)))
+    assert [block.label for block in grid.blocks] == ["c=8", "c=64"]
+    assert [len(block.rows) for block in grid.blocks] == [16, 16]
+
+
+def test_the_axis_can_be_chosen_and_must_be_there():
+    record = grid_record()
+    wider = tuple(replace(row, case=replace(row.case, c=64)) for row in record.rows)
+    both = runs(replace(record, rows=record.rows + wider))
+    assert len(grid_of(both, "c").blocks) == 4
+    with pytest.raises(UsageError, match="did you mean 'batch'"):
+        grid_of(both, "bach")
+
+
+def test_a_width_of_its_own_is_a_block_of_its_own():
+    record = grid_record()
+    oblong = tuple(replace(row, case=replace(row.case, spatial=(row.case.spatial[0], 7))) for row in record.rows)
+    grid = grid_of(runs(replace(record, rows=oblong)))
+    assert (grid.x_label, grid.fixed["w"]) == ("h", 7)
+
+
+def test_only_the_cells_that_were_asked_for():
+    (run,) = runs(grid_record())
+    assert len(narrowed(run, {"h": {"14", "28"}}).record.rows) == 8
+    assert narrowed(run, {"batch": {"1"}}).record.rows == ()
+    with pytest.raises(UsageError, match="did you mean 'dtype'"):
+        narrowed(run, {"dtyp": {"fp32"}})
+
+
+def test_an_analytic_grid_shows_maps_and_no_time():
+    sizes = [
+        replace(row, case=replace(row.case, spatial=(h, h))) for h in (7, 14, 28, 56) for row in analytic_record().rows
+    ]
+    text = written("tex", replace(analytic_record(), rows=tuple(sizes)))
+    assert "MACs & Map & MACs & Map & MACs & Map" in text
+    assert "Latency" not in text
+
+
+def unsure(record):
+    """The record with kao_qkv from a twentieth to five times the baseline's time: nobody knows which is faster."""
+    baseline = {row.case.spatial: row.latency for row in record.rows if row.case.name == "nonlocal:sdpa"}
+
+    def scattered(row):
+        if row.case.operator != "kao_qkv":
+            return row
+        times = zip(baseline[row.case.spatial].samples_s, (0.05, 5.0) * 5, strict=True)
+        samples = tuple(seconds * factor for seconds, factor in times)
+        return replace(row, latency=replace(row.latency, samples_s=samples))
+
+    return replace(record, rows=tuple(map(scattered, record.rows)))
+
+
+@pytest.mark.parametrize("form", ["screen", "md", "tex", "sweep"])
+def test_a_speedup_that_may_be_a_loss_is_not_given(form):
+    record = unsure(grid_record())
+    if form == "sweep":
+        text, mark = on_screen(sweep_to_console(record, 80)), "kao_qkv:"
+    elif form == "screen":
+        text, mark = on_screen(grid_to_console(grid_of(runs(record)))), "kao_qkv:"
+    else:
+        text, mark = written(form, record), "kao\\_qkv:" if form == "md" else "14 & "
+    row = next(line for line in text.splitlines() if mark in line)
+    assert row.rstrip(" |\\").endswith(" -")
+    assert "contains 1 and is wider than the speedup" in " ".join(text.split())
+    assert "contains 1" not in written("md", grid_record())
+
+
+def test_what_growth_tables_have_in_common_is_told_once():
+    record = grid_record()
+    wider = tuple(replace(row, case=replace(row.case, c=64)) for row in record.rows)
+    text = written("tex", replace(record, rows=record.rows + wider))
+    assert text.count("Growth with h") == 2
+    assert text.count("Exponents by regression") == 1
+
+
+def test_digits_come_from_the_spread():
+    """Ten samples within 9 % of 31.35 ms: the ranks 2 and 9 are 30.3 and 32.4, so the unit's digit is the last."""
+    assert r"31\,ms$^\dagger$" in written("tex", grid_record())
