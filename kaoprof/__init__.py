@@ -5,7 +5,6 @@ What Python programs use stands here under short names; each is imported when it
 
 TYPE_CHECKING = False  # typing's own takes milliseconds to import, in which no Ctrl-C can be heeded yet
 if TYPE_CHECKING:
-    from kaoprof.comparing.cases import Options
     from kaoprof.comparing.run import compare
     from kaoprof.dims import AttentionOptions
     from kaoprof.errors import KaoprofError
@@ -14,8 +13,9 @@ if TYPE_CHECKING:
     from kaoprof.fitting.run import run_cross as cross
     from kaoprof.fitting.run import run_fit as fit
     from kaoprof.profiling.run import ModelOptions, profile
+    from kaoprof.records.options import Options
     from kaoprof.records.reading import load_runs
-    from kaoprof.records.sweep import sweep_plan as plan_sweep
+    from kaoprof.sweeping.plan import sweep_plan as plan_sweep
     from kaoprof.sweeping.run import Sweep
     from kaoprof.version import __version__
 
@@ -44,14 +44,14 @@ _PLACES = {
     "FitRequest": "fitting.run:FitRequest",
     "KaoprofError": "errors:KaoprofError",
     "ModelOptions": "profiling.run:ModelOptions",
-    "Options": "comparing.cases:Options",
+    "Options": "records.options:Options",
     "Sweep": "sweeping.run:Sweep",
     "compare": "comparing.run:compare",
     "cross": "fitting.run:run_cross",
     "explain": "explaining.run:explain",
     "fit": "fitting.run:run_fit",
     "load_runs": "records.reading:load_runs",
-    "plan_sweep": "records.sweep:sweep_plan",
+    "plan_sweep": "sweeping.plan:sweep_plan",
     "profile": "profiling.run:profile",
 }
 

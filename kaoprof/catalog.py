@@ -1,5 +1,6 @@
 """The one table of operators: what each is called, what it costs, which module runs it, and where it comes from."""
 
+from collections.abc import Iterable
 from functools import cache
 
 import msgspec
@@ -7,8 +8,14 @@ import msgspec
 from kaoprof.costs.cost import Cost, CostFunction, order
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
 from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attention
-from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
+from kaoprof.dims import (
+    IMPLEMENTATIONS,
+    AttentionOptions,
+    Dims,
+    one_of,
+)
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.workload.workload import TensorSpec, Workload
 
 PAPER = "arXiv:2007.08442"
 
@@ -90,3 +97,43 @@ def find_operator(name: str, *, where: str = "operators") -> Operator:
     if name not in OPERATORS:
         raise UsageError(f"unknown operator {name!r}", where=where, hint=did_you_mean(name, OPERATORS))
     return OPERATORS[name]
+
+
+def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
+    """`(operator, implementation)` for each name: `kao_kv` means all its implementations, `kao_kv:sdpa` that one.
+
+    Raises:
+        UsageError: an unknown name, with the nearest known one.
+    """
+    chosen: list[tuple[str, str]] = []
+    for name in OPERATORS if names is None else names:
+        operator_name, colon, implementation = name.partition(":")
+        if operator_name not in OPERATORS and colon and implementation not in IMPLEMENTATIONS:
+            hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"
+            raise UsageError(f"{name!r} is no operator", where="operators", hint=hint)
+        operator = find_operator(operator_name)
+        if colon:
+            one_of("implementation", implementation, operator.implementations)
+        chosen += [(operator_name, known) for known in operator.implementations if implementation in ("", known)]
+    if not chosen:
+        raise UsageError("none is named", where="operators", hint=f"one or more of: {', '.join(OPERATORS)}")
+    return list(dict.fromkeys(chosen))
+
+
+def operator_workload(
+    name: str, dims: Dims, options: AttentionOptions, *, dtype: str, mode: str, seed: int
+) -> Workload:
+    """The workload of one attention operator on one input of size `dims`."""
+    return Workload(
+        factory=find_operator(name).factory,
+        args=(dims.c,),
+        kwargs={
+            "heads": options.heads,
+            "projection": options.projection,
+            "scale": options.scale,
+            "implementation": options.implementation,
+        },
+        inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
+        mode=mode,
+        seed=seed,
+    )

@@ -6,9 +6,10 @@ import random
 from msgspec.structs import replace
 from samples import measured_record
 
-from kaoprof.comparing.cases import chosen_operators
+from kaoprof.catalog import chosen_operators
 from kaoprof.comparing.run import analytic
-from kaoprof.records.compare import Case, Counted, Latency, Row
+from kaoprof.records.compare import Case, Counted, Row
+from kaoprof.records.measured import Latency
 
 NAMES = tuple(":".join(pair) for pair in chosen_operators(["nonlocal", "nonlocal_pool", "kao_kv", "kao_qkv"]))
 ROUNDS = 30

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 from samples import measured_record
 
-from kaoprof.records.compare import Deviation, Latency, Traffic
+from kaoprof.records.measured import Deviation, Latency, Traffic
 from kaoprof.records.profile import OWN, LayerRow, ModelProfile, ProfileRecord
 
 KIB = 1024

@@ -3,19 +3,8 @@
 from msgspec.structs import replace
 
 from kaoprof.comparing.run import analytic
-from kaoprof.records.compare import (
-    Case,
-    Ceilings,
-    Copy,
-    Counted,
-    Deviation,
-    Environment,
-    Latency,
-    Protocol,
-    Record,
-    Row,
-    Traffic,
-)
+from kaoprof.records.compare import Case, Counted, Record, Row
+from kaoprof.records.measured import Ceilings, Copy, Deviation, Environment, Latency, Protocol, Traffic
 
 ROUNDS = tuple(range(10))
 CALL_S = {"nonlocal:matmul": 0.2, "nonlocal:sdpa": 0.03, "kao_kv:matmul": 0.002, "kao_qkv:matmul": 0.00015}

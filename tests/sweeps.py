@@ -5,11 +5,12 @@ import os
 from msgspec.structs import replace
 from samples import measured_record
 
-from kaoprof.comparing.cases import Options
 from kaoprof.comparing.run import analytic
 from kaoprof.measuring.plan import Measurement
-from kaoprof.records.compare import Case, Counted, Latency, Row
-from kaoprof.records.sweep import sweep_plan
+from kaoprof.records.compare import Case, Counted, Row
+from kaoprof.records.measured import Latency
+from kaoprof.records.options import Options
+from kaoprof.sweeping.plan import sweep_plan
 
 ENVIRONMENT = measured_record().environment
 PROTOCOL = replace(measured_record().protocol, spent_s=0.0)

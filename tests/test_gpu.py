@@ -7,15 +7,17 @@ import kaoprof
 from kaoprof.bench.caches import Flusher
 from kaoprof.bench.meters import CudaMeters
 from kaoprof.bench.variants import captured
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import OPERATORS, operator_workload
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
 from kaoprof.errors import MeasurementError
 from kaoprof.findings.operators import standings
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
+from kaoprof.measuring.devices import find_device
 from kaoprof.measuring.messages import Request, preparation
-from kaoprof.measuring.run import describe_environment, find_device
+from kaoprof.measuring.run import describe_environment
 from kaoprof.profiling.run import ModelOptions, profile
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda:0"

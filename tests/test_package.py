@@ -7,7 +7,7 @@ import pytest
 
 import kaoprof
 from kaoprof.fitting.run import run_fit
-from kaoprof.records.sweep import sweep_plan
+from kaoprof.sweeping.plan import sweep_plan
 
 
 @pytest.mark.parametrize("name", kaoprof.__all__)

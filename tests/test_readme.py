@@ -11,7 +11,7 @@ from samples import grid_record, measured_record
 
 from kaoprof.cli.app import run
 from kaoprof.networks import check_spec, network_cost
-from kaoprof.records.compare import dumps
+from kaoprof.records.measured import dumps
 from kaoprof.specs import parse_spec
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kaoprof.workload.building import Workload, build_inputs
+from kaoprof.workload.building import build_inputs
+from kaoprof.workload.workload import Workload
 
 
 class DenormalCounter(TorchDispatchMode):

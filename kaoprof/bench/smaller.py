@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from kaoprof.bench.ceilings import fastest_seconds
 from kaoprof.bench.meters import CpuMeters, CudaMeters
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, step_of
+from kaoprof.workload.building import build_inputs, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 FEWEST_AXES, SMALLEST_SIZE = 3, 2  # of `(b c n)`; and of each spatial axis, which pooling may halve
 

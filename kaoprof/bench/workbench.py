@@ -27,7 +27,8 @@ from kaoprof.errors import first_line
 from kaoprof.measuring.messages import Request
 from kaoprof.measuring.plan import not_compared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
-from kaoprof.workload.building import Workload, build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,8 @@ import typer
 from typer.exceptions import TyperException
 
 from kaoprof.cli.command_table import Commands
-from kaoprof.cli.complaints import complain
 from kaoprof.cli.interrupts import INTERRUPTED, heed_interrupts, ignore_interrupts
-from kaoprof.cli.streams import let_go, steady_streams
+from kaoprof.cli.streams import complain, let_go, steady_streams
 from kaoprof.errors import KaoprofError, first_line
 from kaoprof.version import __version__
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kaoprof.cli.renderings import Rendering
 from kaoprof.errors import OutputError, UsageError, did_you_mean
-from kaoprof.records.compare import dumps
+from kaoprof.records.measured import dumps
 from kaoprof.reporting.kinds import FORMATS, format_of
 
 SHOWN_CHARACTERS = 100  # of a name that is too long to be one

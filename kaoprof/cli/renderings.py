@@ -65,8 +65,7 @@ def _after_compare(record: Any) -> str:
 
 def sweep_rendering(journal: Path) -> Rendering:
     """For the record of `sweep`, whose journal is named in what comes next."""
-    from kaoprof.findings.operators import sound
-    from kaoprof.findings.sweep import sweep_warnings
+    from kaoprof.findings.operators import sound, sweep_warnings
 
     def console(record: Any, width: int) -> "RenderableType":
         from kaoprof.reporting.sweep_console import sweep_to_console

@@ -1,95 +1,17 @@
 """What `compare` is asked for: validated sizes and options, and the grid cells and rows that follow from them."""
 
 import itertools
-import math
 import re
 from collections.abc import Iterable, Sequence
 
-import msgspec
-from msgspec.structs import replace
-
-from kaoprof.catalog import OPERATORS, find_operator
-from kaoprof.dims import CACHES, DTYPE_BYTES, IMPLEMENTATIONS, MODES, SDPA_BACKENDS, AttentionOptions, head_size, one_of
+from kaoprof.catalog import chosen_operators
+from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
-from kaoprof.records.compare import VARIANT, Case
+from kaoprof.records.compare import Case
 
 LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine, so it is taken for a slip of the hand
 MOST_ROWS = 20_000  # of one run: beyond it a grid is a slip of the hand
-MOST = {"samples": 1_000_000, "threads": 1024}
-MOST_CORES = 4096
 Sizes = int | Sequence[int] | None
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How the rows are measured and what they are compared with; times in seconds.
-
-    Args:
-        device: `auto` takes the GPU if there is one; else `cpu` or `cuda[:i]`.
-        analytic: only the closed forms; nothing is counted, predicted or measured.
-        budget_s: time for measuring, over all cells.
-        samples: rounds, instead of as many as the budget allows.
-        timeout_s: the longest that one call may take.
-        force_run: run also what is predicted not to fit.
-        threads: of CPU kernels; None leaves torch's choice.
-        seed: of weights, inputs and the order of measuring.
-        baseline: the operator that ratios refer to.
-        memory_fraction: of the free memory, what a row may need.
-        cache: `cold` empties the device's caches before every call, `warm` does not; `auto` is cold on a GPU.
-        sdpa: the one backend that fused attention may use: flash, efficient, cudnn or math; `auto`: torch chooses.
-        affinity: the cores to run on; None leaves the system's choice.
-        compile: for every row another one, compiled by torch.
-        graph: for every row another one, replayed as a CUDA graph.
-    """
-
-    device: str = "auto"
-    analytic: bool = False
-    budget_s: float = 10.0
-    samples: int | None = None
-    timeout_s: float = 60.0
-    force_run: bool = False
-    threads: int | None = None
-    seed: int = 0
-    baseline: str = "nonlocal"
-    memory_fraction: float = 0.8
-    cache: str = "auto"
-    sdpa: str = "auto"
-    affinity: tuple[int, ...] | None = None
-    compile: bool = False
-    graph: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("budget_s", "timeout_s"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise UsageError(f"must be more than zero, not {value}", where=name.removesuffix("_s"))
-        for name in ("samples", "threads"):
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= MOST[name]:
-                raise UsageError(f"must be between 1 and {MOST[name]}, not {value}", where=name)
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"must be between 0 and 2^63, not {self.seed}", where="seed")
-        if self.analytic and self.variants:
-            raise UsageError("excludes analytic, which runs nothing", where=self.variants[0])
-        one_of("cache", self.cache, CACHES)
-        one_of("sdpa", self.sdpa, SDPA_BACKENDS)
-        if self.affinity is not None and not all(0 <= core < MOST_CORES for core in self.affinity):
-            raise UsageError(f"cores are numbered from 0 to {MOST_CORES - 1}", where="affinity")
-        if re.fullmatch(r"mps(:\d{1,3})?", self.device, re.ASCII):
-            raise UsageError(
-                "MPS is not supported: its allocator tells no peak", where="device", hint="use --device cpu"
-            )
-        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", self.device, re.ASCII):
-            raise UsageError(f"unknown device {self.device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
-
-    @property
-    def threads_wanted(self) -> int | None:
-        """The threads that were asked for: by number, or one for each core; None leaves torch's choice."""
-        return self.threads or (len(self.affinity) if self.affinity else None)
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """How rows are run beside eagerly."""
-        return tuple(name for name, wanted in (("compile", self.compile), ("graph", self.graph)) if wanted)
 
 
 def spatial_grid(h: Sizes, w: Sizes, t: Sizes, n: Sizes) -> list[tuple[int, ...]]:
@@ -178,36 +100,6 @@ def parse_cores(text: str | None) -> tuple[int, ...] | None:
     if not all(re.fullmatch(r"\d{1,4}", part, re.ASCII) for part in parts):
         raise UsageError(f"{text[:40]!r} does not name cores", where="affinity", hint="write for example 0,1")
     return tuple(sorted({int(part) for part in parts}))
-
-
-def with_variants(cases: Iterable[Case], variants: Sequence[str]) -> list[Case]:
-    """Each case, followed by itself in each of the variants: `matmul`, `matmul+compile`."""
-    return [
-        replace(case, implementation=f"{case.implementation}{VARIANT}{name}") if name else case
-        for case in cases
-        for name in ("", *variants)
-    ]
-
-
-def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
-    """`(operator, implementation)` for each name: `kao_kv` means all its implementations, `kao_kv:sdpa` that one.
-
-    Raises:
-        UsageError: an unknown name, with the nearest known one.
-    """
-    chosen: list[tuple[str, str]] = []
-    for name in OPERATORS if names is None else names:
-        operator_name, colon, implementation = name.partition(":")
-        if operator_name not in OPERATORS and colon and implementation not in IMPLEMENTATIONS:
-            hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"
-            raise UsageError(f"{name!r} is no operator", where="operators", hint=hint)
-        operator = find_operator(operator_name)
-        if colon:
-            one_of("implementation", implementation, operator.implementations)
-        chosen += [(operator_name, known) for known in operator.implementations if implementation in ("", known)]
-    if not chosen:
-        raise UsageError("none is named", where="operators", hint=f"one or more of: {', '.join(OPERATORS)}")
-    return list(dict.fromkeys(chosen))
 
 
 def cases_of(

@@ -5,7 +5,7 @@ import msgspec
 from kaoprof.counting.dispatcher import count_on_meta
 from kaoprof.counting.fvcore_count import count_with_fvcore
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run
-from kaoprof.workload.building import Workload
+from kaoprof.workload.workload import Workload
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.catalog import find_operator
-from kaoprof.comparing.cases import Options, Sizes, cases_of, spatial_grid, with_variants
+from kaoprof.catalog import find_operator, operator_workload
+from kaoprof.comparing.cases import Sizes, cases_of, spatial_grid
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
+from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Measurement, Progress, Subject
-from kaoprof.measuring.run import ProgressCallback, check_wishes, find_device, latency_of, run_session, unheard
-from kaoprof.records.compare import Analytic, Case, Counted, Deviation, Record, Row, Traffic, element_bytes, timestamp
+from kaoprof.measuring.run import ProgressCallback, latency_of, run_session, unheard
+from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
+from kaoprof.records.measured import Deviation, Traffic, timestamp
+from kaoprof.records.options import Options
 from kaoprof.version import __version__
-from kaoprof.workload.building import Workload, operator_workload
+from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
     from kaoprof.comparing.census import Census

@@ -10,7 +10,8 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.one_thread import seen_in_one_thread
 from kaoprof.counting.rules import flops_of, has_rule, macs_of
 from kaoprof.dims import Size
-from kaoprof.workload.building import Workload, build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import Workload
 
 
 class CountingMode(TorchDispatchMode):

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from kaoprof.counting.fvcore_convolution import CONVOLUTION_HANDLERS, TracedConvolutions
-from kaoprof.workload.building import Workload, build_inputs, build_module
+from kaoprof.workload.building import build_inputs, build_module
+from kaoprof.workload.workload import Workload
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # fvcore compiles a loss function with torch.jit when imported

@@ -16,8 +16,9 @@ from torch.utils._pytree import tree_leaves
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.counting.one_thread import seen_in_one_thread
-from kaoprof.workload.building import Workload, build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
 from kaoprof.workload.layer_hooks import watched
+from kaoprof.workload.workload import Workload
 
 LABEL = "kaoprof layer"  # the key under which an autograd node remembers its module
 

@@ -22,8 +22,8 @@ from kaoprof.counting.contractions import (
     matmul_macs,
 )
 from kaoprof.counting.data_movement import MOVES_DATA, only_looks
+from kaoprof.counting.trilinear import trilinear_flops, trilinear_macs
 from kaoprof.dims import Size
-from kaoprof.memory.kernels.trilinear import trilinear_flops, trilinear_macs
 
 aten = torch.ops.aten
 Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs) -> count

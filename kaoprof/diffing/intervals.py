@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from kaoprof.records.compare import Latency
+from kaoprof.records.measured import Latency
 from kaoprof.stats.medians import estimate
 from kaoprof.stats.student_t import CONFIDENCE, quantile
 

@@ -6,8 +6,9 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.records.compare import Case, Latency, Record, Row
+from kaoprof.records.compare import Case, Record, Row
 from kaoprof.records.diff import Counts
+from kaoprof.records.measured import Latency
 from kaoprof.records.profile import ModelProfile, ProfileRecord
 
 Comparable: TypeAlias = Record | ProfileRecord

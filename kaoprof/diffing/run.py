@@ -13,7 +13,7 @@ from kaoprof.diffing.rows import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError, RecordError, UsageError
 from kaoprof.findings.operators import competition_warnings
-from kaoprof.records.compare import Environment, Record
+from kaoprof.records.compare import Record
 from kaoprof.records.diff import (
     FASTER,
     SAME,
@@ -28,6 +28,7 @@ from kaoprof.records.diff import (
     growth,
     peaks_of,
 )
+from kaoprof.records.measured import Environment
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reading import load_records, printable, same_place
 from kaoprof.units import format_percent

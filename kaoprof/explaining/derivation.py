@@ -18,7 +18,8 @@ from kaoprof.explaining.symbolic_sizes import DivisibilityNeeded, NamedSizes, Sp
 from kaoprof.explaining.target import Target
 from kaoprof.explaining.validity import LEAST_SIZE, Domain
 from kaoprof.memory.dry_module import build_dry_module
-from kaoprof.workload.building import FLOAT_DTYPES, Workload, step_of, torch_dtype
+from kaoprof.workload.building import step_of, torch_dtype
+from kaoprof.workload.workload import FLOAT_DTYPES, Workload
 
 T = TypeVar("T")
 MOST_RESTARTS = 16  # each finds one more divisor

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, UsageError, did_you_mean
-from kaoprof.explaining.target import Argument, Target, evaluate, operator_target, parse_pattern, workload_target
+from kaoprof.explaining.size_arithmetic import Argument, evaluate, parse_pattern
+from kaoprof.explaining.target import Target, operator_target, workload_target
 from kaoprof.records.explain import Explanation
 
 if TYPE_CHECKING:

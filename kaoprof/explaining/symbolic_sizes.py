@@ -1,6 +1,5 @@
 """Sizes that are symbols: integers that remember the arithmetic done with them, and every decision taken on them."""
 
-import logging
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -24,12 +23,12 @@ from torch.utils._sympy.value_ranges import ValueRanges
 from kaoprof.explaining.expressions import plain, size_symbol
 from kaoprof.explaining.symbolic_forms import SymbolicForms
 from kaoprof.explaining.validity import Domain, settle
+from kaoprof.memory.dry_module import COMPLAINTS
 from kaoprof.workload.patching import replaced
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
 SYMBOLIC_MACHINERY = "/torch/fx/experimental/"
 KERNEL_CHOICE = ("conv", "torch._subclasses.fake_impls")
-COMPLAINTS = logging.getLogger("torch._subclasses.fake_tensor")  # a traceback of what the caller is told in a line
 OUR_ROOMS = tuple(f"/kaoprof/{room}/" for room in ("counting", "explaining", "memory"))
 NOT_THE_CALLER = (SYMBOLIC_MACHINERY, "/torch/__init__.py", "/torch/utils/_", "/torch/_", *OUR_ROOMS)
 

@@ -1,9 +1,6 @@
 """A module together with *named* sizes: what formulas are derived for, and what gives one workload at each size."""
 
-import ast
-import operator
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,20 +8,10 @@ import msgspec
 from kaoprof.catalog import find_operator
 from kaoprof.dims import SPATIAL_AXES, AttentionOptions, Size
 from kaoprof.errors import UsageError
-from kaoprof.workload.building import TensorSpec, Workload
+from kaoprof.explaining.size_arithmetic import SIZE_NAME, Argument, evaluate, is_size
+from kaoprof.workload.workload import TensorSpec, Workload
 
 HINTS = {"b": 2, "c": 8, "t": 5, "h": 14, "w": 15, "n": 17}  # pairwise different, none a product of two others
-SIZE_NAME = re.compile(r"[A-Za-z_]\w*")
-ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-}
-
-WORDS: dict[str, bool | None] = {"true": True, "false": False, "none": None}
-
-Argument = bool | int | float | str | tuple[Any, ...] | None
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,95 +121,3 @@ def workload_target(workload: Workload) -> Target:
 
 def _common(left: int, right: int) -> int:
     return left if not right else _common(right, left % right)
-
-
-def parse_pattern(pattern: str) -> tuple[str, ...]:
-    """The axes of `"b,c,h,w"`.
-
-    Raises:
-        UsageError: an axis is empty, or is neither a number nor arithmetic of names.
-    """
-    axes = tuple(axis.strip() for axis in pattern.split(","))
-    for axis in axes:
-        _parsed(axis, where=f"input {pattern!r}")
-    return axes
-
-
-def parse_sizes(text: str) -> dict[str, int]:
-    """The sizes of `"b=2,c=8,h=14"`.
-
-    Raises:
-        UsageError: it is not written like that.
-    """
-    sizes = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not SIZE_NAME.fullmatch(name) or not value.isdecimal():
-            raise UsageError(f"{item!r} is not a named size", where="at", hint="write for example b=2,c=8,h=14,w=15")
-        sizes[name] = int(value)
-    return sizes
-
-
-def parse_argument(text: str) -> Argument:
-    """A constructor's argument: a number, `true`, `none`, `(3, 3)`, else the text, so that `4*c` stays a size."""
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-    return tuple(value) if isinstance(value, list) else value if isinstance(value, bool | int | float | tuple) else text
-
-
-def parse_keyword(text: str) -> tuple[str, Argument]:
-    """The name and the value of `name=value`.
-
-    Raises:
-        UsageError: it is not written like that.
-    """
-    name, equals, value = (part.strip() for part in text.partition("="))
-    if not equals or not name.isidentifier():
-        raise UsageError(f"{text!r} is no keyword argument", where="kwarg", hint="write name=value")
-    return name, parse_argument(value)
-
-
-def is_size(text: str, names: Mapping[str, object]) -> bool:
-    """Whether `text` is arithmetic of size names only: `c` and `4*c` are, `value` and `relu` are not."""
-    try:
-        used = {node.id for node in ast.walk(_parsed(text, where="argument")) if isinstance(node, ast.Name)}
-    except UsageError:
-        return False
-    return bool(used) and used <= set(names)
-
-
-def evaluate(text: str, sizes: Mapping[str, Size]) -> Size:
-    """The value of arithmetic such as `4*c` or `h//2`, generic over ints and symbols.
-
-    Raises:
-        UsageError: it is something else, or names a size that is not there.
-    """
-    return _value(_parsed(text, where="size"), sizes, text)
-
-
-def _parsed(text: str, *, where: str) -> ast.expr:
-    try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise UsageError(f"{text!r} is not a size", where=where, hint="write a number, a name, or 4*c") from error
-    for node in ast.walk(tree):
-        if not isinstance(node, (ast.BinOp, ast.Name, ast.Constant, *ARITHMETIC, ast.expr_context)) or (
-            isinstance(node, ast.Constant) and type(node.value) is not int
-        ):
-            raise UsageError(f"{text!r} is not a size", where=where, hint="write a number, a name, or 4*c")
-    return tree
-
-
-def _value(node: ast.expr, sizes: Mapping[str, Size], text: str) -> Size:
-    if isinstance(node, ast.BinOp):
-        combine = ARITHMETIC[type(node.op)]
-        return combine(_value(node.left, sizes, text), _value(node.right, sizes, text))
-    if isinstance(node, ast.Name):
-        if node.id not in sizes:
-            raise UsageError(f"{text!r} names {node.id!r}, which has no size", where="at")
-        return sizes[node.id]
-    return node.value  # type: ignore[attr-defined]

@@ -12,7 +12,8 @@ from kaoprof.explaining.expressions import value_at
 from kaoprof.explaining.target import Target
 from kaoprof.explaining.validity import Domain
 from kaoprof.memory.live_bytes import predict_peak_bytes
-from kaoprof.workload.building import Workload, build_module
+from kaoprof.workload.building import build_module
+from kaoprof.workload.workload import Workload
 
 CHECKS = 5  # size tuples at which every formula is counted again
 LARGEST_FACTOR = 3  # sizes are drawn up to so many times the hint

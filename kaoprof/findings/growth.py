@@ -13,8 +13,9 @@ from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.cost import Cost, degree
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.findings.race import race_row
-from kaoprof.records.compare import Case, Latency, Row
+from kaoprof.records.compare import Case, Row
 from kaoprof.records.fit import CrossRow, TimedRatio
+from kaoprof.records.measured import Latency
 from kaoprof.stats.medians import estimate, paired_ratio
 from kaoprof.stats.overhead_law import OverheadLaw, Timed, overhead_law, pure_law
 from kaoprof.stats.power_law import LEAST_EXPONENT, MIN_POINTS, law_through

@@ -17,7 +17,7 @@ from kaoprof.findings.operators import (
     not_finite,
 )
 from kaoprof.findings.roofline import Shares, Work, ceilings_of, demand_of, floor_of
-from kaoprof.records.compare import EAGER
+from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.stats.medians import Estimate, estimate, paired_ratio
 

@@ -7,7 +7,8 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.findings.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
-from kaoprof.records.compare import EAGER, Deviation, Environment, Latency, Protocol, Record, Row
+from kaoprof.records.compare import Record, Row
+from kaoprof.records.measured import EAGER, Deviation, Environment, Latency, Protocol
 from kaoprof.stats.medians import Estimate, estimate, latency_estimate, paired_ratio, spread
 from kaoprof.units import counted, format_percent
 
@@ -302,3 +303,27 @@ LOOKS: dict[str, Callable[[Row], str]] = {
     "not finite": _not_finite,
     "coefficients that would be denormal, flushed to zero while measuring": _denormal,
 }
+
+NAMED = 2  # rows that a warning names; of more it gives the number
+
+
+def sweep_warnings(record: Record) -> list[str]:
+    """The warnings of `compare`, not cell by cell but in one sentence each."""
+    found = []
+    for sentence, look in LOOKS.items():
+        concerned = [(row, text) for row in record.rows if (text := look(row))]
+        if concerned:
+            found.append(f"{sentence}: {_named(concerned, record)}")
+    if record.rows:
+        found += baseline_warnings(record)
+    beaten = beaten_floors(record)
+    return found + ceiling_warnings(_named(beaten, record) if beaten else "") + environment_warnings(record)
+
+
+def _named(concerned: list[tuple[Row, str]], record: Record) -> str:
+    named = [
+        f"{row.case.name} at {row.case.dims}{' ' if text.startswith('(') else ': '}{text}"
+        for row, text in concerned[:NAMED]
+    ]
+    more = f" and {len(concerned) - NAMED} more of {len(record.rows)} rows" if len(concerned) > NAMED else ""
+    return f"{', '.join(named)}{more}"

@@ -8,7 +8,8 @@ launches take, every byte read or written by it, all of its arithmetic.
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.records.compare import Ceilings, Copy, Protocol, Row, Traffic, element_bytes
+from kaoprof.records.compare import Row, element_bytes
+from kaoprof.records.measured import Ceilings, Copy, Protocol, Traffic
 
 LAUNCH, MEMORY, COMPUTE = "launch", "memory", "compute"
 

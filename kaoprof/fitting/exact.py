@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.catalog import find_operator
+from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.explaining.target import Target, operator_target
-from kaoprof.workload.building import Workload, operator_workload
+from kaoprof.workload.workload import Workload
 
 LARGEST_SIZE = 2**24  # per axis: beyond it no input fits any machine, and nothing is searched
 LOOKED_BEYOND = 3  # sizes after the first that does not fit: none of them may fit again

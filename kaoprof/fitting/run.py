@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.catalog import find_operator
-from kaoprof.comparing.cases import Options, chosen_operators
+from kaoprof.catalog import chosen_operators, find_operator
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
 from kaoprof.errors import KaoprofError, MeasurementError, UsageError
 from kaoprof.findings.race import race_row
@@ -14,10 +13,12 @@ from kaoprof.fitting.crossing import cross
 from kaoprof.fitting.exact import Budget, Setting, fit
 from kaoprof.fitting.stopwatch import Contender, Stopwatch, open_stopwatch
 from kaoprof.fitting.timed import fit_row, race, time_fits, timed_ratios
+from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Progress
-from kaoprof.measuring.run import ProgressCallback, check_wishes, find_device, unheard
-from kaoprof.records.compare import timestamp
+from kaoprof.measuring.run import ProgressCallback, unheard
 from kaoprof.records.fit import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow
+from kaoprof.records.measured import timestamp
+from kaoprof.records.options import Options
 from kaoprof.units import format_bytes, format_count
 from kaoprof.version import __version__
 

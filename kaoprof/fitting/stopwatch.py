@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.comparing.cases import Options
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting.exact import Setting
-from kaoprof.measuring.device_ceilings import load_average
+from kaoprof.measuring.other_load import load_average
 from kaoprof.measuring.plan import Measurement, Subject
 from kaoprof.measuring.run import ProgressCallback, latency_of, open_session
 from kaoprof.measuring.session import Session
-from kaoprof.records.compare import Environment, Latency
+from kaoprof.records.measured import Environment, Latency
+from kaoprof.records.options import Options
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from kaoprof.records.checks import are_plausible
-from kaoprof.records.compare import Ceilings
+from kaoprof.records.measured import Ceilings
 
 KEY_FIELDS = ("device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda", "settings")
 BUSY_LOAD = 0.5  # processes per core from which on ceilings are too low, and worth measuring again once it is quieter

@@ -1,12 +1,12 @@
 """Asks a device for its ceilings, unless they are known; what is known is completed, never measured twice."""
 
-import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from kaoprof.records.compare import Ceilings, Copy, timestamp
+from kaoprof.measuring.other_load import load_average
+from kaoprof.records.measured import Ceilings, Copy, timestamp
 
 Ask = Callable[..., Any]
 
@@ -37,11 +37,6 @@ def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) 
     if dtype not in found.products:
         found = replace(found, products=found.products | {dtype: float(ask("throughput", dtype=dtype))})
     return found
-
-
-def load_average() -> float | None:
-    """How many processes wanted a core during the last minute; None where the system does not tell."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def _copies(answer: list[dict[str, float]]) -> tuple[Copy, ...]:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from kaoprof.workload.building import Workload
+from kaoprof.workload.workload import Workload
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from kaoprof.workload.building import Workload
+from kaoprof.units import format_bytes, format_percent, format_rate, format_seconds
+from kaoprof.workload.workload import Workload
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,3 +92,28 @@ class Measurement(msgspec.Struct, kw_only=True):
             self.page_faults.append(told["page_faults"])
             self.system_shares.append(told["system_share"])
         self.call_s = min(self.call_s, told["seconds"])  # a first call that was disturbed must not decide
+
+
+def refusal_of(subject: Subject, plan: Plan, *, free_bytes: int, throughput_flops: float) -> str | None:
+    """Why the subject is not run; None if it may be.
+
+    Args:
+        subject: with what it needs at least.
+        plan: with the limits.
+        free_bytes: on the device, now.
+        throughput_flops: FLOP/s of a large product there.
+    """
+    needed = subject.predicted_bytes + subject.resident_bytes
+    floor_s = subject.floor_flops / throughput_flops
+    if needed > int(free_bytes * plan.memory_fraction):
+        return (
+            f"predicted not to fit: needs {format_bytes(needed)}, allowed "
+            f"{format_bytes(int(free_bytes * plan.memory_fraction))} "
+            f"({format_percent(plan.memory_fraction)} of {format_bytes(free_bytes)} free); --force-run tries anyway"
+        )
+    if floor_s > plan.timeout_s:
+        return (
+            f"predicted too slow: one call needs at least {format_seconds(floor_s)} at this device's "
+            f"{format_rate(throughput_flops, 'FLOP')}, limit {format_seconds(plan.timeout_s)}; raise --timeout"
+        )
+    return None

@@ -1,17 +1,17 @@
 """One measuring session for whoever has subjects: opens it, survives what may happen, and says how it went."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.comparing.cases import Options
-from kaoprof.errors import MeasurementError, UsageError
-from kaoprof.measuring.device_ceilings import load_average
+from kaoprof.errors import MeasurementError
+from kaoprof.measuring.devices import check_wishes, default_cache, find_device
+from kaoprof.measuring.other_load import load_average
 from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject
-from kaoprof.records.compare import Conditions, Environment, Latency, Protocol
+from kaoprof.records.measured import Conditions, Environment, Latency, Protocol
+from kaoprof.records.options import Options
 
 if TYPE_CHECKING:
     from kaoprof.measuring.session import Session
@@ -75,11 +75,6 @@ def open_session(device: str, options: Options, notify: ProgressCallback, *, ref
     )
     store = CeilingStore(ceilings_folder(), load=load_average(), refresh=refresh)
     return Session(plan, Child, notify, store=store)
-
-
-def default_cache(device: str) -> str:
-    """Cold on a GPU, where a flush is cheap; warm on a CPU, where it takes longer than most calls."""
-    return "cold" if device.startswith("cuda") else "warm"
 
 
 def environment_of(session: "Session", load_before: float | None) -> Environment | None:
@@ -159,49 +154,3 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
         "ceilings": session.ceilings,
         "conditions": session.before,
     }
-
-
-def check_wishes(device: str, dtype: str, options: Options) -> None:
-    """Refuses what this device cannot do, before anything is measured.
-
-    Raises:
-        UsageError: tf32 or CUDA graphs without CUDA, or cores that are not there.
-    """
-    wishes = {"dtype": dtype == "tf32", "graph": options.graph}
-    for where, wanted in wishes.items():
-        if wanted and not device.startswith("cuda"):
-            what = "tf32 is a mode of NVIDIA GPUs" if where == "dtype" else "graphs are a feature of CUDA"
-            raise UsageError(f"{what}, and this is {device}", where=where, hint="leave it out, or use --device cuda")
-    if options.affinity is None:
-        return
-    if not hasattr(os, "sched_getaffinity"):
-        raise UsageError("this system cannot bind a process to cores", where="affinity", hint="leave it out")
-    allowed = sorted(os.sched_getaffinity(0))
-    absent = [core for core in options.affinity if core not in allowed]
-    if absent:
-        raise UsageError(
-            f"core {absent[0]} is not there", where="affinity", hint=f"choose from {', '.join(map(str, allowed))}"
-        )
-
-
-def find_device(name: str) -> str:
-    """The device that `auto`, `cpu` or `cuda[:i]` means here.
-
-    Raises:
-        MeasurementError: it is not there.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda"):
-        index = int(name.partition(":")[2] or 0)
-        if index >= torch.cuda.device_count():
-            seen = torch.cuda.device_count()
-            raise MeasurementError(
-                f"there is no {name}: torch {torch.__version__} sees {seen} CUDA devices",
-                where="device",
-                hint="use --device cpu",
-            )
-        return f"cuda:{index}"
-    return name

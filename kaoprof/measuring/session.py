@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measuring.admission import refusal_of
 from kaoprof.measuring.calibration import calibrate, settle
 from kaoprof.measuring.child import ChildLost, SubjectFailed
 from kaoprof.measuring.device_ceilings import Store, learn_ceilings
 from kaoprof.measuring.messages import Asks, Request, preparation
 from kaoprof.measuring.observations import examine
 from kaoprof.measuring.other_load import Neighbours
-from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject
-from kaoprof.records.compare import Ceilings
+from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject, refusal_of
+from kaoprof.records.measured import Ceilings
 
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out

@@ -5,7 +5,8 @@ import math
 
 from kaoprof.dims import DTYPE_BYTES
 from kaoprof.memory.live_bytes import predict_peak_bytes
-from kaoprof.workload.building import Workload, build_module
+from kaoprof.workload.building import build_module
+from kaoprof.workload.workload import Workload
 
 TOO_LARGE = ("overflow", "too large", "Storage size calculation", "numel")
 

@@ -1,5 +1,6 @@
 """Builds a module whose tensors have shapes but no values, also where its weights are drawn until they please."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -9,9 +10,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
 from torch.overrides import TorchFunctionMode
 
-from kaoprof.explaining.symbolic_sizes import COMPLAINTS
-from kaoprof.workload.building import Workload, build_module
+from kaoprof.workload.building import build_module
 from kaoprof.workload.patching import replaced
+from kaoprof.workload.workload import Workload
 
 
 class Construction(TorchFunctionMode):
@@ -64,3 +65,6 @@ def build_dry_module(workload: Workload, *, device: str) -> nn.Module:
     """The workload's module under an active fake tensor mode, as if on `device`."""
     with Construction():
         return build_module(workload, device=device, without_data=True)
+
+
+COMPLAINTS = logging.getLogger("torch._subclasses.fake_tensor")  # a traceback of what the caller is told in a line

@@ -9,8 +9,8 @@ import msgspec
 from torch import Tensor, nn
 
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run
-from kaoprof.workload.building import Workload
 from kaoprof.workload.layer_hooks import watched
+from kaoprof.workload.workload import Workload
 
 
 class LayerBytesMode(LiveBytesMode):

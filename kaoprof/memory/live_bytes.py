@@ -24,9 +24,10 @@ from kaoprof.memory.kernels.table import (
     scratch_gap,
 )
 from kaoprof.workload.attention_backend import served_by
-from kaoprof.workload.building import Workload, build_inputs, step_of
+from kaoprof.workload.building import build_inputs, step_of
 from kaoprof.workload.cuda_attention import CudaAttention
 from kaoprof.workload.tensor_bytes import bytes_of
+from kaoprof.workload.workload import Workload
 
 aten = torch.ops.aten
 ZEROS = frozenset({aten.zeros, aten.new_zeros, aten.zeros_like})

@@ -11,7 +11,8 @@ from kaoprof.specs import Document
 from kaoprof.specs.code import input_tensors
 from kaoprof.specs.documents import CodeSpec, ModelSpec, OperatorSpec
 from kaoprof.specs.places import Places
-from kaoprof.workload.building import TensorSpec, Workload, resolve
+from kaoprof.workload.building import resolve
+from kaoprof.workload.workload import TensorSpec, Workload
 
 if TYPE_CHECKING:
     from torch import nn

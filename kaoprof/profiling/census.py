@@ -10,7 +10,8 @@ from kaoprof.counting.fvcore_count import count_modules_with_fvcore
 from kaoprof.counting.layers import LayerCount, count_layers
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.records.profile import OWN
-from kaoprof.workload.building import Workload, build_module
+from kaoprof.workload.building import build_module
+from kaoprof.workload.workload import Workload
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)  # noqa: SLF001 - torch's common class of all batch norms
 

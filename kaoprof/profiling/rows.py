@@ -11,12 +11,12 @@ from kaoprof.costs.layer_tree import LayerCost
 from kaoprof.measuring.plan import Measurement
 from kaoprof.measuring.run import latency_of
 from kaoprof.networks import network_cost
-from kaoprof.records.compare import EAGER, VARIANT, Deviation, Traffic
+from kaoprof.records.measured import EAGER, VARIANT, Deviation, Traffic
 from kaoprof.records.profile import OWN, LayerRow, ModelProfile
 from kaoprof.specs import Document
 from kaoprof.specs.code import input_tensors
 from kaoprof.specs.documents import CodeSpec
-from kaoprof.workload.building import Workload
+from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
     from kaoprof.profiling.census import LayerCensus, ModelCensus

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.comparing.cases import Options
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import DTYPE_BYTES, MODES, one_of
 from kaoprof.errors import KaoprofError, UsageError, first_line
+from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Progress, Subject
-from kaoprof.measuring.run import ProgressCallback, check_wishes, find_device, run_session, unheard
+from kaoprof.measuring.run import ProgressCallback, run_session, unheard
 from kaoprof.networks import code_workload, network_workload, override
 from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
-from kaoprof.records.compare import EAGER, timestamp
+from kaoprof.records.measured import EAGER, timestamp
+from kaoprof.records.options import Options
 from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
-from kaoprof.workload.building import Workload
+from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
     from kaoprof.profiling.census import ModelCensus

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from kaoprof.errors import RecordError
-from kaoprof.records.compare import Analytic, Ceilings, Conditions, Counted, Latency, Protocol, Record, Row
+from kaoprof.records.compare import Analytic, Counted, Record, Row
+from kaoprof.records.measured import Ceilings, Conditions, Latency, Protocol
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 
 CHANGED = "the file was changed after it was written"

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from kaoprof.records.compare import SCHEMA
+from kaoprof.records.measured import SCHEMA
 
 FASTER, SLOWER, SAME, UNSURE = "FASTER", "SLOWER", "SAME", "UNSURE"
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]

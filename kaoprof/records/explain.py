@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from kaoprof.records.compare import SCHEMA
+from kaoprof.records.measured import SCHEMA
 from kaoprof.version import __version__
 
 PROVEN = "formula = derivation"

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from kaoprof.records.compare import SCHEMA, Environment
+from kaoprof.records.measured import SCHEMA, Environment
 
 Quantity = Annotated[str, Meta(pattern="^(macs|memory|time)$")]
 

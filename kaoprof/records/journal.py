@@ -12,8 +12,9 @@ import msgspec
 
 from kaoprof.errors import KaoprofError, RecordError
 from kaoprof.records.checks import check_protocol, check_rows
-from kaoprof.records.compare import SCHEMA, Environment, Protocol, Row
+from kaoprof.records.compare import Row
 from kaoprof.records.fields import Seconds
+from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.sweep import CellKey, SweepPlan
 
 KIND = "sweep"

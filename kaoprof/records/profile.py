@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.records import fields
-from kaoprof.records.compare import EAGER, SCHEMA, VARIANT, Deviation, Environment, Latency, Protocol, Traffic
+from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Deviation, Environment, Latency, Protocol, Traffic
 
 TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it

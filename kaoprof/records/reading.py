@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from kaoprof.errors import RecordError
 from kaoprof.records.checks import check_figures
-from kaoprof.records.compare import SCHEMA, Environment, Protocol, Record, Row
+from kaoprof.records.compare import Record, Row
 from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
 from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.records.journal import UNREADABLE, Contents, Launch, is_journal, parse_journal, read_bytes
+from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
 from kaoprof.records.sweep import SweepPlan

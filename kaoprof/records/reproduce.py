@@ -2,7 +2,7 @@
 
 import msgspec
 
-from kaoprof.records.compare import SCHEMA, Environment, Protocol
+from kaoprof.records.measured import SCHEMA, Environment, Protocol
 
 CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "not decidable here"
 ROUNDED, CUT_OFF, DIFFERS = "rounded", "cut off", "differs"

@@ -2,23 +2,18 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import msgspec
 from msgspec.structs import fields, replace
 
-from kaoprof.catalog import find_operator
-from kaoprof.comparing.cases import Options, Sizes, as_sizes, chosen_operators, with_variants
-from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
-from kaoprof.records.compare import Case
+from kaoprof.records.compare import Case, with_variants
+from kaoprof.records.options import Options
 
-MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
 # What a cell's figures do not rest on; the device is compared with the one that cells were measured on.
 MAY_DIFFER = {"budget_s", "timeout_s", "memory_fraction", "force_run", "baseline", "device"}
 CellKey = tuple[object, ...]  # `Case.cell`
-Value = TypeVar("Value")
 
 
 class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,60 +64,6 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
             if one.name not in MAY_DIFFER
         ]
         return [f"{name} {_shown(here)}, there {_shown(there)}" for name, here, there in pairs if here != there]
-
-
-def sweep_plan(
-    *,
-    spatial: Iterable[tuple[int, ...]],
-    c: Sizes,
-    batch: Sizes = 1,
-    heads: Sizes = 1,
-    operators: Iterable[str] | None = None,
-    projection: str = "value",
-    scale: str = "sqrt",
-    dtypes: Iterable[str] = ("fp32",),
-    modes: Iterable[str] = ("forward",),
-    options: Options | None = None,
-    name: str = "",
-) -> SweepPlan:
-    """A checked plan; what is named twice is measured once.
-
-    Raises:
-        UsageError: words that are not known, sizes that cannot be, heads that do not divide the channels, too many
-            cells.
-    """
-    options = options or Options()
-    find_operator(options.baseline, where="baseline")
-    AttentionOptions(projection=projection, scale=scale)
-    plan = SweepPlan(
-        name=name,
-        spatial=_once(spatial),
-        c=_once(as_sizes("c", c)),
-        batch=_once(as_sizes("batch", batch)),
-        heads=_once(as_sizes("heads", heads)),
-        dtypes=_once(_words("dtype", dtypes, tuple(DTYPE_BYTES))),
-        modes=_once(_words("mode", modes, MODES)),
-        operators=tuple(":".join(pair) for pair in chosen_operators(operators)),
-        projection=projection,
-        scale=scale,
-        options=options,
-    )
-    if len(plan) > MOST_CELLS:
-        raise UsageError(f"{len(plan):,} cells are too many", where="sizes", hint=f"at most {MOST_CELLS:,}")
-    for channels, groups in itertools.product(plan.c, plan.heads):
-        head_size(channels, groups)
-    return plan
-
-
-def _words(what: str, words: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    words = tuple(words)
-    if not words:
-        raise UsageError("none is named", where=what, hint=f"one or more of: {', '.join(known)}")
-    return tuple(one_of(what, word, known) for word in words)
-
-
-def _once(values: Iterable[Value]) -> tuple[Value, ...]:
-    return tuple(dict.fromkeys(values))
 
 
 def _shown(value: object) -> str:

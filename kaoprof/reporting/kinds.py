@@ -20,7 +20,7 @@ class Writer(msgspec.Struct, frozen=True):
         return str(getattr(importlib.import_module(module), function)(record))
 
 
-JSON = Writer("kaoprof.records.compare:dumps")
+JSON = Writer("kaoprof.records.measured:dumps")
 FORMATS = {
     "csv": Writer("kaoprof.reporting.formats.csv:to_csv"),
     "json": JSON,

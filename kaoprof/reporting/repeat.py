@@ -4,7 +4,8 @@ import itertools
 import shlex
 from collections.abc import Iterable, Sequence
 
-from kaoprof.records.compare import EAGER, Case, Protocol, Record
+from kaoprof.records.compare import Case, Record
+from kaoprof.records.measured import EAGER, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.units import format_bytes
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from kaoprof.errors import UsageError
-from kaoprof.records.compare import SCHEMA, dumps
+from kaoprof.records.measured import SCHEMA, dumps
 from kaoprof.reporting.columns.compare import COLUMNS, views
 from kaoprof.reporting.formats.csv import cell_text, to_csv
 from kaoprof.reporting.plots.chart import ROOFLINE, known_quantities

@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from kaoprof.comparing.cases import Options
 from kaoprof.comparing.run import compare
 from kaoprof.findings.growth import TIME_TOLERANCE, Growth, Law, growths
 from kaoprof.records.compare import Row
+from kaoprof.records.options import Options
 from kaoprof.records.reproduce import CONFIRMED, REFUTED, UNDECIDED, ClaimVerdict
 from kaoprof.reproducing import paper
 from kaoprof.reproducing.square_images import is_square_image, together

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from kaoprof.comparing.cases import Options
 from kaoprof.comparing.run import compare
 from kaoprof.errors import RecordError
 from kaoprof.measuring.run import ProgressCallback
-from kaoprof.records.compare import Record, timestamp
+from kaoprof.records.compare import Record
+from kaoprof.records.measured import timestamp
+from kaoprof.records.options import Options
 from kaoprof.records.reading import load_runs, printable
 from kaoprof.records.reproduce import ReproductionRecord
 from kaoprof.reproducing import paper

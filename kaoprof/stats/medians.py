@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.records.compare import Latency
+from kaoprof.records.measured import Latency
 from kaoprof.stats.student_t import CONFIDENCE, quantile
 
 FEWEST_LAUNCHES = 3  # with two, Student's t is 12.7: such an interval says nothing

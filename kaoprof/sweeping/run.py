@@ -16,11 +16,13 @@ from msgspec.structs import fields
 
 from kaoprof.comparing.run import analytic, count_rows, measured, subject_of
 from kaoprof.errors import RecordError, UsageError
-from kaoprof.measuring.device_ceilings import load_average
+from kaoprof.measuring.devices import check_wishes, find_device
+from kaoprof.measuring.other_load import load_average
 from kaoprof.measuring.plan import Progress
-from kaoprof.measuring.run import check_wishes, environment_of, find_device, open_session, protocol_of
-from kaoprof.records.compare import Case, Environment, Record, Row, timestamp
+from kaoprof.measuring.run import environment_of, open_session, protocol_of
+from kaoprof.records.compare import Case, Record, Row
 from kaoprof.records.journal import Contents, Finished, Header, Launch, read_journal
+from kaoprof.records.measured import Environment, timestamp
 from kaoprof.records.reading import records_of, same_place
 from kaoprof.records.sweep import SweepPlan
 from kaoprof.sweeping.journal_file import Journal

@@ -8,72 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from kaoprof.catalog import find_operator
-from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.errors import UsageError
+from kaoprof.workload.workload import FLOAT_DTYPES, TORCH_DTYPES, TensorSpec, Workload
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-FLOAT_DTYPES = {"fp64": "float64", "fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-TORCH_DTYPES = FLOAT_DTYPES | {"int64": "int64", "int32": "int32", "bool": "bool"}
-
-
-class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from 0 to below `high`."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    high: int = 2
-
-
-class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """One module, its inputs, and what is done with them.
-
-    Args:
-        factory: `package.module:Class` (or a function) that makes the module.
-        args: positional arguments of the factory.
-        kwargs: keyword arguments of the factory.
-        inputs: what the module is called with.
-        mode: `forward`, or `train` for forward and backward.
-        seed: of the weights and the inputs.
-        param_dtype: of the parameters, where no input tells: all are whole numbers.
-    """
-
-    factory: str
-    args: tuple[int, ...] = ()
-    kwargs: dict[str, int | str] = msgspec.field(default_factory=dict)
-    inputs: tuple[TensorSpec, ...]
-    mode: str = "forward"
-    seed: int = 0
-    param_dtype: str = "fp32"
-
-    @property
-    def dtype(self) -> str:
-        """What its parameters are, and what it computes in: as its first input of floats."""
-        return next((spec.dtype for spec in self.inputs if spec.dtype in FLOAT_DTYPES), self.param_dtype)
-
-
-def operator_workload(
-    name: str, dims: Dims, options: AttentionOptions, *, dtype: str, mode: str, seed: int
-) -> Workload:
-    """The workload of one attention operator on one input of size `dims`."""
-    return Workload(
-        factory=find_operator(name).factory,
-        args=(dims.c,),
-        kwargs={
-            "heads": options.heads,
-            "projection": options.projection,
-            "scale": options.scale,
-            "implementation": options.implementation,
-        },
-        inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
-        mode=mode,
-        seed=seed,
-    )
 
 
 def resolve(factory: str) -> Callable[..., "nn.Module"]:

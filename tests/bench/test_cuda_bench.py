@@ -14,9 +14,10 @@ from kaoprof.bench import workbench as bench_module
 from kaoprof.bench.failures import CaptureFailed
 from kaoprof.bench.workbench import Bench
 from kaoprof.bench.worker import answer
+from kaoprof.catalog import operator_workload
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.measuring.messages import Request, preparation
-from kaoprof.workload.building import TensorSpec, Workload, operator_workload
+from kaoprof.workload.workload import TensorSpec, Workload
 
 DEVICE = "cuda:1"
 GIB = 2**30

@@ -20,11 +20,12 @@ from kaoprof.bench.failures import CaptureFailed
 from kaoprof.bench.layer_meter import layer_traffic
 from kaoprof.bench.traffic import trace
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
+from kaoprof.catalog import operator_workload
 from kaoprof.comparing.run import analytic, workload_of
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.records.compare import Case
 from kaoprof.workload.attention_backend import forced_attention, is_refusal
-from kaoprof.workload.building import build_inputs, build_module, operator_workload, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
 
 X = torch.arange(1.0, 36.0).reshape(5, 7)
 TOKENS = torch.randn(2, 1, 11, 8, generator=torch.Generator().manual_seed(0))

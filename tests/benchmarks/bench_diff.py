@@ -15,10 +15,10 @@ import slowed
 from msgspec.structs import replace
 
 from kaoprof.comparing import run as profiling
-from kaoprof.comparing.cases import Options
 from kaoprof.diffing import diff
-from kaoprof.records.compare import dumps
 from kaoprof.records.diff import FASTER, SLOWER
+from kaoprof.records.measured import dumps
+from kaoprof.records.options import Options
 
 SLOWED = "kao_qkv:matmul"
 SIZE = {"h": 28, "c": 64, "batch": 8}

@@ -12,13 +12,13 @@ import torch
 from msgspec.structs import replace
 
 from kaoprof.bench.meters import CpuMeters
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import OPERATORS, operator_workload
 from kaoprof.dims import MODES, AttentionOptions, Dims
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run
 from kaoprof.networks import network_workload
 from kaoprof.specs import load_spec, shipped_specs
 from kaoprof.workload.attention_backend import forced_attention
-from kaoprof.workload.building import build_inputs, build_module, operator_workload, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
 
 GOAL = 0.02  # of what was measured
 DTYPES = ("fp32", "bf16")

@@ -9,11 +9,13 @@ Nine are to be expected: intervals that are right 95 times of 100 fail twice or 
 import argparse
 import statistics
 
-from kaoprof.comparing.cases import Options, cases_of
+from kaoprof.comparing.cases import cases_of
 from kaoprof.comparing.run import analytic, count_rows, subject_of
-from kaoprof.measuring.run import find_device, latency_of, open_session
+from kaoprof.measuring.devices import find_device
+from kaoprof.measuring.run import latency_of, open_session
 from kaoprof.measuring.session import measure
 from kaoprof.records.compare import Record, Row
+from kaoprof.records.options import Options
 from kaoprof.stats.medians import paired_ratio
 
 REPETITIONS = 10

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from samples import CALL_S, measured_record, sized
 
 from kaoprof.comparing.run import analytic
-from kaoprof.records.compare import dumps
+from kaoprof.records.measured import dumps
 
 RUNS = 5
 SIZES, CHANNELS = (8, 16, 32, 64, 128), range(8, 4008, 8)  # 5 x 500 cells of 4 rows

@@ -8,7 +8,7 @@ import pytest
 from diffs import changed_pair, made_run
 
 from kaoprof.cli.app import run
-from kaoprof.records.compare import dumps
+from kaoprof.records.measured import dumps
 
 
 @pytest.fixture

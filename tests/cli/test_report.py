@@ -15,8 +15,8 @@ from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record
 
 from kaoprof.cli.app import run
-from kaoprof.records.compare import dumps
 from kaoprof.records.fit import Conditions, FitRecord, FitRow
+from kaoprof.records.measured import dumps
 
 HEAVY = {"torch", "fvcore", "sympy", "numpy", "scipy", "matplotlib"}
 FORMATS = ("csv", "json", "md", "tex", "html", "png", "svg", "pdf")

@@ -10,8 +10,8 @@ from rich.console import Console
 from samples import grid_record, measured_record
 
 from kaoprof.cli.app import run
-from kaoprof.comparing.cases import Options
-from kaoprof.records.compare import dumps
+from kaoprof.records.measured import dumps
+from kaoprof.records.options import Options
 from kaoprof.reporting.kinds import REPRODUCE_FORMATS
 from kaoprof.reporting.reproduce_console import reproduction_to_console
 from kaoprof.reproducing import reproduce

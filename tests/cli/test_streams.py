@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.cli.app import run
-from kaoprof.records.compare import dumps
+from kaoprof.records.measured import dumps
 
 QUICK = ["compare", "--h", "8", "--c", "8", "--analytic"]
 

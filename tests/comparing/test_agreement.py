@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import OPERATORS, operator_workload
 from kaoprof.comparing.census import count
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.counting.dispatcher import count_on_meta
 from kaoprof.counting.fvcore_count import count_with_fvcore
 from kaoprof.dims import IMPLEMENTATIONS, PROJECTIONS, SCALES, AttentionOptions, Dims
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 SMALL = st.integers(min_value=1, max_value=9)
 

@@ -4,10 +4,11 @@ import os
 
 import pytest
 
-from kaoprof.comparing.cases import Options, parse_cores, with_variants
+from kaoprof.comparing.cases import parse_cores
 from kaoprof.errors import UsageError
-from kaoprof.measuring.run import check_wishes, default_cache
-from kaoprof.records.compare import Case
+from kaoprof.measuring.devices import check_wishes, default_cache
+from kaoprof.records.compare import Case, with_variants
+from kaoprof.records.options import Options
 
 CASE = Case(operator="kao_qkv", implementation="sdpa", b=1, c=2, spatial=(3, 5))
 

@@ -8,8 +8,8 @@ from samples import analytic_record
 
 from kaoprof.diffing import diff
 from kaoprof.errors import KaoprofError, RecordError, UsageError
-from kaoprof.records.compare import Conditions, dumps
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, growth, peaks_of
+from kaoprof.records.measured import Conditions, dumps
 from kaoprof.records.reading import load_any
 from kaoprof.reporting.tables.diff import warnings_of
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from kaoprof.diffing.intervals import RUN_SPREAD, UNKNOWN_SPREAD, levels_of, shifts_between
-from kaoprof.records.compare import Latency
+from kaoprof.records.measured import Latency
 
 NAMES = tuple(f"op{number}" for number in range(8))
 BASE_S = {name: 1e-4 * 3**number for number, name in enumerate(NAMES)}

@@ -4,7 +4,8 @@ import pytest
 
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import UsageError
-from kaoprof.explaining.target import Target, evaluate, is_size, operator_target, parse_pattern, parse_sizes
+from kaoprof.explaining.size_arithmetic import evaluate, is_size, parse_pattern, parse_sizes
+from kaoprof.explaining.target import Target, operator_target
 
 
 def test_a_pattern_names_axes_and_keeps_numbers():

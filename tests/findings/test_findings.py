@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from samples import CALL_S, PEAK_BYTES, measured_record
 
 from kaoprof.findings.operators import competition_warnings, disagreements, find_baseline, sound, standings, warnings_of
-from kaoprof.records.compare import Conditions, Deviation, Latency
+from kaoprof.records.measured import Conditions, Deviation, Latency
 
 
 def by_name(record):

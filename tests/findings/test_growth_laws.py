@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from kaoprof.comparing.cases import Options
 from kaoprof.comparing.run import compare, count_rows
 from kaoprof.findings.growth import crossovers, growths
-from kaoprof.records.compare import Latency
+from kaoprof.records.measured import Latency
+from kaoprof.records.options import Options
 
 ON_PAPER = Options(analytic=True)
 PAPER = {"nonlocal": 4, "kao_kv": 3, "kao_qkv": 2}

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from profile_samples import KIB, code, model, record
 
 from kaoprof.findings.models import layer_limits, peak_holder, peak_of, profile_warnings, seconds_of
-from kaoprof.records.compare import Deviation
+from kaoprof.records.measured import Deviation
 
 
 def row_of(found, layer):

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from samples import row
 
 from kaoprof.findings.roofline import bandwidth, demand_of, floor_of, work_of
-from kaoprof.records.compare import Ceilings, Copy, Latency, Traffic
+from kaoprof.records.measured import Ceilings, Copy, Latency, Traffic
 
 KIB, MIB = 2**10, 2**20
 COPIES = (

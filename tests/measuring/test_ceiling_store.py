@@ -9,7 +9,7 @@ from samples import CEILINGS
 
 from kaoprof.measuring.ceiling_store import CeilingStore, ceilings_folder
 from kaoprof.measuring.device_ceilings import learn_ceilings
-from kaoprof.records.compare import Copy
+from kaoprof.records.measured import Copy
 
 PLACE = {"device_name": "A Processor", "cores": 2, "threads": 2, "torch": "2.13.0", "affinity": [0, 1]}
 

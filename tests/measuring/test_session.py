@@ -9,7 +9,7 @@ from kaoprof.measuring.child import ChildLost, SubjectFailed
 from kaoprof.measuring.plan import Plan, Subject
 from kaoprof.measuring.run import latency_of
 from kaoprof.measuring.session import LAUNCHES, MIN_ROUNDS, SLOW_ROUNDS, Session, measure
-from kaoprof.workload.building import TensorSpec, Workload
+from kaoprof.workload.workload import TensorSpec, Workload
 
 GIB = 2**30
 

@@ -13,7 +13,8 @@ from kaoprof.explaining.target import Target
 from kaoprof.memory.kernels.onednn import multiplies_in_blocks
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.memory.live_bytes import predict_peak_bytes
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 SCALAR_BYTES = 64
 WITH_BLOCKS = pytest.mark.skipif(

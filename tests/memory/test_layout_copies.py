@@ -9,7 +9,8 @@ from kaoprof.bench.meters import CpuMeters
 from kaoprof.dims import MODES
 from kaoprof.memory.kernels.onednn import multiplies_in_blocks
 from kaoprof.memory.live_bytes import predict_peak_bytes
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 OPERATIONS = {
     "softmax": lambda h: h.softmax(-1),

@@ -8,14 +8,15 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from kaoprof.bench.meters import CpuMeters
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import OPERATORS, operator_workload
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions, Dims
 from kaoprof.memory.kernels.onednn import multiplies_in_blocks
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.networks import network_workload
 from kaoprof.operators import kronecker
 from kaoprof.specs import load_spec
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, operator_workload, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 SIZES = [(8, 8, (28, 28)), (2, 64, (56, 56)), (1, 16, (8, 24, 24))]
 SCALAR_BYTES = 64  # a mean divides by a scalar that lives for a moment: a few bytes

@@ -9,7 +9,8 @@ from kaoprof.bench.meters import CpuMeters
 from kaoprof.dims import MODES
 from kaoprof.memory.kernels.table import least_storage_bytes, scratch_bytes, scratch_gap
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 aten = torch.ops.aten
 DTYPES = [torch.float32, torch.bfloat16]

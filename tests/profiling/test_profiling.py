@@ -12,10 +12,10 @@ from somebodys import Block
 from torch import nn
 
 from kaoprof.cli.app import run
-from kaoprof.comparing.cases import Options
 from kaoprof.errors import UsageError
 from kaoprof.findings.models import fullest_layer, layer_disagreements, layer_limits, model_standings, profile_warnings
 from kaoprof.profiling.run import ModelOptions, code_document, profile
+from kaoprof.records.options import Options
 from kaoprof.records.profile import OWN
 from kaoprof.reporting.repeat import profile_commands
 from kaoprof.specs import parse_spec

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from kaoprof.comparing.cases import Options
 from kaoprof.networks import code_workload
 from kaoprof.profiling.census import take_census
 from kaoprof.profiling.run import ModelOptions, profile
+from kaoprof.records.options import Options
 from kaoprof.specs import parse_spec
 
 BUILT = []  # every module that a factory here has made

@@ -8,8 +8,8 @@ import torch
 import transformer_models
 from torch.utils.flop_counter import FlopCounterMode
 
-from kaoprof.comparing.cases import Options
 from kaoprof.profiling.run import ModelOptions, profile
+from kaoprof.records.options import Options
 from kaoprof.specs import parse_spec
 
 pytest.importorskip("transformers", reason="pip install transformers, for models that nobody here wrote")

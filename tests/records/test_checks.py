@@ -8,12 +8,13 @@ from profile_samples import model
 from profile_samples import record as profile_record
 from samples import CEILINGS, analytic_record, grid_record, measured_record
 
-from kaoprof.comparing.cases import LARGEST_SIZE, Options
+from kaoprof.comparing.cases import LARGEST_SIZE
 from kaoprof.comparing.run import compare
 from kaoprof.dims import DTYPE_BYTES
 from kaoprof.errors import RecordError
-from kaoprof.records.compare import Conditions, dumps
 from kaoprof.records.fields import STATUSES
+from kaoprof.records.measured import Conditions, dumps
+from kaoprof.records.options import Options
 from kaoprof.records.reading import load_any
 
 ROW = measured_record().rows[1]

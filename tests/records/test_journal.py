@@ -14,8 +14,8 @@ from samples import measured_record
 from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 
 from kaoprof.errors import OutputError, RecordError
-from kaoprof.records.compare import dumps
 from kaoprof.records.journal import MOST_BYTES, Finished, Header, Launch, parse_journal, read_journal
+from kaoprof.records.measured import dumps
 from kaoprof.sweeping.journal_file import Journal
 
 HEADER = Header(version="0.1.0", created="2026-01-02T03:04:05+00:00", plan=plan_of())

@@ -8,8 +8,8 @@ from samples import measured_record
 from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 
 from kaoprof.errors import RecordError
-from kaoprof.records.compare import dumps
 from kaoprof.records.journal import Finished, Header, Launch
+from kaoprof.records.measured import dumps
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reading import load_any, load_runs
 from kaoprof.sweeping.journal_file import Journal

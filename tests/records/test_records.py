@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from samples import CALL_S, analytic_record, measured_record
 
-from kaoprof.records.compare import Case, Latency, Record, Row, dumps
+from kaoprof.records.compare import Case, Record, Row
+from kaoprof.records.measured import Latency, dumps
 from kaoprof.records.reading import load_any
 
 

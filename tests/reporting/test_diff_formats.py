@@ -10,7 +10,7 @@ from rich.console import Console
 from samples import analytic_record
 
 from kaoprof.diffing import diff
-from kaoprof.records.compare import dumps
+from kaoprof.records.measured import dumps
 from kaoprof.reporting.diff_console import diff_to_console
 from kaoprof.reporting.kinds import DIFF_FORMATS
 from kaoprof.reporting.tables.diff import MOST_SHOWN, page_of, warnings_of

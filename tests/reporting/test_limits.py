@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.findings.operators import standings
-from kaoprof.records.compare import Deviation, Traffic
+from kaoprof.records.measured import Deviation, Traffic
 from kaoprof.reporting.columns.compare import COLUMNS, views
 from kaoprof.reporting.sentences.limits import NOT_RECORDED, ceilings_sentence, limits_of, reason_of, rows_of
 from kaoprof.reporting.sentences.protocol import meaning_of, protocol_of

@@ -11,7 +11,7 @@ from profile_samples import code, model, trained
 from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record
 
-from kaoprof.records.compare import Ceilings, Copy, Traffic
+from kaoprof.records.measured import Ceilings, Copy, Traffic
 from kaoprof.reporting.plots.bars import plot_layers
 from kaoprof.reporting.plots.chart import panel_of, quantities_of
 from kaoprof.reporting.plots.files import figures_of, inline_svg, to_pdf, to_png, to_svg

@@ -5,7 +5,7 @@ from samples import measured_record, row
 
 from kaoprof.comparing.run import analytic
 from kaoprof.findings.operators import standings
-from kaoprof.records.compare import Latency
+from kaoprof.records.measured import Latency
 from kaoprof.reporting.sentences.protocol import meaning_of, protocol_of
 from kaoprof.reporting.tables.compare import agreement, agreement_mark
 

@@ -6,9 +6,10 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from kaoprof.comparing.cases import Options
 from kaoprof.comparing.run import compare
-from kaoprof.records.compare import Counted, Latency
+from kaoprof.records.compare import Counted
+from kaoprof.records.measured import Latency
+from kaoprof.records.options import Options
 from kaoprof.records.reproduce import CONFIRMED, REFUTED, UNDECIDED
 from kaoprof.reproducing.claims import judged
 from kaoprof.reproducing.tables import network_figures

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from scipy.stats import quantile_test
 
-from kaoprof.records.compare import Latency
+from kaoprof.records.measured import Latency
 from kaoprof.stats.medians import estimate, interval_rank, latency_estimate, paired_ratio, spread
 
 SAMPLES = st.lists(st.floats(min_value=1e-6, max_value=1e3), min_size=1, max_size=60)

@@ -5,12 +5,12 @@ from msgspec.structs import replace
 from samples import measured_record
 from sweeps import ENVIRONMENT, LAWS, FakeSession, fake_measuring, plan_of
 
-from kaoprof.comparing.cases import Options
 from kaoprof.errors import MeasurementError, RecordError, UsageError
-from kaoprof.findings.sweep import sweep_warnings
+from kaoprof.findings.operators import sweep_warnings
 from kaoprof.records.journal import Header, read_journal
-from kaoprof.records.sweep import sweep_plan
+from kaoprof.records.options import Options
 from kaoprof.sweeping.journal_file import Journal
+from kaoprof.sweeping.plan import sweep_plan
 from kaoprof.sweeping.run import Sweep
 from kaoprof.sweeping.run import run as sweeping
 

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from kaoprof.bench.meters import CpuMeters
-from kaoprof.catalog import OPERATORS
-from kaoprof.comparing.cases import Options, cases_of
+from kaoprof.catalog import OPERATORS, operator_workload
+from kaoprof.comparing.cases import cases_of
 from kaoprof.comparing.census import count
 from kaoprof.comparing.run import analytic, compare, count_rows
 from kaoprof.dims import MODES, AttentionOptions, Dims
@@ -20,9 +20,10 @@ from kaoprof.memory.live_bytes import predict_peak_bytes
 from kaoprof.networks import network_workload
 from kaoprof.profiling.census import take_census
 from kaoprof.records.compare import Record, Row
+from kaoprof.records.options import Options
 from kaoprof.specs import load_spec
 from kaoprof.workload.attention_backend import UnservedError, forced_attention
-from kaoprof.workload.building import build_inputs, build_module, operator_workload, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
 
 FUSED = AttentionOptions(implementation="sdpa")
 NOT_SERVED = "the attention backend 'efficient' cannot serve this on cpu: no such kernel here"

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from kaoprof.errors import UsageError
-from kaoprof.workload.building import TensorSpec, Workload, build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.workload import TensorSpec, Workload
 
 
 class Nested(nn.Module):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from kaoprof.catalog import operator_workload
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.explaining.expressions import value_at
 from kaoprof.explaining.peak_formula import derive_peak
@@ -17,8 +18,8 @@ from kaoprof.memory.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.networks import network_workload
 from kaoprof.specs import load_spec
 from kaoprof.workload.attention_backend import UnservedError
-from kaoprof.workload.building import TensorSpec, Workload, operator_workload
 from kaoprof.workload.cuda_attention import CudaAttention
+from kaoprof.workload.workload import TensorSpec, Workload
 
 aten = torch.ops.aten
 B, C, H, W = 2, 24, 30, 40

@@ -7,7 +7,8 @@ from torch import nn
 from kaoprof.counting.dispatcher import count_on_meta
 from kaoprof.memory.dry_module import build_dry_module, dry_tensors
 from kaoprof.memory.live_bytes import predict_peak_bytes
-from kaoprof.workload.building import TensorSpec, Workload, build_module
+from kaoprof.workload.building import build_module
+from kaoprof.workload.workload import TensorSpec, Workload
 
 
 class Converted(nn.Module):

@@ -24,7 +24,7 @@ def check(
     Needs no torch. Whatever is wrong is named with file, line and key; every spec is looked at, also after a
     wrong one.
     """
-    from kaoprof.cli.complaints import complain
+    from kaoprof.cli.streams import complain
     from kaoprof.errors import KaoprofError
     from kaoprof.networks.totals import totals_of
     from kaoprof.specs import load_spec

@@ -50,8 +50,9 @@ def compare(
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.cli.renderings import compare_rendering
-    from kaoprof.comparing.cases import Options, parse_cores, parse_names, parse_sizes
+    from kaoprof.comparing.cases import parse_cores, parse_names, parse_sizes
     from kaoprof.comparing.run import compare as profile
+    from kaoprof.records.options import Options
     from kaoprof.units import parse_seconds
 
     check_format(format_)

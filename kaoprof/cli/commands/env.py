@@ -7,7 +7,7 @@ import typer
 from kaoprof.cli import options as opt
 
 if TYPE_CHECKING:
-    from kaoprof.records.compare import Ceilings
+    from kaoprof.records.measured import Ceilings
 
 
 def env(
@@ -22,9 +22,10 @@ def env(
 
     These ceilings are measured once and kept in the cache folder.
     """
-    from kaoprof.comparing.cases import Options, parse_cores
+    from kaoprof.comparing.cases import parse_cores
     from kaoprof.dims import one_of
     from kaoprof.measuring.run import describe_environment
+    from kaoprof.records.options import Options
 
     one_of("format", format_, ("table", "json"))
     options = Options(device=device, threads=threads, affinity=parse_cores(affinity), cache=cache)

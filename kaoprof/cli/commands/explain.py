@@ -45,7 +45,7 @@ def explain(
     from kaoprof.dims import AttentionOptions
     from kaoprof.explaining.run import ExplainRequest
     from kaoprof.explaining.run import explain as derive
-    from kaoprof.explaining.target import parse_argument, parse_keyword, parse_sizes
+    from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword, parse_sizes
 
     paths, rendering = output or [], explain_rendering(full=full)
     check_format(format_, rendering.files)

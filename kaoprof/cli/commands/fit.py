@@ -55,9 +55,10 @@ def fit(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.renderings import fit_rendering
-    from kaoprof.comparing.cases import Options, parse_names
+    from kaoprof.comparing.cases import parse_names
     from kaoprof.dims import AttentionOptions
     from kaoprof.fitting.run import FitRequest
+    from kaoprof.records.options import Options
     from kaoprof.units import parse_seconds
 
     rendering = fit_rendering()

@@ -50,11 +50,12 @@ def profile(
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.cli.renderings import profile_rendering
-    from kaoprof.comparing.cases import Options, parse_cores, parse_sizes
+    from kaoprof.comparing.cases import parse_cores, parse_sizes
     from kaoprof.errors import UsageError
-    from kaoprof.explaining.target import parse_argument, parse_keyword
+    from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
     from kaoprof.profiling.run import ModelOptions, code_document
     from kaoprof.profiling.run import profile as take
+    from kaoprof.records.options import Options
     from kaoprof.units import parse_seconds
 
     check_format(format_)

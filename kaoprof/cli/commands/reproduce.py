@@ -47,7 +47,7 @@ def reproduce(
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.cli.renderings import reproduce_rendering
-    from kaoprof.comparing.cases import Options
+    from kaoprof.records.options import Options
     from kaoprof.reporting.kinds import REPRODUCE_FORMATS
     from kaoprof.reproducing import reproduce as reproduced
     from kaoprof.units import parse_seconds

@@ -60,7 +60,8 @@ def sweep(
     from kaoprof.cli.commands.sweep_request import Asked, outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.output import check_format
-    from kaoprof.comparing.cases import Options, parse_cores
+    from kaoprof.comparing.cases import parse_cores
+    from kaoprof.records.options import Options
     from kaoprof.units import parse_seconds
 
     check_format(format_)

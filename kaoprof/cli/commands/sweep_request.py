@@ -6,12 +6,14 @@ from pathlib import Path
 import msgspec
 
 from kaoprof.cli.output import check_targets
-from kaoprof.comparing.cases import Options, Sizes, parse_names, parse_sizes, spatial_grid
+from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_grid
 from kaoprof.errors import SpecError, UsageError
-from kaoprof.records.sweep import SweepPlan, sweep_plan
+from kaoprof.records.options import Options
+from kaoprof.records.sweep import SweepPlan
 from kaoprof.reporting.kinds import FORMATS
 from kaoprof.specs.documents import GridSpec
 from kaoprof.specs.loader import load_spec
+from kaoprof.sweeping.plan import sweep_plan
 
 CHANNELS = 64  # by default
 JOURNAL_SUFFIX = ".jsonl"

@@ -16,7 +16,7 @@ from kaoprof.findings.models import (
     profile_warnings,
     seconds_of,
 )
-from kaoprof.records.compare import SCHEMA, dumps
+from kaoprof.records.measured import SCHEMA, dumps
 from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.reporting.columns.profile import LAYER_COLUMNS, layer_views
 from kaoprof.reporting.formats.csv import cell_text

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings.roofline import ceilings_of
-from kaoprof.records.compare import Ceilings, Copy
+from kaoprof.records.measured import Ceilings, Copy
 from kaoprof.reporting.plots.curves import BEYOND, curve_handles, literal
 from kaoprof.reporting.plots.style import (
     COLUMN_IN,

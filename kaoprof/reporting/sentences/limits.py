@@ -5,7 +5,8 @@ from typing import Protocol, TypeAlias
 
 from kaoprof.findings.operators import FAULTS_PER_S, Standing
 from kaoprof.findings.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
-from kaoprof.records.compare import Deviation, Latency, Record
+from kaoprof.records.compare import Record
+from kaoprof.records.measured import Deviation, Latency
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.stats.medians import estimate, median_beside
 from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits

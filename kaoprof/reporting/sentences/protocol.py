@@ -2,7 +2,8 @@
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings.operators import Baseline, Standing, find_baseline
-from kaoprof.records.compare import Protocol, Record, Row
+from kaoprof.records.compare import Record, Row
+from kaoprof.records.measured import Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.reporting.sentences.limits import reason_of
 from kaoprof.stats.medians import Estimate

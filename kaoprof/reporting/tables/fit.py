@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from kaoprof.records.compare import Environment
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
+from kaoprof.records.measured import Environment
 from kaoprof.reporting.document import UNKNOWN, Sheet
 from kaoprof.units import (
     BINARY_PREFIXES,

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from kaoprof.findings.operators import LOOKS, peak_bytes
-from kaoprof.findings.sweep import sweep_warnings
+from kaoprof.findings.operators import LOOKS, peak_bytes, sweep_warnings
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, protocol_of
 from kaoprof.reporting.tables.compare import PREDICTED, UNKNOWN, cells_of
 from kaoprof.reporting.tables.grid import Block, Grid, NamedRun, Placed, size_of

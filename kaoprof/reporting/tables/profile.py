@@ -12,7 +12,7 @@ from kaoprof.findings.models import (
     peak_holder,
     peak_of,
 )
-from kaoprof.records.compare import EAGER
+from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.tables.compare import PREDICTED, UNKNOWN, agreement_mark
 from kaoprof.units import (

@@ -1,0 +1,162 @@
+"""What is told of anything that was measured, and of the device it was measured on: frozen, raw, in SI units.
+
+Statistics are computed from it, never stored. None means "not known"; it is never written as 0.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from kaoprof.records import fields
+from kaoprof.units import counted
+
+SCHEMA = 1
+EAGER = "eager"
+VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row.
+
+    `launches[i]` is the number of the process that took it, `page_faults[i]` how many times a call touched memory that
+    was new to it, `system_shares[i]` the part of the processor time that the operating system took for itself; empty
+    where that is not known.
+    """
+
+    rounds: tuple[fields.Count, ...]
+    samples_s: tuple[fields.CallSeconds, ...]
+    calls: fields.Positive
+    launches: tuple[fields.Count, ...] = ()
+    page_faults: tuple[fields.Faults, ...] = ()
+    system_shares: tuple[fields.Share, ...] = ()
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call really did on the device: operations launched, and bytes that these read plus wrote.
+
+    Views launch nothing. What a kernel does inside, without a tensor to show for it, is not in the bytes. `launch_s` is
+    what the same call takes on the smallest input: mostly launches, whatever the size.
+    """
+
+    operations: fields.Count
+    moved_bytes: fields.Count
+    launch_s: fields.Seconds | None = None
+
+
+class Deviation(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an output is from the same computation in fp64, relative to the reference; None where it is not finite.
+
+    `largest` is the largest absolute difference over the largest absolute value, `rms` the same of root mean squares;
+    `not_finite` is the fraction of the output that is infinite or not a number; `not_compared` says why none is known.
+    """
+
+    largest: fields.Error | None
+    rms: fields.Error | None
+    not_finite: fields.Share = 0.0
+    not_compared: str = ""
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """The device at one moment; None is not told.
+
+    `throttled` counts how often, or ns how long, it slowed itself; `cores_taken` is how many of the cores that are
+    measured on other programs kept busy, on the mean, since the session began.
+    """
+
+    clock_hz: fields.Hertz | None = None
+    temperature_c: fields.Celsius | None = None
+    throttled: fields.Unbounded | None = None
+    cores_taken: fields.Load | None = None
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
+
+    `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
+    `energy_source` is who tells of energy: NVML or RAPL; `settings` are environment variables that change how torch
+    computes or allocates, as `NAME=value`.
+    """
+
+    device_name: str
+    cores: fields.Positive
+    threads: fields.Positive
+    memory_bytes: fields.Positive
+    system: str
+    python: str
+    torch: str
+    backends: tuple[str, ...]
+    denormals_flushed: bool
+    load_before: fields.Load | None = None
+    cuda: str | None = None
+    affinity: tuple[fields.Count, ...] | None = None
+    energy_source: str | None = None
+    machine_cores: fields.Positive | None = None
+    settings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """The fastest copy of one size. `moved_bytes` is what it reads plus what it writes."""
+
+    moved_bytes: fields.Positive
+    seconds: fields.CallSeconds
+
+
+class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
+    """The most that a device was seen to do, with the run's threads: what floors follow from.
+
+    Args:
+        created: when it was measured.
+        load: of the machine at that time, a 1-minute average: a busy machine has lower ceilings.
+        copies: by size, smallest first, from and to memory that was just used.
+        cold_copies: the same after the caches were flushed; empty where nobody asked.
+        products: FLOP/s of the fastest large matrix product, by dtype.
+        launch_s: seconds that the smallest operation takes.
+    """
+
+    created: str
+    load: fields.Load | None = None
+    copies: tuple[Copy, ...]
+    cold_copies: tuple[Copy, ...] = ()
+    products: dict[str, fields.Rate]
+    launch_s: fields.LaunchSeconds
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Bandwidth of main memory: of the largest copy, which no cache holds."""
+        return self.copies[-1].moved_bytes / self.copies[-1].seconds
+
+
+class Protocol(msgspec.Struct, frozen=True, kw_only=True):
+    """How it was measured; times in seconds.
+
+    `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
+    `before` and `after` frame what was measured.
+    """
+
+    budget_s: fields.Seconds
+    samples: fields.Positive | None
+    timeout_s: fields.Seconds
+    seed: fields.Count
+    memory_fraction: fields.Multiple
+    force_run: bool
+    spent_s: fields.Seconds
+    free_bytes: fields.SignedBytes | None = None
+    throughput_flops: fields.Rate | None = None  # FLOP/s of a large product on this device, from which floors follow
+    ceilings: Ceilings | None = None
+    cache: fields.Cache | None = None
+    sdpa: fields.Sdpa | None = None
+    before: Conditions | None = None
+    after: Conditions | None = None
+
+
+def timestamp() -> str:
+    """When a record is made: the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def dumps(record: object) -> str:
+    """A record, of whatever kind, as JSON text."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"

@@ -1,0 +1,69 @@
+"""From the words of a request to the plan of a sweep, checked."""
+
+import itertools
+from collections.abc import Iterable
+from typing import TypeVar
+
+from kaoprof.catalog import chosen_operators, find_operator
+from kaoprof.comparing.cases import Sizes, as_sizes
+from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
+from kaoprof.errors import UsageError
+from kaoprof.records.options import Options
+from kaoprof.records.sweep import SweepPlan
+
+MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
+Value = TypeVar("Value")
+
+
+def sweep_plan(
+    *,
+    spatial: Iterable[tuple[int, ...]],
+    c: Sizes,
+    batch: Sizes = 1,
+    heads: Sizes = 1,
+    operators: Iterable[str] | None = None,
+    projection: str = "value",
+    scale: str = "sqrt",
+    dtypes: Iterable[str] = ("fp32",),
+    modes: Iterable[str] = ("forward",),
+    options: Options | None = None,
+    name: str = "",
+) -> SweepPlan:
+    """A checked plan; what is named twice is measured once.
+
+    Raises:
+        UsageError: words that are not known, sizes that cannot be, heads that do not divide the channels, too many
+            cells.
+    """
+    options = options or Options()
+    find_operator(options.baseline, where="baseline")
+    AttentionOptions(projection=projection, scale=scale)
+    plan = SweepPlan(
+        name=name,
+        spatial=_once(spatial),
+        c=_once(as_sizes("c", c)),
+        batch=_once(as_sizes("batch", batch)),
+        heads=_once(as_sizes("heads", heads)),
+        dtypes=_once(_words("dtype", dtypes, tuple(DTYPE_BYTES))),
+        modes=_once(_words("mode", modes, MODES)),
+        operators=tuple(":".join(pair) for pair in chosen_operators(operators)),
+        projection=projection,
+        scale=scale,
+        options=options,
+    )
+    if len(plan) > MOST_CELLS:
+        raise UsageError(f"{len(plan):,} cells are too many", where="sizes", hint=f"at most {MOST_CELLS:,}")
+    for channels, groups in itertools.product(plan.c, plan.heads):
+        head_size(channels, groups)
+    return plan
+
+
+def _words(what: str, words: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    words = tuple(words)
+    if not words:
+        raise UsageError("none is named", where=what, hint=f"one or more of: {', '.join(known)}")
+    return tuple(one_of(what, word, known) for word in words)
+
+
+def _once(values: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple(dict.fromkeys(values))
