@@ -1,4 +1,4 @@
-"""Sizes as users write them (`b,c,h,w`, `h+1`) and arguments of a factory: parsed; evaluated with numbers or symbols."""
+"""Sizes as users write them (`b,c,h,w`, `h+1`) and arguments of a factory: parsed; evaluated, numbers or symbols."""
 
 import ast
 import operator
