@@ -120,7 +120,7 @@ def fake_measuring(patch, session):
 
 def sweep_in_a_process(journal, heights):
     """What the process that is killed at random moments runs: a real sweep, a fake session."""
-    from kaoprof.sweeping.run import run as sweeping
+    from kaoprof.sweeping import run as sweeping
 
     fake_measuring(lambda name, value: setattr(sweeping, name, value), FakeSession())
     heights = tuple(range(1, heights + 1))

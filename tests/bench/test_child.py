@@ -16,9 +16,9 @@ from kaoprof.bench.meters import CpuMeters
 from kaoprof.bench.worker import answer
 from kaoprof.catalog import operator_workload
 from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.measuring import child as child_module
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
 from kaoprof.measuring.messages import Request, decode_reply, encode
-from kaoprof.measuring.run import child as child_module
 from kaoprof.workload.workload import TensorSpec, Workload
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import kaoprof
 from kaoprof.cli.app import run
-from kaoprof.explaining.run import assembly as presentation
+from kaoprof.explaining import assembly as presentation
 from kaoprof.reporting.formats.mathematics import pretty
 
 PACKAGE = Path(kaoprof.__file__).parent

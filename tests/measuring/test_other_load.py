@@ -6,8 +6,8 @@ import sys
 import psutil
 import pytest
 
+from kaoprof.measuring import other_load as neighbours
 from kaoprof.measuring.other_load import Neighbours, Reading, read
-from kaoprof.measuring.run import other_load as neighbours
 
 SPIN = "import time\nwhile time.process_time() < 0.6: pass"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of children that have ended")

@@ -9,10 +9,10 @@ from kaoprof.errors import MeasurementError, RecordError, UsageError
 from kaoprof.findings.operators import sweep_warnings
 from kaoprof.records.journal import Header, read_journal
 from kaoprof.records.options import Options
+from kaoprof.sweeping import run as sweeping
 from kaoprof.sweeping.journal_file import Journal
 from kaoprof.sweeping.plan import sweep_plan
 from kaoprof.sweeping.run import Sweep
-from kaoprof.sweeping.run import run as sweeping
 
 
 @pytest.fixture
