@@ -1,31 +1,36 @@
-"""Which of torch's operations only move, make or look at data, and so cost no arithmetic."""
-
-from typing import Any
+"""Which operations only move, make, mark or look at data, and so cost no arithmetic."""
 
 import torch
 
-aten = torch.ops.aten
 VIEW_TAGS = frozenset({torch.Tag.inplace_view, torch.Tag.view_copy})  # views that `is_view` does not know
-
-MOVES_DATA: frozenset[Any] = frozenset(
-    {
-        aten.cat, aten.stack, aten.clone, aten.copy_, aten._to_copy, aten.contiguous,  # noqa: SLF001 - the real names
-        aten.empty, aten.empty_like, aten.empty_strided, aten.empty_permuted, aten.new_empty, aten.new_empty_strided,
-        aten.zeros, aten.zeros_like, aten.new_zeros, aten.ones, aten.ones_like, aten.new_ones, aten.eye,
-        aten.full, aten.full_like, aten.new_full, aten.fill, aten.fill_, aten.zero_, aten.scalar_tensor,
-        aten.arange, aten.linspace, aten.lift_fresh, aten.constant_pad_nd, aten.index, aten.index_select, aten.gather,
-        aten.index_put, aten.index_put_, aten.embedding, aten.roll, aten.flip, aten.repeat, aten.select_backward,
-        aten.slice_backward, aten._unsafe_view, aten._reshape_copy, aten.native_dropout,  # noqa: SLF001
-        aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
-        aten.split_with_sizes_copy, aten.unsafe_split, aten.resize_, aten.set_, aten.is_same_size,
-        aten._unsafe_index, aten.complex, aten._conj_physical,  # noqa: SLF001
-        aten.scatter, aten.scatter_, aten.index_copy, aten.masked_scatter, aten.select_scatter, aten.diagonal_scatter,
-        aten.index_fill, aten.index_fill_, aten.take, aten.tril, aten.triu, aten.rot90,
-        aten.pixel_shuffle, aten.pixel_unshuffle, aten.channel_shuffle, aten.im2col,
-        aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
-        aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d,
-    }
-)  # fmt: skip
+MOVES_DATA = frozenset(
+    f"aten::{name}"
+    for name in """
+    cat stack clone copy copy_ _to_copy contiguous
+    empty empty_like empty_strided empty_permuted new_empty new_empty_strided zeros zeros_like new_zeros ones ones_like
+    new_ones eye full full_like new_full fill fill_ zero_ scalar_tensor arange linspace logspace randperm lift lift_fresh
+    tril_indices triu_indices tril triu tril_ triu_ diag_embed diag diagonal_copy block_diag 
+    constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d
+    replication_pad3d pixel_shuffle pixel_unshuffle channel_shuffle im2col roll flip rot90 repeat repeat_interleave
+    index index_select index_copy index_copy_ index_fill index_fill_ _unsafe_index gather take scatter scatter_
+    masked_scatter masked_scatter_ masked_select select_scatter slice_scatter diagonal_scatter as_strided_scatter put put_
+    select_backward slice_backward diagonal_backward as_strided_ embedding embedding_renorm_ one_hot
+    _unsafe_view _reshape_copy _reshape_alias split_with_sizes_copy unsafe_split unsafe_split_with_sizes unsafe_chunk
+    upsample_nearest1d upsample_nearest2d upsample_nearest3d
+    _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d
+    resize_ set_ is_same_size equal complex _conj_physical  view_as_complex_copy
+    _local_scalar_dense is_nonzero item nonzero nonzero_static _assert_async _assert_scalar _assert_tensor_metadata
+    sym_size sym_stride sym_numel sym_storage_offset sym_constrain_range sym_constrain_range_for_size
+    _pack_padded_sequence _pad_packed_sequence _pack_padded_sequence_backward _pin_memory pin_memory is_pinned
+    _values _indices values indices coalesce _coalesce crow_indices col_indices to_dense _to_dense _to_sparse
+    sparse_coo_tensor _sparse_coo_tensor_with_dims_and_tensors _sparse_coo_tensor_unsafe embedding_sparse_backward
+    _nested_view_from_jagged _nested_get_values _nested_tensor_from_mask  
+     _has_compatible_shallow_copy_type retain_grad alias detach detach_ view_as
+    """.split()
+) | {
+    "profiler::_record_function_enter", "profiler::_record_function_enter_new", "profiler::_record_function_exit",
+    "inductor::_alloc_from_pool",
+}  # fmt: skip
 
 
 def only_looks(operation: torch._ops.OpOverload) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from kaoprof.counting.data_movement import MOVES_DATA, only_looks
+from kaoprof.counting.rules import name_of
 
 aten = torch.ops.aten
 
@@ -43,6 +44,6 @@ HOLDS_NOTHING: frozenset[Any] = frozenset(
 def holds_nothing(operation: torch._ops.OpOverload) -> bool:
     """Whether its kernel is known to allocate no more than its results."""
     packet = operation.overloadpacket
-    if packet in HOLDS_NOTHING or packet in MOVES_DATA or only_looks(operation):
+    if packet in HOLDS_NOTHING or name_of(operation) in MOVES_DATA or only_looks(operation):
         return True
     return torch.Tag.pointwise in operation.tags or torch.Tag.reduction in operation.tags
