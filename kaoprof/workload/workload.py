@@ -25,6 +25,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         mode: `forward`, or `train` for forward and backward.
         seed: of the weights and the inputs.
         param_dtype: of the parameters, where no input tells: all are whole numbers.
+        input_grad: whether inputs require gradients in `train`, as inside a network; a network's own input does not.
     """
 
     factory: str
@@ -34,6 +35,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "forward"
     seed: int = 0
     param_dtype: str = "fp32"
+    input_grad: bool = True
 
     @property
     def dtype(self) -> str:

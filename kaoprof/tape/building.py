@@ -1,0 +1,113 @@
+"""Builds a model as its own code would, except that its parameters take no memory: they lose their data as they come.
+
+Only parameters and large buffers are replaced, as they are registered; whatever else a constructor does is real.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.nn.parameter import is_lazy
+
+from kaoprof.errors import KaoprofError
+from kaoprof.workload.conversions import conversions_without_data
+from kaoprof.workload.patching import replaced
+
+LARGE_BUFFER = 2**16  # elements, above which a buffer's values are not worth their memory
+MOST_OF_MEMORY = 0.5  # of what is free may be taken by a model that is really built
+
+
+def fake_mode() -> FakeTensorMode:
+    """A mode of tensors without data, which real ones may join."""
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+@contextmanager
+def without_data(fakes: FakeTensorMode) -> Iterator[None]:
+    """While active, what modules register as parameters, and large buffers, hold no data."""
+    register_parameter, register_buffer = nn.Module.register_parameter, nn.Module.register_buffer
+
+    def parameter_registered(module: nn.Module, name: str, param: nn.Parameter | None) -> None:
+        register_parameter(module, name, param)
+        if param is not None and not is_lazy(param) and not isinstance(param, FakeTensor):
+            module._parameters[name] = _emptied(param, fakes)  # type: ignore[assignment]  # noqa: SLF001
+
+    def buffer_registered(module: nn.Module, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        register_buffer(module, name, tensor, persistent)
+        if isinstance(tensor, Tensor) and not isinstance(tensor, FakeTensor) and _is_large(tensor):
+            module._buffers[name] = fakes.from_tensor(tensor)  # noqa: SLF001
+
+    with (
+        replaced(nn.Module, "register_parameter", parameter_registered),
+        replaced(nn.Module, "register_buffer", buffer_registered),
+        replaced(FakeTensor, "__deepcopy__", _copied),
+        conversions_without_data(),
+    ):
+        yield
+
+
+def _is_large(tensor: Tensor) -> bool:
+    return not is_lazy(tensor) and tensor.layout is torch.strided and tensor.numel() > LARGE_BUFFER
+
+
+def _emptied(param: Tensor, fakes: FakeTensorMode) -> Tensor:
+    """The parameter without its data, with whatever marks somebody put on it."""
+    fake = fakes.from_tensor(param.detach()).requires_grad_(param.requires_grad)
+    fake._is_param = True  # type: ignore[attr-defined]  # noqa: SLF001 - what torch looks for
+    for name, mark in vars(param).items():
+        setattr(fake, name, mark)
+    return fake
+
+
+def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A deep copy of a tensor without data, as stacks of layers make it."""
+    if id(tensor) not in memo:
+        with torch.no_grad():
+            copy = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+        copy._is_param = isinstance(tensor, nn.Parameter)  # type: ignore[attr-defined]  # noqa: SLF001 - likewise
+        memo[id(tensor)] = copy
+    return memo[id(tensor)]  # type: ignore[no-any-return]
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """While active, models are really built, as long as they fit.
+
+    Raises:
+        KaoprofError: parameters take more than a part of the free memory.
+    """
+    register_parameter = nn.Module.register_parameter
+    limit = int(psutil.virtual_memory().available * MOST_OF_MEMORY)
+    taken: dict[int, int] = {}
+
+    def registered(module: nn.Module, name: str, param: nn.Parameter | None) -> None:
+        if param is not None and not is_lazy(param):
+            taken[id(param)] = param.numel() * param.element_size()
+        if sum(taken.values()) > limit:
+            raise KaoprofError(
+                f"it needs real tensors to be counted, and its weights take more than {limit:,} bytes",
+                hint="count it on a machine with more memory, or a smaller one of its kind",
+            )
+        register_parameter(module, name, param)
+
+    with replaced(nn.Module, "register_parameter", registered):
+        yield
+
+
+def built(make: Callable[[], nn.Module], fakes: FakeTensorMode) -> tuple[nn.Module, Exception | None]:
+    """What `make` makes, without data if that can be; and why it could not be, if so.
+
+    Raises:
+        Exception: whatever `make` raises where tensors are real.
+    """
+    try:
+        with without_data(fakes):
+            return make(), None
+    except Exception as error:  # noqa: BLE001 - a constructor may look at its weights in any way: then they are real
+        reason = error
+    with within_memory():
+        return make(), reason

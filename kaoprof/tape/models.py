@@ -1,0 +1,52 @@
+"""A workload's model, built and recorded."""
+
+import torch
+from torch import nn
+
+from kaoprof.tape.building import built, fake_mode, within_memory
+from kaoprof.tape.entries import Tape
+from kaoprof.tape.keeping import process_kept, seeded
+from kaoprof.tape.recording import Call, record
+from kaoprof.workload.building import build_inputs, default_dtype, resolve, torch_dtype
+from kaoprof.workload.called import checked_module
+from kaoprof.workload.workload import Workload
+
+
+def record_workload(workload: Workload) -> Tape:
+    """The tape of one step of the workload, whose model is built for it: without data if that can be, else for real.
+
+    Raises:
+        KaoprofError: the factory is not found or makes no module.
+        Exception: whatever the model's own code raises on real tensors.
+    """
+    fakes = fake_mode()
+    with process_kept(workload.seed):
+        module, reason = built(lambda: _made(workload), fakes)
+        try:
+            return _taped(workload, module, real=False)
+        except Exception as error:
+            if reason is None:
+                reason = error
+        seeded(workload.seed)
+        with within_memory():
+            module = _made(workload)
+        return _taped(workload, module, real=True)
+
+
+def _made(workload: Workload) -> nn.Module:
+    with default_dtype(torch_dtype(workload.dtype)):
+        module = checked_module(resolve(workload.factory)(*workload.args, **workload.kwargs))
+    return in_mode(module, train=workload.mode == "train")
+
+
+def in_mode(module: nn.Module, *, train: bool) -> nn.Module:
+    """The module, in training or in evaluation mode; one that knows no modes, such as an exported one, as it is."""
+    try:
+        return module.train(train)
+    except NotImplementedError:
+        return module
+
+
+def _taped(workload: Workload, module: nn.Module, *, real: bool) -> Tape:
+    call = Call(module, build_inputs(workload, device="cpu"), train=workload.mode == "train")
+    return record(call, real=real, seed=workload.seed, keep=False)
