@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
-HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots"}
+HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots", "tape"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
     "fitting.peak_curve", "profiling.census", "workload.attention_backend", "workload.called", "workload.conversions",
     "workload.cuda_attention", "workload.tensor_bytes",
@@ -21,6 +21,7 @@ FLOORS = [  # a room imports from lower floors only; heavy rooms are imported in
     {"costs", "operators", "records", "specs", "workload"},
     {"catalog", "counting", "measuring", "stats"},
     {"findings", "memory", "networks"},
+    {"tape"},
     {"comparing", "diffing", "explaining", "profiling", "reporting"},
     {"bench", "fitting", "reproducing", "sweeping"},
     {"cli"},
