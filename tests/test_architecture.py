@@ -11,10 +11,15 @@ PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots", "tape"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
-    "fitting.peak_curve", "profiling.census", "workload.attention_backend", "workload.called", "workload.conversions",
+    "fitting.peak_curve", "profiling.taking", "workload.attention_backend", "workload.called", "workload.conversions",
     "workload.cuda_attention", "workload.tensor_bytes",
 }  # fmt: skip
-LIGHT_FILES = {"explaining.run", "explaining.size_arithmetic", "explaining.target"}  # the doors of heavy rooms
+LIGHT_FILES = {
+    "explaining.run",
+    "explaining.size_arithmetic",
+    "explaining.target",
+    "tape.tree",
+}  # the doors of heavy rooms
 FLOORS = [  # a room imports from lower floors only; heavy rooms are imported inside functions, unless by each other
     {"errors", "version", "models"},
     {"dims", "units"},

@@ -46,7 +46,9 @@ def _pairs(query: Shaped, key: Shaped, starts_q: Any, starts_k: Any, longest_q: 
     values_k = values_q if starts_k is None else getattr(starts_k, "recorded_values", None)
     if values_q and values_k:
         lengths = (itertools.pairwise(values_q), itertools.pairwise(values_k))
-        return heads * sum((q - before_q) * (k - before_k) for (before_q, q), (before_k, k) in zip(*lengths, strict=True))
+        return heads * sum(
+            (q - before_q) * (k - before_k) for (before_q, q), (before_k, k) in zip(*lengths, strict=True)
+        )
     sequences = starts_q.shape[0] - 1
     return min(query.shape[-3], sequences * longest_q) * heads * min(key.shape[-3], longest_k)
 
@@ -61,7 +63,9 @@ def rows_first_macs(query: Shaped, key: Shaped, value: Shaped, *args: Any, **_: 
     return _pairs(query, key, *_lengths_after(args, 0)) * (query.shape[-1] + value.shape[-1])
 
 
-def rows_first_backward_macs(grad_out: Shaped, query: Shaped, key: Shaped, value: Shaped, *args: Any, **_: object) -> Size:
+def rows_first_backward_macs(
+    grad_out: Shaped, query: Shaped, key: Shaped, value: Shaped, *args: Any, **_: object
+) -> Size:
     """Twice the forward pass; `args` are the output, the logarithms of sums, then the lengths."""
     del grad_out
     return 2 * _pairs(query, key, *_lengths_after(args, 2)) * (query.shape[-1] + value.shape[-1])
@@ -102,17 +106,23 @@ def block_pairs(query: Shaped, key: Shaped, visited: int | None) -> Size:
     return every if visited is None else min(every, visited)
 
 
-def flexible_macs(query: Shaped, key: Shaped, value: Shaped, *_: object, visited: int | None = None, **__: object) -> Size:
+def flexible_macs(
+    query: Shaped, key: Shaped, value: Shaped, *_: object, visited: int | None = None, **__: object
+) -> Size:
     """`flex_attention`: similarities and weighted sum of the pairs that its block mask leaves."""
     return block_pairs(query, key, visited) * (query.shape[-1] + value.shape[-1])
 
 
-def flexible_flops(query: Shaped, key: Shaped, _: Shaped, *__: object, visited: int | None = None, **___: object) -> Size:
+def flexible_flops(
+    query: Shaped, key: Shaped, _: Shaped, *__: object, visited: int | None = None, **___: object
+) -> Size:
     """Scaling and softmax of every coefficient; what the modification computes is not known."""
     return block_pairs(query, key, visited) * COEFFICIENT_FLOPS
 
 
-def flexible_backward_macs(query: Shaped, key: Shaped, value: Shaped, *_: object, visited: int | None = None, **__: object) -> Size:
+def flexible_backward_macs(
+    query: Shaped, key: Shaped, value: Shaped, *_: object, visited: int | None = None, **__: object
+) -> Size:
     """Twice the forward pass."""
     return 2 * flexible_macs(query, key, value, visited=visited)
 
@@ -124,7 +134,9 @@ def fused_attention_macs(query: Shaped, key: Shaped, value: Shaped, channels: in
     return batch * channels * (2 * queries * channels + 2 * keys * channels + 2 * queries * keys)
 
 
-def fused_attention_flops(query: Shaped, key: Shaped, _: Shaped, channels: int, heads: int, *__: object, **___: object) -> Size:
+def fused_attention_flops(
+    query: Shaped, key: Shaped, _: Shaped, channels: int, heads: int, *__: object, **___: object
+) -> Size:
     """Biases of the four projections, scaling and softmax."""
     batch, queries, keys = query.shape[0], query.shape[1], key.shape[1]
     return batch * (2 * (queries + keys) * channels + heads * queries * keys * COEFFICIENT_FLOPS)

@@ -1,15 +1,17 @@
 """Rules by the name of an operation: which MACs a contraction has, and the FLOPs of everything else.
 
-A rule sees the operation's arguments and its output, only their shapes and dtypes are used, so sizes may be symbolic. An
-operation that is neither listed here nor known to torch as a view, pointwise or reduction has no rule: it is reported by
-name. Anybody may add a rule of their own with `rule`, and formulas registered with torch's counter are used.
+A rule sees the operation's arguments and its output, only their shapes and dtypes are used, so sizes may be symbolic.
+An operation that is neither listed here nor known to torch as a view, pointwise or reduction has no rule: it is
+reported by name. Anybody may add a rule of their own with `rule`, and formulas registered with torch's counter are
+used.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
+from torch._ops import HigherOrderOperator
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, SOFTMAX_FLOPS
 from kaoprof.counting import attention, elementwise
@@ -63,7 +65,9 @@ ROWS_FIRST_BACKWARD = ("aten::_flash_attention_backward", "torch_attn::_varlen_a
 
 MACS: dict[str, Rule] = {
     **dict.fromkeys(names("mm bmm mv _int_mm _scaled_mm _weight_int8pack_mm"), matmul_macs),
-    **dict.fromkeys(names("addmm baddbmm addmv addmm_ baddbmm_ addmv_ _addmm_activation sparse_addmm"), added_matmul_macs),
+    **dict.fromkeys(
+        names("addmm baddbmm addmv addmm_ baddbmm_ addmv_ _addmm_activation sparse_addmm"), added_matmul_macs
+    ),
     **dict.fromkeys(names("addbmm addbmm_"), summed_matmul_macs),
     **dict.fromkeys(names("addr addr_ ger"), outer_macs),
     **dict.fromkeys(names("_grouped_mm _scaled_grouped_mm"), grouped_matmul_macs),
@@ -103,7 +107,9 @@ FLOPS: dict[str, Rule] = {
     "aten::mkldnn_rnn_layer": elementwise.recurrent_flops,
     "aten::_trilinear": trilinear_flops,
     # not all of these are tagged as pointwise, or not in every version of torch
-    **dict.fromkeys(names("hardtanh hardtanh_ hardswish hardswish_ relu6 relu6_ _prelu_kernel threshold_"), per_output(1)),
+    **dict.fromkeys(
+        names("hardtanh hardtanh_ hardswish hardswish_ relu6 relu6_ _prelu_kernel threshold_"), per_output(1)
+    ),
     "aten::_prelu_kernel_backward": per_output(PRELU_BACKWARD_FLOPS),
     **dict.fromkeys(
         names(
@@ -127,15 +133,19 @@ FLOPS: dict[str, Rule] = {
     **dict.fromkeys(names("grid_sampler_2d grid_sampler_3d _grid_sampler_2d_cpu_fallback"), elementwise.sampling_rule),
     **dict.fromkeys(names("grid_sampler_2d_backward grid_sampler_3d_backward"), elementwise.sampling_backward_rule),
     "aten::sum": elementwise.sum_rule,
-    **dict.fromkeys(names("max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d"), elementwise.pool_rule),
+    **dict.fromkeys(
+        names("max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d"), elementwise.pool_rule
+    ),
     **dict.fromkeys(names("avg_pool2d_backward avg_pool3d_backward"), elementwise.pool_backward_rule),
     **dict.fromkeys(names("mul mul_"), elementwise.product_rule),
     **dict.fromkeys(names("add add_ sub sub_ rsub"), elementwise.scaled_sum_rule),
     **dict.fromkeys(names("addcmul addcmul_ addcdiv addcdiv_"), elementwise.added_product_rule),
     **dict.fromkeys(names("lerp lerp_"), per_output(elementwise.LERP_FLOPS)),
     **dict.fromkeys(
-        names("bernoulli bernoulli_ rand rand_like randn randn_like randint randint_like normal normal_ uniform_ "
-              "random_ exponential_ multinomial poisson geometric_ log_normal_ cauchy_"),
+        names(
+            "bernoulli bernoulli_ rand rand_like randn randn_like randint randint_like normal normal_ uniform_ "
+            "random_ exponential_ multinomial poisson geometric_ log_normal_ cauchy_"
+        ),
         per_output(1),
     ),
     "aten::native_dropout": per_output(DROPOUT_FLOPS),
@@ -159,12 +169,16 @@ FLOPS: dict[str, Rule] = {
         per_input(1),
     ),
     **dict.fromkeys(
-        names("native_batch_norm_backward native_layer_norm_backward native_group_norm_backward _fused_rms_norm_backward"),
+        names(
+            "native_batch_norm_backward native_layer_norm_backward native_group_norm_backward _fused_rms_norm_backward"
+        ),
         per_input(NORMALISE_BACKWARD_FLOPS),
     ),
     **dict.fromkeys(
-        names("native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional batch_norm"
-              " _batch_norm_with_update"),
+        names(
+            "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional batch_norm"
+            " _batch_norm_with_update"
+        ),
         elementwise.batch_norm_flops,
     ),
     **dict.fromkeys(names("_native_batch_norm_legit_no_training _batch_norm_no_update"), elementwise.batch_norm_flops),
@@ -207,10 +221,10 @@ def rule(operation: str) -> Callable[[Rule], Rule]:
     return register
 
 
-@lru_cache(maxsize=None)
+@cache
 def name_of(operation: Any) -> str:
     """An operation's full name, without its overload: `aten::mm`, `higher_order::flex_attention`."""
-    if isinstance(operation, torch._ops.HigherOrderOperator):
+    if isinstance(operation, HigherOrderOperator):
         return f"higher_order::{operation.name()}"
     return str(operation._schema.name)  # noqa: SLF001 - what torch itself looks at
 
@@ -226,10 +240,10 @@ def has_rule(operation: Any) -> bool:
     return name.startswith("prim::") or any(name in table for table in (REGISTERED, MACS, FLOPS, MOVES_DATA))
 
 
-@lru_cache(maxsize=None)
+@cache
 def trait_rule(operation: Any) -> Rule | None:
     """The rule of what no table lists, by what torch itself knows of it; None if it knows nothing of use."""
-    if isinstance(operation, torch._ops.HigherOrderOperator):
+    if isinstance(operation, HigherOrderOperator):
         return None
     if only_looks(operation):
         return per_output_of_nothing

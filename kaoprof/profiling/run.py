@@ -43,6 +43,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         dtype: of inputs and parameters.
         measured: whether anything is run; else it is only counted and predicted.
         allow_import: whether a spec may name code, which runs it.
+        input_grad: whether the input of code requires gradients in `train`, as that of a part of a network.
+        batch_axis: of the first input of code: where its samples lie.
     """
 
     batch: int | None = None
@@ -52,6 +54,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = "fp32"
     measured: bool = True
     allow_import: bool = False
+    input_grad: bool = False
+    batch_axis: int = 0
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
@@ -146,7 +150,10 @@ def _document(target: str | Document, model: ModelOptions) -> Document:
 
 def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
     if isinstance(document.spec, CodeSpec):
-        return code_workload(document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed)
+        return code_workload(
+            document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed,
+            input_grad=model.input_grad, batch_axis=model.batch_axis,
+        )  # fmt: skip
     return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed)
 
 
@@ -156,7 +163,7 @@ def count_models(
     """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
     import torch
 
-    from kaoprof.profiling.census import take_census
+    from kaoprof.profiling.taking import take_census
 
     threads = options.threads_wanted or torch.get_num_threads()
     models: list[ModelProfile] = []

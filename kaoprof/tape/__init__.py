@@ -1,1 +1,1 @@
-"""One recorded run of somebody's code, and all that is derived from it: counts, rows of layers, the peak. Imports torch."""
+"""One recorded run of somebody's code, and what is derived from it: counts, layers, the peak. Imports torch."""

@@ -5,13 +5,14 @@ Only parameters and large buffers are replaced, as they are registered; whatever
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.parameter import is_lazy
+from torch.utils.weak import WeakIdKeyDictionary
 
 from kaoprof.errors import KaoprofError
 from kaoprof.workload.conversions import conversions_without_data
@@ -29,12 +30,13 @@ def fake_mode() -> FakeTensorMode:
 @contextmanager
 def without_data(fakes: FakeTensorMode) -> Iterator[None]:
     """While active, what modules register as parameters, and large buffers, hold no data."""
+    known: Any = WeakIdKeyDictionary()  # what two modules share stays shared
     register_parameter, register_buffer = nn.Module.register_parameter, nn.Module.register_buffer
 
     def parameter_registered(module: nn.Module, name: str, param: nn.Parameter | None) -> None:
         register_parameter(module, name, param)
         if param is not None and not is_lazy(param) and not isinstance(param, FakeTensor):
-            module._parameters[name] = _emptied(param, fakes)  # type: ignore[assignment]  # noqa: SLF001
+            module._parameters[name] = _emptied(param, fakes, known)  # noqa: SLF001
 
     def buffer_registered(module: nn.Module, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         register_buffer(module, name, tensor, persistent)
@@ -54,13 +56,16 @@ def _is_large(tensor: Tensor) -> bool:
     return not is_lazy(tensor) and tensor.layout is torch.strided and tensor.numel() > LARGE_BUFFER
 
 
-def _emptied(param: Tensor, fakes: FakeTensorMode) -> Tensor:
-    """The parameter without its data, with whatever marks somebody put on it."""
+def _emptied(param: nn.Parameter, fakes: FakeTensorMode, known: Any) -> nn.Parameter:
+    """The parameter without its data, with whatever marks somebody put on it; always the same for the same one."""
+    if param in known:
+        return cast("nn.Parameter", known[param])
     fake = fakes.from_tensor(param.detach()).requires_grad_(param.requires_grad)
-    fake._is_param = True  # type: ignore[attr-defined]  # noqa: SLF001 - what torch looks for
+    fake._is_param = True  # noqa: SLF001 - what torch looks for
     for name, mark in vars(param).items():
         setattr(fake, name, mark)
-    return fake
+    known[param] = fake
+    return cast("nn.Parameter", fake)
 
 
 def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
@@ -68,9 +73,9 @@ def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
     if id(tensor) not in memo:
         with torch.no_grad():
             copy = tensor.detach().clone().requires_grad_(tensor.requires_grad)
-        copy._is_param = isinstance(tensor, nn.Parameter)  # type: ignore[attr-defined]  # noqa: SLF001 - likewise
+        copy._is_param = isinstance(tensor, nn.Parameter)  # noqa: SLF001 - likewise
         memo[id(tensor)] = copy
-    return memo[id(tensor)]  # type: ignore[no-any-return]
+    return cast("Tensor", memo[id(tensor)])
 
 
 @contextmanager

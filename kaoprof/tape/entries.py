@@ -1,6 +1,7 @@
 """What a tape is made of: operations on records of tensors, births and deaths of storages, modules that come and go."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -142,6 +143,7 @@ class Tape(NamedTuple):
         recorded: `fake` for tensors without data, `real` for CPU tensors.
         value_reads: how often the code looked at values that follow from its input, which then decided a branch, a
             size or a number.
+        failures: how many operations failed, which the code caught: it went on another way.
         hides_encoders: whether some module has a fused form for evaluation, which was not taken here.
     """
 
@@ -149,7 +151,17 @@ class Tape(NamedTuple):
     layers: dict[str, LayerFacts]
     recorded: str
     value_reads: int
+    failures: int
     hides_encoders: bool
+
+
+def records_in(value: Any) -> Iterator[Recorded]:
+    """The records in nested arguments."""
+    if isinstance(value, Recorded):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from records_in(part)
 
 
 def as_meta(record: Recorded) -> Tensor:

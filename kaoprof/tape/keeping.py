@@ -95,7 +95,7 @@ def _refill(value: Any, content: Any) -> None:
 
 @contextmanager
 def compiled_nothing() -> Iterator[None]:
-    """While active, `torch.compile` gives back what it is given, and what was compiled before runs as it was written."""
+    """While active, `torch.compile` gives back what it is given, and what was compiled before runs as written."""
 
     def plain(model: Any = None, **_: Any) -> Any:
         return (lambda function: function) if model is None else model

@@ -1,8 +1,9 @@
-"""What a tape says of arithmetic: MACs, FLOPs and uncounted operations of each module, of which the sum is the whole."""
+"""What a tape says of arithmetic: MACs, FLOPs and uncounted operations of each module; their sum is the whole."""
 
 from collections import Counter
 
 import msgspec
+import msgspec.structs
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.rules import counts_of, name_of, shown
@@ -68,6 +69,23 @@ def count_layers(tape: Tape) -> dict[str, LayerCount]:
         )
         for path, facts in tape.layers.items()
     }
+
+
+def unwrapped(counts: dict[str, LayerCount], inside: str) -> dict[str, LayerCount]:
+    """The counts of the module at the path `inside`, as if it were the whole; what its wrapper did is its own, too."""
+    if not inside:
+        return counts
+    core, wrapper = counts[inside], counts[""]
+    uncounted = Counter(core.uncounted) + Counter(wrapper.uncounted)
+    both = msgspec.structs.replace(
+        core,
+        macs=core.macs + wrapper.macs,
+        elementwise=core.elementwise + wrapper.elementwise,
+        params=core.params + wrapper.params,
+        uncounted=dict(uncounted),
+    )
+    rest = {path.removeprefix(f"{inside}."): count for path, count in counts.items() if path.startswith(f"{inside}.")}
+    return {"": both, **rest}
 
 
 def count_operation(operation: Operation) -> tuple[int, int | None]:

@@ -1,6 +1,7 @@
 """A workload's model, built and recorded."""
 
-import torch
+from typing import NamedTuple
+
 from torch import nn
 
 from kaoprof.tape.building import built, fake_mode, within_memory
@@ -12,8 +13,19 @@ from kaoprof.workload.called import checked_module
 from kaoprof.workload.workload import Workload
 
 
-def record_workload(workload: Workload) -> Tape:
-    """The tape of one step of the workload, whose model is built for it: without data if that can be, else for real.
+class Recording(NamedTuple):
+    """A tape, and the model that ran, as it was before."""
+
+    tape: Tape
+    module: nn.Module
+
+
+def record_workload(workload: Workload, *, fused: bool = False) -> Recording:
+    """One step of the workload, whose model is built for it: without data if that can be, else for real.
+
+    Args:
+        workload: what runs.
+        fused: whether encoder layers run as torch's fused kernels for CPUs do, in evaluation, for their memory.
 
     Raises:
         KaoprofError: the factory is not found or makes no module.
@@ -23,14 +35,14 @@ def record_workload(workload: Workload) -> Tape:
     with process_kept(workload.seed):
         module, reason = built(lambda: _made(workload), fakes)
         try:
-            return _taped(workload, module, real=False)
-        except Exception as error:
-            if reason is None:
-                reason = error
+            return _taped(workload, module, real=False, fused=fused)
+        except Exception:
+            if reason is not None:
+                raise  # it is real already
         seeded(workload.seed)
         with within_memory():
             module = _made(workload)
-        return _taped(workload, module, real=True)
+        return _taped(workload, module, real=True, fused=fused)
 
 
 def _made(workload: Workload) -> nn.Module:
@@ -47,6 +59,7 @@ def in_mode(module: nn.Module, *, train: bool) -> nn.Module:
         return module
 
 
-def _taped(workload: Workload, module: nn.Module, *, real: bool) -> Tape:
+def _taped(workload: Workload, module: nn.Module, *, real: bool, fused: bool) -> Recording:
     call = Call(module, build_inputs(workload, device="cpu"), train=workload.mode == "train")
-    return record(call, real=real, seed=workload.seed, keep=False)
+    tape = record(call, real=real, fused=fused, seed=workload.seed)
+    return Recording(tape, module)

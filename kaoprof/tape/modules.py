@@ -1,7 +1,7 @@
 """Which module is running: follows every call of a module, under the path by which its caller holds it.
 
-Calls are seen at `nn.Module.__call__`, so no hook is left anywhere and torch's own choices between fast paths, which ask
-for hooks, stay what they are.
+Calls are seen at `nn.Module.__call__`, so no hook is left anywhere and torch's own choices between fast paths, which
+ask for hooks, stay what they are.
 """
 
 import threading
@@ -95,7 +95,7 @@ class ModuleTrail:
         """
         node = _running_node()
         frame = self.frames[-1]
-        if node == NO_NODE or node == frame.node:
+        if node in (NO_NODE, frame.node):
             return frame.path, node
         if node < ACCUMULATION:
             self._last = self._paths[_position(self._numbers, node)]

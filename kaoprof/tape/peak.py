@@ -1,14 +1,14 @@
-"""What a tape says of memory: the most bytes that are alive at once, above what was there before, and who holds them."""
+"""What a tape says of memory: the most bytes that are alive at once, above what was there before."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 
 from kaoprof.memory.kernels.table import UNBOUNDED, least_storage_bytes, scratch_bytes, scratch_gap
-from kaoprof.tape.entries import FORWARD, Born, Died, Entered, Left, Operation, Recorded, Tape, as_meta
+from kaoprof.tape.entries import FORWARD, Born, Died, Entered, Left, Operation, Recorded, Tape, as_meta, records_in
 
 aten = torch.ops.aten
 ZEROS = frozenset({aten.zeros, aten.new_zeros, aten.zeros_like})
@@ -33,9 +33,7 @@ class Peak:
         self.live_bytes = 0
         self.peak_bytes = 0
         self.peaks: dict[str, int] = {}
-        self.holders: dict[str, int] = {}
         self._sizes: dict[int, int] = {}
-        self._makers: dict[int, str] = {}
         self._gradients: set[int] = set()
         self._zeros = -1
         self._running: list[list[Any]] = []
@@ -50,7 +48,7 @@ class Peak:
     def follow(self, tape: Tape) -> "Peak":
         """Goes through all that happened."""
         operation: Operation | None = None
-        least = 0
+        least = scratch = 0
         for event in [*tape.events, Left("")]:
             if isinstance(event, Born):
                 self._grow(event, least, operation)
@@ -74,11 +72,14 @@ class Peak:
         func = operation.func
         if operation.phase != FORWARD and self._accumulates(operation):
             self._absorb(operation)
-        if isinstance(func, torch._ops.HigherOrderOperator):
+        if isinstance(func, HigherOrderOperator):
             return 0, 0
         if func.overloadpacket in ZEROS and isinstance(operation.out, Recorded):
             self._zeros = operation.out.storage
-        args, kwargs = self._tensors(operation.args), {name: self._tensors(arg) for name, arg in operation.kwargs.items()}
+        args, kwargs = (
+            self._tensors(operation.args),
+            {name: self._tensors(arg) for name, arg in operation.kwargs.items()},
+        )
         least = least_storage_bytes(func, args, kwargs, device=self.device)
         scratch = scratch_bytes(func, args, kwargs, device=self.device, threads=self.threads)
         return int(least), int(scratch)
@@ -86,16 +87,15 @@ class Peak:
     def _look(self, operation: Operation, scratch: int) -> None:
         """Whether this operation, with what its kernel holds for itself, is the new peak."""
         here = self.live_bytes + scratch
-        if here > self.peak_bytes:
-            self.peak_bytes = here
+        self.peak_bytes = max(self.peak_bytes, here)
         if self._running and here > self._running[-1][1]:
             self._running[-1][1] = here
         func = operation.func
-        if isinstance(func, torch._ops.HigherOrderOperator):
+        if isinstance(func, HigherOrderOperator):
             return
         gap = scratch_gap(func, self._tensors(operation.args), device=self.device)
         if gap is not None:
-            sizes = sum(record.nbytes for record in _records((operation.args, operation.out)))
+            sizes = sum(record.nbytes for record in records_in((operation.args, operation.out)))
             unknown = math.inf if gap in UNBOUNDED else UNKNOWN_COPIES * self.threads * sizes
             self._gaps[gap] = max(self._gaps.get(gap, 0), here + unknown)
 
@@ -109,10 +109,8 @@ class Peak:
         size = max(born.nbytes, least)
         self._sizes[born.storage] = size
         self.live_bytes += size
-        if operation is not None:
-            self._makers[born.storage] = operation.layer
-            if operation.phase != FORWARD:
-                self._gradients.add(born.storage)
+        if operation is not None and operation.phase != FORWARD:
+            self._gradients.add(born.storage)
 
     def _shrink(self, storage: int) -> None:
         self.live_bytes -= self._sizes.pop(storage, 0)
@@ -151,14 +149,6 @@ class Peak:
         if isinstance(value, list | tuple):
             return [self._tensors(part) for part in value]
         return value
-
-
-def _records(value: Any) -> Iterator[Recorded]:
-    if isinstance(value, Recorded):
-        yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _records(part)
 
 
 def predict_peak(tape: Tape, *, device: str, threads: int) -> Peak:

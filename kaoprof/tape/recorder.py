@@ -6,7 +6,7 @@ module does, such as counting positions or making masks, is real and its values 
 
 import math
 import weakref
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from kaoprof.tape.entries import (
     Left,
     Operation,
     Recorded,
+    records_in,
 )
 from kaoprof.tape.modules import NO_NODE, ModuleTrail
 
@@ -69,6 +70,7 @@ class Recorder(TorchDispatchMode):
         self.fakes = fakes
         self.events: list[Event] = []
         self.value_reads = 0
+        self.failures = 0
         self._numbers: dict[int, int] = {}
         self._watched: dict[int, weakref.ref[Any]] = {}
         self._storages = 0
@@ -96,15 +98,28 @@ class Recorder(TorchDispatchMode):
                 return func.decompose(*args, **kwargs)
         noted_args = [self._noted(arg) for arg in args]
         noted_kwargs = {name: self._noted(arg) for name, arg in kwargs.items()} if kwargs else kwargs
-        records = _records_in([*noted_args, *noted_kwargs.values()])
+        records = list(records_in([*noted_args, *noted_kwargs.values()]))
         fake = self.fakes is not None and self._needs_no_data(func, types, args, records)
-        out = self._run_without_data(func, types, args, kwargs) if fake else func(*args, **kwargs)
+        try:
+            out = self._run_without_data(func, types, args, kwargs) if fake else func(*args, **kwargs)
+        except Exception:
+            self.failures += 1
+            raise
         self._follow_values(func, noted_args, records, fake=fake)
         self._write(func, args, kwargs, out, tuple(noted_args), noted_kwargs, records, fake=fake)
         return out
 
     def _write(
-        self, func: Any, args: Any, kwargs: Any, out: Any, noted_args: Any, noted_kwargs: Any, records: Any, *, fake: bool
+        self,
+        func: Any,
+        args: Any,
+        kwargs: Any,
+        out: Any,
+        noted_args: Any,
+        noted_kwargs: Any,
+        records: Any,
+        *,
+        fake: bool,
     ) -> None:
         layer, node = self.trail.here()
         phase = FORWARD if node == NO_NODE else RECOMPUTED if self.trail.recomputing(node) else BACKWARD
@@ -113,7 +128,7 @@ class Recorder(TorchDispatchMode):
             _keep_values(args, noted_args)
         noted_out = self._noted(out, made=True)
         if not fake and self._derived and any(record.storage in self._derived for record in records):
-            self._derived.update(record.storage for record in _records_in([noted_out]))
+            self._derived.update(record.storage for record in records_in([noted_out]))
         born = self.events[births:]
         del self.events[births:]
         operation = Operation(
@@ -133,7 +148,7 @@ class Recorder(TorchDispatchMode):
             number = self._number(value, made=made)
             if value.layout is not torch.strided:
                 return Recorded(value.shape, value.dtype, None, number)
-            return Recorded(value.shape, value.dtype, value.stride(), number, value.storage_offset())
+            return Recorded(value.shape, value.dtype, value.stride(), number, int(value.storage_offset()))
         if isinstance(value, list | tuple):
             return [self._noted(part, made=made) for part in value]
         return value
@@ -226,13 +241,13 @@ class Recorder(TorchDispatchMode):
                     self._derived.add(noted_args[position].storage)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _answers_for_itself(kind: type[Tensor]) -> bool:
     """Whether tensors of this class say themselves what an operation on them runs, which is then recorded."""
     return kind is not FakeTensor and kind.__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_composite(func: Any) -> bool:
     """Whether torch would take the operation apart, which it does before we see it except in inference mode."""
     return (
@@ -242,7 +257,7 @@ def _is_composite(func: Any) -> bool:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _written(func: Any) -> tuple[int, ...]:
     """The positions of arguments that the operation writes to."""
     if isinstance(func, HigherOrderOperator) or not func._schema.is_mutable:  # noqa: SLF001 - the operation's schema
@@ -255,18 +270,8 @@ def _written(func: Any) -> tuple[int, ...]:
     )
 
 
-def _records_in(values: Any) -> list[Recorded]:
-    records: list[Recorded] = []
-    for value in values:
-        if isinstance(value, Recorded):
-            records.append(value)
-        elif isinstance(value, list):
-            records += _records_in(value)
-    return records
-
-
 def _elements_at_most(func: Any, args: Any, records: list[Recorded]) -> int:
-    """How many elements a result may have: as many as its arguments when spread over each other, or as are asked for."""
+    """How many elements a result may have: as many as its arguments spread over each other, or as are asked for."""
     if not records:
         sizes = args[0] if args and isinstance(args[0], list | tuple) else [arg for arg in args if isinstance(arg, int)]
         return math.prod(sizes) if all(isinstance(size, int) for size in sizes) else LARGEST_REAL + 1
@@ -280,13 +285,14 @@ def _elements_at_most(func: Any, args: Any, records: list[Recorded]) -> int:
 def _keep_values(args: Any, noted: Any) -> None:
     """Keeps the values of short rows of whole numbers that are real: where packed sequences begin."""
     for arg, record in zip(args, noted, strict=True):
-        if isinstance(arg, Tensor) and not isinstance(arg, FakeTensor) and arg.ndim == 1:
-            if not arg.is_floating_point() and arg.numel() <= MOST_VALUES:
-                record.recorded_values = tuple(arg.tolist())
+        if not isinstance(arg, Tensor) or isinstance(arg, FakeTensor) or arg.is_floating_point():
+            continue
+        if arg.ndim == 1 and arg.numel() <= MOST_VALUES:
+            record.recorded_values = tuple(arg.tolist())
 
 
 def _has_mask(noted_args: list[Any]) -> bool:
-    return any(record.dtype is torch.bool for record in _records_in(noted_args[1:2]))
+    return any(record.dtype is torch.bool for record in records_in(noted_args[1:2]))
 
 
 def _visited_pairs(args: Any) -> int | None:
@@ -296,5 +302,5 @@ def _visited_pairs(args: Any) -> int | None:
     sizes = [part for part in mask if isinstance(part, int)]
     if not counts or any(isinstance(part, FakeTensor) for part in counts):
         return None
-    groups = query.shape[0] * query.shape[1] // (counts[0].shape[0] * counts[0].shape[1])
+    groups: int = query.shape[0] * query.shape[1] // (counts[0].shape[0] * counts[0].shape[1])
     return sum(int(part.sum()) for part in counts) * math.prod(sizes[-2:]) * groups

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_map
 
 from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.tape.building import fake_mode
 from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
@@ -54,7 +55,9 @@ class Call:
 
     def step(self, convert: Callable[[Tensor], Tensor]) -> object:
         """One forward pass, or forward and backward; tensors of the input go through `convert` before."""
-        args, kwargs = tree_map(lambda leaf: convert(leaf) if isinstance(leaf, Tensor) else leaf, (self.args, self.kwargs))
+        args, kwargs = tree_map(
+            lambda leaf: convert(leaf) if isinstance(leaf, Tensor) else leaf, (self.args, self.kwargs)
+        )
         if not self.train:
             with torch.no_grad():
                 return self.function(*args, **kwargs)
@@ -75,14 +78,14 @@ def _module_in(function: object) -> nn.Module | None:
     return owner if isinstance(owner, nn.Module) else None
 
 
-def record(call: Call, *, real: bool = False, seed: int | None = None, keep: bool = True) -> Tape:
+def record(call: Call, *, real: bool = False, fused: bool = False, seed: int | None = None) -> Tape:
     """The tape of one run.
 
     Args:
         call: what runs.
         real: whether to run on real tensors only.
+        fused: whether encoder layers run as torch's fused kernels do, of which no layer shows; for their memory.
         seed: of all random numbers.
-        keep: whether the model must be afterwards as it was.
 
     Raises:
         KaoprofError: modules ran in other threads.
@@ -90,11 +93,11 @@ def record(call: Call, *, real: bool = False, seed: int | None = None, keep: boo
     """
     if not real:
         try:
-            return _recorded(call, _mode_of(call.module) or fake_mode(), seed=seed, keep=keep)
+            return _recorded(call, _mode_of(call.module) or fake_mode(), fused=fused, seed=seed)
         except Exception:
             if _mode_of(call.module) is not None:
                 raise  # whoever made it without data must make it again
-    return _recorded(call, None, seed=seed, keep=keep)
+    return _recorded(call, None, fused=fused, seed=seed)
 
 
 def _mode_of(module: nn.Module | None) -> FakeTensorMode | None:
@@ -103,20 +106,21 @@ def _mode_of(module: nn.Module | None) -> FakeTensorMode | None:
     return next((parameter.fake_mode for parameter in parameters if isinstance(parameter, FakeTensor)), None)
 
 
-def _recorded(call: Call, fakes: FakeTensorMode | None, *, seed: int | None, keep: bool) -> Tape:
+def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: int | None) -> Tape:
     trail = ModuleTrail(call.module)
     recorder = Recorder(trail, fakes)
     with ExitStack() as stack:
         stack.enter_context(process_kept(seed))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
-        if keep:
-            stack.enter_context(model_kept(call.module))
-        elif call.module is not None:
-            call.module.zero_grad(set_to_none=True)
+        stack.enter_context(model_kept(call.module))
         stack.enter_context(compiled_nothing())
         stack.enter_context(replaced(COMPLAINTS, "disabled", True))
-        torch.backends.mha.set_fastpath_enabled(False)
+        if fused and call.module is not None:
+            stack.enter_context(encoders_shown("cpu"))
+            without_nested_tensors(call.module)
+        else:
+            torch.backends.mha.set_fastpath_enabled(False)
         if call.module is not None:
             _tell_of_state(call.module, recorder, fakes)
         convert = _conversion(call, recorder, fakes)
@@ -133,6 +137,7 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, seed: int | None, kee
         layers=layers_of(call.module, trail),
         recorded=REAL if fakes is None else FAKE,
         value_reads=recorder.value_reads,
+        failures=recorder.failures,
         hides_encoders=_hides_encoders(call.module),
     )
 
@@ -147,7 +152,7 @@ def _tell_of_state(module: nn.Module, recorder: Recorder, fakes: FakeTensorMode 
 
 
 def _conversion(call: Call, recorder: Recorder, fakes: FakeTensorMode | None) -> Callable[[Tensor], Tensor]:
-    """How a tensor of the input becomes what the model is called with: without data, or a copy that may be written to."""
+    """How a tensor of the input becomes what the model is called with: without data, or a copy."""
 
     def convert(tensor: Tensor) -> Tensor:
         floats = tensor.is_floating_point() or tensor.is_complex()
@@ -175,7 +180,7 @@ def _hides_encoders(module: nn.Module | None) -> bool:
 
 
 def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFacts]:
-    """Every module by its path, as they are written; one that two hold stands under each path by which it was called."""
+    """Every module by its path, as written; one that two hold stands under each path by which it was called."""
     if module is None:
         return {"": LayerFacts("function", 0, norm=False, output_shape=None, called=True)}
     passed = {path.rsplit(".", cut)[0] for path in trail.called for cut in range(path.count(".") + 1)}
@@ -199,8 +204,8 @@ def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFa
             output_shape=trail.shapes.get(path),
             called=path in trail.called,
         )
-        children = [(f"{path}.{name}" if path else name, child) for name, child in part._modules.items() if child is not None]  # noqa: SLF001
-        waiting += reversed(children)
+        held = part._modules.items()  # noqa: SLF001 - `named_children` leaves out the second name
+        waiting += reversed([(f"{path}.{name}" if path else name, child) for name, child in held if child is not None])
     return layers
 
 

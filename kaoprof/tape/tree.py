@@ -1,12 +1,15 @@
-"""Layers as a tree whose leaves sum to the whole: what a module computes between the modules inside it is a leaf, too."""
+"""Layers as a tree whose leaves sum to the whole: what a module itself computes between those inside is a leaf, too."""
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.records.profile import OWN
-from kaoprof.tape.layers import LayerCount
+
+if TYPE_CHECKING:
+    from kaoprof.tape.layers import LayerCount
 
 OWN_WORK = "own operations"
 
@@ -25,6 +28,8 @@ class CountedLayer(msgspec.Struct, frozen=True, kw_only=True):
         macs: contractions only.
         elementwise: every other FLOP.
         uncounted: each operation without a rule, with its calls.
+        macs_fvcore: fvcore's count of the same.
+        peak_bytes: the most that is alive while it runs, above what was there before the model ran.
     """
 
     layer: str
@@ -37,6 +42,8 @@ class CountedLayer(msgspec.Struct, frozen=True, kw_only=True):
     macs: int
     elementwise: int
     uncounted: dict[str, int]
+    macs_fvcore: int | None = None
+    peak_bytes: int | None = None
 
     @property
     def flops_all(self) -> int:
@@ -51,7 +58,7 @@ class _Sum:
         self.macs = self.elementwise = self.params = self.params_norm = 0
         self.uncounted: dict[str, int] = {}
 
-    def add_count(self, count: LayerCount) -> None:
+    def add_count(self, count: "LayerCount") -> None:
         """Adds what one module executes itself."""
         self.macs += count.macs
         self.elementwise += count.elementwise
@@ -76,7 +83,7 @@ class _Sum:
         return not (self.macs or self.elementwise or self.params or self.params_norm or self.uncounted)
 
 
-def layer_tree(counts: Mapping[str, LayerCount], names: Collection[str] | None = None) -> tuple[CountedLayer, ...]:
+def layer_tree(counts: Mapping[str, "LayerCount"], names: Collection[str] | None = None) -> tuple[CountedLayer, ...]:
     """The layers in the order in which they are written, the whole first.
 
     Args:
@@ -107,9 +114,7 @@ def layer_tree(counts: Mapping[str, LayerCount], names: Collection[str] | None =
     return tuple(rows)
 
 
-def _row(
-    name: str, kind: str, depth: int, count: LayerCount | None, total: _Sum, *, leaf: bool
-) -> CountedLayer:
+def _row(name: str, kind: str, depth: int, count: "LayerCount | None", total: _Sum, *, leaf: bool) -> CountedLayer:
     return CountedLayer(
         layer=name,
         type=kind,
@@ -124,11 +129,11 @@ def _row(
     )
 
 
-def _type_of(name: str, counts: Mapping[str, LayerCount]) -> str:
+def _type_of(name: str, counts: Mapping[str, "LayerCount"]) -> str:
     return counts[name].type if name in counts else "layers"
 
 
-def _worth_showing(counts: Mapping[str, LayerCount]) -> list[str]:
+def _worth_showing(counts: Mapping[str, "LayerCount"]) -> list[str]:
     """All modules that ran or hold weights, and those around them."""
     worth = {""}
     for path, count in counts.items():
