@@ -4,7 +4,7 @@ Only parameters and large buffers are replaced, as they are registered; whatever
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 import psutil
@@ -19,12 +19,22 @@ from kaoprof.workload.conversions import conversions_without_data
 from kaoprof.workload.patching import replaced
 
 LARGE_BUFFER = 2**16  # elements, above which a buffer's values are not worth their memory
+PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+DRAWS = ("uniform_", "normal_", "fill_", "zero_", "erfinv_", "clamp_", "exponential_", "bernoulli_", "random_")
 MOST_OF_MEMORY = 0.5  # of what is free may be taken by a model that is really built
 
 
 def fake_mode() -> FakeTensorMode:
     """A mode of tensors without data, which real ones may join."""
     return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+def empty_like(tensor: Tensor, fakes: FakeTensorMode) -> Tensor:
+    """A tensor without data that lies in memory as this one does, in a storage of its own; quicker than torch's own."""
+    if type(tensor) not in PLAIN or tensor.layout is not torch.strided or tensor.is_quantized:
+        return fakes.from_tensor(tensor.detach())
+    empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+    return FakeTensor(fakes, empty, tensor.device)
 
 
 @contextmanager
@@ -43,13 +53,18 @@ def without_data(fakes: FakeTensorMode) -> Iterator[None]:
         if isinstance(tensor, Tensor) and not isinstance(tensor, FakeTensor) and _is_large(tensor):
             module._buffers[name] = fakes.from_tensor(tensor)  # noqa: SLF001
 
-    with (
-        replaced(nn.Module, "register_parameter", parameter_registered),
-        replaced(nn.Module, "register_buffer", buffer_registered),
-        replaced(FakeTensor, "__deepcopy__", _copied),
-        conversions_without_data(),
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(replaced(nn.Module, "register_parameter", parameter_registered))
+        stack.enter_context(replaced(nn.Module, "register_buffer", buffer_registered))
+        stack.enter_context(replaced(FakeTensor, "__deepcopy__", _copied))
+        stack.enter_context(conversions_without_data())
+        for draw in DRAWS:  # most of the time of a constructor, for nothing
+            stack.enter_context(replaced(FakeTensor, draw, _as_it_is))
         yield
+
+
+def _as_it_is(tensor: Tensor, *_: object, **__: object) -> Tensor:
+    return tensor
 
 
 def _is_large(tensor: Tensor) -> bool:
@@ -60,7 +75,7 @@ def _emptied(param: nn.Parameter, fakes: FakeTensorMode, known: Any) -> nn.Param
     """The parameter without its data, with whatever marks somebody put on it; always the same for the same one."""
     if param in known:
         return cast("nn.Parameter", known[param])
-    fake = fakes.from_tensor(param.detach()).requires_grad_(param.requires_grad)
+    fake = empty_like(param, fakes).requires_grad_(param.requires_grad)
     fake._is_param = True  # noqa: SLF001 - what torch looks for
     for name, mark in vars(param).items():
         setattr(fake, name, mark)

@@ -1,5 +1,6 @@
 """Leaves no trace: a model, its gradients and the process are afterwards as they were before they were recorded."""
 
+import gc
 import random
 import sys
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kaoprof.workload.patching import replaced
 
@@ -24,7 +25,9 @@ def process_kept(seed: int | None) -> Iterator[None]:
         torch.backends.mha.get_fastpath_enabled(),
     )  # fmt: skip
     generator, python, arrays, grad, dtype, frames, fast = states
+    collecting = gc.isenabled()
     try:
+        gc.disable()  # a collection in the middle would let tensors die sooner than in a run
         sys.setrecursionlimit(DEEPER * frames)
         if seed is not None:
             seeded(seed)
@@ -38,6 +41,8 @@ def process_kept(seed: int | None) -> Iterator[None]:
         torch.set_default_dtype(dtype)
         sys.setrecursionlimit(frames)
         torch.backends.mha.set_fastpath_enabled(fast)
+        if collecting:
+            gc.enable()
 
 
 def seeded(seed: int) -> None:
@@ -50,8 +55,13 @@ def seeded(seed: int) -> None:
 
 
 @contextmanager
-def model_kept(model: nn.Module | None) -> Iterator[None]:
-    """While active, the model may be run; then its attributes, buffers, gradients and modes are as before."""
+def model_kept(model: nn.Module | None, *, written: bool) -> Iterator[None]:
+    """While active, the model may be run; then its attributes, buffers, gradients and modes are as before.
+
+    Args:
+        model: it may be none.
+        written: whether buffers are really written to, so that they must be copied.
+    """
     if model is None:
         yield
         return
@@ -60,6 +70,7 @@ def model_kept(model: nn.Module | None) -> Iterator[None]:
     gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
     for parameter, _ in gradients:
         parameter.grad = None
+    _replace_buffers(modules, written=written)
     try:
         yield
     finally:
@@ -67,6 +78,18 @@ def model_kept(model: nn.Module | None) -> Iterator[None]:
             _restore(module, kind, before)
         for parameter, gradient in gradients:
             parameter.grad = gradient
+
+
+def _replace_buffers(modules: list[nn.Module], *, written: bool) -> None:
+    """Puts other tensors in the place of buffers, so that these stay unwritten: copies, or views of them."""
+    known: dict[int, Tensor] = {}
+    for module in modules:
+        buffers: dict[str, Any] = module._buffers  # noqa: SLF001 - nothing else replaces them
+        for name, buffer in buffers.items():
+            if type(buffer) in (Tensor, nn.Buffer):
+                if id(buffer) not in known:
+                    known[id(buffer)] = buffer.detach().clone() if written else buffer.data
+                buffers[name] = known[id(buffer)]
 
 
 def _snapshot(module: nn.Module) -> tuple[type, dict[str, Any]]:
@@ -84,8 +107,17 @@ def _restore(module: nn.Module, kind: type, before: dict[str, Any]) -> None:
         del held[name]
     for name, (value, content) in before.items():
         held[name] = value
-        if content is not None and value != content:
+        if content is not None and not _holds_the_same(value, content):
             _refill(value, content)
+
+
+def _holds_the_same(value: Any, content: Any) -> bool:
+    """Whether a list, mapping or set holds the very objects that it held."""
+    if isinstance(value, dict):
+        return list(value) == list(content) and all(value[key] is content[key] for key in content)
+    if isinstance(value, list):
+        return len(value) == len(content) and all(now is before for now, before in zip(value, content, strict=True))
+    return {id(part) for part in value} == {id(part) for part in content}
 
 
 def _refill(value: Any, content: Any) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -113,7 +113,7 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: in
         stack.enter_context(process_kept(seed))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
-        stack.enter_context(model_kept(call.module))
+        stack.enter_context(model_kept(call.module, written=fakes is None))
         stack.enter_context(compiled_nothing())
         stack.enter_context(replaced(COMPLAINTS, "disabled", True))
         if fused and call.module is not None:
@@ -183,7 +183,7 @@ def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFa
     """Every module by its path, as written; one that two hold stands under each path by which it was called."""
     if module is None:
         return {"": LayerFacts("function", 0, norm=False, output_shape=None, called=True)}
-    passed = {path.rsplit(".", cut)[0] for path in trail.called for cut in range(path.count(".") + 1)}
+    passed = _with_holders(trail.called)
     layers: dict[str, LayerFacts] = {}
     seen_modules: set[int] = set()
     seen_params: set[int] = set()
@@ -207,6 +207,16 @@ def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFa
         held = part._modules.items()  # noqa: SLF001 - `named_children` leaves out the second name
         waiting += reversed([(f"{path}.{name}" if path else name, child) for name, child in held if child is not None])
     return layers
+
+
+def _with_holders(paths: Iterable[str]) -> set[str]:
+    """The paths, and those of whatever is around them."""
+    passed: set[str] = set()
+    for path in paths:
+        while path and path not in passed:
+            passed.add(path)
+            path = path.rpartition(".")[0]  # noqa: PLW2901 - upwards to the whole
+    return passed
 
 
 def _type_name(module: nn.Module) -> str:
