@@ -114,7 +114,7 @@ FLOPS: dict[str, Rule] = {
     **dict.fromkeys(
         names(
             "hardtanh_backward hardswish_backward hardsigmoid_backward softplus_backward elu_backward "
-            "leaky_relu_backward log_sigmoid_forward log_sigmoid_backward _adaptive_avg_pool2d_backward "
+            "floor_divide leaky_relu_backward log_sigmoid_forward log_sigmoid_backward _adaptive_avg_pool2d_backward "
             "_adaptive_avg_pool3d_backward masked_fill masked_fill_ cumprod native_dropout_backward "
             "nll_loss_backward nll_loss2d_backward masked_scatter_backward"
         ),

@@ -108,7 +108,7 @@ def counts_of_call(call: Call) -> Counts:
     tape = record(call)
     layers = layer_tree(count_layers(tape))
     whole = layers[0]
-    peak, unmodelled, unknown = _peak(tape)
+    peak, unmodelled, unknown = _peak(call, tape)
     return Counts(
         macs=whole.macs,
         flops=whole.flops_all,
@@ -124,10 +124,11 @@ def counts_of_call(call: Call) -> Counts:
     )
 
 
-def _peak(tape: Tape) -> tuple[int | None, tuple[str, ...], str | None]:
+def _peak(call: Call, tape: Tape) -> tuple[int | None, tuple[str, ...], str | None]:
     """The peak, what is not modelled in it, and why it is not known."""
     try:
-        peak = predict_peak(tape, device="cpu", threads=torch.get_num_threads())
+        fused = tape.hides_encoders and not call.train  # then the kernels for evaluation hold other buffers
+        peak = predict_peak(record(call, fused=True) if fused else tape, device="cpu", threads=torch.get_num_threads())
     except Exception as error:  # noqa: BLE001 - a model of a kernel that fails must not take the counts with it
         return None, (), f"{type(error).__name__}: {first_line(error)}"
     return peak.peak_bytes, peak.unmodelled, None

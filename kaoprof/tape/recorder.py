@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kaoprof.counting.rules import MACS, has_rule, name_of, registered_with_torch
+from kaoprof.tape.building import empty_like
 from kaoprof.tape.entries import (
     BACKWARD,
     FORWARD,
@@ -30,6 +31,7 @@ from kaoprof.tape.entries import (
     Recorded,
     records_in,
 )
+from kaoprof.tape.known_results import KnownResults
 from kaoprof.tape.modules import NO_NODE, ModuleTrail
 
 aten = torch.ops.aten
@@ -46,11 +48,12 @@ OF_SEQUENCES = frozenset(
     name for name in MACS if name.startswith(("torch_attn::", "aten::_flash_attention", "aten::_efficient_attention"))
 )
 FLEXIBLE = "higher_order::flex_attention"
+DEVICE = torch.ops.prim.device.default
 TRAITS = frozenset({
     aten.sym_size.default, aten.size.default, aten.sym_stride.default, aten.stride.default, aten.sym_numel.default,
     aten.numel.default, aten.dim.default, aten.sym_storage_offset.default, aten.storage_offset.default,
     aten.is_contiguous.default, aten.is_contiguous.memory_format, aten.is_strides_like_format.default,
-    aten.is_non_overlapping_and_dense.default, torch.ops.prim.layout.default, torch.ops.prim.device.default,
+    aten.is_non_overlapping_and_dense.default, torch.ops.prim.layout.default, DEVICE,
 })  # fmt: skip  # what tensors are asked in passing; subclasses answer for themselves
 
 
@@ -77,6 +80,7 @@ class Recorder(TorchDispatchMode):
         self._without_data: set[int] = set()  # numbers of real storages whose values are not to be trusted, or touched
         self._own: set[int] = set()  # numbers of storages that were made while recording
         self._derived: set[int] = set()  # numbers of real storages whose values follow from the input
+        self._known_results = None if fakes is None else KnownResults(fakes)
         self._twins: dict[int, tuple[Tensor, Tensor]] = {}
         trail.on_enter = lambda path: self.events.append(Entered(path))
         trail.on_leave = lambda path: self.events.append(Left(path))
@@ -90,6 +94,8 @@ class Recorder(TorchDispatchMode):
             self._derived.add(number)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is DEVICE and type(args[0]) is FakeTensor:
+            return args[0].fake_device
         if func in TRAITS or any(_answers_for_itself(kind) for kind in types):
             return NotImplemented
         kwargs = kwargs or {}
@@ -101,7 +107,7 @@ class Recorder(TorchDispatchMode):
         records = list(records_in([*noted_args, *noted_kwargs.values()]))
         fake = self.fakes is not None and self._needs_no_data(func, types, args, records)
         try:
-            out = self._run_without_data(func, types, args, kwargs) if fake else func(*args, **kwargs)
+            out = self._run_without_data(func, types, args, kwargs, noted_args) if fake else func(*args, **kwargs)
         except Exception:
             self.failures += 1
             raise
@@ -193,8 +199,9 @@ class Recorder(TorchDispatchMode):
             return True  # what was there before is not touched
         return _elements_at_most(func, args, records) > LARGEST_REAL
 
-    def _run_without_data(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    def _run_without_data(self, func: Any, types: Any, args: Any, kwargs: Any, noted: list[Any]) -> Any:
         assert self.fakes is not None  # noqa: S101 - for the reader
+        assert self._known_results is not None  # noqa: S101 - likewise
         written = [args[position] for position in _written(func) if position < len(args)]
         for tensor in written:
             if isinstance(tensor, Tensor) and not isinstance(tensor, FakeTensor):
@@ -205,7 +212,7 @@ class Recorder(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             with self.fakes:
                 return func(*args, **kwargs)
-        return self.fakes.dispatch(func, types, args, kwargs)
+        return self._known_results.run(func, types, args, kwargs, noted)
 
     def _twinned(self, value: Any) -> Any:
         """The value, with tensors without data in the place of real ones, for each always the same."""
@@ -220,9 +227,9 @@ class Recorder(TorchDispatchMode):
         known = self._twins.get(id(tensor))
         if known is not None and known[0] is tensor:
             return known[1]
-        twin = self.fakes.from_tensor(tensor)
+        number = self._number(tensor, made=False)
+        twin = empty_like(tensor, self.fakes) if number not in self._own else self.fakes.from_tensor(tensor)
         if tensor.layout is torch.strided:
-            number = self._number(tensor, made=False)
             storage = twin.untyped_storage()
             if storage._cdata not in self._numbers:  # noqa: SLF001 - as above
                 self._watch(storage, storage._cdata, number)  # noqa: SLF001
