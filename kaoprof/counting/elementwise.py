@@ -74,7 +74,7 @@ def layer_norm_flops(x: Shaped, _: object, weight: object, bias: object, *__: ob
 
 
 def group_norm_flops(x: Shaped, weight: object, bias: object, *_: object, **__: object) -> Size:
-    """As for a layer norm, whose arguments come in another order."""
+    """Statistics and normalisation of `x`, as for a layer norm, whose arguments come in another order."""
     return layer_norm_flops(x, None, weight, bias)
 
 

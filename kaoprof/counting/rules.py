@@ -176,12 +176,12 @@ FLOPS: dict[str, Rule] = {
     ),
     **dict.fromkeys(
         names(
-            "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional batch_norm"
-            " _batch_norm_with_update"
+            "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional "
+            "_native_batch_norm_legit_no_training _batch_norm_no_update"
         ),
         elementwise.batch_norm_flops,
     ),
-    **dict.fromkeys(names("_native_batch_norm_legit_no_training _batch_norm_no_update"), elementwise.batch_norm_flops),
+    "aten::_batch_norm_with_update": elementwise.group_norm_flops,
     "aten::native_layer_norm": elementwise.layer_norm_flops,
     "aten::native_group_norm": elementwise.group_norm_flops,
     "aten::_fused_rms_norm": elementwise.rms_norm_flops,

@@ -161,11 +161,6 @@ def count_models(
     record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
 ) -> ProfileRecord:
     """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
-    import torch
-
-    from kaoprof.profiling.taking import take_census
-
-    threads = options.threads_wanted or torch.get_num_threads()
     models: list[ModelProfile] = []
     failures: list[Exception] = []
     for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
@@ -175,8 +170,7 @@ def count_models(
             if one.inside:
                 census = census_in_child(workload, device, options)
             else:
-                with torch.random.fork_rng(devices=[]):  # building draws weights: the caller's random numbers stay
-                    census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
+                census = census_here(workload, names, device, options)
             models.append(counted_model(one, census, workload))
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
             failures.append(error)
@@ -185,6 +179,17 @@ def count_models(
     if len(failures) == len(models) and isinstance(failures[0], UsageError):
         raise failures[0]  # there is nothing to show, and the request was wrong
     return replace(record, models=tuple(models))
+
+
+def census_here(workload: Workload, names: Sequence[str] | None, device: str, options: Options) -> "ModelCensus":
+    """The census of a network of ours, taken in this process."""
+    import torch
+
+    from kaoprof.profiling.taking import take_census
+
+    threads = options.threads_wanted or torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):  # building draws weights: the caller's random numbers stay
+        return take_census(workload, names, device=device.partition(":")[0], threads=threads)
 
 
 def census_in_child(workload: Workload, device: str, options: Options) -> "ModelCensus":
