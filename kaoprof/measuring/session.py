@@ -18,8 +18,9 @@ from kaoprof.measuring.device_ceilings import Store, learn_ceilings
 from kaoprof.measuring.messages import Asks, Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
 from kaoprof.measuring.observations import observe
 from kaoprof.measuring.other_load import Neighbours
-from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject, refusal_of, unreached
+from kaoprof.measuring.plan import Measurement, Progress, Subject, refusal_of, unreached
 from kaoprof.records.measured import Ceilings, Conditions, Observed
+from kaoprof.records.options import Options
 
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
@@ -33,9 +34,12 @@ FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and f
 
 @dataclass
 class Session:
-    """Measures cells over one connection. Its measurements are complete at any moment: what is not measured says so."""
+    """Measures cells over one connection. Its measurements are complete at any moment: what is not measured says so.
 
-    plan: Plan
+    `plan` are the options of the run, with its device, threads and caches resolved.
+    """
+
+    plan: Options
     open_child: Callable[[], Asks]
     notify: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
