@@ -118,7 +118,7 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
     check_wishes(device, "fp32", options)
     session = open_session(device, options, unheard, refresh=refresh)
     try:
-        free_bytes = session.connection.ask_device(ReadFree()).count
+        free_bytes = int(session.connection.ask_device(ReadFree()).value)
         throughput_flops = session.learn_throughput("fp32")
     finally:
         session.close()

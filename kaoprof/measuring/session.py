@@ -85,7 +85,7 @@ class Session:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
         if self.plan.force_run or self.throughput_flops is None:
             return False
-        free_bytes = self.connection.free_bytes = self.connection.ask_device(ReadFree()).count
+        free_bytes = self.connection.free_bytes = int(self.connection.ask_device(ReadFree()).value)
         why = refusal_of(subject, self.plan, free_bytes=free_bytes, throughput_flops=self.throughput_flops)
         if why:
             self.measurements[subject.key] = Measurement(observed=Observed(status="skipped", detail=why))
@@ -95,7 +95,7 @@ class Session:
         """FLOP/s of a large product in `dtype`; where there is a store, with all the other ceilings."""
         connection = self.connection
         if self.store is None:
-            return float(connection.ask_device(TimeProduct(dtype=dtype)).flops_per_s)
+            return float(connection.ask_device(TimeProduct(dtype=dtype)).value)
         connection.start()
         environment = connection.environment
         known = self.ceilings or (self.store.known(environment) if environment else None)
