@@ -49,14 +49,13 @@ def compare(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import compare_rendering
     from kaoprof.comparing.cases import parse_cores, parse_names, parse_sizes
     from kaoprof.comparing.run import compare as profile
     from kaoprof.records.options import Options
     from kaoprof.units import parse_seconds
 
     check_format(format_)
-    check_targets(output or [], force=force)
+    check_targets(output or [], force=force, kind="compare")
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
@@ -69,4 +68,4 @@ def compare(
             **sizes, heads=heads, operators=parse_names(operators), projection=projection, scale=scale, dtype=dtype,
             mode=mode, options=options, progress=progress,
         )  # fmt: skip
-    return finish(record, compare_rendering(), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)

@@ -49,7 +49,6 @@ def profile(
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import profile_rendering
     from kaoprof.comparing.cases import parse_cores, parse_sizes
     from kaoprof.errors import UsageError
     from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
@@ -59,7 +58,7 @@ def profile(
     from kaoprof.units import parse_seconds
 
     check_format(format_)
-    check_targets(output or [], force=force)
+    check_targets(output or [], force=force, kind="profile")
     options = Options(
         device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
         timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
@@ -79,4 +78,4 @@ def profile(
     targets = [code_document(spec, shapes, *made_with) if ":" in spec else spec for spec in specs]
     with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
-    return finish(record, profile_rendering(depth), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict, depth=depth)

@@ -46,14 +46,12 @@ def reproduce(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import reproduce_rendering
     from kaoprof.records.options import Options
-    from kaoprof.reporting.kinds import REPRODUCE_FORMATS
     from kaoprof.reproducing import reproduce as reproduced
     from kaoprof.units import parse_seconds
 
-    check_format(format_, REPRODUCE_FORMATS)
-    check_targets(output or [], force=force, formats=REPRODUCE_FORMATS)
+    check_format(format_)
+    check_targets(output or [], force=force, kind="reproduction")
     if run is not None:
         refuse_measuring(context)
     options = Options(
@@ -62,4 +60,4 @@ def reproduce(
     )  # fmt: skip
     with shown_progress() as progress:
         record = reproduced(run=run, options=options, progress=progress)
-    return finish(record, reproduce_rendering(), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)

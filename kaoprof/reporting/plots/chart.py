@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from kaoprof.errors import UsageError
 from kaoprof.findings.operators import peak_bytes
 from kaoprof.records.compare import Row
-from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
+from kaoprof.reporting.tables.grid import Block, Grid, GridReport, Placed, size_of
 
 WHOLE_EXPONENT = 0.02  # how far from a whole number a closed form's growth may be, to be a slope worth a guide line
 ROOFLINE = "roofline"  # a plot of its own, which runs along no size
@@ -142,6 +143,27 @@ def known_quantities(grid: Grid) -> list[str]:
     return [name for name, there in found.items() if there]
 
 
+def refuse_nothing(report: GridReport) -> None:
+    """Refuses a plot of nothing.
+
+    Raises:
+        UsageError: no run holds a row, or none has what was asked for.
+    """
+    if report.quantities == (ROOFLINE,):
+        from kaoprof.reporting.plots.roofline import can_draw
+
+        if not any(map(can_draw, report.grid.blocks)):
+            hint = "kaoprof compare measures ceilings and traffic, unless --analytic"
+            raise UsageError("these runs tell nothing of their device's ceilings", where="--plot", hint=hint)
+        return
+    there = known_quantities(report.grid)
+    if not there:
+        raise UsageError("these runs hold nothing that could be plotted", hint="they have no rows with figures")
+    missing = [name for name in report.quantities or () if name not in there]
+    if missing:
+        raise UsageError(f"these runs hold no {missing[0]}", where="--plot", hint=f"they hold {', '.join(there)}")
+
+
 def held_by(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None) -> list[str]:
     """Which of the quantities asked for, or by default of all, some of the blocks hold."""
     part = replace(grid, blocks=tuple(replace(block, rows=tuple(_placed(grid, block))) for block in blocks))
@@ -261,4 +283,4 @@ def _limit(block: Block) -> float | None:
     skipped = any(row.standing.row.status in {"skipped", "oom"} for row in block.rows)
     if not skipped or protocol is None or protocol.free_bytes is None:
         return None
-    return protocol.free_bytes * protocol.memory_fraction
+    return float(protocol.free_bytes * protocol.memory_fraction)

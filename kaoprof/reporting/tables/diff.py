@@ -1,13 +1,26 @@
-"""What every rendering of a `diff` shares: what comes first, a table for each cell, and what verdicts mean."""
+"""What a `diff` says: what comes first, a table for each cell, and what verdicts mean."""
 
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
-from kaoprof.reporting.document import UNKNOWN, Sheet
+from kaoprof.reporting.document import (
+    BAD,
+    GOOD,
+    PAPER,
+    QUIET,
+    SCREEN,
+    TEXT,
+    UNKNOWN,
+    Heading,
+    Medium,
+    Notes,
+    Page,
+    Table,
+    columns_of,
+    notes_of,
+)
 from kaoprof.units import (
     format_change,
     format_change_interval,
@@ -22,29 +35,26 @@ EQUAL = "="
 APPEARED, DISAPPEARED = "new", "gone"
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison as text: sentences, tables, sentences."""
-
-    summary: str
-    before: tuple[str, ...]
-    sheets: tuple[Sheet, ...]
-    after: tuple[str, ...]
+TONES = {SLOWER: BAD, FASTER: GOOD, UNSURE: QUIET}
 
 
-def page_of(record: DiffRecord) -> Page:
-    """The record as a page: differences around the runs first."""
+def page_of(record: DiffRecord, medium: Medium = TEXT) -> Page:
+    """The record as a page: differences around the runs first; the summary last on a terminal, where it is seen."""
     shown = _shown(record)
     cells: dict[str, list[DiffRow]] = {}
     for row in shown:
         cells.setdefault(row.cell, []).append(row)
     hidden = len(record.rows) - len(shown)
     kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json."
-    return Page(
-        summary=summary_of(record),
-        before=tuple(_before(record)),
-        sheets=tuple(_sheet(cell, rows) for cell, rows in cells.items()),
-        after=(*([kept] if hidden else []), *_after(record)),
-    )
+    tables = tuple(_table(cell, rows) for cell, rows in cells.items())
+    before = Notes(tuple(_before(record)))
+    after = notes_of(*([kept] if hidden else []), *_after(record), tone=QUIET)
+    if medium == PAPER:
+        before = Notes(tuple(f"{text.removesuffix('.')}." for text in _before(record)))
+        return Page(blocks=(Heading(summary_of(record)), before, *tables, *after))
+    if medium == SCREEN:
+        return Page(blocks=(before, *tables, Heading(summary_of(record)), *after))
+    return Page(blocks=(Heading(f"kaoprof diff: {summary_of(record)}"), before, *tables, *after))
 
 
 def summary_of(record: DiffRecord) -> str:
@@ -89,9 +99,11 @@ def _is_news(row: DiffRow) -> bool:
     )
 
 
-def _sheet(cell: str, rows: Sequence[DiffRow]) -> Sheet:
+def _table(cell: str, rows: Sequence[DiffRow]) -> Table:
     details = [f"{row.name}: {_status(row)}{f', {row.detail}' if row.detail else ''}." for row in rows if _status(row)]
-    return Sheet(title=cell, headers=HEADERS, rows=tuple(map(_cells, rows)), notes=tuple(details))
+    return Table(
+        title=cell, columns=columns_of(HEADERS), rows=tuple(map(_cells, rows)), notes=tuple(details), tones=TONES
+    )
 
 
 def _status(row: DiffRow) -> str:

@@ -1,11 +1,28 @@
-"""What every rendering of an explanation shares: rows, folded to what can be read, and sentences."""
+"""What an explanation says: formulas, where the cost comes from, and what the formulas rest on."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import msgspec
-
-from kaoprof.records.explain import PROVEN, Explanation, Formula, Share
+from kaoprof.records.explain import DIFFERENT, PROVEN, Explanation, Formula, Share
+from kaoprof.reporting.document import (
+    BAD,
+    CODE,
+    GOOD,
+    PAPER,
+    QUIET,
+    SCREEN,
+    TEXT,
+    Column,
+    Medium,
+    Notes,
+    Page,
+    Span,
+    Table,
+    Text,
+    notes_of,
+    stacked,
+)
 from kaoprof.reporting.formats.mathematics import pretty
 from kaoprof.units import format_bytes, format_count, format_percent
 
@@ -29,38 +46,64 @@ POWERS = "below it, the power of each size alone"
 NO_FORMULA = "(no formula; predicted at these sizes)"
 
 
-class FormulaRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One quantity as text. `remark` says under which condition the expression is meant, if there is one."""
+def page_of(explanation: Explanation, medium: Medium = TEXT, *, full: bool = False) -> Page:
+    """The explanation as a page; on a terminal everything in full length if `full`."""
+    if medium == PAPER:
+        from kaoprof.reporting.tables.explain_paper import paper_page
 
-    label: str
-    expression: str
-    remark: str
-    order: str
-    powers: str
-    value: str
+        return paper_page(explanation)
+    screen = medium == SCREEN
+    blocks, operations = explanation.blocks, explanation.operations
+    modules = not screen or any(part.module for part in operations)
+    sentences: tuple[Text, ...] = dominating(explanation), *map(_toned, foundations(explanation))
+    legend = legend_of(explanation, powers=screen)
+    return Page(
+        blocks=(
+            _formulas(explanation, full=full, powers=screen),
+            *([_shares("submodule", blocks, full=full, modules=False)] if len(blocks) > 1 else []),
+            *(
+                [_shares("operation", operations, full=full, modules=modules)]
+                if len(operations) >= (1 if screen else 2)
+                else []
+            ),
+            *((Notes(sentences), *notes_of(*legend, tone=QUIET)) if screen else (Notes((*sentences, *legend)),)),
+        )
+    )
 
 
-def formula_rows(explanation: Explanation, *, full: bool) -> list[FormulaRow]:
+def _toned(sentence: str) -> Span:
+    return Span(sentence, {"proof:": GOOD, "NO": BAD, "no": BAD}.get(sentence.split(maxsplit=1)[0], ""))
+
+
+def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
     """The quantities, each with its expression; long ones as they are at the sizes asked for, unless `full`.
 
     A peak without a formula stands there with its value alone.
     """
-    rows = [
-        FormulaRow(
-            label=LABELS[formula.quantity],
-            expression=pretty(formula.text if is_shown_whole(formula, full) else formula.here),
-            remark=remark_of(formula, full),
-            order=formula.order,
-            powers=powers_of(formula),
-            value=value_of(formula),
+    rows: list[tuple[Text, ...]] = [
+        (
+            LABELS[formula.quantity],
+            _expression(formula, full=full),
+            stacked(_code(formula.order), *([Span(powers_of(formula), QUIET)] if powers else [])),
+            value_of(formula),
         )
         for formula in explanation.formulas
     ]
     alone = peak_alone(explanation)
     if alone is not None:
-        peak = LABELS["peak_bytes"]
-        rows.append(FormulaRow(label=peak, expression="", remark=NO_FORMULA, order="", powers="", value=alone))
-    return rows
+        rows.append((LABELS["peak_bytes"], Span(NO_FORMULA, QUIET), "", alone))
+    columns = Column("", words=True), Column("formula", words=True), Column("order", words=True), Column("value")
+    return Table(title=title_of(explanation), columns=columns, rows=tuple(rows))
+
+
+def _expression(formula: Formula, *, full: bool) -> Text:
+    expression = _code(pretty(formula.text if is_shown_whole(formula, full) else formula.here))
+    remark = remark_of(formula, full)
+    return stacked(expression, Span(remark, QUIET)) if remark else expression
+
+
+def _code(text: str) -> Span:
+    return Span(text, kind=CODE)
 
 
 def peak_alone(explanation: Explanation) -> str | None:
@@ -106,40 +149,37 @@ def value_of(formula: Formula) -> str:
     return format_bytes(formula.value) if formula.quantity == "peak_bytes" else format_count(formula.value)
 
 
-class ShareRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of the cost as text."""
-
-    name: str
-    module: str
-    macs: str
-    macs_share: str
-    flops_share: str
-
-
-def share_rows(parts: Sequence[Share], *, full: bool) -> list[ShareRow]:
+def _shares(kind: str, parts: Sequence[Share], *, full: bool, modules: bool) -> Table:
     """The parts that cost most, in the order of execution; the others in a last row, unless `full`."""
+    columns = (
+        Column(kind, words=True, most=30), *([Column("in", words=True, most=24)] if modules else []),
+        Column("MACs", words=True), Column("of MACs"), Column("of FLOPs"),
+    )  # fmt: skip
+    rows = share_rows(parts, full=full)
+    if not modules:
+        rows = [(name, *others) for name, _, *others in rows]
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def share_rows(parts: Sequence[Share], *, full: bool) -> list[tuple[Text, ...]]:
+    """Each part's name, module, MACs, and shares of MACs and FLOPs."""
     ranked = sorted(parts, key=lambda part: (part.macs_share, part.flops_share), reverse=True)
     kept = ranked if full or len(parts) <= MOST_ROWS else ranked[: MOST_ROWS - 1]
-    rows = [share_row(part) for part in parts if part in kept]
+    rows = [_share_row(part) for part in parts if part in kept]
     rest = [part for part in parts if part not in kept]
     if rest:
         macs, flops = sum(part.macs_share for part in rest), sum(part.flops_share for part in rest)
         share = percent(macs) if any(part.macs != "0" for part in rest) else ""
-        rows.append(
-            ShareRow(name=f"{len(rest)} more", module="", macs="", macs_share=share, flops_share=percent(flops))
-        )
+        rows.append((f"{len(rest)} more", "", "", share, percent(flops)))
     return rows
 
 
-def share_row(part: Share) -> ShareRow:
-    """The texts of one part."""
-    return ShareRow(
-        name=title_of_part(part),
-        module=part.module or "itself",
-        macs=pretty(part.macs) if part.macs != "0" else "",
-        macs_share=percent(part.macs_share) if part.macs != "0" else "",
-        flops_share=percent(part.flops_share),
-    )
+def _share_row(part: Share) -> tuple[Text, ...]:
+    has_macs = part.macs != "0"
+    return (
+        title_of_part(part), Span(part.module or "itself", QUIET), _code(pretty(part.macs)) if has_macs else "",
+        percent(part.macs_share) if has_macs else "", percent(part.flops_share),
+    )  # fmt: skip
 
 
 def title_of_part(part: Share) -> str:
@@ -167,8 +207,8 @@ def title_of(explanation: Explanation) -> str:
 
 def call_of(explanation: Explanation) -> str:
     """`package.module:Class(c, heads=4)`; an operator and a spec are only named."""
-    told = explanation.arguments if explanation.inputs else ()
-    return f"{explanation.name}({', '.join(told)})" if told else explanation.name
+    arguments = explanation.arguments if explanation.inputs else ()
+    return f"{explanation.name}({', '.join(arguments)})" if arguments else explanation.name
 
 
 def inputs_of(explanation: Explanation) -> str:
@@ -300,3 +340,13 @@ def warnings_of(explanation: Explanation) -> list[str]:
 def _warning_lines(explanation: Explanation) -> Iterable[str]:
     yield from (line for line in proof_lines(explanation) if line.startswith("NO PROOF"))
     yield from incomplete_lines(explanation)
+
+
+def sound(explanation: Explanation) -> bool:
+    """Whether no closed form differs from what was derived."""
+    return explanation.proof_status != DIFFERENT
+
+
+def document_of(explanation: Explanation) -> dict[str, Any]:
+    """What its JSON holds: everything, and the proof's status."""
+    return explanation.as_json()
