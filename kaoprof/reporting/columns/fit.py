@@ -8,6 +8,7 @@ import msgspec
 from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.reporting.formats.csv import columns_by_name
 
+AMOUNTS = ("amount", "needed", "next_needed")
 CONDITIONS = (
     "axis", "b", "t", "h", "w", "n", "c", "heads", "projection", "scale", "dtype", "mode", "device", "threads",
 )  # fmt: skip
@@ -24,7 +25,11 @@ CROSS_COLUMNS = columns_by_name((
 def fit_lines(record: FitRecord) -> Iterator[Mapping[str, Any]]:
     """A line for each operator."""
     stays = _stays(record) | {"budget": record.budget, "amount": record.amount}
-    return (stays | msgspec.to_builtins(row) for row in record.rows)
+    for row in record.rows:
+        line = stays | msgspec.to_builtins(row)
+        if record.budget != "time":  # bytes and MACs are whole, which JSON forgets
+            line |= {name: int(line[name]) for name in AMOUNTS if line[name] is not None}
+        yield line
 
 
 def cross_lines(record: CrossRecord) -> Iterator[Mapping[str, Any]]:
