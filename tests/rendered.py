@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from kaoprof.reporting import kinds
+from kaoprof.reporting.document import Heading, Table, words_of
 from kaoprof.reporting.formats.console import to_console
 from kaoprof.reporting.tables.grid import GridReport, NamedRun, grid_of
 
@@ -41,3 +42,14 @@ def reported(*records, quantities=None, name=None):
     named = runs(*records) if name is None else (NamedRun(name=name, record=records[0]),)
     grid = GridReport(grid=grid_of(named), quantities=quantities) if kinds.KINDS[records[0].kind].is_grid else None
     return kinds.Report(runs=named, grid=grid)
+
+
+def sentences(page):
+    """Everything that stands outside of tables' rows, in one text."""
+    texts = []
+    for block in page.blocks:
+        if isinstance(block, Heading):
+            texts.append(block.text)
+        else:
+            texts += block.notes if isinstance(block, Table) else block.texts
+    return " ".join(map(words_of, texts))

@@ -7,7 +7,7 @@ from typing import Any
 from kaoprof.cli.output import print_report, rescue, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun, OutputError
-from kaoprof.reporting.kinds import load, report_of, warnings_of
+from kaoprof.reporting.kinds import has_failed, is_sound, next_step_of, report_of, warnings_of
 
 FAILED = 1
 
@@ -25,7 +25,6 @@ def finish(
         InterruptedRun: it was interrupted; the rest was done.
     """
     report = report_of(record, **how)
-    kind = report.kind
     done, failure = write_all(report, paths)
     kept = rescue(record) if isinstance(failure, OutputError) else ""
     print_report(report, format_name)
@@ -39,6 +38,5 @@ def finish(
         saved = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
         raise InterruptedRun(f"interrupted: what was measured until then is {saved}")
     if format_name == "table" and not paths:
-        say(f"next: {next_step or load(kind.next_step)(record)}")
-    failed = bool(kind.failed) and load(kind.failed)(record)
-    return FAILED if failed or (strict and not load(kind.sound)(record)) else 0
+        say(f"next: {next_step or next_step_of(record)}")
+    return FAILED if has_failed(record) or (strict and not is_sound(record)) else 0

@@ -169,17 +169,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         """Its tables."""
         return tuple(block for block in self.blocks if isinstance(block, Table))
 
-    @property
-    def sentences(self) -> str:
-        """Everything that stands outside of tables' rows, in one text."""
-        texts: list[Text] = []
-        for block in self.blocks:
-            if isinstance(block, Heading):
-                texts.append(block.text)
-            else:
-                texts += block.notes if isinstance(block, Table) else block.texts
-        return " ".join(map(words_of, texts))
-
 
 def columns_of(headers: Sequence[str], words: int = 1) -> tuple[Column, ...]:
     """Columns by their headers; the first hold words, the others figures."""

@@ -24,9 +24,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         columns: of its CSV, each a function of a view.
         views: the record -> what a line of its CSV is read off.
         warnings: what a careful reader must know.
-        sound: whether nothing failed and no count disagrees.
-        next_step: what a user is likely to want next.
-        failed: whether nothing at all came of it, which no exit code of 0 should hide.
+        next_step: what a user is likely to want next, as words or by its place.
+        sound: whether nothing failed and no count disagrees; of what cannot fail there is none.
+        members: what has a status: where all are errors, no exit code of 0 should hide it.
         document: the record -> what its JSON holds, if that is more.
         html: a report -> a page of its own kind.
         figures: a report -> matplotlib's figures.
@@ -38,9 +38,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     columns: str
     views: str
     warnings: str
-    sound: str
     next_step: str
-    failed: str = ""
+    sound: str = ""
+    members: str = ""
     document: str = ""
     html: str = ""
     figures: str = ""
@@ -52,7 +52,7 @@ OPERATORS: dict[str, Any] = {
     "columns": "reporting.columns.compare:COLUMNS",
     "views": "reporting.columns.compare:views",
     "sound": "findings.operators:sound",
-    "failed": "reporting.next_steps:no_row",
+    "members": "rows",
     "html": "reporting.pages.grid:to_html",
     "figures": "reporting.plots.files:grid_figures",
     "is_grid": True,
@@ -74,7 +74,7 @@ KINDS = {
     "sweep": Kind(
         page="reporting.tables.sweep:page_of",
         warnings="findings.operators:sweep_warnings",
-        next_step="reporting.next_steps:after_sweep",
+        next_step="kaoprof report JOURNAL --to sweep.html",
         **OPERATORS,
     ),
     "profile": Kind(
@@ -84,7 +84,7 @@ KINDS = {
         warnings="findings.models:profile_warnings",
         sound="findings.models:sound_profile",
         next_step="reporting.next_steps:after_profile",
-        failed="reporting.next_steps:no_model",
+        members="models",
         html="reporting.pages.profile:to_html",
         figures="reporting.plots.files:layer_figures",
         stands_alone=False,
@@ -96,8 +96,7 @@ KINDS = {
         columns="reporting.columns.diff:COLUMNS",
         views="reporting.columns.diff:lines_of",
         warnings="reporting.tables.diff:warnings_of",
-        sound="reporting.next_steps:always",
-        next_step="reporting.next_steps:after_diff",
+        next_step="the same with --format md, for a pull request, or with --fail-above 5%, for CI",
     ),
     "reproduction": Kind(
         page="reporting.tables.reproduce:page_of",
@@ -230,6 +229,24 @@ def warnings_of(report: Report) -> list[str]:
         return list(load(GRID_WARNINGS)(report.runs))
     find = load(report.kind.warnings)
     return [warning for run in report.runs for warning in find(run.record)]
+
+
+def next_step_of(record: Any) -> str:
+    """What a user is likely to want next."""
+    step = KINDS[record.kind].next_step
+    return str(load(step)(record)) if step.startswith("reporting.") else step
+
+
+def is_sound(record: Any) -> bool:
+    """Whether nothing failed and no count disagrees."""
+    sound = KINDS[record.kind].sound
+    return not sound or bool(load(sound)(record))
+
+
+def has_failed(record: Any) -> bool:
+    """Whether nothing at all came of it."""
+    members = KINDS[record.kind].members
+    return bool(members) and all(member.status == "error" for member in getattr(record, members))
 
 
 def formats_of(kind: str) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""What a user is likely to want after a command, and whether anything came of it."""
+"""What a user is likely to want after a command, where that depends on what came of it."""
 
 from typing import Any
 
 from kaoprof.records.compare import Record
-from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
 from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.records.profile import ProfileRecord
@@ -20,11 +19,6 @@ def after_compare(record: Record) -> str:
     if record.rows[0].case.mode == "forward":
         return "the same with --mode train, or with -o run.json -o table.tex"
     return "the same with -o run.json -o table.tex"
-
-
-def after_sweep(_record: Record) -> str:
-    """A page of the journal."""
-    return "kaoprof report JOURNAL --to sweep.html"
 
 
 def after_profile(record: ProfileRecord) -> str:
@@ -60,26 +54,6 @@ def after_fit(record: FitRecord | CrossRecord) -> str:
     return f"kaoprof compare {' '.join(words)}    (measures the largest)"
 
 
-def after_diff(_record: DiffRecord) -> str:
-    """Other readers."""
-    return "the same with --format md, for a pull request, or with --fail-above 5%, for CI"
-
-
 def after_reproduce(record: ReproductionRecord) -> str:
     """Measuring, or files."""
     return "the same with -o reproduction.md -o reproduction.tex" if record.protocol else MEASURED
-
-
-def no_row(record: Record) -> bool:
-    """Whether every row of operators failed."""
-    return all(row.status == "error" for row in record.rows)
-
-
-def no_model(record: ProfileRecord) -> bool:
-    """Whether every model failed."""
-    return all(model.status == "error" for model in record.models)
-
-
-def always(_record: object) -> bool:
-    """Of what cannot fail."""
-    return True

@@ -6,7 +6,7 @@ import io
 import pytest
 from diffs import changed_pair, made_run
 from msgspec.structs import replace
-from rendered import on_screen, written
+from rendered import on_screen, sentences, written
 from samples import analytic_record
 
 from kaoprof.diffing import diff
@@ -72,18 +72,18 @@ def test_a_long_comparison_shows_what_changed_and_says_how_much_is_hidden(compar
     assert len(record.rows) > MOST_SHOWN
     page = page_of(record)
     assert {row[0] for table in page.tables for row in table.rows} == {"kao_qkv:sdpa"}
-    assert f"{len(record.rows) - len(sizes)} more rows" in page.sentences
+    assert f"{len(record.rows) - len(sizes)} more rows" in sentences(page)
 
 
 def test_the_drift_is_never_removed_silently(compare):
-    before = page_of(compare(made_run(1), made_run(2, factor=2.0))).sentences
+    before = sentences(page_of(compare(made_run(1), made_run(2, factor=2.0))))
     assert "took 2.0" in before or "took 1.99" in before
     assert "--drift keep" in before
 
 
 def test_closed_forms_alone_say_that_no_times_were_compared(compare):
     record = compare(analytic_record(), analytic_record(), fail_above=0.05)
-    assert "no times to compare" in page_of(record).sentences
+    assert "no times to compare" in sentences(page_of(record))
     assert warnings_of(record) == ["no times could be compared: only counts and predicted memory were judged"]
 
 

@@ -149,17 +149,17 @@ def _numbers(row: Placed) -> list[Text]:
     cells, standing, measured = cells_of(row.standing), row.standing, row.standing.row
     latency, speedup, analytic = standing.latency, standing.speedup, measured.analytic
     return [
-        figure_cell(cells.macs, analytic.macs if analytic else None),
-        cells.agreement,
-        figure_cell(cells.map, analytic.map_bytes if analytic else None),
-        figure_cell(cells.predicted, measured.counted.peak_bytes_predicted if measured.counted else None),
-        figure_cell(cells.peak, measured.peak_bytes_measured),
-        figure_cell(cells.latency, latency.median if latency else None),
-        figure_cell(cells.interval, latency.low if latency else None),
-        figure_cell(cells.macs_ratio, standing.macs_ratio),
-        figure_cell(cells.memory_ratio, standing.memory_ratio),
-        figure_cell(cells.speedup, speedup.median if speedup else None),
-        figure_cell(cells.speedup_interval, speedup.low if speedup else None),
+        figure_cell(cells["macs"].text, analytic.macs if analytic else None),
+        cells["agreement"].text,
+        figure_cell(cells["map"].text, analytic.map_bytes if analytic else None),
+        figure_cell(cells["predicted"].text, measured.counted.peak_bytes_predicted if measured.counted else None),
+        figure_cell(cells["peak"].text, measured.peak_bytes_measured),
+        figure_cell(cells["latency"].text, latency.median if latency else None),
+        figure_cell(cells["interval"].text, latency.low if latency else None),
+        figure_cell(cells["macs ratio"].text, standing.macs_ratio),
+        figure_cell(cells["memory ratio"].text, standing.memory_ratio),
+        figure_cell(cells["speedup"].text, speedup.median if speedup else None),
+        figure_cell(cells["speedup interval"].text, speedup.low if speedup else None),
     ]
 
 

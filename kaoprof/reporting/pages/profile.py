@@ -13,7 +13,7 @@ from kaoprof.findings.models import (
     seconds_of,
 )
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.reporting.document import Cell, Column, Table, Text, columns_of, figure_cell, without_empty
+from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell, without_empty, words_of
 from kaoprof.reporting.formats.html import (
     command_lines,
     escape,
@@ -83,18 +83,16 @@ def _layers(record: ProfileRecord, model: ModelProfile) -> str:
     for row in (*model.layers[1:], model.total):
         cells, limits = layer_cells(record, model, row, ""), layer_limits(record, model, row)
         seconds = seconds_of(model, row)
-        rows.append((
-            Cell(lines=((cells.name,),), depth=max(cells.depth - 1, 0)),
-            cells.type,
-            cells.shape,
-            figure_cell(cells.params, row.params + row.params_norm),
-            figure_cell(cells.macs, macs_of(row)),
-            cells.agreement,
-            figure_cell(cells.flops, row.flops_all),
-            figure_cell(cells.peak, peak_of(peak_holder(model, row))),
-            figure_cell("" if seconds is None else format_seconds(seconds), seconds),
-            figure_cell(cells.share, row.latency_share),
-            figure_cell(cells.times_floor, limits.times_floor if limits else None),
-            cells.bound,
+        values = {
+            "weights": row.params + row.params_norm, "MACs": macs_of(row), "FLOPs": row.flops_all,
+            "peak": peak_of(peak_holder(model, row)), "of the time": row.latency_share,
+            "x floor": limits.times_floor if limits else None, "time": seconds,
+        }  # fmt: skip
+        cells |= {
+            "counts": cells[""], "of the time": cells["time"],
+            "time": "" if seconds is None else format_seconds(seconds),
+        }  # fmt: skip
+        rows.append(tuple(
+            figure_cell(words_of(cells[name]), values[name]) if name in values else cells[name] for name in HEADERS
         ))  # fmt: skip
     return table(without_empty(Table(title=EVERY_LAYER, columns=COLUMNS, rows=tuple(rows))))

@@ -1,10 +1,9 @@
 """The texts of one row of operators, which every table of such rows shares."""
 
-import msgspec
-
 from kaoprof.findings.operators import Standing
 from kaoprof.records.compare import Record, Row
-from kaoprof.reporting.document import UNKNOWN
+from kaoprof.reporting.document import BAD, GOOD, QUIET, UNKNOWN, Span
+from kaoprof.stats.medians import Estimate
 from kaoprof.units import (
     counted,
     format_bytes,
@@ -15,62 +14,59 @@ from kaoprof.units import (
     three_digits,
 )
 
+WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
 PREDICTED = "*"  # behind a figure that was not measured
 
 
-class Cells(msgspec.Struct, frozen=True, kw_only=True):
-    """One row as text. For `agreement` see `agreement_mark`."""
+def cells_of(standing: Standing) -> dict[str, Span]:
+    """The texts of one row by what they say, each in its tone; for `agreement` see `agreement_mark`."""
+    row, analytic, counted = standing.row, standing.row.analytic, standing.row.counted
+    latency, speedup, deviation = standing.latency, standing.speedup, row.deviation
+    mark, macs = agreement(standing), format_count(analytic.macs) if analytic else UNKNOWN
+    time = format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status)
+    texts = {
+        "name": row.case.name,
+        "operator": row.case.operator,
+        "order": analytic.order_time if analytic else UNKNOWN,
+        "map order": analytic.order_memory if analytic else UNKNOWN,
+        "macs": macs,
+        "marked macs": f"{macs} {mark}".strip(),
+        "map": format_bytes(analytic.map_bytes) if analytic else UNKNOWN,
+        "weights": format_count(analytic.params) if analytic else UNKNOWN,
+        "peak": UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
+        "predicted": format_bytes(counted.peak_bytes_predicted) if counted else UNKNOWN,
+        "x floor": UNKNOWN if standing.times_floor is None else format_ratio(standing.times_floor),
+        "bound": standing.demand.limit if standing.demand and latency else "",
+        "error": f"{deviation.largest:.0e}" if deviation and deviation.largest is not None else UNKNOWN,
+    }
+    return {name: Span(text) for name, text in texts.items()} | {
+        "implementation": Span(f"  {row.case.implementation}", QUIET),
+        "agreement": Span(mark, BAD if mark == "!" else GOOD),
+        "latency": Span(time, BAD if time in WITHOUT_LATENCY else ""),
+        "interval": Span(_interval(latency), QUIET),
+        "macs ratio": _ratio(standing.macs_ratio, standing.macs_ratio),
+        "memory ratio": _ratio(standing.memory_ratio, standing.memory_ratio),
+        "speedup": _ratio(speedup.median if speedup else None, speedup.low if speedup else None),
+        "speedup interval": Span(_range(speedup), QUIET),
+    }
 
-    operator: str
-    implementation: str
-    order_time: str
-    order_memory: str
-    macs: str
-    agreement: str
-    map: str
-    params: str
-    peak: str
-    predicted: str
-    latency: str
-    interval: str
-    macs_ratio: str
-    memory_ratio: str
-    speedup: str
-    speedup_interval: str
-    times_floor: str
-    bound: str
-    error: str
+
+def _ratio(value: float | None, surely: float | None) -> Span:
+    """A ratio, good where it is surely above 1."""
+    good = value is not None and surely is not None and surely > 1
+    return Span(UNKNOWN if value is None else format_ratio(value), GOOD if good else "")
 
 
-def cells_of(standing: Standing) -> Cells:
-    """The texts of one row."""
-    row = standing.row
-    latency, speedup = standing.latency, standing.speedup
-    return Cells(
-        operator=row.case.operator,
-        implementation=row.case.implementation,
-        order_time=row.analytic.order_time if row.analytic else UNKNOWN,
-        order_memory=row.analytic.order_memory if row.analytic else UNKNOWN,
-        macs=format_count(row.analytic.macs) if row.analytic else UNKNOWN,
-        agreement=agreement(standing),
-        map=format_bytes(row.analytic.map_bytes) if row.analytic else UNKNOWN,
-        params=format_count(row.analytic.params) if row.analytic else UNKNOWN,
-        peak=UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
-        predicted=format_bytes(row.counted.peak_bytes_predicted) if row.counted else UNKNOWN,
-        latency=format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status),
-        interval=format_interval(latency.low, latency.high)
-        if latency and latency.low is not None and latency.high is not None
-        else "",
-        macs_ratio=UNKNOWN if standing.macs_ratio is None else format_ratio(standing.macs_ratio),
-        memory_ratio=UNKNOWN if standing.memory_ratio is None else format_ratio(standing.memory_ratio),
-        speedup=UNKNOWN if speedup is None else format_ratio(speedup.median),
-        speedup_interval=f"{three_digits(speedup.low)}-{three_digits(speedup.high)}"
-        if speedup and speedup.low is not None and speedup.high is not None
-        else "",
-        times_floor=UNKNOWN if standing.times_floor is None else format_ratio(standing.times_floor),
-        bound=standing.demand.limit if standing.demand and standing.latency else "",
-        error=f"{row.deviation.largest:.0e}" if row.deviation and row.deviation.largest is not None else UNKNOWN,
-    )
+def _interval(latency: Estimate | None) -> str:
+    if latency is None or latency.low is None or latency.high is None:
+        return ""
+    return format_interval(latency.low, latency.high)
+
+
+def _range(speedup: Estimate | None) -> str:
+    if speedup is None or speedup.low is None or speedup.high is None:
+        return ""
+    return f"{three_digits(speedup.low)}-{three_digits(speedup.high)}"
 
 
 def agreement(standing: Standing) -> str:

@@ -1,13 +1,13 @@
 """What operators side by side say: a table for each cell of the grid, what it means, and how it was measured."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from kaoprof.findings.operators import Standing, standings, warnings_of
 from kaoprof.records.compare import Record
 from kaoprof.reporting.document import (
-    BAD,
     CODE,
-    GOOD,
     MARK,
     PAPER,
     QUIET,
@@ -16,7 +16,6 @@ from kaoprof.reporting.document import (
     UNKNOWN,
     Cell,
     Column,
-    Line,
     Medium,
     Page,
     Span,
@@ -37,19 +36,32 @@ from kaoprof.reporting.sentences.protocol import (
     protocol_of,
     ratios_of,
 )
-from kaoprof.reporting.tables.cells import PREDICTED, Cells, cells_of, title_of
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of
 from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
-WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
-ANALYTIC_HEADERS = ("operator", "  order", "     MACs", "map order", "      map", "weights", "MACs ratio")
-WIDE_HEADERS = (
-    "operator", "order", "MACs", "", "map", "peak\npredicted", "peak\nmeasured", "latency", "95 % interval",
-    "x floor", "  bound", "MACs\nratio", "memory\nratio", "speedup", "95 % interval",
+Layout = Sequence[tuple[str, str]]  # headers, and what stands under them: one of `cells_of`, or two in two lines
+ANALYTIC: Layout = (
+    ("operator", "name"), ("  order", "order"), ("     MACs", "macs"), ("map order", "map order"),
+    ("      map", "map"), ("weights", "weights"), ("MACs ratio", "macs ratio"),
 )  # fmt: skip
-NARROW_HEADERS = ("operator", "MACs\norder", "peak seen\npredicted", "latency\n95 % interval", "x floor\nbound",
-                  "ratio:\nMACs,\nmemory", "speedup\n95 %")  # fmt: skip
-TEXT_HEADERS = ("operator", "order", "MACs", "map", "peak predicted", "peak measured", "latency", "95 % interval",
-                "x floor", "bound", "error", "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
+WIDE: Layout = (
+    ("operator", "name"), ("order", "order"), ("MACs", "macs"), ("", "agreement"), ("map", "map"),
+    ("peak\npredicted", "predicted"), ("peak\nmeasured", "peak"), ("latency", "latency"), ("95 % interval", "interval"),
+    ("x floor", "x floor"), ("  bound", "bound"), ("MACs\nratio", "macs ratio"), ("memory\nratio", "memory ratio"),
+    ("speedup", "speedup"), ("95 % interval", "speedup interval"),
+)  # fmt: skip
+NARROW: Layout = (
+    ("operator", "operator/implementation"), ("MACs\norder", "macs agreement/order"),
+    ("peak seen\npredicted", "peak/predicted"), ("latency\n95 % interval", "latency/interval"),
+    ("x floor\nbound", "x floor/bound"), ("ratio:\nMACs,\nmemory", "macs ratio/memory ratio"),
+    ("speedup\n95 %", "speedup/speedup interval"),
+)  # fmt: skip
+SCROLLED: Layout = (
+    ("operator", "name"), ("order", "order"), ("MACs", "marked macs"), ("map", "map"), ("peak predicted", "predicted"),
+    ("peak measured", "peak"), ("latency", "latency"), ("95 % interval", "interval"), ("x floor", "x floor"),
+    ("bound", "bound"), ("error", "error"), ("MACs ratio", "macs ratio"), ("memory ratio", "memory ratio"),
+    ("speedup", "speedup"), ("95 % interval", "speedup interval"),
+)  # fmt: skip
 PAPER_COLUMNS = (
     Column("Operator", words=True), Column("Order", left=True),
     *map(Column, ("MACs", "Map", "Peak", "Latency", "Times floor", "MACs ratio", "Memory ratio", "Speedup")),
@@ -63,16 +75,16 @@ def page_of(record: Record, medium: Medium = TEXT) -> Page:
     if medium == PAPER:
         return Page(blocks=tuple(_paper_table(record, cell) for cell in standings(record).values()))
     if medium == TEXT:
-        return _page(record, medium, TEXT_HEADERS)
+        return _page(record, medium, SCROLLED)
     if record.protocol is None:
-        return _page(record, medium, ANALYTIC_HEADERS)
-    return replace(_page(record, medium, WIDE_HEADERS), narrow=_page(record, medium, NARROW_HEADERS))
+        return _page(record, medium, ANALYTIC)
+    return replace(_page(record, medium, WIDE), narrow=_page(record, medium, NARROW))
 
 
-def _page(record: Record, medium: Medium, headers: tuple[str, ...]) -> Page:
-    tables = [_table(record, cell, medium, headers) for cell in standings(record).values()]
+def _page(record: Record, medium: Medium, layout: Layout) -> Page:
+    tables = [_table(record, cell, medium, layout) for cell in standings(record).values()]
     convention = CONVENTION if record.protocol else PAPER_CONVENTION
-    meaning = f" {MAP_MEANING}" if any(header.strip() == "map" for header in headers) else ""
+    meaning = f" {MAP_MEANING}" if any(name == "map" for _, name in layout) else ""
     counted = any(row.counted for row in record.rows) if medium == SCREEN else record.protocol
     warnings = [] if medium == SCREEN else [f"Warning: {warning}." for warning in warnings_of(record)]
     legend = notes_of(
@@ -82,79 +94,30 @@ def _page(record: Record, medium: Medium, headers: tuple[str, ...]) -> Page:
     return Page(blocks=(*tables, *legend))
 
 
-def _table(record: Record, cell: list[Standing], medium: Medium, headers: tuple[str, ...]) -> Table:
+def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout) -> Table:
     indent = "  " if medium == SCREEN else ""
     details = (f"{indent}{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail)
     sentences = (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell)))
     table = Table(
         title=title_of(record, cell[0].row),
-        columns=columns_of(headers),
-        rows=tuple(ROWS[headers](standing, cells_of(standing)) for standing in cell),
+        columns=columns_of([header for header, _ in layout]),
+        rows=tuple(_row(cells_of(standing), layout) for standing in cell),
         notes=(*details, *filter(None, sentences)),
         close=True,
     )
     return without_empty(table) if medium == TEXT else table
 
 
-def _analytic_row(standing: Standing, cells: Cells) -> tuple[Text, ...]:
-    return (
-        f"{cells.operator}:{cells.implementation}", cells.order_time, cells.macs, cells.order_memory, cells.map,
-        cells.params, _ratio(cells.macs_ratio, standing.macs_ratio),
-    )  # fmt: skip
+def _row(cells: dict[str, Span], layout: Layout) -> tuple[Text, ...]:
+    return tuple(cells[name] if name in cells else _stacked(cells, name) for _, name in layout)
 
 
-def _wide_row(standing: Standing, cells: Cells) -> tuple[Text, ...]:
-    return (
-        f"{cells.operator}:{cells.implementation}", cells.order_time, cells.macs, _agreement(cells), cells.map,
-        cells.predicted, cells.peak, _latency(cells), Span(cells.interval, QUIET), cells.times_floor, cells.bound,
-        _ratio(cells.macs_ratio, standing.macs_ratio), _ratio(cells.memory_ratio, standing.memory_ratio),
-        _speedup(standing, cells), Span(cells.speedup_interval, QUIET),
-    )  # fmt: skip
-
-
-def _narrow_row(standing: Standing, cells: Cells) -> tuple[Text, ...]:
-    return (
-        _stack(cells.operator, f"  {cells.implementation}"),
-        _stack((cells.macs, " ", _agreement(cells)), cells.order_time),
-        _stack(cells.peak, cells.predicted),
-        _stack(_latency(cells), cells.interval),
-        _stack(cells.times_floor, cells.bound),
-        stacked(_ratio(cells.macs_ratio, standing.macs_ratio), _ratio(cells.memory_ratio, standing.memory_ratio)),
-        _stack(_speedup(standing, cells), cells.speedup_interval),
-    )
-
-
-def _text_row(_standing: Standing, cells: Cells) -> tuple[Text, ...]:
-    return (
-        f"{cells.operator}:{cells.implementation}", cells.order_time, f"{cells.macs} {cells.agreement}".strip(),
-        cells.map, cells.predicted, cells.peak, cells.latency, cells.interval, cells.times_floor, cells.bound,
-        cells.error, cells.macs_ratio, cells.memory_ratio, cells.speedup, cells.speedup_interval,
-    )  # fmt: skip
-
-
-ROWS = {
-    ANALYTIC_HEADERS: _analytic_row, WIDE_HEADERS: _wide_row, NARROW_HEADERS: _narrow_row, TEXT_HEADERS: _text_row,
-}  # fmt: skip
-
-
-def _stack(first: str | Span | Line, second: str) -> Cell:
-    return stacked(first, Span(second, QUIET))
-
-
-def _agreement(cells: Cells) -> Span:
-    return Span(cells.agreement, BAD if cells.agreement == "!" else GOOD)
-
-
-def _latency(cells: Cells) -> Span:
-    return Span(cells.latency, BAD if cells.latency in WITHOUT_LATENCY else "")
-
-
-def _ratio(text: str, value: float | None) -> Span:
-    return Span(text, GOOD if value is not None and value > 1 and text != UNKNOWN else "")
-
-
-def _speedup(standing: Standing, cells: Cells) -> Span:
-    return _ratio(cells.speedup, standing.speedup.low if standing.speedup else None)
+def _stacked(cells: dict[str, Span], names: str) -> Cell:
+    """Two lines; the agreement stands beside the MACs, and the second line is quiet unless it has a tone."""
+    first, _, second = names.partition("/")
+    upper = (cells["macs"], " ", cells["agreement"]) if first == "macs agreement" else (cells[first],)
+    lower = cells[second] if second == "memory ratio" else replace(cells[second], tone=QUIET)
+    return stacked(upper, lower)
 
 
 def _paper_table(record: Record, cell: list[Standing]) -> Table:
@@ -174,27 +137,28 @@ def _paper_table(record: Record, cell: list[Standing]) -> Table:
     return without_empty(Table(title=title, columns=PAPER_COLUMNS, rows=rows, notes=said, figures="tie"))
 
 
-def _paper_row(standing: Standing, cells: Cells) -> tuple[Text, ...]:
-    predicted = cells.peak == UNKNOWN != cells.predicted
+def _paper_row(standing: Standing, cells: dict[str, Span]) -> tuple[Text, ...]:
+    predicted = cells["peak"].text == UNKNOWN != cells["predicted"].text
+    bound = cells["bound"].text
     return (
-        Span(f"{cells.operator}:{cells.implementation}", kind=CODE),
-        cells.order_time,
-        cells.macs,
-        cells.map,
-        Cell(lines=((cells.predicted, STAR),)) if predicted else cells.peak,
-        _sure_latency(standing, cells),
-        Cell(lines=((cells.times_floor, Span(cells.bound[0], kind=MARK)),)) if cells.bound else cells.times_floor,
-        cells.macs_ratio,
-        cells.memory_ratio,
+        replace(cells["name"], kind=CODE),
+        cells["order"],
+        cells["macs"],
+        cells["map"],
+        Cell(lines=((cells["predicted"], STAR),)) if predicted else cells["peak"],
+        _sure_latency(standing, cells["latency"].text),
+        Cell(lines=((cells["x floor"], Span(bound[0], kind=MARK)),)) if bound else cells["x floor"],
+        cells["macs ratio"],
+        cells["memory ratio"],
         _sure_speedup(standing),
     )
 
 
-def _sure_latency(standing: Standing, cells: Cells) -> str:
+def _sure_latency(standing: Standing, otherwise: str) -> str:
     """Median and interval with the digits that the interval supports: `71 ms (70.4-75.0)`."""
     latency = standing.latency
     if latency is None:
-        return cells.latency
+        return otherwise
     text = format_seconds_surely(latency.median, latency.low, latency.high)
     if latency.low is None or latency.high is None:
         return text

@@ -22,8 +22,7 @@ from kaoprof.reporting.document import (
     Table,
 )
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, protocol_of
-from kaoprof.reporting.tables.cells import PREDICTED, cells_of
-from kaoprof.reporting.tables.compare import WITHOUT_LATENCY
+from kaoprof.reporting.tables.cells import PREDICTED, WITHOUT_LATENCY, cells_of
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid import Block, Grid, NamedRun, Placed, size_of
 from kaoprof.reporting.tables.growth import grid_growth
@@ -76,12 +75,12 @@ def line_cells(row: Placed) -> tuple[str, ...]:
     weight = peak_bytes(row.standing.row)
     return (
         row.standing.row.case.name,
-        cells.macs,
-        cells.agreement,
+        cells["macs"].text,
+        cells["agreement"].text,
         UNKNOWN if weight is None else format_bytes(weight) + ("" if measured else PREDICTED),
-        cells.latency,
-        cells.interval,
-        UNKNOWN if tells_nothing(row.standing.speedup) else cells.speedup,
+        cells["latency"].text,
+        cells["interval"].text,
+        UNKNOWN if tells_nothing(row.standing.speedup) else cells["speedup"].text,
     )
 
 

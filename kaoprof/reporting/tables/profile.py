@@ -2,7 +2,6 @@
 
 from itertools import starmap
 
-import msgspec
 from msgspec.structs import replace
 
 from kaoprof.findings.models import (
@@ -58,24 +57,6 @@ LAYER_CONVENTION = (
 MAX_LINES = 40  # a tree of more layers is folded until it fits
 
 
-class LayerCells(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer as text. `name` is its path without what is around it; `depth` says how far to indent it."""
-
-    depth: int
-    name: str
-    type: str
-    shape: str
-    params: str
-    macs: str
-    agreement: str
-    flops: str
-    peak: str
-    predicted: str
-    share: str
-    times_floor: str
-    bound: str
-
-
 def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
     """The layers down to `depth`; without one, as deep as `MAX_LINES` allows, the outermost in any case."""
     inside = model.layers[1:]
@@ -86,25 +67,27 @@ def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
     return [row for row in inside if row.depth <= depth]
 
 
-def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer: str) -> LayerCells:
-    """The texts of one layer inside the layer called `outer`."""
+def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer: str) -> dict[str, Text]:
+    """The texts of one layer inside the layer called `outer`, by what they say."""
     limits = layer_limits(record, model, row)
-    macs, fullest = macs_of(row), peak_holder(model, row)
-    return LayerCells(
-        depth=row.depth,
-        name=row.layer.removeprefix(outer).removeprefix(".") or "total",
-        type=row.type,
-        shape="x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
-        params=format_count(row.params + row.params_norm) if row.known else UNKNOWN,
-        macs=UNKNOWN if macs is None else format_count(macs),
-        agreement=mark_of(row),
-        flops=UNKNOWN if row.flops_all is None else format_count(row.flops_all),
-        peak=_peak(fullest),
-        predicted=UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
-        share=UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
-        times_floor=UNKNOWN if limits is None else format_ratio(limits.times_floor),
-        bound=limits.demand.limit if limits and limits.demand else "",
-    )
+    macs, fullest, mark = macs_of(row), peak_holder(model, row), mark_of(row)
+    counted = UNKNOWN if macs is None else format_count(macs)
+    name = row.layer.removeprefix(outer).removeprefix(".") or "total"
+    return {
+        "layer": Cell(lines=((name,),), depth=max(row.depth - 1, 0)),
+        "type": Span(row.type, QUIET),
+        "output": "x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
+        "weights": format_count(row.params + row.params_norm) if row.known else UNKNOWN,
+        "MACs": counted,
+        "marked MACs": f"{counted} {mark}".strip(),
+        "": Span(mark, BAD if mark == "!" else GOOD),
+        "FLOPs": UNKNOWN if row.flops_all is None else format_count(row.flops_all),
+        "predicted": UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
+        "peak": _peak(fullest),
+        "time": UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
+        "x floor": UNKNOWN if limits is None else format_ratio(limits.times_floor),
+        "bound": Span(limits.demand.limit if limits and limits.demand else "", QUIET),
+    }
 
 
 def mark_of(row: LayerRow) -> str:
@@ -118,7 +101,7 @@ def _peak(row: LayerRow) -> str:
     return UNKNOWN if peak is None else format_bytes(peak) + ("" if row.peak_bytes_measured is not None else PREDICTED)
 
 
-def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow]) -> list[LayerCells]:
+def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow]) -> list[dict[str, Text]]:
     """The texts of layers in order, each named within the nearest shown layer around it."""
     around: list[str] = []
     cells = []
@@ -220,7 +203,8 @@ def _tree(
     screen = headers != TEXT_HEADERS
     shown = shown_layers(model, depth)
     layers = [*tree_cells(record, model, shown), layer_cells(record, model, model.total, model.total.layer)]
-    rows = [tuple(_cells(cells, joined=not screen)[header.strip()] for header in headers) for cells in layers]
+    names = [header.strip() if screen or header != "MACs" else "marked MACs" for header in headers]
+    rows = [tuple(cells[name] for name in names) for cells in layers]
     hidden = len(model.layers) - 1 - len(shown)
     folded = f"{hidden} layers inside these are folded; --depth shows them" if hidden else None
     notes = (*((folded, _latency(record, model)) if screen else ()), *model_notes(record, model))
@@ -233,24 +217,6 @@ def _tree(
         figures="plain",
     )
     return without_empty(table)
-
-
-def _cells(cells: LayerCells, *, joined: bool) -> dict[str, Text]:
-    """A layer's cells by their headers; the mark of agreement stands in the MACs' column if `joined`."""
-    return {
-        "layer": Cell(lines=((cells.name,),), depth=max(cells.depth - 1, 0)),
-        "type": Span(cells.type, QUIET),
-        "output": cells.shape,
-        "weights": cells.params,
-        "MACs": f"{cells.macs} {cells.agreement}".strip() if joined else cells.macs,
-        "": Span(cells.agreement, BAD if cells.agreement == "!" else GOOD),
-        "FLOPs": cells.flops,
-        "predicted": cells.predicted,
-        "peak": cells.peak,
-        "time": cells.share,
-        "x floor": cells.times_floor,
-        "bound": Span(cells.bound, QUIET),
-    }
 
 
 def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:

@@ -84,7 +84,9 @@ def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) ->
     largest, placed = _largest(line, standing)
     cells = cells_of(placed)
     predicted = (
-        "" if placed.row.peak_bytes_measured is not None or not placed.row.counted else f"{cells.predicted}{PREDICTED}"
+        ""
+        if placed.row.peak_bytes_measured is not None or not placed.row.counted
+        else cells["predicted"].text + PREDICTED
     )
     return (
         line.case.name,
@@ -93,8 +95,8 @@ def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) ->
         _power(growth, "latency"),
         _interval(growth, "latency"),
         str(largest),
-        cells.latency,
-        predicted or cells.peak,
+        cells["latency"].text,
+        predicted or cells["peak"].text,
         _speedup(line, largest, standing),
     )
 
@@ -104,7 +106,7 @@ def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
     for size in sorted(line.rows, reverse=True):
         placed = standing[line.rows[size].case]
         if placed.speedup is not None:
-            shown = UNKNOWN if tells_nothing(placed.speedup) else cells_of(placed).speedup
+            shown = UNKNOWN if tells_nothing(placed.speedup) else cells_of(placed)["speedup"].text
             return shown + (f" ({size})" if size != largest else "")
     return UNKNOWN
 
@@ -113,7 +115,7 @@ def _closed_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> t
     largest, placed = _largest(line, standing)
     cells = cells_of(placed)
     powers = (_power(growth, "products"), _power(growth, "map"))
-    return (line.case.name, *powers, str(largest), cells.macs, cells.map, cells.macs_ratio)
+    return (line.case.name, *powers, str(largest), cells["macs"].text, cells["map"].text, cells["macs ratio"].text)
 
 
 def _largest(line: Line, standing: dict[Case, Standing]) -> tuple[int, Standing]:
