@@ -12,7 +12,8 @@ from rendered import on_screen, written
 
 from kaoprof.records.explain import Explanation
 from kaoprof.reporting.formats.mathematics import breakable, closing, order_latex, pretty
-from kaoprof.reporting.tables.explain import dominating, inputs_of, order_note, share_rows, title_of, warnings_of
+from kaoprof.reporting.sentences.explain import dominating, inputs_of, order_note, warnings_of
+from kaoprof.reporting.tables.explain import share_rows, title_of
 
 
 @pytest.mark.parametrize(("width", "full"), [(80, False), (120, False), (80, True)])

@@ -5,9 +5,8 @@ from itertools import groupby
 
 from kaoprof.records.explain import PROVEN, Explanation, Formula, Share
 from kaoprof.reporting.document import NAME, Column, Page, Row, Span, Table
-from kaoprof.reporting.tables.explain import (
+from kaoprof.reporting.sentences.explain import (
     LABELS,
-    NO_FORMULA,
     call_of,
     domain_line,
     incomplete_lines,
@@ -19,8 +18,8 @@ from kaoprof.reporting.tables.explain import (
     percent,
     ranked_parts,
     title_of_part,
-    value_of,
 )
+from kaoprof.reporting.tables.explain import NO_FORMULA, value_of
 
 MOST_LATEX = 400  # signs of LaTeX: a longer formula is written as it is at the sizes asked for
 MOST_PARTS = 6  # contractions that the table names
