@@ -51,16 +51,16 @@ GAP_PT = 6.0  # between columns: twice LaTeX's \tabcolsep
 
 def to_latex(page: Page) -> str:
     """The page's tables, each with its caption; sentences stand below the table that they follow."""
-    found: list[tuple[Table, list[Text]]] = []
+    tables: list[tuple[Table, list[Text]]] = []
     first: list[Text] = []  # what stands before any table
     for block in page.blocks:
         if isinstance(block, Table):
-            found.append((block, [*first, *block.notes]))
+            tables.append((block, [*first, *block.notes]))
             first = []
             continue
-        (found[-1][1] if found else first).extend(block.texts if isinstance(block, Notes) else [_sentence(block)])
+        (tables[-1][1] if tables else first).extend(block.texts if isinstance(block, Notes) else [_sentence(block)])
     comments = [f"% {visible(comment)}\n" for comment in page.comments]
-    return "".join(comments) + "\n".join(_table(table, notes) for table, notes in found)
+    return "".join(comments) + "\n".join(_table(table, notes) for table, notes in tables)
 
 
 def _sentence(heading: Heading) -> str:

@@ -215,11 +215,11 @@ def _short_names(record: DiffRecord) -> dict[str, str]:
 def warnings_of(record: DiffRecord) -> list[str]:
     """What a careful reader must know before trusting a comparison."""
     sides = (record.old, record.new)
-    found = [f"{side.path} was interrupted: rows are missing" for side in sides if side.interrupted]
-    found += [f"{side.path}: {warning}" for side in sides for warning in side.warnings]
+    warnings = [f"{side.path} was interrupted: rows are missing" for side in sides if side.interrupted]
+    warnings += [f"{side.path}: {warning}" for side in sides for warning in side.warnings]
     judged = [row for row in record.rows if row.verdict]
     if record.fail_above is not None and judged and all(row.verdict == UNSURE for row in judged):
-        found.append("no row could be judged: these runs are too noisy or too short; raise their --budget")
+        warnings.append("no row could be judged: these runs are too noisy or too short; raise their --budget")
     if record.fail_above is not None and not judged:
-        found.append("no times could be compared: only counts and predicted memory were judged")
-    return found
+        warnings.append("no times could be compared: only counts and predicted memory were judged")
+    return warnings

@@ -86,9 +86,9 @@ def _fit_cells(row: FitRow, record: FitRecord) -> tuple[str, ...]:
 
 def _reaches(record: FitRecord) -> list[str]:
     """How much further the furthest operator reaches than the others."""
-    found = [row for row in record.rows if row.largest is not None and row.status == "ok"]
-    best = max(found, key=lambda row: row.largest or 0, default=None)
-    others = [row for row in found if best and row.operator != best.operator]
+    fitting = [row for row in record.rows if row.largest is not None and row.status == "ok"]
+    best = max(fitting, key=lambda row: row.largest or 0, default=None)
+    others = [row for row in fitting if best and row.operator != best.operator]
     if best is None or best.largest is None or not others:
         return []
     rival = max(others, key=lambda row: row.largest or 0)

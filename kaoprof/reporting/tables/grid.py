@@ -102,9 +102,9 @@ def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
     for row in placed:
         for name, value in row.place.items():
             values.setdefault(name, {})[value] = None
-    counts = {name: len(found) for name, found in values.items()}
+    counts = {name: len(members) for name, members in values.items()}
     along = _along(counts, x)
-    fixed = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    fixed = {name: next(iter(members)) for name, members in values.items() if len(members) == 1}
     others = [name for name in values if name not in fixed and name != along]
     blocks: dict[tuple[Value, ...], list[Placed]] = {}
     for row in placed:
@@ -117,8 +117,8 @@ def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
         x_label=f"{WORDS.get(along or '', along)}{tied.get(along or '', '')}",
         fixed=fixed,
         blocks=tuple(
-            Block(label=label_of(dict(zip(others, key, strict=True))), rows=tuple(found))
-            for key, found in blocks.items()
+            Block(label=label_of(dict(zip(others, key, strict=True))), rows=tuple(members))
+            for key, members in blocks.items()
         ),
     )
 
