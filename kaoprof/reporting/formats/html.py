@@ -103,7 +103,7 @@ def _sentences(texts: Iterable[Text], *, listed: bool, kind: str = "quiet") -> s
 
 def table(shown: Table) -> str:
     """A table that can be sorted by any column."""
-    heads = [f"<th{_kind(column.words)} scope=col>{escape(_header(column))}</th>" for column in shown.columns]
+    heads = [f"<th{_kind(column)} scope=col>{escape(_header(column))}</th>" for column in shown.columns]
     lines = [
         f'<div class=wide tabindex=0 role=region aria-label="{escape(shown.title)}">',
         f"<table class=sortable><caption>{escape(shown.title)}</caption>",
@@ -129,7 +129,7 @@ def _cell(text: Text, column: Column, tones: Mapping[str, str]) -> str:
     if value is UNSET and not column.words:
         value = _read(words_of(text))
     if value is UNSET:
-        return f"<td{_kind(column.words)}>{written}</td>"
+        return f"<td{_kind(column)}>{written}</td>"
     return f'<td data-v="{"" if value is None else repr(value)}">{written}</td>'
 
 
@@ -154,8 +154,10 @@ def _span(span: Span | str) -> str:
     return f"<span class={span.tone}>{written}</span>" if span.tone and span.text else written
 
 
-def _kind(words: bool) -> str:
-    return " class=text" if words else ""
+def _kind(column: Column) -> str:
+    if column.rest or column.share:
+        return ' class="text long"'
+    return " class=text" if column.words else ""
 
 
 def section(title: str, *parts: str) -> str:

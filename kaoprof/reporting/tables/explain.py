@@ -85,7 +85,12 @@ def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
     alone = peak_alone(explanation)
     if alone is not None:
         rows.append((LABELS["peak_bytes"], Span(NO_FORMULA, QUIET), "", alone))
-    columns = Column("", words=True), Column("formula", words=True), Column("order", words=True), Column("value")
+    columns = (
+        Column("", words=True),
+        Column("formula", words=True, rest=True),
+        Column("order", words=True),
+        Column("value"),
+    )
     return Table(title=title_of(explanation), columns=columns, rows=tuple(rows))
 
 
