@@ -1,33 +1,47 @@
 """What a page says, as plain data: headings, tables of cells, sentences. How it looks is for each format to decide."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-Medium = Literal["screen", "text", "paper"]
-SCREEN: Medium = "screen"  # a terminal: few columns, colours
-TEXT: Medium = "text"  # what scrolls: Markdown, HTML
-PAPER: Medium = "paper"  # what is printed: LaTeX
 UNKNOWN = "-"
-GOOD, BAD, QUIET = "good", "bad", "quiet"  # tones
-CODE, NAME, MARK, EMPHASIS = "code", "name", "mark", "emphasis"  # kinds of a span
+
+
+class Medium(StrEnum):
+    """What a page is made for."""
+
+    SCREEN = "screen"  # a terminal: few columns, colours
+    TEXT = "text"  # what scrolls: Markdown, HTML
+    PAPER = "paper"  # what is printed: LaTeX
+
+
+class Tone(StrEnum):
+    """How loud a text is; most have none."""
+
+    GOOD = "good"
+    BAD = "bad"
+    QUIET = "quiet"
+
+
+class Style(StrEnum):
+    """What kind of text it is; most is prose, in which orders, ratios and ranges are mathematics."""
+
+    CODE = "code"
+    NAME = "name"  # nothing in it is mathematics
+    MARK = "mark"  # raised where that is possible
+    EMPHASIS = "emphasis"
 
 
 class Span(msgspec.Struct, frozen=True):
-    """Text in one tone.
-
-    Args:
-        tone: `GOOD`, `BAD`, `QUIET`, or none.
-        kind: `CODE`; `NAME`, in which nothing is mathematics; `MARK`, raised where that is possible; `EMPHASIS`.
-        latex: the same as a formula for LaTeX's math mode; used only if it holds nothing but mathematics.
-    """
+    """Text in one tone and style. `latex` is the same as a formula, used only if it holds nothing but mathematics."""
 
     text: str
-    tone: str = ""
-    kind: str = ""
+    tone: Tone | None = None
+    style: Style | None = None
     latex: str = ""
 
 
@@ -120,7 +134,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     notes: tuple[Text, ...] = ()
     close: bool = False
-    tones: Mapping[str, str] = {}
+    tones: Mapping[str, Tone] = {}
     figures: Literal["sentence", "plain", "tie", "thin"] = "sentence"
 
     @property
@@ -144,7 +158,7 @@ class Notes(msgspec.Struct, frozen=True):
     """Sentences; `listed` as points of a list, where a format has one."""
 
     texts: tuple[Text, ...]
-    tone: str = ""
+    tone: Tone | None = None
     listed: bool = True
 
 
@@ -187,7 +201,7 @@ def without_empty(table: Table) -> Table:
     )
 
 
-def notes_of(*texts: str | None, tone: str = "", listed: bool = True) -> tuple[Notes, ...]:
+def notes_of(*texts: str | None, tone: Tone | None = None, listed: bool = True) -> tuple[Notes, ...]:
     """The sentences that there are, as a block; none if there are none."""
     said = tuple(text for text in texts if text)
     return (Notes(said, tone, listed),) if said else ()

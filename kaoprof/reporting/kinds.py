@@ -12,7 +12,7 @@ import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.records.measured import SCHEMA
-from kaoprof.reporting.document import PAPER, SCREEN, TEXT, Medium, Page
+from kaoprof.reporting.document import Medium, Page
 from kaoprof.reporting.tables.grid import GridReport, NamedRun, grid_of
 
 
@@ -133,8 +133,8 @@ class Format(msgspec.Struct, frozen=True):
 FORMATS = {
     "csv": Format("reporting.formats.csv:to_csv", "columns"),
     "json": Format("records.measured:dumps", "documents"),
-    "md": Format("reporting.formats.markdown:to_markdown", TEXT),
-    "tex": Format("reporting.formats.latex:to_latex", PAPER),
+    "md": Format("reporting.formats.markdown:to_markdown", Medium.TEXT),
+    "tex": Format("reporting.formats.latex:to_latex", Medium.PAPER),
     "html": Format("reporting.formats.html:to_html", "html"),
     "png": Format("reporting.plots.files:to_png", "figures", several=False),
     "svg": Format("reporting.plots.files:to_svg", "figures", several=False),
@@ -189,7 +189,7 @@ def to_console(report: Report, width: int) -> Any:
 
     from kaoprof.reporting.formats.console import to_console as page_to_console
 
-    return Group(*(page_to_console(page, width) for page in pages_of(report, SCREEN)))
+    return Group(*(page_to_console(page, width) for page in pages_of(report, Medium.SCREEN)))
 
 
 def written(report: Report, name: str) -> str | bytes:
@@ -209,7 +209,9 @@ def written(report: Report, name: str) -> str | bytes:
         content = write(load(kind.figures)(report, several=chosen.several))
     elif chosen.of == "html":
         names = ", ".join(run.name for run in report.runs)
-        content = load(kind.html)(report) if kind.html else write(pages_of(report, TEXT), names, warnings_of(report))
+        content = (
+            load(kind.html)(report) if kind.html else write(pages_of(report, Medium.TEXT), names, warnings_of(report))
+        )
     else:
         content = "\n".join(map(write, pages_of(report, chosen.of)))
     return content  # type: ignore[no-any-return]

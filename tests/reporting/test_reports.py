@@ -13,7 +13,7 @@ from samples import analytic_record, grid_record, measured_record
 
 from kaoprof.errors import UsageError
 from kaoprof.records.compare import Record
-from kaoprof.reporting.document import SCREEN
+from kaoprof.reporting.document import Medium
 from kaoprof.reporting.kinds import written as written_report
 from kaoprof.reporting.plots.chart import panel_of
 from kaoprof.reporting.plots.terminal import plot_to_console
@@ -26,7 +26,7 @@ def written(suffix, *records):
 
 
 def grid_on_screen(record):
-    return page_on_screen(page_of(grid_of(runs(record)), SCREEN))
+    return page_on_screen(page_of(grid_of(runs(record)), Medium.SCREEN))
 
 
 @pytest.mark.parametrize("suffix", ["md", "tex"])

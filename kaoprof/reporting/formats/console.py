@@ -5,22 +5,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from kaoprof.reporting.document import (
-    BAD,
-    GOOD,
-    QUIET,
-    Block,
-    Heading,
-    Notes,
-    Page,
-    Span,
-    Table,
-    Text,
-    cell_of,
-    words_of,
-)
+from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Table, Text, Tone, cell_of, words_of
 
-STYLES = {GOOD: "green", BAD: "bold red", QUIET: "dim", "": ""}
+STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.QUIET: "dim", None: ""}
 INDENT = "  "
 UNLIMITED = 10_000  # columns of a terminal on which every table fits
 
@@ -48,13 +35,13 @@ def _apart(before: Block, block: Block) -> bool:
     """Whether a line stays free between two blocks."""
     if isinstance(before, Heading):
         return isinstance(block, Table) and bool(block.title)
-    return not (isinstance(block, Notes) and block.tone == QUIET and _ends_quietly(before))
+    return not (isinstance(block, Notes) and block.tone == Tone.QUIET and _ends_quietly(before))
 
 
 def _ends_quietly(block: Block) -> bool:
     if isinstance(block, Table):
         return bool(block.notes) and not block.close
-    return isinstance(block, Notes) and block.tone == QUIET
+    return isinstance(block, Notes) and block.tone == Tone.QUIET
 
 
 def _drawn(block: Block) -> list[RenderableType]:
@@ -64,7 +51,7 @@ def _drawn(block: Block) -> list[RenderableType]:
         return [_text(text, block.tone) for text in block.texts]
     title = [RichText(block.title, style="bold")] if block.title else []
     free = [RichText()] if block.notes and not block.close else []
-    return [*title, _table(block), *free, *(_text(note, "" if block.close else QUIET) for note in block.notes)]
+    return [*title, _table(block), *free, *(_text(note, None if block.close else Tone.QUIET) for note in block.notes)]
 
 
 def _table(table: Table) -> RichTable:
@@ -77,13 +64,11 @@ def _table(table: Table) -> RichTable:
     for row in table.lines:
         if row.total:
             drawn.add_section()
-        drawn.add_row(
-            *(_text(cell, table.tones.get(words_of(cell), "")) for cell in row.cells), style="bold" * row.total
-        )
+        drawn.add_row(*(_text(cell, table.tones.get(words_of(cell))) for cell in row.cells), style="bold" * row.total)
     return drawn
 
 
-def _text(text: Text, tone: str) -> RichText:
+def _text(text: Text, tone: Tone | None) -> RichText:
     cell = cell_of(text)
     lines = [RichText.assemble(*(_span(span) for span in line)) for line in cell.lines]
     joined = RichText("\n", style=STYLES[tone]).join(lines)

@@ -11,10 +11,6 @@ from importlib.resources import files
 from msgspec import UNSET, UnsetType
 
 from kaoprof.reporting.document import (
-    BAD,
-    CODE,
-    EMPHASIS,
-    MARK,
     UNKNOWN,
     Block,
     Cell,
@@ -22,8 +18,10 @@ from kaoprof.reporting.document import (
     Heading,
     Page,
     Span,
+    Style,
     Table,
     Text,
+    Tone,
     cell_of,
     words_of,
 )
@@ -35,7 +33,7 @@ INDENT = "\u2003"
 FIGURE = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?) ?(\w*)")
 FACTORS = {unit: factor for factor, unit in (*COUNT_PREFIXES, *BINARY_PREFIXES, *TIME_PREFIXES)}
 FACTORS |= {"min": SECOND_UNITS["min"], "h": SECOND_UNITS["h"]}
-TAGS = {CODE: "<code>{}</code>", MARK: "<sup>{}</sup>", EMPHASIS: "<em>{}</em>"}
+TAGS = {Style.CODE: "<code>{}</code>", Style.MARK: "<sup>{}</sup>", Style.EMPHASIS: "<em>{}</em>"}
 
 
 @lru_cache(maxsize=2**16)  # tables repeat their texts
@@ -90,7 +88,7 @@ def block_to_html(block: Block) -> str:
         return f"<h2>{escape(block.text)}</h2>"
     if isinstance(block, Table):
         return f"{table(block)}\n{_sentences(block.notes, listed=True)}"
-    return _sentences(block.texts, listed=block.listed, kind="bad" if block.tone == BAD else "")
+    return _sentences(block.texts, listed=block.listed, kind="bad" if block.tone == Tone.BAD else "")
 
 
 def _sentences(texts: Iterable[Text], *, listed: bool, kind: str = "quiet") -> str:
@@ -120,7 +118,7 @@ def _header(column: Column) -> str:
     return f"{column.group} {column.header}".strip()
 
 
-def _cell(text: Text, column: Column, tones: Mapping[str, str]) -> str:
+def _cell(text: Text, column: Column, tones: Mapping[str, Tone]) -> str:
     """What has a value is sorted by it, all else by its words."""
     written = _text(text)
     if tones and (tone := tones.get(words_of(text))):
@@ -150,7 +148,7 @@ def _text(text: Text) -> str:
 def _span(span: Span | str) -> str:
     if isinstance(span, str):
         return escape(span)
-    written = TAGS.get(span.kind, "{}").format(escape(span.text))
+    written = (TAGS[span.style] if span.style else "{}").format(escape(span.text))
     return f"<span class={span.tone}>{written}</span>" if span.tone and span.text else written
 
 

@@ -4,22 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from kaoprof.reporting.document import (
-    CODE,
-    EMPHASIS,
-    MARK,
-    NAME,
-    Column,
-    Heading,
-    Notes,
-    Page,
-    Row,
-    Span,
-    Table,
-    Text,
-    cell_of,
-    words_of,
-)
+from kaoprof.reporting.document import Column, Heading, Notes, Page, Row, Span, Style, Table, Text, cell_of, words_of
 from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, is_mathematics, order_latex
 from kaoprof.reporting.formats.plain import visible
 
@@ -183,11 +168,11 @@ def _span(span: Span | str, *, plain: bool) -> str:
         return escape(span) if plain else MINUS.sub("$-$", escape_sentence(span))
     if span.latex and is_mathematics(span.latex):
         return f"${breakable(span.latex)}$"
-    if span.kind == MARK:
+    if span.style == Style.MARK:
         return MARKS.get(span.text) or rf"$^{{\mathrm{{{escape(span.text)}}}}}$"
-    if span.kind in (CODE, EMPHASIS):
-        return rf"\{'texttt' if span.kind == CODE else 'emph'}{{{escape(span.text)}}}"
-    return _span(span.text, plain=plain or span.kind == NAME)
+    if span.style in (Style.CODE, Style.EMPHASIS):
+        return rf"\{'texttt' if span.style == Style.CODE else 'emph'}{{{escape(span.text)}}}"
+    return _span(span.text, plain=plain or span.style == Style.NAME)
 
 
 def _fits_a_column(table: Table) -> bool:

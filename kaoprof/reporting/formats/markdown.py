@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from kaoprof.reporting.document import CODE, Block, Column, Heading, Notes, Page, Span, Table, Text, cell_of
+from kaoprof.reporting.document import Block, Column, Heading, Notes, Page, Span, Style, Table, Text, cell_of
 from kaoprof.reporting.formats.plain import visible
 
 SPECIAL = "\\`*_{}[]<>#|$&~"
@@ -54,6 +54,6 @@ def _span(span: Span | str) -> str:
     if isinstance(span, str):
         return escape(span)
     plain = (
-        span.kind != CODE or not span.text or "`" in span.text or "|" in span.text
+        span.style != Style.CODE or not span.text or "`" in span.text or "|" in span.text
     )  # where a code's sign would end it
     return escape(span.text) if plain else f"`{visible(span.text)}`"

@@ -2,7 +2,7 @@
 
 from kaoprof.findings.operators import Standing
 from kaoprof.records.compare import Record, Row
-from kaoprof.reporting.document import BAD, GOOD, QUIET, UNKNOWN, Span
+from kaoprof.reporting.document import UNKNOWN, Span, Tone
 from kaoprof.stats.medians import Estimate
 from kaoprof.units import (
     counted,
@@ -40,21 +40,21 @@ def cells_of(standing: Standing) -> dict[str, Span]:
         "error": f"{deviation.largest:.0e}" if deviation and deviation.largest is not None else UNKNOWN,
     }
     return {name: Span(text) for name, text in texts.items()} | {
-        "implementation": Span(f"  {row.case.implementation}", QUIET),
-        "agreement": Span(mark, BAD if mark == "!" else GOOD),
-        "latency": Span(time, BAD if time in WITHOUT_LATENCY else ""),
-        "interval": Span(_interval(latency), QUIET),
+        "implementation": Span(f"  {row.case.implementation}", Tone.QUIET),
+        "agreement": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
+        "latency": Span(time, Tone.BAD if time in WITHOUT_LATENCY else None),
+        "interval": Span(_interval(latency), Tone.QUIET),
         "macs ratio": _ratio(standing.macs_ratio, standing.macs_ratio),
         "memory ratio": _ratio(standing.memory_ratio, standing.memory_ratio),
         "speedup": _ratio(speedup.median if speedup else None, speedup.low if speedup else None),
-        "speedup interval": Span(_range(speedup), QUIET),
+        "speedup interval": Span(_range(speedup), Tone.QUIET),
     }
 
 
 def _ratio(value: float | None, surely: float | None) -> Span:
     """A ratio, good where it is surely above 1."""
     good = value is not None and surely is not None and surely > 1
-    return Span(UNKNOWN if value is None else format_ratio(value), GOOD if good else "")
+    return Span(UNKNOWN if value is None else format_ratio(value), Tone.GOOD if good else None)
 
 
 def _interval(latency: Estimate | None) -> str:

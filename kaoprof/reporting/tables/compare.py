@@ -7,20 +7,16 @@ from msgspec.structs import replace
 from kaoprof.findings.operators import Standing, standings, warnings_of
 from kaoprof.records.compare import Record
 from kaoprof.reporting.document import (
-    CODE,
-    MARK,
-    PAPER,
-    QUIET,
-    SCREEN,
-    TEXT,
     UNKNOWN,
     Cell,
     Column,
     Medium,
     Page,
     Span,
+    Style,
     Table,
     Text,
+    Tone,
     columns_of,
     notes_of,
     stacked,
@@ -67,14 +63,14 @@ PAPER_COLUMNS = (
     *map(Column, ("MACs", "Map", "Peak", "Latency", "Times floor", "MACs ratio", "Memory ratio", "Speedup")),
 )  # fmt: skip
 BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
-STAR = Span(PREDICTED, kind=MARK)
+STAR = Span(PREDICTED, style=Style.MARK)
 
 
-def page_of(record: Record, medium: Medium = TEXT) -> Page:
+def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
     """The record as a page, one table per grid cell; on a terminal two lines a row where one has no room."""
-    if medium == PAPER:
+    if medium == Medium.PAPER:
         return Page(blocks=tuple(_paper_table(record, cell) for cell in standings(record).values()))
-    if medium == TEXT:
+    if medium == Medium.TEXT:
         return _page(record, medium, SCROLLED)
     if record.protocol is None:
         return _page(record, medium, ANALYTIC)
@@ -85,17 +81,17 @@ def _page(record: Record, medium: Medium, layout: Layout) -> Page:
     tables = [_table(record, cell, medium, layout) for cell in standings(record).values()]
     convention = CONVENTION if record.protocol else PAPER_CONVENTION
     meaning = f" {MAP_MEANING}" if any(name == "map" for _, name in layout) else ""
-    counted = any(row.counted for row in record.rows) if medium == SCREEN else record.protocol
-    warnings = [] if medium == SCREEN else [f"Warning: {warning}." for warning in warnings_of(record)]
+    counted = any(row.counted for row in record.rows) if medium == Medium.SCREEN else record.protocol
+    warnings = [] if medium == Medium.SCREEN else [f"Warning: {warning}." for warning in warnings_of(record)]
     legend = notes_of(
         f"{convention}{meaning}", AGREE if counted else "", ceilings_sentence(record), *protocol_of(record), *warnings,
-        tone=QUIET, listed=False,
+        tone=Tone.QUIET, listed=False,
     )  # fmt: skip
     return Page(blocks=(*tables, *legend))
 
 
 def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout) -> Table:
-    indent = "  " if medium == SCREEN else ""
+    indent = "  " if medium == Medium.SCREEN else ""
     details = (f"{indent}{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail)
     sentences = (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell)))
     table = Table(
@@ -105,7 +101,7 @@ def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout)
         notes=(*details, *filter(None, sentences)),
         close=True,
     )
-    return without_empty(table) if medium == TEXT else table
+    return without_empty(table) if medium == Medium.TEXT else table
 
 
 def _row(cells: dict[str, Span], layout: Layout) -> tuple[Text, ...]:
@@ -116,7 +112,7 @@ def _stacked(cells: dict[str, Span], names: str) -> Cell:
     """Two lines; the agreement stands beside the MACs, and the second line is quiet unless it has a tone."""
     first, _, second = names.partition("/")
     upper = (cells["macs"], " ", cells["agreement"]) if first == "macs agreement" else (cells[first],)
-    lower = cells[second] if second == "memory ratio" else replace(cells[second], tone=QUIET)
+    lower = cells[second] if second == "memory ratio" else replace(cells[second], tone=Tone.QUIET)
     return stacked(upper, lower)
 
 
@@ -141,13 +137,13 @@ def _paper_row(standing: Standing, cells: dict[str, Span]) -> tuple[Text, ...]:
     predicted = cells["peak"].text == UNKNOWN != cells["predicted"].text
     bound = cells["bound"].text
     return (
-        replace(cells["name"], kind=CODE),
+        replace(cells["name"], style=Style.CODE),
         cells["order"],
         cells["macs"],
         cells["map"],
         Cell(lines=((cells["predicted"], STAR),)) if predicted else cells["peak"],
         _sure_latency(standing, cells["latency"].text),
-        Cell(lines=((cells["x floor"], Span(bound[0], kind=MARK)),)) if bound else cells["x floor"],
+        Cell(lines=((cells["x floor"], Span(bound[0], style=Style.MARK)),)) if bound else cells["x floor"],
         cells["macs ratio"],
         cells["memory ratio"],
         _sure_speedup(standing),

@@ -5,22 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
-from kaoprof.reporting.document import (
-    BAD,
-    GOOD,
-    PAPER,
-    QUIET,
-    SCREEN,
-    TEXT,
-    UNKNOWN,
-    Heading,
-    Medium,
-    Notes,
-    Page,
-    Table,
-    columns_of,
-    notes_of,
-)
+from kaoprof.reporting.document import UNKNOWN, Heading, Medium, Notes, Page, Table, Tone, columns_of, notes_of
 from kaoprof.units import (
     format_change,
     format_change_interval,
@@ -35,10 +20,10 @@ EQUAL = "="
 APPEARED, DISAPPEARED = "new", "gone"
 
 
-TONES = {SLOWER: BAD, FASTER: GOOD, UNSURE: QUIET}
+TONES = {SLOWER: Tone.BAD, FASTER: Tone.GOOD, UNSURE: Tone.QUIET}
 
 
-def page_of(record: DiffRecord, medium: Medium = TEXT) -> Page:
+def page_of(record: DiffRecord, medium: Medium = Medium.TEXT) -> Page:
     """The record as a page: differences around the runs first; the summary last on a terminal, where it is seen."""
     shown = _shown(record)
     cells: dict[str, list[DiffRow]] = {}
@@ -48,11 +33,11 @@ def page_of(record: DiffRecord, medium: Medium = TEXT) -> Page:
     kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json."
     tables = tuple(_table(cell, rows) for cell, rows in cells.items())
     before = Notes(tuple(_before(record)))
-    after = notes_of(*([kept] if hidden else []), *_after(record), tone=QUIET)
-    if medium == PAPER:
+    after = notes_of(*([kept] if hidden else []), *_after(record), tone=Tone.QUIET)
+    if medium == Medium.PAPER:
         before = Notes(tuple(f"{text.removesuffix('.')}." for text in _before(record)))
         return Page(blocks=(Heading(summary_of(record)), before, *tables, *after))
-    if medium == SCREEN:
+    if medium == Medium.SCREEN:
         return Page(blocks=(before, *tables, Heading(summary_of(record)), *after))
     return Page(blocks=(Heading(f"kaoprof diff: {summary_of(record)}"), before, *tables, *after))
 

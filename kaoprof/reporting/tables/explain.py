@@ -4,24 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kaoprof.records.explain import DIFFERENT, Explanation, Formula, Share
-from kaoprof.reporting.document import (
-    BAD,
-    CODE,
-    GOOD,
-    PAPER,
-    QUIET,
-    SCREEN,
-    TEXT,
-    Column,
-    Medium,
-    Notes,
-    Page,
-    Span,
-    Table,
-    Text,
-    notes_of,
-    stacked,
-)
+from kaoprof.reporting.document import Column, Medium, Notes, Page, Span, Style, Table, Text, Tone, notes_of, stacked
 from kaoprof.reporting.formats.mathematics import pretty
 from kaoprof.reporting.sentences.explain import (
     LABELS,
@@ -42,13 +25,13 @@ MOST_ROWS = 12  # operations or blocks that are named; the others are summed up
 NO_FORMULA = "(no formula; predicted at these sizes)"
 
 
-def page_of(explanation: Explanation, medium: Medium = TEXT, *, full: bool = False) -> Page:
+def page_of(explanation: Explanation, medium: Medium = Medium.TEXT, *, full: bool = False) -> Page:
     """The explanation as a page; on a terminal everything in full length if `full`."""
-    if medium == PAPER:
+    if medium == Medium.PAPER:
         from kaoprof.reporting.tables.explain_paper import paper_page
 
         return paper_page(explanation)
-    screen = medium == SCREEN
+    screen = medium == Medium.SCREEN
     blocks, operations = explanation.blocks, explanation.operations
     modules = not screen or any(part.module for part in operations)
     shown = len(operations) > 1 or (screen and operations)
@@ -59,13 +42,13 @@ def page_of(explanation: Explanation, medium: Medium = TEXT, *, full: bool = Fal
             _formulas(explanation, full=full, powers=screen),
             *([_shares("submodule", blocks, full=full, modules=False)] if len(blocks) > 1 else []),
             *([_shares("operation", operations, full=full, modules=modules)] if shown else []),
-            *((Notes(sentences), *notes_of(*legend, tone=QUIET)) if screen else (Notes((*sentences, *legend)),)),
+            *((Notes(sentences), *notes_of(*legend, tone=Tone.QUIET)) if screen else (Notes((*sentences, *legend)),)),
         )
     )
 
 
 def _toned(sentence: str) -> Span:
-    return Span(sentence, {"proof:": GOOD, "NO": BAD, "no": BAD}.get(sentence.split(maxsplit=1)[0], ""))
+    return Span(sentence, {"proof:": Tone.GOOD, "NO": Tone.BAD, "no": Tone.BAD}.get(sentence.split(maxsplit=1)[0]))
 
 
 def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
@@ -77,14 +60,14 @@ def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
         (
             LABELS[formula.quantity],
             _expression(formula, full=full),
-            stacked(_code(formula.order), *([Span(powers_of(formula), QUIET)] if powers else [])),
+            stacked(_code(formula.order), *([Span(powers_of(formula), Tone.QUIET)] if powers else [])),
             value_of(formula),
         )
         for formula in explanation.formulas
     ]
     alone = peak_alone(explanation)
     if alone is not None:
-        rows.append((LABELS["peak_bytes"], Span(NO_FORMULA, QUIET), "", alone))
+        rows.append((LABELS["peak_bytes"], Span(NO_FORMULA, Tone.QUIET), "", alone))
     columns = (
         Column("", words=True),
         Column("formula", words=True, rest=True),
@@ -97,11 +80,11 @@ def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
 def _expression(formula: Formula, *, full: bool) -> Text:
     expression = _code(pretty(formula.text if is_shown_whole(formula, full) else formula.here))
     remark = remark_of(formula, full)
-    return stacked(expression, Span(remark, QUIET)) if remark else expression
+    return stacked(expression, Span(remark, Tone.QUIET)) if remark else expression
 
 
 def _code(text: str) -> Span:
-    return Span(text, kind=CODE)
+    return Span(text, style=Style.CODE)
 
 
 def is_shown_whole(formula: Formula, full: bool) -> bool:
@@ -161,7 +144,7 @@ def share_rows(parts: Sequence[Share], *, full: bool) -> list[tuple[Text, ...]]:
 def _share_row(part: Share) -> tuple[Text, ...]:
     has_macs = part.macs != "0"
     return (
-        title_of_part(part), Span(part.module or "itself", QUIET), _code(pretty(part.macs)) if has_macs else "",
+        title_of_part(part), Span(part.module or "itself", Tone.QUIET), _code(pretty(part.macs)) if has_macs else "",
         percent(part.macs_share) if has_macs else "", percent(part.flops_share),
     )  # fmt: skip
 

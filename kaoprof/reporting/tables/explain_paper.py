@@ -4,7 +4,7 @@ import re
 from itertools import groupby
 
 from kaoprof.records.explain import PROVEN, Explanation, Formula, Share
-from kaoprof.reporting.document import NAME, Column, Page, Row, Span, Table
+from kaoprof.reporting.document import Column, Page, Row, Span, Style, Table
 from kaoprof.reporting.sentences.explain import (
     LABELS,
     call_of,
@@ -56,7 +56,7 @@ def _part_rows(explanation: Explanation) -> list[Row]:
     for (module, backward), parts in places:
         if len(places) > 1 or backward:
             place = f"in {module or 'the module itself'}{', backward' if backward else ''}:"
-            rows.append(Row((Span(place, kind=NAME),)))
+            rows.append(Row((Span(place, style=Style.NAME),)))
         rows += [_part_row(part, name_of_part(part)) for part in parts]
     return rows
 
@@ -100,4 +100,4 @@ def _formula_row(formula: Formula) -> Row:
 
 def _part_row(part: Share, label: str) -> Row:
     expression = Span(part.macs, latex=part.macs_latex)
-    return Row((Span(f"{INDENT}{label}", kind=NAME), expression, part.order, percent(part.macs_share)))
+    return Row((Span(f"{INDENT}{label}", style=Style.NAME), expression, part.order, percent(part.macs_share)))

@@ -2,7 +2,7 @@
 
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
 from kaoprof.records.measured import Environment
-from kaoprof.reporting.document import BAD, TEXT, UNKNOWN, Medium, Page, Table, columns_of
+from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of
 from kaoprof.units import (
     BINARY_PREFIXES,
     COUNT_PREFIXES,
@@ -31,10 +31,10 @@ BASES = {
 }
 
 
-TONES = {"none": BAD, "refused": BAD, "error": BAD}
+TONES = {"none": Tone.BAD, "refused": Tone.BAD, "error": Tone.BAD}
 
 
-def page_of(record: FitRecord | CrossRecord, _medium: Medium = TEXT) -> Page:
+def page_of(record: FitRecord | CrossRecord, _medium: Medium = Medium.TEXT) -> Page:
     """The record as a page, the same in all media."""
     return Page(blocks=(fit_table(record) if isinstance(record, FitRecord) else cross_table(record),))
 

@@ -2,19 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kaoprof.reporting.document import (
-    CODE,
-    EMPHASIS,
-    MARK,
-    UNKNOWN,
-    Cell,
-    Column,
-    Page,
-    Row,
-    Span,
-    Table,
-    Text,
-)
+from kaoprof.reporting.document import UNKNOWN, Cell, Column, Page, Row, Span, Style, Table, Text
 from kaoprof.reporting.sentences.protocol import MAP_MEANING, protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED
 from kaoprof.reporting.tables.grid import Grid, Placed
@@ -24,7 +12,7 @@ from kaoprof.reporting.tables.growth import grid_growth
 ACROSS = 4  # operators beside each other: more do not fit across a page
 MOST_LINES = 45  # of one table: more do not fit on a page
 TIMES = "×"
-FUSED, STAR = Span("†", kind=MARK), Span(PREDICTED, kind=MARK)
+FUSED, STAR = Span("†", style=Style.MARK), Span(PREDICTED, style=Style.MARK)
 MEANING = (
     "1 MAC = 2 FLOPs, MACs of one sample; memory and latency of the whole batch. Each operator by its fastest "
     "implementation at that size"
@@ -59,7 +47,7 @@ def _parts(
 
 
 def _heading(label: str, *, first: bool) -> list[Row]:
-    return [Row((Span(label, kind=EMPHASIS),), total=not first)] if label else []
+    return [Row((Span(label, style=Style.EMPHASIS),), total=not first)] if label else []
 
 
 def _kinds(grid: Grid, operator: str) -> tuple[str, ...]:
@@ -111,7 +99,7 @@ def _notes(grid: Grid, rows: Sequence[Row], of: int) -> list[Text]:
         where = f"{run.name}: " if len(grid.runs) > 1 else ""
         notes += [f"{where}{sentence}" for sentence in protocol_of(run.record)]
     notes += [f"Warning: {warning}." for warning in counted_warnings(grid.runs)]
-    baselines = Span(", ".join(sorted({run.record.baseline for run in grid.runs})), kind=CODE)
+    baselines = Span(", ".join(sorted({run.record.baseline for run in grid.runs})), style=Style.CODE)
     faster = (f"{TIMES}: as fast as ", baselines, "'s fastest implementation, in paired rounds.")
     notes += [Cell(lines=(faster,))] if any(row.standing.speedup for row in grid.rows) else []
     notes += [UNSURE] if any(tells_nothing(row.standing.speedup) for row in grid.rows) else []

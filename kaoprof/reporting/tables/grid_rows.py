@@ -6,21 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from kaoprof.findings.operators import LOOKS, peak_bytes, sweep_warnings
-from kaoprof.reporting.document import (
-    BAD,
-    GOOD,
-    PAPER,
-    QUIET,
-    SCREEN,
-    TEXT,
-    UNKNOWN,
-    Column,
-    Heading,
-    Medium,
-    Notes,
-    Page,
-    Table,
-)
+from kaoprof.reporting.document import UNKNOWN, Column, Heading, Medium, Notes, Page, Table, Tone
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, WITHOUT_LATENCY, cells_of
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
@@ -33,22 +19,22 @@ UNSURE = "No speedup (-) is given where its interval contains 1 and is wider tha
 HEADERS = ("operator", "MACs", "", "peak", "latency", "95 % interval", "speedup")
 
 
-TONES = dict.fromkeys(WITHOUT_LATENCY, BAD) | {"!": BAD, "=": GOOD, ">": GOOD}
+TONES = dict.fromkeys(WITHOUT_LATENCY, Tone.BAD) | {"!": Tone.BAD, "=": Tone.GOOD, ">": Tone.GOOD}
 
 
-def page_of(grid: Grid, medium: Medium = TEXT) -> Page:
+def page_of(grid: Grid, medium: Medium = Medium.TEXT) -> Page:
     """All rows; where there are few cells, of one run, as `compare` shows them."""
     if not grid.is_large:
         return page_of_cells(grid.runs[0].record, medium)
-    if medium == PAPER:
+    if medium == Medium.PAPER:
         from kaoprof.reporting.tables.grid_paper import paper_page
 
         return paper_page(grid)
-    if medium == SCREEN:
+    if medium == Medium.SCREEN:
         several = len(grid.blocks) > 1
         tables = [_table(grid, block, block.label if several else grid.title, medium) for block in grid.blocks]
         heading = (Heading(grid.title),) if several else ()
-        return Page(blocks=(*heading, *tables, Notes(tuple(summed_notes(grid)), QUIET)))
+        return Page(blocks=(*heading, *tables, Notes(tuple(summed_notes(grid)), Tone.QUIET)))
     tables = [_table(grid, block, block_title(grid, block), medium) for block in grid.blocks]
     warnings = (f"Warning: {warning}." for warning in summed_warnings(grid.runs))
     return Page(blocks=(*tables, *grid_growth(grid), Notes((*summed_notes(grid), *warnings))))
@@ -57,7 +43,7 @@ def page_of(grid: Grid, medium: Medium = TEXT) -> Page:
 def _table(grid: Grid, block: Block, title: str, medium: Medium) -> Table:
     """The rows by size; a terminal shows each size once, and keeps a column for it."""
     rows, before = [], None
-    gap, screen = (" ", True) if medium == SCREEN else ("", False)
+    gap, screen = (" ", True) if medium == Medium.SCREEN else ("", False)
     for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
         size, (name, *others) = size_of(row, grid.x), line_cells(row)
         shown = [str(size) if grid.x and not (screen and size == before) else ""] if screen or grid.x else []

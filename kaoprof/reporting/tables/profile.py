@@ -17,12 +17,6 @@ from kaoprof.findings.models import (
 from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.document import (
-    BAD,
-    GOOD,
-    PAPER,
-    QUIET,
-    SCREEN,
-    TEXT,
     UNKNOWN,
     Cell,
     Medium,
@@ -32,6 +26,7 @@ from kaoprof.reporting.document import (
     Span,
     Table,
     Text,
+    Tone,
     columns_of,
     notes_of,
     stacked,
@@ -75,18 +70,18 @@ def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer
     name = row.layer.removeprefix(outer).removeprefix(".") or "total"
     return {
         "layer": Cell(lines=((name,),), depth=max(row.depth - 1, 0)),
-        "type": Span(row.type, QUIET),
+        "type": Span(row.type, Tone.QUIET),
         "output": "x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
         "weights": format_count(row.params + row.params_norm) if row.known else UNKNOWN,
         "MACs": counted,
         "marked MACs": f"{counted} {mark}".strip(),
-        "": Span(mark, BAD if mark == "!" else GOOD),
+        "": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
         "FLOPs": UNKNOWN if row.flops_all is None else format_count(row.flops_all),
         "predicted": UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
         "peak": _peak(fullest),
         "time": UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
         "x floor": UNKNOWN if limits is None else format_ratio(limits.times_floor),
-        "bound": Span(limits.demand.limit if limits and limits.demand else "", QUIET),
+        "bound": Span(limits.demand.limit if limits and limits.demand else "", Tone.QUIET),
     }
 
 
@@ -124,12 +119,12 @@ TEXT_HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "
 WIDE_FROM = 120  # columns of a terminal
 
 
-def page_of(record: ProfileRecord, medium: Medium = TEXT, depth: int | None = None) -> Page:
+def page_of(record: ProfileRecord, medium: Medium = Medium.TEXT, depth: int | None = None) -> Page:
     """The record as a page; on a terminal several models have trees only if a `depth` is asked for."""
-    if medium == SCREEN:
+    if medium == Medium.SCREEN:
         narrow = _screen(record, depth, wide=False)
         return replace(_screen(record, depth, wide=True), narrow=narrow, wide_from=WIDE_FROM)
-    printed = medium == PAPER
+    printed = medium == Medium.PAPER
     models = tuple(model_cells(record, standing) for standing in model_standings(record))
     table = without_empty(Table(columns=columns_of(MODEL_HEADERS), rows=models, figures="plain"))
     trees = tuple(_tree(record, model, TEXT_HEADERS, None, printed=printed) for model in eager_models(record))
@@ -144,7 +139,9 @@ def _screen(record: ProfileRecord, depth: int | None, *, wide: bool) -> Page:
     trees = eager if len(eager) == 1 or depth is not None else []
     summary = (_summary(record, wide=wide),) if len(record.models) > 1 else ()
     failed = tuple(
-        Span(f"{model.model}: {model.detail}", BAD) for model in record.models if model.detail and model not in trees
+        Span(f"{model.model}: {model.detail}", Tone.BAD)
+        for model in record.models
+        if model.detail and model not in trees
     )
     said: tuple[Text, ...] = (*failed, *run_notes(record))
     ceilings = ceilings_sentence(record) if trees else floors_sentence(record)  # only a tree says what binds
@@ -153,7 +150,7 @@ def _screen(record: ProfileRecord, depth: int | None, *, wide: bool) -> Page:
             *summary,
             *(_tree(record, model, headers, depth, printed=False) for model in trees),
             *((Notes(said),) if said else ()),
-            *notes_of(LAYER_CONVENTION, *agreement_of(record), ceilings, *protocol_of(record), tone=QUIET),
+            *notes_of(LAYER_CONVENTION, *agreement_of(record), ceilings, *protocol_of(record), tone=Tone.QUIET),
         )
     )
 

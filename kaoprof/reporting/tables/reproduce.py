@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from kaoprof.records.reproduce import CONFIRMED, DIFFERS, REFUTED, Figure, ReproductionRecord
-from kaoprof.reporting.document import BAD, GOOD, TEXT, UNKNOWN, Column, Medium, Page, Table, columns_of
+from kaoprof.reporting.document import UNKNOWN, Column, Medium, Page, Table, Tone, columns_of
 from kaoprof.reporting.sentences.protocol import forced_of
 from kaoprof.units import format_count, format_percent, format_seconds
 
@@ -15,10 +15,10 @@ MEANING = (
 NOT_COUNTED = "Nothing was counted by running it: only closed forms."
 
 
-TONES = {CONFIRMED: GOOD, REFUTED: BAD, "!": BAD}
+TONES = {CONFIRMED: Tone.GOOD, REFUTED: Tone.BAD, "!": Tone.BAD}
 
 
-def page_of(record: ReproductionRecord, _medium: Medium = TEXT) -> Page:
+def page_of(record: ReproductionRecord, _medium: Medium = Medium.TEXT) -> Page:
     """The operators, the networks and the claims."""
     tables = _operators(record), _networks(record), _claims(record)
     return Page(blocks=tuple(replace(table, tones=TONES) for table in tables))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kaoprof.findings.growth import Growth, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
-from kaoprof.reporting.document import QUIET, SCREEN, TEXT, UNKNOWN, Medium, Page, Table, columns_of, notes_of, words_of
+from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
 from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, cells_of
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
@@ -33,17 +33,17 @@ LARGEST = (
 CLOSED_LARGEST = "MACs of one sample, map and ratio: at the largest size."
 
 
-def page_of(record: Record, medium: Medium = TEXT) -> Page:
+def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
     """On a terminal one table per group of rows that differ in one axis only; elsewhere, or without, those of cells."""
     groups = _groups(record.rows)
-    if medium != SCREEN or not groups:
+    if medium != Medium.SCREEN or not groups:
         return page_of_cells(record, medium)
     shown = groups[:MOST_TABLES]
     *tables, last = [_table(record, lines) for lines in shown]
     hidden = len(record.rows) - sum(len(line.rows) for lines in shown for line in lines)
     last = replace(last, notes=_notes(record, [*tables, last], hidden))
     convention = CONVENTION if record.protocol else f"{PAPER_CONVENTION} {MAP_MEANING}"
-    return Page(blocks=(*tables, last, *notes_of(convention, *protocol_of(record), tone=QUIET)))
+    return Page(blocks=(*tables, last, *notes_of(convention, *protocol_of(record), tone=Tone.QUIET)))
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Line]]:
