@@ -1,6 +1,7 @@
 """Reads records back from whatever file holds them: those of every command, and the journals of `sweep`."""
 
 import os
+import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
 from kaoprof.records.sweep import SweepPlan
 
-AnyRecord = Record | ProfileRecord | FitRecord | CrossRecord | DiffRecord | ReproductionRecord | Explanation
+
+class AnyRecord(typing.Protocol):
+    """What every record says of itself."""
+
+    @property
+    def kind(self) -> str:
+        """Which command left it behind."""
+
+
 KINDS: dict[str, type[AnyRecord]] = {
     "compare": Record,
     "sweep": Record,
