@@ -1,18 +1,20 @@
 """What a user is likely to want after a command, where that depends on what came of it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kaoprof.records.compare import Record
-from kaoprof.records.explain import Explanation
-from kaoprof.records.fit import CrossRecord, FitRecord
-from kaoprof.records.profile import ProfileRecord
-from kaoprof.records.reproduce import ReproductionRecord
+if TYPE_CHECKING:
+    from kaoprof.records.compare import Record
+    from kaoprof.records.explain import Explanation
+    from kaoprof.records.fit import CrossRecord, FitRecord
+    from kaoprof.records.profile import ProfileRecord
+    from kaoprof.records.reproduce import ReproductionRecord
+
 
 MEASURED = "the same without --analytic    (counts, predicts and measures)"
 KEPT = {"heads": 1, "projection": "value", "scale": "sqrt"}  # what a command need not say
 
 
-def after_compare(record: Record) -> str:
+def after_compare(record: "Record") -> str:
     """Measuring, training or files."""
     if record.protocol is None:
         return MEASURED
@@ -21,7 +23,7 @@ def after_compare(record: Record) -> str:
     return "the same with -o run.json -o table.tex"
 
 
-def after_profile(record: ProfileRecord) -> str:
+def after_profile(record: "ProfileRecord") -> str:
     """Measuring, a second model or files."""
     if record.device is None:
         return MEASURED
@@ -30,22 +32,22 @@ def after_profile(record: ProfileRecord) -> str:
     return "the same with --mode train, or with -o run.json -o table.tex"
 
 
-def after_explain(record: Explanation) -> str:
+def after_explain(record: "Explanation") -> str:
     """Files, or how large an image fits."""
     if record.proof_status is None:
         return "the same with -o cost.tex -o cost.json    (a table for a paper, and everything)"
     return f"kaoprof fit --memory 24GiB --operators {record.name} --mode {record.mode}    (the largest image that fits)"
 
 
-def after_fit(record: FitRecord | CrossRecord) -> str:
+def after_fit(record: "FitRecord | CrossRecord") -> str:
     """Measuring the largest that fits."""
     conditions = record.conditions
     sizes: dict[str, Any] = {"h": None} if "h" in {*conditions.sizes, conditions.axis} else {}
     sizes |= conditions.sizes
-    fitting = [row for row in record.rows if row.largest is not None] if isinstance(record, FitRecord) else []
+    fitting = [row for row in record.rows if getattr(row, "largest", None) is not None]
     if not fitting:
         return "kaoprof explain nonlocal    (what it costs as formulas, and why)"
-    best = max(fitting, key=lambda row: row.largest or 0)
+    best: Any = max(fitting, key=lambda row: getattr(row, "largest", 0))
     sizes[conditions.axis] = best.largest
     words = [f"--{'batch' if name == 'b' else name} {size}" for name, size in sizes.items()]
     words += [f"--operators {best.name}", f"--dtype {conditions.dtype}", f"--mode {conditions.mode}"]
@@ -54,6 +56,6 @@ def after_fit(record: FitRecord | CrossRecord) -> str:
     return f"kaoprof compare {' '.join(words)}    (measures the largest)"
 
 
-def after_reproduce(record: ReproductionRecord) -> str:
+def after_reproduce(record: "ReproductionRecord") -> str:
     """Measuring, or files."""
     return "the same with -o reproduction.md -o reproduction.tex" if record.protocol else MEASURED

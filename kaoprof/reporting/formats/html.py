@@ -22,7 +22,6 @@ from kaoprof.reporting.document import (
     Table,
     Text,
     Tone,
-    cell_of,
     words_of,
 )
 from kaoprof.reporting.formats.plain import visible
@@ -140,9 +139,10 @@ def _read(text: str) -> float | UnsetType | None:
 
 
 def _text(text: Text) -> str:
-    cell = cell_of(text)
-    lines = ("".join(map(_span, line)) for line in cell.lines)
-    return INDENT * (cell.depth or 0) + "<br>".join(filter(None, lines))
+    if not isinstance(text, Cell):
+        return _span(text)
+    lines = ["".join(map(_span, line)) for line in text.lines]
+    return INDENT * (text.depth or 0) + (lines[0] if len(lines) == 1 else "<br>".join(filter(None, lines)))
 
 
 def _span(span: Span | str) -> str:
