@@ -21,7 +21,6 @@ from kaoprof.memory.kernels.flash import (
     FLASH_QUERY_BLOCKS,
     flash_backward_bytes,
     flash_bytes_per_thread,
-    flash_product_bytes,
     laid_out_bytes,
 )
 from kaoprof.memory.kernels.table import scratch_bytes
@@ -144,6 +143,5 @@ def symbolic_scratch_bytes(
     rows, columns = sympy.Min(n_queries, block), sympy.Min(n_keys, FLASH_KEY_BLOCK)
     if not backward:
         return threads * flash_bytes_per_thread(query, rows=rows, columns=columns, head=head)
-    flash_product_bytes(query, args[2], threads=threads)  # refuses symbols where it is not zero
     buffers = flash_backward_bytes(query, rows=rows, columns=columns, threads=threads)
     return sizes.expression(laid_out_bytes(args[0])) + buffers

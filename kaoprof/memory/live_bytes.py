@@ -18,8 +18,8 @@ from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.memory.kernels.table import (
     CUDA_RECURRENT_GAP,
     PROJECTED_GAP,
-    UNBOUNDED,
     least_storage_bytes,
+    most_unknown_bytes,
     scratch_bytes,
     scratch_gap,
 )
@@ -34,7 +34,6 @@ ZEROS = frozenset({aten.zeros, aten.new_zeros, aten.zeros_like})
 FILLING = frozenset(  # put, or add, what they are given into their first argument
     {aten.scatter, aten.scatter_add, aten.index_add, aten.index_put, aten._index_put_impl, aten.put}  # noqa: SLF001
 )
-UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
 
 
 class LiveBytesMode(TorchDispatchMode):
@@ -81,7 +80,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
         gap = scratch_gap(func, args, device=self.device)
         if gap is not None:
-            unknown = math.inf if gap in UNBOUNDED else UNKNOWN_COPIES * self.threads * _bytes_of((args, out))
+            unknown = most_unknown_bytes(gap, _bytes_of((args, out)), threads=self.threads)
             self.gaps[gap] = max(self.gaps.get(gap, 0), self.live_bytes + hidden + unknown)
 
     @property

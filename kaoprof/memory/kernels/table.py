@@ -3,6 +3,7 @@
 Each model was read off the kernel and is checked against the allocator's own events by a test.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +11,13 @@ import torch
 
 from kaoprof.dims import Size
 from kaoprof.memory.kernels import cuda as cuda_scratch
-from kaoprof.memory.kernels.bfloat16_blocks import added_product_scratch, product_gap, product_scratch
 from kaoprof.memory.kernels.convolution import (
     convolution_backward_scratch,
     convolution_gap,
     convolution_scratch,
     gradient_gap,
 )
-from kaoprof.memory.kernels.flash import cpu_flash_backward, cpu_flash_forward
+from kaoprof.memory.kernels.flash import cpu_flash_backward, cpu_flash_forward, flash_gradient_gap
 from kaoprof.memory.kernels.indexing import added_rows_gap, gathered, rolled, scattered, scattered_sum, triangle
 from kaoprof.memory.kernels.layout_copies import (
     batch_norm,
@@ -28,6 +28,13 @@ from kaoprof.memory.kernels.layout_copies import (
     half_precision_mean,
     safe_softmax,
     sum_in_other_dtype,
+)
+from kaoprof.memory.kernels.products import (
+    MOST_BLOCKS_BYTES,
+    PRODUCT_GAP,
+    added_product_scratch,
+    product_gap,
+    product_scratch,
 )
 from kaoprof.memory.kernels.reduction import (
     averaged_loss,
@@ -51,7 +58,7 @@ from kaoprof.memory.kernels.resampling import (
     upsampling,
     upsampling_gradient,
 )
-from kaoprof.memory.kernels.trilinear import trilinear_gap, trilinear_scratch
+from kaoprof.memory.kernels.trilinear import trilinear_scratch
 from kaoprof.memory.kernels.verified_kernels import holds_nothing
 from kaoprof.workload.tensor_bytes import bytes_of
 
@@ -172,11 +179,15 @@ def least_storage_bytes(operation: torch._ops.OpOverload, args: Any, kwargs: Any
 RECURRENT_GAP = "LSTM by oneDNN"
 PROJECTED_GAP = "LSTM with projections"
 CUDA_RECURRENT_GAP = "recurrent layers by cuDNN"
+UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
 UNBOUNDED = {RECURRENT_GAP, CUDA_RECURRENT_GAP, cuda_scratch.ATTENTION_GAP}  # no bound of what they hold is known
 
+PRODUCTS = (
+    aten.mm, aten.bmm, aten.mv, aten.addmm, aten.baddbmm, aten.addmv, aten._addmm_activation, aten._trilinear,  # noqa: SLF001
+)  # fmt: skip
 CPU_GAPS: dict[Any, Callable[..., str | None]] = {
-    **dict.fromkeys((aten.mm, aten.bmm, aten.mv), product_gap),
-    aten._trilinear: trilinear_gap,  # noqa: SLF001
+    **dict.fromkeys(PRODUCTS, product_gap),
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: flash_gradient_gap,  # noqa: SLF001
     **dict.fromkeys((aten.index_add, aten.index_add_), added_rows_gap),
     aten.convolution: convolution_gap,
     aten.convolution_backward: gradient_gap,
@@ -197,3 +208,11 @@ def scratch_gap(operation: torch._ops.OpOverload, args: Any, *, device: str) -> 
     if device != "cpu" or packet in CPU_SCRATCH or holds_nothing(operation):
         return None
     return str(packet).removeprefix("aten.")
+
+
+def most_unknown_bytes(gap: str, tensors_bytes: int, *, threads: int) -> float:
+    """The most that the kernel behind a gap is believed to hold, given the bytes of its inputs and outputs."""
+    if gap in UNBOUNDED:
+        return math.inf
+    copies = UNKNOWN_COPIES * threads * tensors_bytes
+    return min(copies, threads * MOST_BLOCKS_BYTES) if gap.startswith(PRODUCT_GAP) else copies
