@@ -12,23 +12,27 @@ import msgspec
 import sympy
 import torch
 from sympy.logic.boolalg import Boolean
-from torch._dynamo.source import ConstantSource
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 from torch.nn.modules import normalization
-from torch.utils._sympy.functions import FloorDiv, Mod
-from torch.utils._sympy.numbers import int_oo
-from torch.utils._sympy.value_ranges import ValueRanges
 
 from kaoprof.explaining.expressions import plain, size_symbol
 from kaoprof.explaining.symbolic_forms import SymbolicForms
 from kaoprof.explaining.validity import Domain, settle
-from kaoprof.memory.dry_module import COMPLAINTS
+from kaoprof.torch_internals import (
+    CONVOLUTION_CHOICE,
+    FAKE_TENSOR_LOGGER,
+    ConstantSource,
+    DimDynamic,
+    FakeTensorMode,
+    FloorDiv,
+    Mod,
+    ShapeEnv,
+    ValueRanges,
+    int_oo,
+)
 from kaoprof.workload.patching import replaced
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
 SYMBOLIC_MACHINERY = "/torch/fx/experimental/"
-KERNEL_CHOICE = ("conv", "torch._subclasses.fake_impls")
 OUR_ROOMS = tuple(f"/kaoprof/{room}/" for room in ("counting", "explaining", "memory"))
 NOT_THE_CALLER = (SYMBOLIC_MACHINERY, "/torch/__init__.py", "/torch/utils/_", "/torch/_", *OUR_ROOMS)
 
@@ -135,7 +139,7 @@ class NamedSizes(ShapeEnv):
         frame: Any = sys._getframe(2)  # noqa: SLF001 - what the standard library's own logging uses to find its caller
         while frame is not None and SYMBOLIC_MACHINERY in frame.f_code.co_filename:
             frame = frame.f_back
-        if frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) == KERNEL_CHOICE:
+        if frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) == CONVOLUTION_CHOICE:
             return True
         while self.constructing and frame is not None:
             if frame.f_code.co_name in INITIALISERS or frame.f_globals.get("__name__") == "torch.nn.init":
@@ -206,7 +210,7 @@ def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
         mode,
         replaced(torch.SymInt, "__float__", lambda size: float(torch.sym_float(size))),
         replaced(normalization, "numbers", numbers),
-        replaced(COMPLAINTS, "disabled", True),
+        replaced(FAKE_TENSOR_LOGGER, "disabled", True),
         SymbolicForms(),
     ):
         yield

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._prims_common import suggest_memory_format
 
 from kaoprof.dims import Size
 from kaoprof.memory.kernels.convolution_geometry import PLANAR, Convolution, convolution_of
 from kaoprof.memory.kernels.convolution_kernels import input_gradient_bytes, output_bytes, weight_gradient_bytes
 from kaoprof.memory.kernels.layout_copies import copy_of_first, is_innermost
 from kaoprof.memory.kernels.onednn import takes_reduced
+from kaoprof.torch_internals import suggest_memory_format
 from kaoprof.workload.tensor_bytes import bytes_of
 
 NATIVE_ELEMENTS = 20480  # up to so many input elements of one sample torch prefers its native kernel

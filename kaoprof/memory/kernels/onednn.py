@@ -3,6 +3,7 @@
 import torch
 
 from kaoprof.dims import Size, ceil_div
+from kaoprof.torch_internals import onednn_takes_bfloat16, onednn_takes_float16
 
 BOUNDARY_BYTES = 128  # what is added to a buffer so that it can be aligned
 
@@ -12,8 +13,8 @@ def takes_reduced(dtype: torch.dtype) -> bool:
     if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
         return False
     if dtype == torch.bfloat16:
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch's own question
-    return dtype == torch.float16 and bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())  # noqa: SLF001 - likewise
+        return onednn_takes_bfloat16()
+    return dtype == torch.float16 and onednn_takes_float16()
 
 
 def in_blocks_of(size: Size, block: int) -> Size:
