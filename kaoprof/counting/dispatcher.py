@@ -11,6 +11,7 @@ from kaoprof.counting.rules import flops_of, has_rule, macs_of
 from kaoprof.dims import Size
 from kaoprof.torch_internals import TorchDispatchMode
 from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.foreign import foreign
 from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.workload import Workload
 
@@ -37,10 +38,10 @@ class CountingMode(TorchDispatchMode):
         kwargs = kwargs or {}
         if not has_rule(func):
             with self:
-                taken_apart = func.decompose(*args, **kwargs)
+                taken_apart = foreign(func.decompose, *args, **kwargs)
             if taken_apart is not NotImplemented:
                 return taken_apart
-        out = func(*args, **kwargs)
+        out = foreign(func, *args, **kwargs)
         self.note(func, macs_of(func, args, kwargs, out), flops_of(func, args, kwargs, out), out)
         return out
 

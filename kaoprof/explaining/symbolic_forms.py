@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from kaoprof.workload.foreign import foreign
+
 
 def max_pool1d(
     x: Tensor, kernel_size: int, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
@@ -36,4 +38,4 @@ class SymbolicForms(TorchFunctionMode):
     """While active, the functions of `FORMS` are replaced."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return FORMS.get(func, func)(*args, **(kwargs or {}))
+        return foreign(FORMS.get(func, func), *args, **(kwargs or {}))

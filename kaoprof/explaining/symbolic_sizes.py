@@ -29,6 +29,7 @@ from kaoprof.torch_internals import (
     ValueRanges,
     int_oo,
 )
+from kaoprof.workload.foreign import foreign
 from kaoprof.workload.patching import replaced
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
@@ -126,9 +127,9 @@ class NamedSizes(ShapeEnv):
         number = not isinstance(orig_expr, (Boolean, bool)) and not orig_expr.is_number
         if (number and not orig_expr.is_integer) or self._is_indifferent():
             with self.suppress_guards():
-                return super().evaluate_expr(orig_expr, hint, *args, **kwargs)
+                return foreign(super().evaluate_expr, orig_expr, hint, *args, **kwargs)
         guards_before = len(self.guards)
-        decision = super().evaluate_expr(orig_expr, hint, *args, **kwargs)
+        decision = foreign(super().evaluate_expr, orig_expr, hint, *args, **kwargs)
         if number or len(self.guards) > guards_before:
             self.decided_at.setdefault(orig_expr, _calling_line())
         self._ask_for_a_better_unit(orig_expr.xreplace(self.rounded), bool(decision))

@@ -9,6 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from kaoprof.torch_internals import FAKE_TENSOR_LOGGER, FakeTensorMode, mark_as_parameter, strides_as_real
 from kaoprof.workload.building import build_module
+from kaoprof.workload.foreign import foreign
 from kaoprof.workload.patching import replaced
 from kaoprof.workload.workload import Workload
 
@@ -30,7 +31,7 @@ class Construction(TorchFunctionMode):
             return False
         if func is Tensor.__deepcopy__:
             return _copied(*args)
-        out = func(*args, **(kwargs or {}))
+        out = foreign(func, *args, **(kwargs or {}))
         if func is Tensor.any:
             self.asked = out
         return out

@@ -32,6 +32,7 @@ from kaoprof.torch_internals import (
 from kaoprof.workload.attention_backend import served_by
 from kaoprof.workload.building import build_inputs, step_of
 from kaoprof.workload.cuda_attention import CudaAttention
+from kaoprof.workload.foreign import foreign
 from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.tensor_bytes import bytes_of
 from kaoprof.workload.workload import Workload
@@ -69,7 +70,7 @@ class LiveBytesMode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        out = func(*args, **kwargs)
+        out = foreign(func, *args, **kwargs)
         if in_backward() and (str(func) == ADDED or self.fills_zeros(func, args)):
             self.absorb(args[0])
         least = least_storage_bytes(func, args, kwargs, device=self.device)
