@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from kaoprof.torch_internals import LINEAR_FIXES_SIZES
 from kaoprof.workload.foreign import foreign
 
 
@@ -31,7 +32,21 @@ def max_pool1d(
     return pooled.squeeze(-2)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`(.. c) -> (.. o)` as torch itself takes it apart; up to 2.12 it asks for sizes as numbers while it does so."""
+    if bias is None:
+        return torch.matmul(x, weight.t())
+    if x.ndim == 2:  # noqa: PLR2004 - matrices
+        return torch.addmm(bias, x, weight.t())
+    if x.ndim == 3 and x.is_contiguous():  # noqa: PLR2004 - tokens
+        samples, tokens, channels = x.shape
+        return torch.addmm(bias, x.view(samples * tokens, channels), weight.t()).view(samples, tokens, weight.shape[0])
+    return torch.matmul(x, weight.t()).add_(bias)
+
+
 FORMS: dict[Any, Callable[..., Any]] = {torch.max_pool1d: max_pool1d, functional.max_pool1d: max_pool1d}
+if LINEAR_FIXES_SIZES:
+    FORMS[functional.linear] = linear
 
 
 class SymbolicForms(TorchFunctionMode):

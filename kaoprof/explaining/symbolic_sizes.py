@@ -34,7 +34,7 @@ from kaoprof.workload.patching import replaced
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
 SYMBOLIC_MACHINERY = "/torch/fx/experimental/"
-OUR_ROOMS = tuple(f"/kaoprof/{room}/" for room in ("counting", "explaining", "memory"))
+OUR_ROOMS = ("/kaoprof/counting/", "/kaoprof/explaining/", "/kaoprof/memory/", "/kaoprof/workload/foreign.py")
 NOT_THE_CALLER = (SYMBOLIC_MACHINERY, "/torch/__init__.py", "/torch/utils/_", "/torch/_", *OUR_ROOMS)
 
 
