@@ -45,8 +45,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 FORMS: dict[Any, Callable[..., Any]] = {torch.max_pool1d: max_pool1d, functional.max_pool1d: max_pool1d}
-if LINEAR_FIXES_SIZES:
-    FORMS[functional.linear] = linear
+LINEAR = linear if LINEAR_FIXES_SIZES else functional.linear  # to stand in torch's place, which calls its own there
 
 
 class SymbolicForms(TorchFunctionMode):

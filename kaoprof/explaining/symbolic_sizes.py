@@ -12,10 +12,11 @@ import msgspec
 import sympy
 import torch
 from sympy.logic.boolalg import Boolean
+from torch.nn import functional
 from torch.nn.modules import normalization
 
 from kaoprof.explaining.expressions import plain, size_symbol
-from kaoprof.explaining.symbolic_forms import SymbolicForms
+from kaoprof.explaining.symbolic_forms import LINEAR, SymbolicForms
 from kaoprof.explaining.validity import Domain, settle
 from kaoprof.torch_internals import (
     CONVOLUTION_CHOICE,
@@ -201,8 +202,8 @@ def _calling_line() -> str:
 def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
     """While active, tensors have shapes but no data, and sizes may be symbols wherever torch asks for an int.
 
-    Two attributes of torch are replaced meanwhile: `SymInt` learns to become a float without fixing the size (a float
-    makes no shape), and the normalisation layers accept it as the integer that it is.
+    Attributes of torch are replaced meanwhile: `SymInt` learns to become a float without fixing the size (a float makes
+    no shape), the normalisation layers accept it as the integer that it is, and linear layers keep it.
     """
     mode = FakeTensorMode(shape_env=sizes, allow_non_fake_inputs=True)
     mode.cache_enabled = False  # with symbols a cache entry costs more than it saves
@@ -211,6 +212,7 @@ def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
         mode,
         replaced(torch.SymInt, "__float__", lambda size: float(torch.sym_float(size))),
         replaced(normalization, "numbers", numbers),
+        replaced(functional, "linear", LINEAR),
         replaced(FAKE_TENSOR_LOGGER, "disabled", True),
         SymbolicForms(),
     ):
