@@ -11,7 +11,7 @@ MOVES_DATA: frozenset[str] = frozenset(
         "cat", "stack", "clone", "copy_", "_to_copy", "contiguous",
         "empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided",
         "zeros", "zeros_like", "new_zeros", "ones", "ones_like", "new_ones", "eye",
-        "full", "full_like", "new_full", "fill", "fill_", "zero_", "scalar_tensor",
+        "size", "full", "full_like", "new_full", "fill", "fill_", "zero_", "scalar_tensor",
         "arange", "linspace", "lift_fresh", "constant_pad_nd", "index", "index_select", "gather",
         "index_put", "index_put_", "embedding", "roll", "flip", "repeat", "select_backward",
         "slice_backward", "_unsafe_view", "_reshape_copy", "native_dropout",

@@ -1,5 +1,6 @@
 """Functions of torch that turn symbolic sizes into numbers, written with others that do not; the counts stay."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from torch.overrides import TorchFunctionMode
 
 from kaoprof.torch_internals import LINEAR_FIXES_SIZES
 from kaoprof.workload.foreign import foreign
+
+MATRIX, TOKENS = 2, 3  # axes
 
 
 def max_pool1d(
@@ -34,14 +37,14 @@ def max_pool1d(
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`(.. c) -> (.. o)` as torch itself takes it apart; up to 2.12 it asks for sizes as numbers while it does so."""
-    if bias is None:
-        return torch.matmul(x, weight.t())
-    if x.ndim == 2:  # noqa: PLR2004 - matrices
-        return torch.addmm(bias, x, weight.t())
-    if x.ndim == 3 and x.is_contiguous():  # noqa: PLR2004 - tokens
-        samples, tokens, channels = x.shape
-        return torch.addmm(bias, x.view(samples * tokens, channels), weight.t()).view(samples, tokens, weight.shape[0])
-    return torch.matmul(x, weight.t()).add_(bias)
+    *outer, channels = x.shape
+    rows = x if x.ndim == MATRIX else x.reshape(math.prod(outer), channels)
+    if bias is not None and (x.ndim == MATRIX or (x.ndim == TOKENS and x.is_contiguous())):
+        product = torch.addmm(bias, rows, weight.t())
+    else:
+        product = torch.mm(rows, weight.t())
+        product = product if bias is None else product.add_(bias)
+    return product.view(*outer, weight.shape[0])
 
 
 FORMS: dict[Any, Callable[..., Any]] = {torch.max_pool1d: max_pool1d, functional.max_pool1d: max_pool1d}
