@@ -78,14 +78,14 @@ def measured(workload):
     return CpuMeters().peak(step_of(workload, module, inputs))["allocated"]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[1], *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES)])
 @pytest.mark.parametrize("weights", ["none", "averaged", "all"])
 @pytest.mark.parametrize("mode", MODES)
 def test_multihead_attention(size, weights, mode, check_peak):
     check_peak(work(Attention, size, weights, mode=mode))
 
 
-@pytest.mark.parametrize("size", SIZES[:2])
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("norm_first", "activation"), [(False, "relu"), (True, "gelu"), (False, "gelu")])
 @pytest.mark.parametrize("mode", MODES)
 def test_stacks_of_encoder_layers(size, norm_first, activation, mode, check_peak):

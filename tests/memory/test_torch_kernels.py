@@ -83,7 +83,7 @@ def assert_exact(operation, *args, slack=0):
     assert scratch_gap(operation, args, device="cpu") is None
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", [DTYPES[0], pytest.param(DTYPES[1], marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_in_every_order(name, layout, dtype):

@@ -43,7 +43,7 @@ def predicted(workload, backend):
     return predict_peak_bytes(workload, device="cpu", threads=torch.get_num_threads(), sdpa=backend)
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("name", ["nonlocal", *(pytest.param(name, marks=pytest.mark.slow) for name in OPERATORS)])
 @pytest.mark.parametrize("backend", ["auto", "flash", "math"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("heads", "projection", "spatial"), [
@@ -61,6 +61,7 @@ def test_the_plain_form_holds_two_maps_and_a_mask():
     assert predicted(work(), "flash") < b * n * n * 4  # not even one map
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "mode"), [("flash", "train"), ("math", "forward")])
 def test_a_model_with_fused_attention(backend, mode):  # all of them: tests/benchmarks/bench_prediction.py
     document = load_spec("kanet-kv")
@@ -121,6 +122,7 @@ def test_rows_are_predicted_with_the_backend_that_is_asked_for():
     assert peaks["auto"] == peaks["flash"] < peaks["math"]
 
 
+@pytest.mark.slow
 def test_what_is_compared_is_measured_as_it_was_predicted():
     record = compare(h=20, c=16, operators=["nonlocal:sdpa", "kao_kv:sdpa"],
                      options=Options(device="cpu", sdpa="math", samples=1, budget_s=0.1))  # fmt: skip
