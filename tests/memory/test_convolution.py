@@ -139,7 +139,6 @@ def test_a_tensor_that_lies_in_no_order_is_copied_first():
     ((2, 2, 32, 32, 28, 3, 2, 2, 2, 1), "dilated convolution of this kind"),
     ((2, 2, 32, 32, 5, 5, 1, 2, 1, 1), "as wide as its input"),
     ((2, 2, 32, 32, 28, 9, 1, 4, 1, 2), "of groups with a large kernel"),
-    ((3, 2, 24, 24, 14, 3, 1, 1, 1, 24), "convolution of volumes in groups"),
 ])  # fmt: skip
 def test_what_is_not_modelled_is_named(shape, named):
     x, weight, rest = tensors(shape, torch.float32)
@@ -155,6 +154,8 @@ def test_what_is_not_modelled_is_named(shape, named):
     ((2, 2, 24, 24, 14, 3, 4, 1, 1, 24), "that skips input"),
     ((2, 2, 48, 48, 28, 3, 1, 1, 1, 2), "gradients of a convolution of groups"),
     ((2, 1, 5, 40, 28, 25, 2, 1, 1, 1), "gradients of a convolution with a large kernel"),
+    ((3, 2, 24, 24, 14, 3, 1, 1, 1, 24), "gradients of a convolution of volumes in groups"),
+    ((2, 2, 32, 32, 28, 3, 1, 2, 2, 32), "gradients of a dilated convolution of this kind"),
 ])  # fmt: skip
 def test_gradients_alone_may_be_what_is_not_modelled(shape, named):
     x, weight, rest = tensors(shape, torch.float32)

@@ -146,15 +146,17 @@ def gradient_gap(
     gap = _gap_of(conv)
     if gap or conv.dtype != torch.float32:
         return gap
-    if is_channels_last(x):
-        return "gradients of a convolution whose channels lie innermost"
-    if conv.depthwise:
-        if _has_depthwise_kernel(conv):
-            return None
-        return "gradients of a depthwise convolution with a large kernel, or that skips input"
-    if conv.groups > 1:
-        return "gradients of a convolution of groups"
-    return "gradients of a convolution with a large kernel" if conv.kernel[-1] > WIDEST else None
+    kinds = {
+        "a dilated convolution of this kind": conv.dilated and (conv.groups > 1 or conv.reads_in_place),
+        "a convolution of volumes in groups": conv.groups > 1 and len(conv.size) > PLANAR,
+        "a convolution whose channels lie innermost": is_channels_last(x),
+        "a depthwise convolution with a large kernel, or that skips input": (
+            conv.depthwise and not _has_depthwise_kernel(conv)
+        ),
+        "a convolution of groups": conv.groups > 1 and not conv.depthwise,
+        "a convolution with a large kernel": not conv.depthwise and conv.kernel[-1] > WIDEST,
+    }
+    return next((f"gradients of {kind}" for kind, holds in kinds.items() if holds), None)
 
 
 def _gap_of(conv: Convolution) -> str | None:
@@ -163,9 +165,9 @@ def _gap_of(conv: Convolution) -> str | None:
     if conv.transposed:
         return "transposed convolution"
     volumes, single = len(conv.size) > PLANAR, conv.dtype == torch.float32
-    if conv.dilated and (conv.strided or conv.groups > 1 or volumes or conv.reads_in_place or not single):
+    if conv.dilated and (conv.strided or volumes or not single):
         return "dilated convolution of this kind"
-    if conv.groups > 1 and volumes:
+    if conv.groups > 1 and volumes and not single:
         return "convolution of volumes in groups"
     return _onednn_gap(conv) if single else None
 

@@ -8,7 +8,7 @@ modelled: what is as large as the weights, or as a few rows of an image; what `c
 import math
 
 from kaoprof.dims import Size
-from kaoprof.memory.kernels.convolution_geometry import Convolution, block_of_channels
+from kaoprof.memory.kernels.convolution_geometry import PLANAR, Convolution, block_of_channels
 from kaoprof.memory.kernels.onednn import BOUNDARY_BYTES, in_blocks_of
 
 PAGE_BYTES = 4096  # where threads wait for each other they take one, and the whole is moved to where a page begins
@@ -18,7 +18,8 @@ def output_bytes(conv: Convolution, threads: int) -> Size:
     """While `(samples out *places)` is computed."""
     result = conv.width * conv.result_elements
     held = _gathered_bytes(conv, threads) + conv.width * (conv.source_elements + conv.weight_elements) + result
-    return max(held, result + conv.width * conv.outputs)
+    copies = 2 if conv.depthwise and len(conv.size) > PLANAR else 1  # channels come last, and are then put first
+    return max(held, result + copies * conv.width * conv.outputs)
 
 
 def _gathered_bytes(conv: Convolution, threads: int) -> Size:
