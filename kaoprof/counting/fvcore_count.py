@@ -16,11 +16,13 @@ import torch
 from torch import nn
 
 from kaoprof.counting.fvcore_convolution import CONVOLUTION_HANDLERS, TracedConvolutions
+from kaoprof.torch_internals import forward_hooks
 from kaoprof.workload.building import build_inputs, build_module
 from kaoprof.workload.workload import Workload
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # fvcore compiles a loss function with torch.jit when imported
+with warnings.catch_warnings():  # fvcore compiles a loss function with torch.jit when imported
+    for category in (DeprecationWarning, FutureWarning):  # the second from torch 2.14 on
+        warnings.filterwarnings("ignore", r"`torch\.jit\.script", category)
     from fvcore.nn import FlopCountAnalysis
 
 WITHOUT_MACS = (
@@ -88,7 +90,7 @@ HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
 def hooks_restored(module: nn.Module) -> Iterator[None]:
     """Takes away what fvcore's hooks leave on `module` when its forward pass fails: whoever made it may keep it."""
     before = [(hooks, hooks.copy()) for part in module.modules() for hooks in (
-        part._forward_pre_hooks, part._forward_hooks  # noqa: SLF001 - torch has no public way to list them
+        forward_hooks(part)
     )]  # fmt: skip
     try:
         yield

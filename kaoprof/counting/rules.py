@@ -24,8 +24,9 @@ from kaoprof.counting.contractions import (
 from kaoprof.counting.data_movement import MOVES_DATA, only_looks
 from kaoprof.counting.trilinear import trilinear_flops, trilinear_macs
 from kaoprof.dims import Size
+from kaoprof.torch_internals import OpOverload
+from kaoprof.workload.operation_names import name_of
 
-aten = torch.ops.aten
 Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs) -> count
 
 COMPLEX_FACTOR = 4  # real products in a complex one
@@ -137,145 +138,145 @@ def first_tensor(value: Any) -> Tensor:
 
 
 FUSED_ATTENTION = (
-    aten.scaled_dot_product_attention,
-    aten._scaled_dot_product_flash_attention,  # noqa: SLF001 - the operations' real names
-    aten._scaled_dot_product_flash_attention_for_cpu,  # noqa: SLF001
-    aten._scaled_dot_product_efficient_attention,  # noqa: SLF001
-    aten._scaled_dot_product_cudnn_attention,  # noqa: SLF001
+    "scaled_dot_product_attention",
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_cudnn_attention",
 )
 FUSED_ATTENTION_BACKWARD = (
-    aten._scaled_dot_product_flash_attention_backward,  # noqa: SLF001
-    aten._scaled_dot_product_flash_attention_for_cpu_backward,  # noqa: SLF001
-    aten._scaled_dot_product_efficient_attention_backward,  # noqa: SLF001
-    aten._scaled_dot_product_cudnn_attention_backward,  # noqa: SLF001
+    "_scaled_dot_product_flash_attention_backward",
+    "_scaled_dot_product_flash_attention_for_cpu_backward",
+    "_scaled_dot_product_efficient_attention_backward",
+    "_scaled_dot_product_cudnn_attention_backward",
 )
 
 DRAWN = (
-    aten.bernoulli, aten.bernoulli_, aten.rand, aten.rand_like, aten.randn, aten.randn_like, aten.randint,
-    aten.normal_, aten.uniform_,
+    "bernoulli", "bernoulli_", "rand", "rand_like", "randn", "randn_like", "randint",
+    "normal_", "uniform_",
 )  # fmt: skip
 
-MACS: dict[Any, Rule] = {
-    aten.mm: matmul_macs,
-    aten.bmm: matmul_macs,
-    aten.mv: matmul_macs,
-    aten.addmm: added_matmul_macs,
-    aten.baddbmm: added_matmul_macs,
-    aten.addmv: added_matmul_macs,
-    aten.dot: dot_macs,
-    aten.vdot: dot_macs,
-    aten.convolution: convolution_macs,
-    aten.convolution_backward: convolution_backward_macs,
-    aten._trilinear: trilinear_macs,  # noqa: SLF001
+MACS: dict[str, Rule] = {
+    "mm": matmul_macs,
+    "bmm": matmul_macs,
+    "mv": matmul_macs,
+    "addmm": added_matmul_macs,
+    "baddbmm": added_matmul_macs,
+    "addmv": added_matmul_macs,
+    "dot": dot_macs,
+    "vdot": dot_macs,
+    "convolution": convolution_macs,
+    "convolution_backward": convolution_backward_macs,
+    "_trilinear": trilinear_macs,
     **dict.fromkeys(FUSED_ATTENTION, attention_macs),
     **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention_backward_macs),
 }
 
-FLOPS: dict[Any, Rule] = {
+FLOPS: dict[str, Rule] = {
     **dict.fromkeys(
-        (aten.softmax, aten._softmax, aten._safe_softmax, aten._log_softmax),  # noqa: SLF001
+        ("softmax", "_softmax", "_safe_softmax", "_log_softmax"),
         per_output(SOFTMAX_FLOPS),
     ),
-    aten._softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
-    aten._log_softmax_backward_data: per_output(SOFTMAX_BACKWARD_FLOPS),  # noqa: SLF001
+    "_softmax_backward_data": per_output(SOFTMAX_BACKWARD_FLOPS),
+    "_log_softmax_backward_data": per_output(SOFTMAX_BACKWARD_FLOPS),
     **dict.fromkeys(FUSED_ATTENTION, attention_flops),
-    **dict.fromkeys((aten.addmm, aten.baddbmm, aten.addmv), per_output(1)),
-    aten.convolution: convolution_flops,
-    aten._trilinear: trilinear_flops,  # noqa: SLF001
+    **dict.fromkeys(("addmm", "baddbmm", "addmv"), per_output(1)),
+    "convolution": convolution_flops,
+    "_trilinear": trilinear_flops,
     **dict.fromkeys(  # not all of these are tagged as pointwise, or not in every version of torch
-        (aten.hardtanh, aten.hardtanh_, aten.hardswish, aten.hardswish_, aten._prelu_kernel),  # noqa: SLF001
+        ("hardtanh", "hardtanh_", "hardswish", "hardswish_", "_prelu_kernel"),
         per_output(1),
     ),
-    **dict.fromkeys((aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d), interpolation_rule),
-    aten.sum: sum_rule,
-    aten.max_pool2d_with_indices: pool_rule,
-    aten.max_pool3d_with_indices: pool_rule,
-    aten.avg_pool2d: pool_rule,
-    aten.avg_pool3d: pool_rule,
-    aten.avg_pool2d_backward: pool_backward_rule,
-    aten.avg_pool3d_backward: pool_backward_rule,
+    **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), interpolation_rule),
+    "sum": sum_rule,
+    "max_pool2d_with_indices": pool_rule,
+    "max_pool3d_with_indices": pool_rule,
+    "avg_pool2d": pool_rule,
+    "avg_pool3d": pool_rule,
+    "avg_pool2d_backward": pool_backward_rule,
+    "avg_pool3d_backward": pool_backward_rule,
     **dict.fromkeys(
         (
-            aten.hardtanh_backward,
-            aten.hardswish_backward,
-            aten.hardsigmoid_backward,
-            aten.softplus_backward,
-            aten.elu_backward,
-            aten.leaky_relu_backward,
-            aten.log_sigmoid_forward,
-            aten.log_sigmoid_backward,
-            aten._adaptive_avg_pool2d_backward,  # noqa: SLF001
-            aten._adaptive_avg_pool3d_backward,  # noqa: SLF001
-            aten.masked_fill_,
-            aten.cumprod,
+            "hardtanh_backward",
+            "hardswish_backward",
+            "hardsigmoid_backward",
+            "softplus_backward",
+            "elu_backward",
+            "leaky_relu_backward",
+            "log_sigmoid_forward",
+            "log_sigmoid_backward",
+            "_adaptive_avg_pool2d_backward",
+            "_adaptive_avg_pool3d_backward",
+            "masked_fill_",
+            "cumprod",
         ),
         per_output(1),
     ),
-    **dict.fromkeys((aten.mul, aten.mul_), product_rule),
-    **dict.fromkeys((aten.add, aten.add_, aten.sub, aten.sub_), complex_sum_rule),
-    aten.upsample_bicubic2d: cubic_rule,
-    aten.upsample_bicubic2d_backward: cubic_backward_rule,
+    **dict.fromkeys(("mul", "mul_"), product_rule),
+    **dict.fromkeys(("add", "add_", "sub", "sub_"), complex_sum_rule),
+    "upsample_bicubic2d": cubic_rule,
+    "upsample_bicubic2d_backward": cubic_backward_rule,
     **dict.fromkeys(DRAWN, per_output(1)),
-    aten.glu: per_output(GLU_FLOPS),
-    **dict.fromkeys((aten.scatter_add, aten.scatter_add_, aten.index_add, aten.index_add_), added_rule),
-    **dict.fromkeys((aten.col2im, aten.unfold_backward, aten.embedding_dense_backward), per_input(1)),
+    "glu": per_output(GLU_FLOPS),
+    **dict.fromkeys(("scatter_add", "scatter_add_", "index_add", "index_add_"), added_rule),
+    **dict.fromkeys(("col2im", "unfold_backward", "embedding_dense_backward"), per_input(1)),
     **dict.fromkeys(
         (
-            aten.upsample_linear1d_backward,
-            aten.upsample_bilinear2d_backward,
-            aten.upsample_trilinear3d_backward,
+            "upsample_linear1d_backward",
+            "upsample_bilinear2d_backward",
+            "upsample_trilinear3d_backward",
         ),
         interpolation_backward_rule,
     ),
     **dict.fromkeys(
         (
-            aten.upsample_nearest1d_backward,
-            aten.upsample_nearest2d_backward,
-            aten.upsample_nearest3d_backward,
+            "upsample_nearest1d_backward",
+            "upsample_nearest2d_backward",
+            "upsample_nearest3d_backward",
         ),
         per_input(1),
     ),
     **dict.fromkeys(
         (
-            aten.native_batch_norm_backward,
-            aten.native_layer_norm_backward,
-            aten.native_group_norm_backward,
+            "native_batch_norm_backward",
+            "native_layer_norm_backward",
+            "native_group_norm_backward",
         ),
         per_input(NORMALISE_BACKWARD_FLOPS),
     ),
-    aten.max_pool2d_with_indices_backward: per_input(1),
-    aten.max_pool3d_with_indices_backward: per_input(1),
-    aten._adaptive_avg_pool2d: per_input(1),  # noqa: SLF001
-    aten._adaptive_avg_pool3d: per_input(1),  # noqa: SLF001
-    aten.native_batch_norm: batch_norm_flops,
-    aten._native_batch_norm_legit: batch_norm_flops,  # noqa: SLF001
-    aten._native_batch_norm_legit_no_training: per_input(NORMALISE_FLOPS),  # noqa: SLF001
-    aten.native_layer_norm: per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
-    aten.native_group_norm: per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
-    aten.cumsum: per_input(1),
+    "max_pool2d_with_indices_backward": per_input(1),
+    "max_pool3d_with_indices_backward": per_input(1),
+    "_adaptive_avg_pool2d": per_input(1),
+    "_adaptive_avg_pool3d": per_input(1),
+    "native_batch_norm": batch_norm_flops,
+    "_native_batch_norm_legit": batch_norm_flops,
+    "_native_batch_norm_legit_no_training": per_input(NORMALISE_FLOPS),
+    "native_layer_norm": per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
+    "native_group_norm": per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
+    "cumsum": per_input(1),
 }
 
 
-def has_rule(operation: torch._ops.OpOverload) -> bool:
+def has_rule(operation: OpOverload) -> bool:
     """Whether the operation counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
-    packet = operation.overloadpacket
-    return operation.namespace == "prim" or packet in MACS or packet in FLOPS or packet in MOVES_DATA
+    name = name_of(operation)
+    return operation.namespace == "prim" or name in MACS or name in FLOPS or name in MOVES_DATA
 
 
-def macs_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size:
+def macs_of(operation: OpOverload, args: Any, kwargs: Any, out: Any) -> Size:
     """MACs of one call; 0 for what is no contraction. A complex multiply-add is four real ones."""
-    rule = MACS.get(operation.overloadpacket)
+    rule = MACS.get(name_of(operation))
     if rule is None:
         return 0
     return rule(*args, **kwargs | {"out": out}) * (COMPLEX_FACTOR if first_tensor(args).is_complex() else 1)
 
 
-def flops_of(operation: torch._ops.OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:
+def flops_of(operation: OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:
     """FLOPs of one call outside contractions; None if no rule covers it."""
-    packet = operation.overloadpacket
-    if packet in FLOPS:
-        return FLOPS[packet](*args, **kwargs | {"out": out})  # also where the caller gave `out=` itself
-    if packet in MACS or packet in MOVES_DATA or only_looks(operation):
+    name = name_of(operation)
+    if name in FLOPS:
+        return FLOPS[name](*args, **kwargs | {"out": out})  # also where the caller gave `out=` itself
+    if name in MACS or name in MOVES_DATA or only_looks(operation):
         return 0
     if torch.Tag.reduction in operation.tags:
         return first_tensor(args).numel()

@@ -62,7 +62,7 @@ class Stopwatch(msgspec.Struct, kw_only=True):
         """What the session needs to know."""
         from kaoprof.memory.capacity import bytes_in_all, resident_bytes
 
-        told = self.setting.told(contender.implementation)
+        told = self.setting.with_implementation(contender.implementation)
         dims = told.dims(self.axis, size)
         workload = told.workload(contender.operator, dims)
         resident = resident_bytes(workload)

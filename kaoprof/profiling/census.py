@@ -3,17 +3,15 @@
 from collections.abc import Collection, Sequence
 
 import msgspec
-from torch import nn
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
 from kaoprof.counting.layers import LayerCount, count_layers
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.records.profile import OWN
+from kaoprof.torch_internals import batch_norm_class
 from kaoprof.workload.building import build_module
 from kaoprof.workload.workload import Workload
-
-NORMS = (nn.modules.batchnorm._BatchNorm,)  # noqa: SLF001 - torch's common class of all batch norms
 
 
 class LayerCensus(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,5 +137,5 @@ def _norm_layers(workload: Workload) -> dict[str, int]:
     return {
         name: sum(parameter.numel() for parameter in part.parameters())
         for name, part in module.named_modules()
-        if isinstance(part, NORMS)
+        if isinstance(part, batch_norm_class())
     }

@@ -81,7 +81,7 @@ class FitRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheaperStretch(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes from `start` to `end` (None: for ever) where one operator is cheaper; None where both cost the same."""
+    """Sizes from `start` to `end`, None for the largest there is, where `cheaper` costs less; None: both the same."""
 
     start: int
     end: int | None

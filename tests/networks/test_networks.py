@@ -76,7 +76,7 @@ DOCUMENTS["starter"] = lambda: parse_spec(starter_spec(), file="starter.yaml")
 @pytest.mark.parametrize("name", PAPER)
 def test_the_papers_networks_cost_what_the_paper_prints(name):
     cost = network_cost(load_spec(name))
-    assert (cost.macs, cost.params, cost.params_all) == PAPER[name]
+    assert (cost.macs, cost.params, cost.params + cost.params_norm) == PAPER[name]
     assert round(cost.macs / 1e6, 2) == PRINTED[name]
     assert cost.output_shape == (1000,)
 
@@ -101,7 +101,7 @@ def test_every_layer_costs_what_is_counted(name):
         assert layer.output_shape == (batch, *leaf.output_shape), path
         assert layer.macs == batch * leaf.macs, path
         assert layer.elementwise == batch * leaf.elementwise, path
-        assert layer.params == leaf.params_all, path
+        assert layer.params == leaf.params + leaf.params_norm, path
         assert not layer.uncounted, path
     outside = counted[""]
     assert (outside.macs, outside.elementwise, outside.params) == (0, 0, 0), "nothing happens between the layers"

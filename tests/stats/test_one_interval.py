@@ -18,7 +18,7 @@ from kaoprof.fitting.timed import timed_sizes
 from kaoprof.measuring.plan import Measurement
 from kaoprof.records.measured import Latency
 from kaoprof.reporting.columns.profile import LAYER_COLUMNS, layer_views
-from kaoprof.reporting.formats.csv import to_csv
+from kaoprof.reporting.kinds import report_of, written
 
 PROCESSES = (1.0, 1.2, 1.1)  # how long a call takes in each: where memory lies differs
 SAMPLES = tuple(level * (1 + 0.001 * number) for level in PROCESSES for number in range(10))
@@ -49,7 +49,7 @@ def test_compare_profile_fit_and_growth_find_the_same_interval():
     compared = replace(measured_record(), rows=(row,))
     ((standing,),) = standings(compared).values()
     assert close((standing.latency.low, standing.latency.high), (low, high))
-    (line,) = csv.DictReader(io.StringIO(to_csv(compared)))
+    (line,) = csv.DictReader(io.StringIO(written(report_of(compared), "csv")))
     assert close((float(line["latency_low_s"]), float(line["latency_high_s"])), (low, high))
 
     profiled = profile_record(replace(model("m", 1.0), latency=LATENCY))
