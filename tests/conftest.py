@@ -1,14 +1,19 @@
-"""What all tests share: golden files, the gpu marker, the profile of property tests."""
+"""What all tests share: golden files, the gpu marker, how many examples property tests draw."""
 
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads that wait sleep; those that
+# spin took nine tenths of the processor time of gradient checks on a busy machine
+
 GOLDEN = Path(__file__).parent / "golden"
 
-hypothesis.settings.register_profile("kaoprof", deadline=None, max_examples=20, derandomize=True)
-hypothesis.settings.load_profile("kaoprof")
+hypothesis.settings.register_profile("few", deadline=None, max_examples=20, derandomize=True)
+hypothesis.settings.register_profile("many", parent=hypothesis.settings.get_profile("few"), max_examples=200)
+hypothesis.settings.load_profile("few")  # --hypothesis-profile many, as .ci/run does, loads the other one
 
 
 @pytest.fixture(scope="session", autouse=True)
