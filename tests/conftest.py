@@ -24,6 +24,27 @@ def own_cache_folder(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session")
+def warm_children():
+    import warm_children
+
+    yield warm_children.WarmChild
+    warm_children.end_all()
+
+
+@pytest.fixture
+def quick_measuring(monkeypatch, warm_children):
+    """Really measures, but in a process that other tests measured in, and with ceilings that somebody measured before."""
+    from msgspec.structs import replace
+    from samples import CEILINGS
+
+    from kaoprof.dims import DTYPE_BYTES
+
+    known = replace(CEILINGS, cold_copies=CEILINGS.copies, products=dict.fromkeys(DTYPE_BYTES, 200e9))
+    monkeypatch.setattr("kaoprof.measuring.child.Child", warm_children)
+    monkeypatch.setattr("kaoprof.measuring.ceiling_store.CeilingStore.known", lambda *_: known)
+
+
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files instead of comparing")
 

@@ -1,17 +1,20 @@
 """Of a grid of cases, which few are tried on every run, and which wait for `pytest -m slow`."""
 
+from itertools import combinations
+
 import pytest
 
 
-def mostly_slow(cases, step):
-    """Every `step`-th case as it is, the others marked `slow`.
+def mostly_slow(cases, together=1):
+    """Marks `slow` all cases but a few that meet every value of every axis, or every combination of `together` axes.
 
-    Steps that share no divisor with the lengths of the grid's axes meet every value of every axis; that they do is
-    checked, so that a grid which grows keeps a representative of everything.
+    The few are chosen greedily and in order, so that the same ones are tried on every run.
     """
     cases = [case if isinstance(case, tuple) else (case,) for case in cases]
-    chosen = cases[::step]
-    for axis, values in enumerate(zip(*cases, strict=True)):
-        unmet = set(map(repr, values)) - {repr(case[axis]) for case in chosen}
-        assert not unmet, f"step {step} leaves out {sorted(unmet)}"
-    return [pytest.param(*case, marks=[pytest.mark.slow] * (number % step > 0)) for number, case in enumerate(cases)]
+    met_by = [set(combinations(enumerate(map(repr, case)), together)) for case in cases]
+    unmet, chosen = set().union(*met_by), set()
+    while unmet:
+        best = max(range(len(cases)), key=lambda number: len(met_by[number] & unmet))
+        chosen.add(best)
+        unmet -= met_by[best]
+    return [pytest.param(*case, marks=[] if number in chosen else pytest.mark.slow) for number, case in enumerate(cases)]

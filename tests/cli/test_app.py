@@ -11,10 +11,12 @@ QUICK = ["compare", "--h", "8", "--c", "8", "--analytic"]
 INTERRUPT = "os.kill(os.getpid(), signal.{})"
 
 
-def python(script, **options):
-    return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60, **options
-    )
+HEEDED = "import signal\nfor name in (signal.SIGINT, signal.SIGHUP): signal.signal(name, signal.SIG_DFL)\n"
+
+
+def python(script):
+    """Runs a script that is heedful of signals, also where `nohup` or a shell started these tests without them."""
+    return subprocess.run([sys.executable, "-c", HEEDED + script], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
