@@ -34,7 +34,7 @@ def warm_children():
 
 @pytest.fixture
 def quick_measuring(monkeypatch, warm_children):
-    """Really measures, but in a process that other tests measured in, and with ceilings that somebody measured before."""
+    """Really measures, but in a process in which other tests measured before, and with ceilings known beforehand."""
     from msgspec.structs import replace
     from samples import CEILINGS
 

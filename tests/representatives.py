@@ -17,4 +17,6 @@ def mostly_slow(cases, together=1):
         best = max(range(len(cases)), key=lambda number: len(met_by[number] & unmet))
         chosen.add(best)
         unmet -= met_by[best]
-    return [pytest.param(*case, marks=[] if number in chosen else pytest.mark.slow) for number, case in enumerate(cases)]
+    return [
+        pytest.param(*case, marks=[] if number in chosen else pytest.mark.slow) for number, case in enumerate(cases)
+    ]

@@ -1,4 +1,4 @@
-"""A measuring process that serves one test after another: most tests are about what is measured, not about a new process.
+"""A measuring process that serves test after test: most are about what is measured, not about a new process.
 
 Importing torch takes several seconds of processor time, building and timing what tests measure a few hundredths.
 """
@@ -17,7 +17,7 @@ def place_of(request):
 
 
 class WarmChild:
-    """In place of `Child`: takes a process that an earlier test left behind, if it was prepared alike, else a new one."""
+    """In place of `Child`: a process that an earlier test left behind, if it was prepared alike, else a new one."""
 
     def __init__(self):
         self.child, self.sound = None, True

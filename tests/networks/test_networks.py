@@ -72,9 +72,7 @@ DOCUMENTS |= {
 }
 DOCUMENTS["starter"] = lambda: parse_spec(starter_spec(), file="starter.yaml")
 REPRESENTATIVES = {"every layer [16]", "every layer [8, 16, 12]", "kanet-qkv"}  # every kind of layer, and a whole model
-EVERY_DOCUMENT = [
-    pytest.param(name, marks=[] if name in REPRESENTATIVES else pytest.mark.slow) for name in DOCUMENTS
-]
+EVERY_DOCUMENT = [pytest.param(name, marks=[] if name in REPRESENTATIVES else pytest.mark.slow) for name in DOCUMENTS]
 
 
 @pytest.mark.parametrize("name", PAPER)
