@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from signals import heed
 
 from kaoprof.cli.app import TRACEBACK, run
 
@@ -11,12 +12,8 @@ QUICK = ["compare", "--h", "8", "--c", "8", "--analytic"]
 INTERRUPT = "os.kill(os.getpid(), signal.{})"
 
 
-HEEDED = "import signal\nfor name in (signal.SIGINT, signal.SIGHUP): signal.signal(name, signal.SIG_DFL)\n"
-
-
 def python(script):
-    """Runs a script that is heedful of signals, also where `nohup` or a shell started these tests without them."""
-    return subprocess.run([sys.executable, "-c", HEEDED + script], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, preexec_fn=heed)
 
 
 @pytest.fixture
