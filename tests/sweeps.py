@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.comparing.run import analytic
+from kaoprof.measuring.messages import FreeBytes
 from kaoprof.measuring.plan import Measurement
 from kaoprof.records.compare import Case, Counted, Row
-from kaoprof.records.measured import Latency
+from kaoprof.records.measured import Latency, Observed
 from kaoprof.records.options import Options
 from kaoprof.sweeping.plan import sweep_plan
 
@@ -67,19 +68,25 @@ def plan_of(heights=(3, 5, 7), c=(8,), **options):
     return sweep_plan(spatial=[(h, h) for h in heights], c=c, batch=2, operators=list(LAWS), options=Options(**options))
 
 
+class FakeConnection:
+    """Tells where it measures, and that there is memory."""
+
+    def __init__(self, environment):
+        self.environment = environment
+
+    def ask_device(self, _request):
+        return FreeBytes(count=2**30)
+
+
 class FakeSession:
     """Measures by the laws above, at once. `script(subject)` may raise, or name a status."""
 
     def __init__(self, environment=None, script=lambda _: "ok"):
-        given = environment or ENVIRONMENT
-        self.environment = {name: getattr(given, name) for name in given.__slots__ if name != "load_before"}
         self.script = script
-        self.measurements, self.free_bytes, self.throughput_flops, self.closed = {}, 2**30, None, False
+        self.connection = FakeConnection(environment or ENVIRONMENT)
+        self.measurements, self.throughput_flops, self.closed = {}, None, False
         self.ceilings = None
         self.measured, self.shares_s = [], []
-
-    def ask_device(self, _do):
-        return 0
 
     def measure_cell(self, subjects, budget_s):
         self.throughput_flops = self.throughput_flops or 1e11
@@ -90,7 +97,9 @@ class FakeSession:
             seconds = LAWS[name](int(sizes.split(" x ")[-1]))
             self.measured.append(subject.label)
             self.measurements[subject.key] = Measurement(
-                status=status, detail="" if status == "ok" else "as told", peak_bytes=1000,
+                observed=Observed(
+                    status=status, detail="" if status == "ok" else "as told", peak_bytes_measured=1000
+                ),
                 rounds=list(range(10)), samples_s=[seconds] * 10,
             )  # fmt: skip
 

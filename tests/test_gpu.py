@@ -13,7 +13,7 @@ from kaoprof.errors import MeasurementError
 from kaoprof.findings.operators import standings
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
 from kaoprof.measuring.devices import find_device
-from kaoprof.measuring.messages import Request, preparation
+from kaoprof.measuring.messages import Load, ReadFree, preparation
 from kaoprof.measuring.run import describe_environment
 from kaoprof.profiling.run import ModelOptions, profile
 from kaoprof.workload.building import build_inputs, build_module, step_of
@@ -122,21 +122,21 @@ def test_what_does_not_fit_on_the_gpu_is_a_row():
 
 
 def test_what_ran_out_of_memory_half_way_is_given_back(child):
-    free = child.ask(Request(do="free"), timeout_s=TIMEOUT_S)
+    free = child.ask(ReadFree(), timeout_s=TIMEOUT_S).count
     n = int((0.6 * free / 4) ** 0.5)  # one map of n x n fits, training holds two
     dims, options = Dims(b=1, c=8, spatial=(n,)), AttentionOptions()
     work = operator_workload("nonlocal", dims, options, dtype="fp32", mode="train", seed=0)
     with pytest.raises(SubjectFailed, match="out of memory") as failure:
-        child.ask(Request(do="load", subject=1, workload=work), timeout_s=TIMEOUT_S)
+        child.ask(Load(subject=1, workload=work), timeout_s=TIMEOUT_S)
     assert failure.value.status == "oom"
-    assert child.ask(Request(do="free"), timeout_s=TIMEOUT_S) > 0.95 * free
+    assert child.ask(ReadFree(), timeout_s=TIMEOUT_S).count > 0.95 * free
 
 
 def test_a_fault_on_the_gpu_ends_its_process_and_no_other(child):
     beyond = TensorSpec(shape=(64,), dtype="int64", high=1000)
     broken = Workload(factory="torch.nn:Embedding", args=(4, 3), inputs=(beyond,))  # has 4 rows: asserts on the device
     with pytest.raises(ChildLost) as loss:
-        child.ask(Request(do="load", subject=1, workload=broken), timeout_s=TIMEOUT_S)
+        child.ask(Load(subject=1, workload=broken), timeout_s=TIMEOUT_S)
     assert loss.value.status == "error"
     assert [row.status for row in measured(operators=["kao_qkv:matmul"]).rows] == ["ok"]
 

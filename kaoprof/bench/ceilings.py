@@ -10,6 +10,7 @@ from kaoprof.bench.caches import last_level_bytes
 from kaoprof.bench.environment import free_bytes
 from kaoprof.bench.meters import CpuMeters, CudaMeters
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.records.measured import Copy
 from kaoprof.workload.building import torch_dtype
 
 SMALLEST_COPY_BYTES = 2**17  # read plus written: below it a copy is a launch
@@ -26,19 +27,19 @@ EMULATION = 3  # products in tf32 that make one as good as in fp32: so torch's e
 Meters = CpuMeters | CudaMeters
 
 
-def copy_seconds(meters: Meters, device: str) -> list[dict[str, float]]:
-    """The fastest copy of each size, doubling: `moved_bytes` read plus written, and `seconds`."""
+def copy_seconds(meters: Meters, device: str) -> tuple[Copy, ...]:
+    """The fastest copy of each size, doubling."""
     most = min(TIMES_THE_CACHE[meters.kind] * last_level_bytes(device), int(free_bytes(device) * MEMORY_SHARE))
-    found = []
+    copies = []
     moved = SMALLEST_COPY_BYTES
     while moved <= max(most, SMALLEST_COPY_BYTES):
         source, target = (torch.zeros(moved // 8, device=device) for _ in range(2))
         ways = [partial(target.copy_, source)]
         if meters.kind == "cuda":  # where the driver copies, and a kernel may be faster
             ways.append(partial(torch.neg, source, out=target))
-        found.append({"moved_bytes": moved, "seconds": min(_fastest_with_any_threads(meters, way) for way in ways)})
+        copies.append(Copy(moved_bytes=moved, seconds=min(_fastest_with_any_threads(meters, way) for way in ways)))
         moved *= 2
-    return found
+    return tuple(copies)
 
 
 def _fastest_with_any_threads(meters: Meters, step: Callable[[], object]) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 import psutil
 
 from kaoprof.bench.energy import nvml_handle
+from kaoprof.records.measured import Conditions
 
 CPUS = Path("/sys/devices/system/cpu")
 THROTTLE_COUNTS = "cpu[0-9]*/thermal_throttle/core_throttle_count"
@@ -13,20 +14,20 @@ SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
 MEGA = 1e6
 
 
-def conditions_of(device: str) -> dict[str, float | int | None]:
-    """The fields of `records.Conditions` that the device itself tells."""
+def conditions_of(device: str) -> Conditions:
+    """What the device itself tells."""
     return _gpu_conditions(device) if device.startswith("cuda") else cpu_conditions(CPUS)
 
 
-def cpu_conditions(cpus: Path) -> dict[str, float | int | None]:
+def cpu_conditions(cpus: Path) -> Conditions:
     """Of the processor: its mean clock, its hottest sensor, how often its cores slowed themselves in all."""
     frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
     counts = [path.read_text().strip() for path in cpus.glob(THROTTLE_COUNTS)]
-    return {
-        "clock_hz": frequency.current * MEGA if frequency and frequency.current else None,
-        "temperature_c": _hottest(),
-        "throttled": sum(int(count) for count in counts if count.isdigit()) if counts else None,
-    }
+    return Conditions(
+        clock_hz=frequency.current * MEGA if frequency and frequency.current else None,
+        temperature_c=_hottest(),
+        throttled=sum(int(count) for count in counts if count.isdigit()) if counts else None,
+    )
 
 
 def _hottest() -> float | None:
@@ -34,15 +35,15 @@ def _hottest() -> float | None:
     return max((reading.current for name in SENSORS for reading in sensors.get(name, ())), default=None)
 
 
-def _gpu_conditions(device: str) -> dict[str, float | int | None]:
+def _gpu_conditions(device: str) -> Conditions:
     """Of the GPU: clock of its multiprocessors, temperature, ns that power or heat held it back."""
-    found: dict[str, float | int | None] = {"clock_hz": None, "temperature_c": None, "throttled": None}
+    told: dict[str, Any] = {}
     try:
         handle, nvml = nvml_handle(device) or (None, None)
     except Exception:  # noqa: BLE001 - NVML raises errors of its own, and all say: not here
-        return found
+        return Conditions()
     if nvml is None:
-        return found
+        return Conditions()
     readings: dict[str, Any] = {
         "clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * MEGA,
         "temperature_c": lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
@@ -53,7 +54,7 @@ def _gpu_conditions(device: str) -> dict[str, float | int | None]:
     }
     for name, read in readings.items():
         try:
-            found[name] = read()
+            told[name] = read()
         except Exception:  # noqa: BLE001 - NVML says so in many ways: this GPU does not offer it
-            found[name] = None
-    return found
+            told[name] = None
+    return Conditions(**told)

@@ -4,10 +4,11 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
+
+from kaoprof.records.measured import Environment
 
 CGROUP = Path("/sys/fs/cgroup")
 BACKENDS = ("mkl", "mkldnn", "openmp")
@@ -18,36 +19,37 @@ SETTINGS = {  # environment variables that change how torch computes or allocate
 SETTINGS_OF = ("MALLOC_", "OMP_", "GOMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "CUBLAS_", "CUDNN_")  # and all of these
 
 
-def environment_of(device: str, *, denormals_flushed: bool) -> dict[str, Any]:
-    """The fields of `records.Environment`, as seen from the measuring process."""
+def environment_of(device: str, *, denormals_flushed: bool, energy_source: str | None) -> Environment:
+    """Where it is measured, as seen from the measuring process; the load before it is not its to tell."""
     on_cuda = device.startswith("cuda")
     affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return {
-        "device_name": torch.cuda.get_device_name(device) if on_cuda else processor_name(),
-        "cores": len(affinity) if affinity else os.cpu_count() or 1,
-        "machine_cores": os.cpu_count(),
-        "affinity": affinity,
-        "threads": torch.get_num_threads(),
-        "memory_bytes": torch.cuda.get_device_properties(device).total_memory
+    return Environment(
+        device_name=torch.cuda.get_device_name(device) if on_cuda else processor_name(),
+        cores=len(affinity) if affinity else os.cpu_count() or 1,
+        machine_cores=os.cpu_count(),
+        affinity=tuple(affinity) if affinity else None,
+        threads=torch.get_num_threads(),
+        memory_bytes=torch.cuda.get_device_properties(device).total_memory
         if on_cuda
         else psutil.virtual_memory().total,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "backends": [name for name in BACKENDS if getattr(torch.backends, name).is_available()],
-        "denormals_flushed": denormals_flushed,
-        "cuda": torch.version.cuda if on_cuda else None,
-        "settings": settings_of(os.environ),
-    }
+        system=platform.platform(),
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+        backends=tuple(name for name in BACKENDS if getattr(torch.backends, name).is_available()),
+        denormals_flushed=denormals_flushed,
+        cuda=torch.version.cuda if on_cuda else None,
+        settings=settings_of(os.environ),
+        energy_source=energy_source,
+    )
 
 
-def settings_of(variables: Mapping[str, str]) -> list[str]:
+def settings_of(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Those that change a figure, as `NAME=value`; of a path only the last part, which is nobody's secret."""
-    return [
+    return tuple(
         f"{name}={' '.join(Path(part).name for part in value.split()) if '/' in value else value}"
         for name, value in sorted(variables.items())
         if name in SETTINGS or name.startswith(SETTINGS_OF)
-    ]
+    )
 
 
 def processor_name() -> str:

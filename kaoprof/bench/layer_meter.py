@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from kaoprof.bench.meters import MEMORY_EVENT
 from kaoprof.bench.traffic import TrafficMode, compulsory_bytes, tensors_in
+from kaoprof.records.measured import Traffic
 from kaoprof.records.profile import TIMED_RUNS
 from kaoprof.workload.layer_hooks import watched
 
@@ -74,7 +75,7 @@ class Boundaries:
         self.traffic = traffic
         self.modules = modules
         self.open: dict[str, tuple[int, int, int, object]] = {}
-        self.found: dict[str, Counter[str]] = {}
+        self.counts: dict[str, Counter[str]] = {}
 
     def enter(self, name: str, inputs: object) -> None:
         """A layer starts to run."""
@@ -85,10 +86,10 @@ class Boundaries:
         """It has run."""
         operations, moved_bytes, n_read, inputs = self.open.pop(name)
         weights, read = self.modules[name].parameters(), self.traffic.read[n_read:]
-        told = self.found.setdefault(name, Counter())
-        told["operations"] += self.traffic.operations - operations
-        told["moved_bytes"] += self.traffic.moved_bytes - moved_bytes
-        told["compulsory_bytes"] += compulsory_bytes(tensors_in(inputs), output, weights, read, trained=False)
+        counts = self.counts.setdefault(name, Counter())
+        counts["operations"] += self.traffic.operations - operations
+        counts["moved_bytes"] += self.traffic.moved_bytes - moved_bytes
+        counts["compulsory_bytes"] += compulsory_bytes(tensors_in(inputs), output, weights, read, trained=False)
 
 
 def layer_seconds(
@@ -107,14 +108,20 @@ def layer_seconds(
     return {name: statistics.median(seconds) for name, seconds in samples.items()}
 
 
-def layer_traffic(step: Callable[[], object], module: nn.Module, names: Collection[str]) -> dict[str, dict[str, int]]:
-    """Operations, moved and compulsory bytes of each named layer in a forward pass; see `records.Traffic`."""
+def layer_traffic(
+    step: Callable[[], object], module: nn.Module, names: Collection[str]
+) -> tuple[dict[str, Traffic], dict[str, int]]:
+    """What each named layer launches and moves in a forward pass, and the bytes that it must move."""
     modules = {name: part for name, part in module.named_modules() if name in names}
     with TrafficMode() as traffic:
         boundaries = Boundaries(traffic, modules)
         with watched(modules, boundaries):
             step()
-    return {name: dict(told) for name, told in boundaries.found.items()}
+    launched = {
+        name: Traffic(operations=counts["operations"], moved_bytes=counts["moved_bytes"])
+        for name, counts in boundaries.counts.items()
+    }
+    return launched, {name: counts["compulsory_bytes"] for name, counts in boundaries.counts.items()}
 
 
 def layer_peaks(step: Callable[[], object], module: nn.Module, names: Collection[str]) -> dict[str, int]:

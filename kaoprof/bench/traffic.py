@@ -1,7 +1,7 @@
 """What one call really does on its device: operations, the bytes that they read and write, which attention ran."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,6 +20,15 @@ FUSED = {  # torch's name of a fused attention -> the backend that it is
 }
 LOOKUPS = ("embedding", "_embedding_bag", "index", "index_select", "gather")  # read as much of a table as they answer
 ALLOCATING = ("empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided")  # no kernel, nothing moved
+
+
+class Traced(NamedTuple):
+    """Of one call: operations launched, bytes that these moved, bytes that it must move, and who ran its attention."""
+
+    operations: int
+    moved_bytes: int
+    compulsory_bytes: int
+    backend: str | None
 
 
 class AttentionCalls(TorchFunctionMode):
@@ -114,16 +123,16 @@ def compulsory_bytes(
     return touched_bytes(tensors) + touched_bytes(gradients)
 
 
-def trace(step: Callable[[], object], module: nn.Module, inputs: Iterable[Tensor], *, trained: bool) -> dict[str, Any]:
+def trace(step: Callable[[], object], module: nn.Module, inputs: Iterable[Tensor], *, trained: bool) -> Traced:
     """Operations, moved and compulsory bytes, and the attention backends of one call of `step`, which really runs."""
     with AttentionCalls() as attention, TrafficMode() as traffic:
         output = step()
     backends = set(traffic.fused)
     if attention.calls > len(traffic.fused):  # the plain form is taken apart before the dispatcher shows it
         backends.add("math")
-    return {
-        "operations": traffic.operations,
-        "moved_bytes": traffic.moved_bytes,
-        "compulsory_bytes": compulsory_bytes(inputs, output, module.parameters(), traffic.read, trained=trained),
-        "backend": "+".join(sorted(backends)) or None,
-    }
+    return Traced(
+        operations=traffic.operations,
+        moved_bytes=traffic.moved_bytes,
+        compulsory_bytes=compulsory_bytes(inputs, output, module.parameters(), traffic.read, trained=trained),
+        backend="+".join(sorted(backends)) or None,
+    )

@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_map_only
 
 from kaoprof.bench.failures import CaptureFailed
 from kaoprof.errors import first_line
+from kaoprof.measuring.messages import Loaded
 
 Step = Callable[[], object]
 
@@ -38,8 +39,8 @@ def compiled(module: nn.Module) -> nn.Module:
     return cast("nn.Module", wrapped)
 
 
-def compile_now(step: Step, synchronize: Callable[[], None]) -> dict[str, Any]:
-    """Runs the first call, which compiles: how many `seconds` it took, and the `graph_breaks` that left it in pieces.
+def compile_now(step: Step, synchronize: Callable[[], None]) -> Loaded:
+    """Runs the first call, which compiles: how many seconds it took, and the graph breaks that left it in pieces.
 
     Raises:
         CannotRun: it cannot be compiled, or nothing of it was; what memory is lacking for stays an error of memory.
@@ -55,7 +56,7 @@ def compile_now(step: Step, synchronize: Callable[[], None]) -> dict[str, Any]:
     seconds, found = time.perf_counter() - started, _dynamo_counts() - before
     if found["tried"] and not found["graphs"]:
         raise CannotRun("torch.compile leaves all of it as it is: its code is one that it skips, or may not touch")
-    return {"seconds": seconds, "graph_breaks": found["breaks"] + found["tried"] - found["traced"]}
+    return Loaded(compile_s=seconds, graph_breaks=found["breaks"] + found["tried"] - found["traced"])
 
 
 def _dynamo_counts() -> Counter[str]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from kaoprof.measuring.messages import Reply, Request, decode_request, encode
+from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Reply, decode_request, encode
 
 PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
@@ -37,20 +37,26 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answers each request in turn; an error becomes an answer, never the end."""
     from kaoprof.bench.workbench import Bench
 
-    bench = Bench()
+    bench, process = Bench(), os.getpid()
     gc.disable()  # a collection in the middle of a sample would be charged to the operator
     for line in requests:
-        answers.write(encode(answer(bench, decode_request(line))))
+        asked = decode_request(line)
+        given = answer(bench, asked.request)
+        if os.getpid() != process:
+            os._exit(0)  # a copy that somebody's code made by forking: it must not answer, too
+        answers.write(encode(Reply(number=asked.number, answer=given)))
         answers.flush()
 
 
-def answer(bench: Any, request: Request) -> Reply:
+def answer(bench: Any, request: AnyRequest) -> AnyAnswer:
     """What the bench says to a request; its exceptions become a status and a detail."""
+    from kaoprof.bench.handlers import HANDLERS
+
     try:
-        return Reply(status="ok", value=getattr(bench, request.do)(request))
+        return HANDLERS[type(request)](bench, request)
     except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
         detail = bench.explain(error).encode(errors="backslashreplace").decode()  # half a character is no UTF-8
-        return Reply(status=bench.status_of(error), detail=detail)
+        return Failed(status=bench.status_of(error), detail=detail)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator, operator_workload
@@ -12,9 +11,9 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Measurement, Progress, Subject
-from kaoprof.measuring.run import ProgressCallback, latency_of, run_session, unheard
+from kaoprof.measuring.run import ProgressCallback, run_session, unheard
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
-from kaoprof.records.measured import Deviation, Traffic, timestamp
+from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
 from kaoprof.version import __version__
 from kaoprof.workload.workload import Workload
@@ -194,21 +193,4 @@ def subject_of(row: Row, key: int, seed: int) -> Subject:
 
 def measured(row: Row, measurement: Measurement | None) -> Row:
     """The row with what was measured of it; as it is, if it never came to that."""
-    if measurement is None:
-        return row
-    traced = measurement.traffic
-    return replace(
-        row,
-        status=measurement.status,
-        detail=measurement.detail,
-        peak_bytes_measured=measurement.peak_bytes,
-        peak_bytes_reserved=measurement.reserved_bytes,
-        latency=latency_of(measurement),
-        denormal_fraction=measurement.denormal_fraction,
-        traffic=msgspec.convert(traced, Traffic) if traced else None,  # which leaves the backend to its own column
-        backend=traced["backend"] if traced else None,
-        deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
-        compile_s=measurement.compile_s,
-        graph_breaks=measurement.graph_breaks,
-        energy_j=measurement.energy_j,
-    )
+    return row if measurement is None else replace(row, **measurement.for_a_record())

@@ -16,7 +16,7 @@ from kaoprof.findings.race import race_row
 from kaoprof.records.compare import Case, Row
 from kaoprof.records.fit import CrossRow, TimedRatio
 from kaoprof.records.measured import Latency
-from kaoprof.stats.medians import estimate, paired_ratio
+from kaoprof.stats.medians import latency_estimate, median_s, paired_ratio
 from kaoprof.stats.overhead_law import OverheadLaw, Timed, overhead_law, pure_law
 from kaoprof.stats.power_law import LEAST_EXPONENT, MIN_POINTS, law_through
 
@@ -217,7 +217,7 @@ def _told(law: OverheadLaw, theory: int, line: Line) -> Law:
 
 
 def _timed(latency: Latency) -> Timed:
-    seen = estimate(latency.samples_s)
+    seen = latency_estimate(latency)
     half = (seen.high - seen.low) / 2 / seen.median if seen.low is not None and seen.high is not None else None
     return Timed(seconds=seen.median, half_width=half)
 
@@ -289,4 +289,4 @@ def _fastest(lines: Sequence[Line], size: int) -> Row | None:
 
 
 def _median_s(row: Row) -> float:
-    return estimate(row.latency.samples_s).median if row.latency else math.inf
+    return median_s(row.latency) if row.latency else math.inf

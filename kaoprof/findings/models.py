@@ -19,7 +19,7 @@ from kaoprof.findings.operators import (
 from kaoprof.findings.roofline import Shares, Work, ceilings_of, demand_of, floor_of
 from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.stats.medians import Estimate, estimate, paired_ratio
+from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio
 
 
 class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ def seconds_of(model: ModelProfile, row: LayerRow) -> float | None:
     The timers' own seconds add up to another total, as they cost time and stand around other calls than those that
     are measured: of them only the shares count. Where the whole was not measured they are all there is.
     """
-    whole = estimate(model.latency.samples_s).median if model.latency else None
+    whole = median_s(model.latency) if model.latency else None
     if row is model.total:
         return whole
     if whole is None or row.latency_share is None:
@@ -97,7 +97,7 @@ def model_standings(record: ProfileRecord) -> list[ModelStanding]:
     return [
         ModelStanding(
             model=model,
-            latency=estimate(model.latency.samples_s) if model.latency else None,
+            latency=latency_estimate(model.latency) if model.latency else None,
             speedup=paired_ratio(first.latency, model.latency) if first.latency and model.latency else None,
             macs_ratio=_ratio(macs_of(first.total), macs_of(model.total)),
             params_ratio=_ratio(first.total.params, model.total.params),
@@ -178,7 +178,7 @@ def _model_warnings(model: ModelProfile) -> list[str]:
         calls = ", ".join(f"{name} ({times}x)" for name, times in model.total.uncounted.items())
         found.append(f"no rule counts {calls}; MACs and FLOPs are lower bounds")
     found += _peak_warnings(model)
-    if model.latency and estimate(model.latency.samples_s).low is None:
+    if model.latency and latency_estimate(model.latency).low is None:
         found.append(
             f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
         )

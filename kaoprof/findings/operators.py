@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from kaoprof.findings.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import EAGER, Deviation, Environment, Latency, Protocol
-from kaoprof.stats.medians import Estimate, estimate, latency_estimate, paired_ratio, spread
+from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio, spread
 from kaoprof.units import counted, format_percent
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
@@ -74,7 +74,7 @@ def find_baseline(rows: list[Row], name: str) -> Baseline:
     weighed = [row for row in candidates if peak_bytes(row) is not None and row.status not in IMPOSSIBLE]
     macs = [row.analytic.macs for row in candidates if row.analytic]
     return Baseline(
-        fastest=min(timed, key=lambda row: estimate(row.latency.samples_s).median if row.latency else 0, default=None),
+        fastest=min(timed, key=lambda row: median_s(row.latency) if row.latency else 0, default=None),
         leanest=min(weighed, key=lambda row: peak_bytes(row) or 0, default=None),
         macs=macs[0] if macs else None,
     )
@@ -217,7 +217,7 @@ def _perhaps_too_low(row: Row) -> str:
 
 
 def _undersampled(row: Row) -> str:
-    if row.latency is None or estimate(row.latency.samples_s).low is not None:
+    if row.latency is None or latency_estimate(row.latency).low is not None:
         return ""
     return f"({len(row.latency.samples_s)})"
 

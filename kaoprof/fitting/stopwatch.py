@@ -1,7 +1,6 @@
 """Times operators at sizes that are chosen as the results come in, all in one measuring session."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -9,10 +8,10 @@ from msgspec.structs import replace
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting.exact import Setting
 from kaoprof.measuring.other_load import load_average
-from kaoprof.measuring.plan import Measurement, Subject
-from kaoprof.measuring.run import ProgressCallback, latency_of, open_session
+from kaoprof.measuring.plan import Measurement, Subject, unreached
+from kaoprof.measuring.run import ProgressCallback, environment_of, open_session
 from kaoprof.measuring.session import Session
-from kaoprof.records.measured import Environment, Latency
+from kaoprof.records.measured import Environment, Latency, Observed
 from kaoprof.records.options import Options
 
 
@@ -49,9 +48,9 @@ class Stopwatch(msgspec.Struct, kw_only=True):
             key = len(self.timed)
             try:
                 subjects[contender, size] = self.subject(contender, size, key)
-                self.timed[contender, size] = Measurement(status="skipped", detail="not reached before the run ended")
+                self.timed[contender, size] = unreached()
             except (KaoprofError, OverflowError) as error:
-                self.timed[contender, size] = Measurement(status="unsupported", detail=str(error))
+                self.timed[contender, size] = Measurement(observed=Observed(status="unsupported", detail=str(error)))
         try:
             if subjects:
                 self.session.measure_cell(list(subjects.values()), budget_s)
@@ -81,7 +80,7 @@ class Stopwatch(msgspec.Struct, kw_only=True):
         measurement = self.timed.get((contender, size))
         if measurement is None or measurement.status != "ok":
             return None
-        return latency_of(measurement)
+        return measurement.latency
 
     def sizes(self, contender: Contender) -> tuple[int, ...]:
         """The sizes that were timed, smallest first."""
@@ -97,8 +96,7 @@ class Stopwatch(msgspec.Struct, kw_only=True):
     @property
     def environment(self) -> Environment | None:
         """Where it was measured, if it came to that."""
-        found: dict[str, Any] | None = self.session.environment
-        return Environment(**found, load_before=self.load_before) if found else None
+        return environment_of(self.session, self.load_before)
 
     def close(self) -> None:
         """Ends the measuring process."""

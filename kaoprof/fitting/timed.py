@@ -8,7 +8,7 @@ from functools import partial
 from kaoprof.fitting.exact import LARGEST_SIZE, largest_within, needed_macs
 from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.records.fit import FitRow, TimedRatio, TimedSize
-from kaoprof.stats.medians import estimate, paired_ratio
+from kaoprof.stats.medians import latency_estimate, paired_ratio
 from kaoprof.stats.power_law import PowerLaw, fitted, objection
 from kaoprof.units import format_seconds
 
@@ -93,7 +93,7 @@ def timed_sizes(contender: Contender, watch: Stopwatch) -> tuple[TimedSize, ...]
     for size in watch.sizes(contender):
         latency = watch.latency(contender, size)
         if latency is not None:
-            seen = estimate(latency.samples_s)
+            seen = latency_estimate(latency)
             found.append(
                 TimedSize(size=size, seconds=seen.median, low_s=seen.low, high_s=seen.high, samples=seen.samples)
             )

@@ -1,12 +1,10 @@
 """Finds out how long a call takes: once a GPU has settled, and in blocks that are long enough to be a sample."""
 
 import math
-from typing import TYPE_CHECKING
 
+from kaoprof.measuring.connection import Connection
+from kaoprof.measuring.messages import Time, Took
 from kaoprof.measuring.plan import Subject
-
-if TYPE_CHECKING:
-    from kaoprof.measuring.session import Session
 
 MIN_SAMPLE_S = 0.005  # a sample is a block of calls at least this long: far above the clock's and the pipe's noise
 COLD_CALLS = {"cpu": 1, "cuda": 10}  # of a sample: a flush takes ms on a CPU, a tenth of one on a GPU
@@ -16,42 +14,41 @@ COLD_CALL_S = 2e-4  # at least, of a call with the flush before it and the waits
 MOST_BLOCKS = 10  # a device that is throttled or shared never settles
 
 
-def settle(session: "Session", subject: Subject) -> None:
+def settle(connection: Connection, subject: Subject) -> None:
     """On a GPU blocks of calls, until two in a row take about the same: clocks rise, and libraries choose kernels.
 
     What is slow by itself is warm already.
     """
-    measurement = session.measurements[subject.key]
-    if not session.plan.device.startswith("cuda") or measurement.call_s >= BLOCK_S:
+    measurement = connection.measurements[subject.key]
+    if not connection.plan.device.startswith("cuda") or measurement.call_s >= BLOCK_S:
         return
-    before_s, least_s = 0.0, COLD_CALL_S if session.plan.cache == "cold" else 1e-9
+    before_s, least_s = 0.0, COLD_CALL_S if connection.plan.cache == "cold" else 1e-9
     for _ in range(MOST_BLOCKS):
         calls = max(1, round(BLOCK_S / max(measurement.call_s, least_s)))
-        told = session.ask(subject, "time", calls=calls, timeout_s=session.plan.timeout_s)
-        if told is None:
+        request = Time(subject=subject.key, calls=calls)
+        took: Took | None = connection.ask(subject, request, timeout_s=connection.plan.timeout_s)
+        if took is None:
             return
-        measurement.call_s = now_s = told["seconds"]
+        measurement.call_s = now_s = took.seconds
         if abs(now_s - before_s) <= STABLE * now_s:
             return
         before_s = now_s
 
 
-def calibrate(session: "Session", subject: Subject) -> None:
+def calibrate(connection: Connection, subject: Subject) -> None:
     """How many calls make a sample long enough: known after one call, and for fast ones after a block of them."""
-    measurement = session.measurements[subject.key]
-    cold = session.plan.cache == "cold"
+    measurement = connection.measurements[subject.key]
+    cold = connection.plan.cache == "cold"
     if cold:
-        measurement.calls = COLD_CALLS[session.plan.device.partition(":")[0]]
+        measurement.calls = COLD_CALLS[connection.plan.device.partition(":")[0]]
     for _ in range(3):
-        if subject.key not in session.loaded:
+        if subject.key not in connection.loaded:
             return
-        told = session.ask(
-            subject, "time", calls=measurement.calls, warm_calls=1 if measurement.calls > 1 else 0,
-            timeout_s=session.plan.timeout_s,
-        )  # fmt: skip
-        if told is None:
+        request = Time(subject=subject.key, calls=measurement.calls, warm_calls=int(measurement.calls > 1))
+        took: Took | None = connection.ask(subject, request, timeout_s=connection.plan.timeout_s)
+        if took is None:
             return
-        measurement.call_s = told["seconds"]
+        measurement.call_s = took.seconds
         enough = math.ceil(MIN_SAMPLE_S / max(measurement.call_s, 1e-9))
         if cold or enough <= measurement.calls:
             return

@@ -5,12 +5,11 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from kaoprof.records.checks import are_plausible
-from kaoprof.records.measured import Ceilings
+from kaoprof.records.measured import Ceilings, Environment
 
 KEY_FIELDS = ("device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda", "settings")
 BUSY_LOAD = 0.5  # processes per core from which on ceilings are too low, and worth measuring again once it is quieter
@@ -23,7 +22,7 @@ class CeilingStore:
     def __init__(self, folder: Path | None, *, load: float | None = None, refresh: bool = False) -> None:
         self.folder, self.load, self.refresh = folder, load, refresh
 
-    def known(self, environment: dict[str, Any]) -> Ceilings | None:
+    def known(self, environment: Environment) -> Ceilings | None:
         """What was kept of this environment; None if nothing, if it is unreadable, or if it should be better by now."""
         path = self._path(environment)
         if path is None or self.refresh:
@@ -32,10 +31,10 @@ class CeilingStore:
             found = msgspec.json.decode(path.read_bytes(), type=Ceilings) if path.is_file() else None
         except (OSError, msgspec.MsgspecError, ValueError):
             return None
-        cores = int(environment.get("machine_cores") or environment["cores"])  # the load is that of all of them
+        cores = environment.machine_cores or environment.cores  # the load is that of all of them
         return found if found and are_plausible(found) and not self._is_outdone(found, cores) else None
 
-    def keep(self, environment: dict[str, Any], ceilings: Ceilings) -> None:
+    def keep(self, environment: Environment, ceilings: Ceilings) -> None:
         """Writes it whole or not at all; a folder that cannot be written is no fault."""
         path = self._path(environment)
         if path is None:
@@ -58,10 +57,10 @@ class CeilingStore:
             return False
         return self.load < QUIETER * found.load
 
-    def _path(self, environment: dict[str, Any]) -> Path | None:
+    def _path(self, environment: Environment) -> Path | None:
         if self.folder is None:
             return None
-        key = msgspec.json.encode([environment.get(name) for name in KEY_FIELDS])
+        key = msgspec.json.encode([getattr(environment, name) for name in KEY_FIELDS])
         return self.folder / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
 
 

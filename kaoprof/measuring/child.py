@@ -13,11 +13,12 @@ from typing import IO, Any
 import msgspec
 
 from kaoprof.errors import KaoprofError, MeasurementError
-from kaoprof.measuring.messages import Request, decode_reply, encode
-from kaoprof.units import format_seconds
+from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Numbered, decode_reply, encode
+from kaoprof.units import format_bytes, format_seconds
 
 READ_BYTES = 65536
 PROFILER_NOISE = "USDT:"
+MOST_ANSWER_BYTES = 2**28  # a census of a hundred thousand layers is a tenth of it
 LAST_WORDS_BYTES = 2000  # of a dead child's stderr that are worth repeating
 
 
@@ -52,40 +53,52 @@ class Child:
             )
         except OSError as error:
             raise MeasurementError(f"the measuring process could not be started: {error.strerror}") from error
-        self.unread = b""
+        self.unread = bytearray()
+        self.asked = 0
 
     @property
     def pid(self) -> int:
         """The process id."""
         return self.process.pid
 
-    def ask(self, request: Request, *, timeout_s: float) -> Any:
-        """Sends a request and waits for its answer.
+    def ask(self, request: AnyRequest, *, timeout_s: float) -> Any:
+        """Sends a request and waits for its answer, a struct of the kind that the request names.
 
         Raises:
             SubjectFailed: the child says that it cannot (out of memory, unsupported, an error in the module).
-            ChildLost: no answer within `timeout_s` (the child is killed), or the child died.
+            ChildLost: it died; or was killed, since no answer came within `timeout_s`, or one to something else.
         """
         pipe = self.process.stdin
+        self.asked += 1
         try:
             if pipe is None:
                 raise MeasurementError("the measuring process has no input")
-            pipe.write(encode(request))
+            pipe.write(encode(Numbered(number=self.asked, request=request)))
             pipe.flush()
         except BrokenPipeError:
             raise self._died() from None
-        reply = self._read_reply(timeout_s)
-        if reply.status != "ok":
-            raise SubjectFailed(reply.status, reply.detail)
-        return reply.value
+        answer = self._read_answer(request, timeout_s)
+        if isinstance(answer, Failed):
+            raise SubjectFailed(answer.status, answer.detail)
+        return answer
 
-    def _read_reply(self, timeout_s: float) -> Any:
+    def _read_answer(self, request: AnyRequest, timeout_s: float) -> AnyAnswer:
+        """The next answer, if it is to this request: somebody's code may write into the pipe or leave a copy of itself.
+
+        Raises:
+            ChildLost: it is not, and the child is killed: nothing that it says can be trusted any more.
+        """
         line = self._read_line(timeout_s)
         try:
-            return decode_reply(line)
+            reply = decode_reply(line)
         except msgspec.DecodeError as error:
             self.kill()
             raise ChildLost("error", f"the measuring process answered nonsense: {line[:80]!r}") from error
+        if reply.number != self.asked or not isinstance(reply.answer, request.answered_by | Failed):
+            self.kill()
+            what = f"answered {type(reply.answer).__name__} {reply.number} to {type(request).__name__} {self.asked}"
+            raise ChildLost("error", f"the measuring process {what}: code that it ran writes into its pipe")
+        return reply.answer
 
     def _read_line(self, timeout_s: float) -> bytes:
         pipe = self.process.stdout
@@ -103,8 +116,11 @@ class Child:
             if not received:
                 raise self._died()
             self.unread += received
+            if len(self.unread) > MOST_ANSWER_BYTES:
+                self.kill()
+                raise ChildLost("error", f"the measuring process answered more than {format_bytes(MOST_ANSWER_BYTES)}")
         line, _, self.unread = self.unread.partition(b"\n")
-        return line
+        return bytes(line)
 
     def _died(self) -> ChildLost:
         code = self.process.wait()

@@ -5,19 +5,20 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from kaoprof.measuring.messages import AnyRequest, TimeCopies, TimeLaunch, TimeProduct
 from kaoprof.measuring.other_load import load_average
-from kaoprof.records.measured import Ceilings, Copy, timestamp
+from kaoprof.records.measured import Ceilings, Environment, timestamp
 
-Ask = Callable[..., Any]
+Ask = Callable[[AnyRequest], Any]
 
 
 class Store(Protocol):
     """Where ceilings are kept between runs."""
 
-    def known(self, environment: dict[str, Any]) -> Ceilings | None:
+    def known(self, environment: Environment) -> Ceilings | None:
         """What is known of an environment."""
 
-    def keep(self, environment: dict[str, Any], ceilings: Ceilings) -> None:
+    def keep(self, environment: Environment, ceilings: Ceilings) -> None:
         """Keeps it, if it can."""
 
 
@@ -28,16 +29,12 @@ def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) 
         found = Ceilings(
             created=timestamp(),
             load=load_average(),
-            copies=_copies(ask("copies", cache="warm")),
+            copies=ask(TimeCopies(cache="warm")).copies,
             products={},
-            launch_s=float(ask("launch")),
+            launch_s=ask(TimeLaunch()).launch_s,
         )
     if cold and not found.cold_copies:
-        found = replace(found, cold_copies=_copies(ask("copies", cache="cold")))
+        found = replace(found, cold_copies=ask(TimeCopies(cache="cold")).copies)
     if dtype not in found.products:
-        found = replace(found, products=found.products | {dtype: float(ask("throughput", dtype=dtype))})
+        found = replace(found, products=found.products | {dtype: ask(TimeProduct(dtype=dtype)).flops_per_s})
     return found
-
-
-def _copies(answer: list[dict[str, float]]) -> tuple[Copy, ...]:
-    return tuple(Copy(moved_bytes=int(one["moved_bytes"]), seconds=one["seconds"]) for one in answer)

@@ -1,45 +1,281 @@
-"""What parent and child say to each other: one JSON object per line, a request down, a reply up."""
+"""What parent and child say to each other: one JSON object per line, a numbered request down, a numbered reply up.
+
+Every request is a struct of its own and names the struct that answers it; the parent takes no other.
+"""
 
 import sys
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+from kaoprof.records.measured import Conditions, Copy, Environment, Observed, Traffic
 from kaoprof.workload.workload import Workload
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """`do` names what the child does; the other fields are what that needs.
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a child says to a request."""
 
-    `prepare` sets device, cores, threads, caches and import paths up and answers with the environment; `load` builds a
-    subject, and answers with the seconds that compiling it took, if it was; `peak` and `time` run it; `layers` times
-    and weighs its layers; `traffic` traces it, `denormals` inspects its coefficients, `deviation` compares it with
-    fp64, `energy` reads the meter; `census` counts a model; `throughput`, `copies`, `launch`, `conditions` and `free`
-    ask about the device; `clear` forgets all.
-    """
 
-    do: str
-    subject: int | None = None
-    workload: Workload | None = None
-    device: str | None = None
+class Failed(Answer, frozen=True, kw_only=True):
+    """It could not be done: one of the records' statuses, and why."""
+
+    status: str
+    detail: str
+
+
+class Prepared(Answer, frozen=True, kw_only=True):
+    """Where the child measures."""
+
+    environment: Environment
+
+
+class DeviceConditions(Answer, frozen=True, kw_only=True):
+    """The device at this moment."""
+
+    conditions: Conditions
+
+
+class FreeBytes(Answer, frozen=True, kw_only=True):
+    """What can still be allocated."""
+
+    count: int
+
+
+class CopyTimes(Answer, frozen=True, kw_only=True):
+    """The fastest copy of every size."""
+
+    copies: tuple[Copy, ...]
+
+
+class ProductRate(Answer, frozen=True, kw_only=True):
+    """The rate of the fastest large product."""
+
+    flops_per_s: float
+
+
+class LaunchTime(Answer, frozen=True, kw_only=True):
+    """Seconds of the smallest operation."""
+
+    launch_s: float
+
+
+class Cleared(Answer, frozen=True, kw_only=True):
+    """All subjects are forgotten."""
+
+
+class Loaded(Answer, frozen=True, kw_only=True):
+    """A subject stands ready; if it was compiled, what that took and in how many places it was left in pieces."""
+
+    compile_s: float | None = None
+    graph_breaks: int | None = None
+
+
+class Took(Answer, frozen=True, kw_only=True):
+    """Mean seconds of a call; page faults of one, and the system's share of the processor time, where it tells."""
+
+    seconds: float
+    page_faults: float | None = None
+    system_share: float | None = None
+
+
+class Peak(Answer, frozen=True, kw_only=True):
+    """Peak bytes of one call, above what was resident; None where the device does not tell."""
+
+    allocated: int | None
+    reserved: int | None = None
+
+
+class LayersSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """By layer: its own seconds, the peak while it ran, what it moved and what it must move."""
+
+    seconds: dict[str, float]
+    peak_bytes: dict[str, int]
+    traffic: dict[str, Traffic]
+    compulsory_bytes: dict[str, int]
+
+
+class Seen(Answer, frozen=True, kw_only=True):
+    """What a look found: the fields of `observed` that are set, and what stands beside them in no record as it is."""
+
+    observed: Observed = Observed()
+    compulsory_bytes: int | None = None
+    layers: LayersSeen | None = None
+
+
+class Census(Answer, frozen=True, kw_only=True):
+    """A model's census, as `profiling.census` makes it."""
+
+    census: Any
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a parent wants; `answered_by` is the only struct, beside `Failed`, that is an answer."""
+
+    answered_by: ClassVar[type[Answer]]
+
+    @property
+    def what(self) -> str:
+        """In a word, for whoever is told that it failed."""
+        return type(self).__name__.lower()
+
+
+class Prepare(Request, frozen=True, kw_only=True):
+    """Sets device, cores, threads, caches, attention and import paths up; the first request to a new child."""
+
+    answered_by = Prepared
+    device: str
     threads: int | None = None
-    calls: int = 1
-    warm_calls: int = 0
-    dtype: str | None = None
-    layers: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    variant: str = "eager"
-    alone: bool = False  # trace the first sample only, and take the others for the same
+    affinity: tuple[int, ...] | None = None
     cache: str = "warm"
     sdpa: str = "auto"
-    affinity: tuple[int, ...] | None = None
+    paths: tuple[str, ...] = ()
+
+
+class ReadConditions(Request, frozen=True):
+    """Asks for clock, temperature and throttling."""
+
+    answered_by = DeviceConditions
+
+
+class ReadFree(Request, frozen=True):
+    """Asks for the memory that can still be allocated."""
+
+    answered_by = FreeBytes
+
+
+class TimeCopies(Request, frozen=True, kw_only=True):
+    """Asks for the fastest copies, with `warm` or `cold` caches."""
+
+    answered_by = CopyTimes
+    cache: str = "warm"
+
+
+class TimeProduct(Request, frozen=True, kw_only=True):
+    """Asks for the rate of a large product in `dtype`."""
+
+    answered_by = ProductRate
+    dtype: str
+
+
+class TimeLaunch(Request, frozen=True):
+    """Asks for the seconds of the smallest operation."""
+
+    answered_by = LaunchTime
+
+
+class Clear(Request, frozen=True):
+    """Lets the child forget all subjects."""
+
+    answered_by = Cleared
+
+
+class Load(Request, frozen=True, kw_only=True):
+    """Builds a subject, to be run as `variant` says."""
+
+    answered_by = Loaded
+    subject: int
+    workload: Workload
+    variant: str = "eager"
+
+
+class Time(Request, frozen=True, kw_only=True):
+    """Times a block of `calls`, after `warm_calls` that are not timed."""
+
+    answered_by = Took
+    subject: int
+    calls: int = 1
+    warm_calls: int = 0
+
+
+class Weigh(Request, frozen=True, kw_only=True):
+    """Reads the peak of one call."""
+
+    answered_by = Peak
+    subject: int
+
+    @property
+    def what(self) -> str:
+        """What it reads."""
+        return "peak"
+
+
+class Look(Request, frozen=True, kw_only=True):
+    """Looks at a subject for one `quantity`, which `bench.looks` knows.
+
+    `layers` are the names to tell apart, `calls` how many in a row it may take; `alone` looks at the first sample only,
+    and takes the others for the same.
+    """
+
+    answered_by = Seen
+    subject: int
+    quantity: str = ""
+    layers: tuple[str, ...] = ()
+    calls: int = 1
+    alone: bool = False
+
+    @property
+    def what(self) -> str:
+        """What it looks for."""
+        return self.quantity
+
+
+class TakeCensus(Request, frozen=True, kw_only=True):
+    """Counts a model where its code may do anything."""
+
+    answered_by = Census
+    workload: Workload
+
+
+AnyRequest = (
+    Prepare
+    | ReadConditions
+    | ReadFree
+    | TimeCopies
+    | TimeProduct
+    | TimeLaunch
+    | Clear
+    | Load
+    | Time
+    | Weigh
+    | Look
+    | TakeCensus
+)
+AnyAnswer = (
+    Failed
+    | Prepared
+    | DeviceConditions
+    | FreeBytes
+    | CopyTimes
+    | ProductRate
+    | LaunchTime
+    | Cleared
+    | Loaded
+    | Took
+    | Peak
+    | Seen
+    | Census
+)
+
+
+class Numbered(msgspec.Struct, frozen=True, kw_only=True):
+    """A request with its number."""
+
+    number: int
+    request: AnyRequest
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer with the number of its request."""
+
+    number: int
+    answer: AnyAnswer
 
 
 class Asks(Protocol):
-    """What a session needs of a child."""
+    """What a connection needs of a child."""
 
-    def ask(self, request: Request, *, timeout_s: float) -> Any:
-        """Sends a request and returns its answer's value."""
+    def ask(self, request: AnyRequest, *, timeout_s: float) -> Any:
+        """Sends a request and returns what answers it."""
 
     def kill(self) -> None:
         """Ends the child."""
@@ -52,28 +288,20 @@ def preparation(
     affinity: tuple[int, ...] | None = None,
     cache: str = "warm",
     sdpa: str = "auto",
-) -> Request:
+) -> Prepare:
     """What a new child is told first: where and how to run, and where this process imports from."""
     paths = tuple(filter(None, sys.path))
-    return Request(do="prepare", device=device, threads=threads, affinity=affinity, cache=cache, sdpa=sdpa, paths=paths)
+    return Prepare(device=device, threads=threads, affinity=affinity, cache=cache, sdpa=sdpa, paths=paths)
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """`status` is `ok` with a `value`, or one of the records' statuses with a `detail`."""
-
-    status: str
-    value: Any = None
-    detail: str = ""
-
-
-def encode(message: Request | Reply) -> bytes:
+def encode(message: Numbered | Reply) -> bytes:
     """One line."""
     return msgspec.json.encode(message) + b"\n"
 
 
-def decode_request(line: bytes) -> Request:
+def decode_request(line: bytes) -> Numbered:
     """The request in a line."""
-    return msgspec.json.decode(line, type=Request)
+    return msgspec.json.decode(line, type=Numbered)
 
 
 def decode_reply(line: bytes) -> Reply:

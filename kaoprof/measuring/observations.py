@@ -1,13 +1,15 @@
-"""Looks at a subject that runs: what it moves, how exact it is, what it burns; each where it does not cost too much."""
+"""What is learnt of a subject beside its time and memory, each quantity only where that does not cost too much."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+
+from msgspec.structs import replace
 
 from kaoprof.dims import DTYPE_BYTES
-from kaoprof.measuring.plan import Subject, not_compared
-
-if TYPE_CHECKING:
-    from kaoprof.measuring.session import Session
+from kaoprof.measuring.connection import Connection
+from kaoprof.measuring.messages import Look
+from kaoprof.measuring.plan import Subject
+from kaoprof.records.measured import Deviation
 
 LOOK_LIMIT_S = 120.0  # for one look: it is never longer than a few calls, and what they set up
 DENORMAL_SHARE = 0.25  # of a subject's share of the budget that a look at its denormals may take
@@ -20,71 +22,74 @@ ENERGY_SHARE = 0.25
 ENERGY_LIMITS_S = (0.5, 2.0)  # counters are renewed every 20 to 100 ms: shorter tells nothing, longer not more
 
 
-def examine(session: "Session", subject: Subject, share_s: float) -> None:
-    """Asks for whatever can be learnt of a subject beside its time and memory."""
-    if subject.layers:
-        _layers(session, subject, share_s)
-    elif subject.variant == "eager":
-        _denormals(session, subject, share_s)
-    if subject.variant == "eager":
-        _traffic(session, subject, share_s)
-    if subject.variant != "graph":
-        _deviation(session, subject, share_s)
-    _energy(session, subject, share_s)
+def observe(connection: Connection, subject: Subject, share_s: float) -> None:
+    """Asks for whatever can be learnt of a subject beside its time and memory, for as long as it runs."""
+    measurement, limit_s = connection.measurements[subject.key], LOOK_LIMIT_S + connection.plan.timeout_s
+    for quantity, wanted in QUANTITIES.items():
+        if subject.key not in connection.loaded:
+            return
+        request = wanted(connection, subject, share_s)
+        if request is not None:
+            seen = connection.ask(subject, replace(request, quantity=quantity), timeout_s=limit_s)
+            if seen is not None:
+                measurement.see(seen)
 
 
-def _runs(session: "Session", subject: Subject) -> bool:
-    return subject.key in session.loaded
+def _layers(connection: Connection, subject: Subject, share_s: float) -> Look | None:
+    quick = connection.measurements[subject.key].call_s < share_s
+    return Look(subject=subject.key, layers=subject.layers) if subject.layers and quick else None
 
 
-def _layers(session: "Session", subject: Subject, share_s: float) -> None:
-    measurement = session.measurements[subject.key]
-    if measurement.call_s < share_s:
-        measurement.layers = session.ask(subject, "layers", timeout_s=LOOK_LIMIT_S + session.plan.timeout_s)
+def _denormals(connection: Connection, subject: Subject, share_s: float) -> Look | None:
+    """Of an operator on a CPU, where they cost time."""
+    if subject.layers or subject.variant != "eager" or connection.plan.device != "cpu":
+        return None
+    sample_s = connection.measurements[subject.key].call_s / subject.workload.inputs[0].shape[0]
+    return Look(subject=subject.key) if sample_s * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE else None
 
 
-def _denormals(session: "Session", subject: Subject, share_s: float) -> None:
-    """On a CPU, where they cost time."""
-    if session.plan.device != "cpu":
-        return
-    measurement, batch = session.measurements[subject.key], subject.workload.inputs[0].shape[0]
-    if measurement.call_s / batch * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE:
-        measurement.denormal_fraction = session.ask(subject, "denormals", timeout_s=LOOK_LIMIT_S)
-
-
-def _traffic(session: "Session", subject: Subject, share_s: float) -> None:
+def _traffic(connection: Connection, subject: Subject, share_s: float) -> Look | None:
     """Of the whole call; of its first sample where that is all that there is time for, and the subject an operator."""
-    measurement, batch = session.measurements[subject.key], subject.workload.inputs[0].shape[0]
-    if not _runs(session, subject):
-        return
-    alone = measurement.call_s >= share_s
-    if not alone or (not subject.layers and measurement.call_s / batch < share_s):
-        limit_s = LOOK_LIMIT_S + session.plan.timeout_s
-        measurement.traffic = session.ask(subject, "traffic", timeout_s=limit_s, alone=alone)
+    if subject.variant != "eager":
+        return None
+    call_s, batch = connection.measurements[subject.key].call_s, subject.workload.inputs[0].shape[0]
+    alone = call_s >= share_s
+    if alone and (subject.layers or call_s / batch >= share_s):
+        return None
+    return Look(subject=subject.key, alone=alone)
 
 
-def _deviation(session: "Session", subject: Subject, share_s: float) -> None:
+def _deviation(connection: Connection, subject: Subject, share_s: float) -> Look | None:
     """Where the same computation in fp64 fits in memory and in time; of fp64 itself there is nothing to say."""
-    measurement, dtype = session.measurements[subject.key], subject.workload.dtype
-    if not _runs(session, subject) or dtype == "fp64":
-        return
+    measurement, dtype = connection.measurements[subject.key], subject.workload.dtype
+    if subject.variant == "graph" or dtype == "fp64":
+        return None
     wider = DTYPE_BYTES["fp64"] // DTYPE_BYTES[dtype]
-    needed = FP64_COPIES * wider * (subject.resident_bytes + (measurement.peak_bytes or subject.predicted_bytes))
-    slowdown = FP64_SLOWDOWN[session.plan.device.partition(":")[0]]
+    held = subject.resident_bytes + (measurement.observed.peak_bytes_measured or subject.predicted_bytes)
+    allowed = math.inf if connection.free_bytes is None else connection.free_bytes * connection.plan.memory_fraction
+    slowdown = FP64_SLOWDOWN[connection.plan.device.partition(":")[0]]
     if measurement.call_s * slowdown >= max(share_s * DEVIATION_SHARE, CHEAP_S):
-        measurement.deviation = not_compared("too slow for this budget")
-    elif session.free_bytes is not None and needed >= session.free_bytes * session.plan.memory_fraction:
-        measurement.deviation = not_compared("too large for the free memory")
+        measurement.note(deviation=Deviation.unknown("too slow for this budget"))
+    elif FP64_COPIES * wider * held >= allowed:
+        measurement.note(deviation=Deviation.unknown("too large for the free memory"))
     else:
-        measurement.deviation = session.ask(subject, "deviation", timeout_s=LOOK_LIMIT_S + session.plan.timeout_s)
+        return Look(subject=subject.key)
+    return None
 
 
-def _energy(session: "Session", subject: Subject, share_s: float) -> None:
+def _energy(connection: Connection, subject: Subject, share_s: float) -> Look | None:
     """Where the device has a meter; in a block of calls as long as the meter needs."""
-    measurement = session.measurements[subject.key]
-    if not _runs(session, subject) or not (session.environment or {}).get("energy_source"):
-        return
+    if connection.environment is None or not connection.environment.energy_source:
+        return None
     shortest, longest = ENERGY_LIMITS_S
     block_s = min(longest, max(shortest, share_s * ENERGY_SHARE))
-    calls = math.ceil(block_s / max(measurement.call_s, 1e-9))
-    measurement.energy_j = session.ask(subject, "energy", calls=calls, timeout_s=LOOK_LIMIT_S + session.plan.timeout_s)
+    return Look(subject=subject.key, calls=math.ceil(block_s / max(connection.measurements[subject.key].call_s, 1e-9)))
+
+
+QUANTITIES: dict[str, Callable[[Connection, Subject, float], Look | None]] = {  # as `bench.looks` calls them
+    "layers": _layers,
+    "denormals": _denormals,
+    "traffic": _traffic,
+    "deviation": _deviation,
+    "energy": _energy,
+}

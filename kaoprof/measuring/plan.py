@@ -4,7 +4,10 @@ import math
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from kaoprof.measuring.messages import LayersSeen, Seen, Took
+from kaoprof.records.measured import Latency, Observed
 from kaoprof.units import format_bytes, format_percent, format_rate, format_seconds
 from kaoprof.workload.workload import Workload
 
@@ -56,25 +59,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     estimate_s: float | None = None
 
 
-def not_compared(why: str) -> dict[str, Any]:
-    """The fields of a `records.Deviation` that is not known."""
-    return {"largest": None, "rms": None, "not_compared": why}
-
-
 class Measurement(msgspec.Struct, kw_only=True):
-    """What is known of one subject so far."""
+    """What is known of one subject so far: `observed`, but for the samples, which are still being taken."""
 
-    status: str = "ok"
-    detail: str = ""
-    peak_bytes: int | None = None
-    reserved_bytes: int | None = None
-    denormal_fraction: float | None = None
-    layers: dict[str, dict[str, Any]] | None = None
-    traffic: dict[str, Any] | None = None
-    deviation: dict[str, Any] | None = None
-    compile_s: float | None = None
-    graph_breaks: int | None = None
-    energy_j: float | None = None
+    observed: Observed = Observed()
+    compulsory_bytes: int | None = None
+    layers: LayersSeen | None = None
     call_s: float = math.inf
     calls: int = 1
     rounds: list[int] = msgspec.field(default_factory=list)
@@ -83,15 +73,55 @@ class Measurement(msgspec.Struct, kw_only=True):
     page_faults: list[float] = msgspec.field(default_factory=list)
     system_shares: list[float] = msgspec.field(default_factory=list)
 
-    def keep(self, told: dict[str, float], number: int, *, launch: int) -> None:
+    @property
+    def status(self) -> str:
+        """What became of it."""
+        return self.observed.status
+
+    @property
+    def detail(self) -> str:
+        """Why, if it is not `ok`."""
+        return self.observed.detail
+
+    def note(self, **observed: Any) -> None:
+        """Keeps what was observed, by the names of `records.Observed`."""
+        self.observed = replace(self.observed, **observed)
+
+    def see(self, seen: Seen) -> None:
+        """Keeps what a look found; what it does not tell stays as it was."""
+        blank = Observed().observed()
+        self.note(**{name: value for name, value in seen.observed.observed().items() if value != blank[name]})
+        self.compulsory_bytes = seen.compulsory_bytes if self.compulsory_bytes is None else self.compulsory_bytes
+        self.layers = seen.layers or self.layers
+
+    def keep(self, took: Took, number: int, *, launch: int) -> None:
         """Adds what a child told of a block of calls: the sample of this round, taken by that process."""
         self.rounds.append(number)
-        self.samples_s.append(told["seconds"])
+        self.samples_s.append(took.seconds)
         self.launches.append(launch)
-        if "page_faults" in told:
-            self.page_faults.append(told["page_faults"])
-            self.system_shares.append(told["system_share"])
-        self.call_s = min(self.call_s, told["seconds"])  # a first call that was disturbed must not decide
+        if took.page_faults is not None and took.system_share is not None:
+            self.page_faults.append(took.page_faults)
+            self.system_shares.append(took.system_share)
+        self.call_s = min(self.call_s, took.seconds)  # a first call that was disturbed must not decide
+
+    @property
+    def latency(self) -> Latency | None:
+        """Its samples as a record keeps them; None if there are none."""
+        if not self.samples_s:
+            return None
+        return Latency(
+            rounds=tuple(self.rounds), samples_s=tuple(self.samples_s), calls=self.calls,
+            launches=tuple(self.launches), page_faults=tuple(self.page_faults), system_shares=tuple(self.system_shares),
+        )  # fmt: skip
+
+    def for_a_record(self) -> dict[str, Any]:
+        """All that was observed, by name, samples included: what `replace` puts into a row or a model."""
+        return self.observed.observed() | {"latency": self.latency}
+
+
+def unreached() -> Measurement:
+    """Of a subject that the session has not come to."""
+    return Measurement(observed=Observed(status="skipped", detail="not reached before the run ended"))
 
 
 def refusal_of(subject: Subject, plan: Plan, *, free_bytes: int, throughput_flops: float) -> str | None:

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from kaoprof.errors import MeasurementError
 from kaoprof.measuring.devices import check_wishes, default_cache, find_device
+from kaoprof.measuring.messages import ReadFree
 from kaoprof.measuring.other_load import load_average
-from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject
-from kaoprof.records.measured import Conditions, Environment, Latency, Protocol
+from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject, unreached
+from kaoprof.records.measured import Environment, Protocol
 from kaoprof.records.options import Options
 
 if TYPE_CHECKING:
@@ -79,9 +80,8 @@ def open_session(device: str, options: Options, notify: ProgressCallback, *, ref
 
 def environment_of(session: "Session", load_before: float | None) -> Environment | None:
     """Where the session measures; None before its process has said so."""
-    if not session.environment:
-        return None
-    return msgspec.convert({**session.environment, "load_before": load_before}, Environment)  # JSON has no tuples
+    environment = session.connection.environment
+    return replace(environment, load_before=load_before) if environment else None
 
 
 def protocol_of(session: "Session", options: Options, *, spent_s: float) -> Protocol:
@@ -94,39 +94,24 @@ def protocol_of(session: "Session", options: Options, *, spent_s: float) -> Prot
         memory_fraction=options.memory_fraction,
         force_run=options.force_run,
         spent_s=spent_s,
-        free_bytes=session.free_bytes,
+        free_bytes=session.connection.free_bytes,
         throughput_flops=session.throughput_flops,
         ceilings=session.ceilings,
         cache=session.plan.cache,
         sdpa=session.plan.sdpa,
-        before=Conditions(**session.before) if session.before else None,
-        after=Conditions(**session.after) if session.after else None,
+        before=session.connection.before,
+        after=session.after,
     )
 
 
 def _completed(session: "Session", cells: Sequence[Sequence[Subject]], failure: str | None) -> dict[int, Measurement]:
     """A measurement for every subject: what was not reached says so, or names the failure that ended the session."""
-    unreached = Measurement(status="skipped", detail="not reached before the run ended")
-    found = {subject.key: session.measurements.get(subject.key, unreached) for cell in cells for subject in cell}
-    if failure is None:
-        return found
-    return {
-        key: replace(one, status="error", detail=failure)
-        if one.status in ("ok", "skipped") and not one.samples_s
-        else one
-        for key, one in found.items()
-    }
-
-
-def latency_of(measurement: Measurement) -> Latency | None:
-    """Its samples as a record keeps them; None if there are none."""
-    if not measurement.samples_s:
-        return None
-    return Latency(
-        rounds=tuple(measurement.rounds), samples_s=tuple(measurement.samples_s), calls=measurement.calls,
-        launches=tuple(measurement.launches), page_faults=tuple(measurement.page_faults),
-        system_shares=tuple(measurement.system_shares),
-    )  # fmt: skip
+    subjects = [subject for cell in cells for subject in cell]
+    measurements = {subject.key: session.measurements.get(subject.key, unreached()) for subject in subjects}
+    for measurement in measurements.values():
+        if failure is not None and measurement.status in ("ok", "skipped") and not measurement.samples_s:
+            measurement.note(status="error", detail=failure)
+    return measurements
 
 
 def describe_environment(options: Options, *, refresh: bool = False) -> dict[str, Any]:
@@ -144,13 +129,14 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
     check_wishes(device, "fp32", options)
     session = open_session(device, options, unheard, refresh=refresh)
     try:
-        free_bytes = session.ask_device("free")
+        free_bytes = session.connection.ask_device(ReadFree()).count
         throughput_flops = session.learn_throughput("fp32")
     finally:
         session.close()
-    return (session.environment or {}) | {
+    connection = session.connection
+    return (msgspec.structs.asdict(connection.environment) if connection.environment else {}) | {
         "free_bytes": free_bytes,
         "throughput_flops": throughput_flops,
         "ceilings": session.ceilings,
-        "conditions": session.before,
+        "conditions": connection.before,
     }

@@ -9,144 +9,60 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from kaoprof.errors import MeasurementError
+from msgspec.structs import replace
+
 from kaoprof.measuring.calibration import calibrate, settle
-from kaoprof.measuring.child import ChildLost, SubjectFailed
+from kaoprof.measuring.connection import Connection
 from kaoprof.measuring.device_ceilings import Store, learn_ceilings
-from kaoprof.measuring.messages import Asks, Request, preparation
-from kaoprof.measuring.observations import examine
+from kaoprof.measuring.messages import Asks, Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
+from kaoprof.measuring.observations import observe
 from kaoprof.measuring.other_load import Neighbours
-from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject, refusal_of
-from kaoprof.records.measured import Ceilings
+from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject, refusal_of, unreached
+from kaoprof.records.measured import Ceilings, Conditions, Observed
 
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
 MAX_ROUNDS = 200
 SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
-START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
 LAUNCHES = 3  # processes that share the rounds of a cell, where there is time for them
 WORTH_A_LAUNCH_S = 3.0  # of a cell's budget; a launch itself takes about as long
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
-COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
 
 
 @dataclass
 class Session:
-    """One session with one child at a time. `measurements` is complete at any moment: what is not measured says so."""
+    """Measures cells over one connection. Its measurements are complete at any moment: what is not measured says so."""
 
     plan: Plan
     open_child: Callable[[], Asks]
     notify: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
-    measurements: dict[int, Measurement] = field(default_factory=dict)
-    environment: dict[str, Any] | None = None
-    free_bytes: int | None = None
     throughput_flops: float | None = None
     store: Store | None = None
     ceilings: Ceilings | None = None
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
-    child: Asks | None = None
-    loaded: dict[int, Subject] = field(default_factory=dict)
-    born: int = 0
+    after: Conditions | None = None
+    connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
+        self.connection = Connection(self.plan, self.open_child, self.clock)
         self.random = random.Random(self.plan.seed)  # noqa: S311 - an order of measuring, not a secret
         self.neighbours = Neighbours(self.plan.affinity or ())
 
+    @property
+    def measurements(self) -> dict[int, Measurement]:
+        """What is known of every subject, by its key."""
+        return self.connection.measurements
+
     def close(self) -> None:
-        """Ends the child."""
-        if self.child is not None:
-            self.child.kill()
-            self.child = None
-
-    def start(self) -> Asks:
-        """A child that is prepared and holds every surviving subject of the current cell, warmed up.
-
-        Raises:
-            MeasurementError: it died before it was prepared, and so did another.
-        """
-        if self.child is None:
-            child = self._prepared()
-            for subject in list(self.loaded.values()):
-                self.load(subject)
-                if subject.key in self.loaded:
-                    self.ask(subject, "time", timeout_s=self.plan.timeout_s)
-            return self.child or child
-        return self.child
-
-    def _prepared(self) -> Asks:
-        """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
-        try:
-            return self._prepare()
-        except (ChildLost, SubjectFailed):
-            self.close()
-        try:
-            return self._prepare()
-        except (ChildLost, SubjectFailed) as failure:
-            self.close()
-            raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
-
-    def _prepare(self) -> Asks:
-        self.child = child = self.open_child()
-        self.born += 1
-        plan = self.plan
-        first = preparation(
-            plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
-        )  # fmt: skip
-        self.environment = child.ask(first, timeout_s=START_LIMIT_S)
-        if self.before is None:
-            self.before = child.ask(Request(do="conditions"), timeout_s=START_LIMIT_S)
-        return child
-
-    def ask_device(self, do: str, *, dtype: str | None = None, cache: str = "warm") -> Any:
-        """Asks about the device, in a new child if the last one died meanwhile.
-
-        Raises:
-            MeasurementError: the new one died too.
-        """
-        request = Request(do=do, dtype=dtype, cache=cache)
-        try:
-            return self.start().ask(request, timeout_s=START_LIMIT_S)
-        except ChildLost:
-            self.close()
-        try:
-            return self.start().ask(request, timeout_s=START_LIMIT_S)
-        except (ChildLost, SubjectFailed) as failure:
-            raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
-
-    def ask(
-        self, subject: Subject, do: str, *, timeout_s: float, calls: int = 1, warm_calls: int = 0, alone: bool = False
-    ) -> Any:
-        """Asks about a subject; None if that failed, which its measurement then says."""
-        measurement = self.measurements[subject.key]
-        request = Request(
-            do=do,
-            subject=subject.key,
-            workload=subject.workload if do == "load" else None,
-            layers=subject.layers if do == "layers" else (),
-            variant=subject.variant,
-            alone=alone,
-            calls=calls,
-            warm_calls=warm_calls,
-        )
-        try:
-            return self.start().ask(request, timeout_s=timeout_s)
-        except SubjectFailed as failure:
-            measurement.status, measurement.detail = failure.status, failure.message
-        except ChildLost as loss:
-            measurement.status, measurement.detail = loss.status, f"{loss.message} during {do!r}"
-            self.close()
-        self.loaded.pop(subject.key, None)
-        return None
+        """Ends the measuring process."""
+        self.connection.close()
 
     def measure_cell(self, subjects: Sequence[Subject], budget_s: float) -> None:
         """Measures subjects that may be compared with each other."""
         for subject in subjects:
-            self.measurements[subject.key] = Measurement(status="skipped", detail="not reached before the run ended")
+            self.measurements[subject.key] = unreached()
         if subjects and self.throughput_flops is None:
             self.throughput_flops = self.learn_throughput(subjects[0].workload.dtype)
         deadline = self.clock() + budget_s
@@ -156,65 +72,60 @@ class Session:
             self.notify(Progress(label=subject.label, step="memory", done=done, total=len(fitting)))
             self.warm_up(subject, share_s)
         self.run_rounds(share_s, deadline, self.launches(budget_s))
-        self.loaded.clear()
-        self.after = self.ask_device("conditions") | {"cores_taken": self.neighbours.busy_cores()}
-        self.ask_device("clear")
+        self.connection.loaded.clear()
+        looked = self.connection.ask_device(ReadConditions()).conditions
+        self.after = replace(looked, cores_taken=self.neighbours.busy_cores())
+        self.connection.ask_device(Clear())
 
     def refuse(self, subject: Subject) -> bool:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
         if self.plan.force_run or self.throughput_flops is None:
             return False
-        self.free_bytes = int(self.ask_device("free"))
-        why = refusal_of(subject, self.plan, free_bytes=self.free_bytes, throughput_flops=self.throughput_flops)
+        free_bytes = self.connection.free_bytes = self.connection.ask_device(ReadFree()).count
+        why = refusal_of(subject, self.plan, free_bytes=free_bytes, throughput_flops=self.throughput_flops)
         if why:
-            self.measurements[subject.key] = Measurement(status="skipped", detail=why)
+            self.measurements[subject.key] = Measurement(observed=Observed(status="skipped", detail=why))
         return bool(why)
 
     def learn_throughput(self, dtype: str) -> float:
         """FLOP/s of a large product in `dtype`; where there is a store, with all the other ceilings."""
+        connection = self.connection
         if self.store is None:
-            return float(self.ask_device("throughput", dtype=dtype))
-        self.start()
-        environment = self.environment or {}
-        known = self.ceilings or self.store.known(environment)
-        self.ceilings = learn_ceilings(self.ask_device, known, dtype, cold=self.plan.cache == "cold")
-        if self.ceilings != known:
+            return float(connection.ask_device(TimeProduct(dtype=dtype)).flops_per_s)
+        connection.start()
+        environment = connection.environment
+        known = self.ceilings or (self.store.known(environment) if environment else None)
+        self.ceilings = learn_ceilings(connection.ask_device, known, dtype, cold=self.plan.cache == "cold")
+        if environment and self.ceilings != known:
             self.store.keep(environment, self.ceilings)
         return self.ceilings.products[dtype]
-
-    def load(self, subject: Subject) -> None:
-        """Builds a subject in the child; what compiling it took is noted the first time."""
-        limit_s = START_LIMIT_S + (COMPILE_LIMIT_S if subject.variant == "compile" else 0.0)
-        compilation = self.ask(subject, "load", timeout_s=limit_s)
-        measurement = self.measurements[subject.key]
-        if measurement.compile_s is None and compilation is not None:
-            measurement.compile_s, measurement.graph_breaks = compilation["seconds"], compilation["graph_breaks"]
 
     def warm_up(self, subject: Subject, share_s: float) -> None:
         """Loads a subject, reads its peak memory, and learns how long a call takes."""
         measurement = self.measurements[subject.key] = Measurement()
-        self.start()
-        self.loaded[subject.key] = subject
-        self.load(subject)
-        if subject.key not in self.loaded:
+        connection, limit_s = self.connection, self.plan.timeout_s + FIRST_CALL_GRACE_S
+        connection.start()
+        connection.loaded[subject.key] = subject
+        connection.load(subject)
+        if subject.key not in connection.loaded:
             return
-        first = self.ask(subject, "time", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
+        first: Took | None = connection.ask(subject, Time(subject=subject.key), timeout_s=limit_s)
         if first is None:
             return
-        measurement.call_s = first["seconds"]
-        peak = self.ask(subject, "peak", timeout_s=self.plan.timeout_s + FIRST_CALL_GRACE_S)
+        measurement.call_s = first.seconds
+        peak: Peak | None = connection.ask(subject, Weigh(subject=subject.key), timeout_s=limit_s)
         if peak is None:
             return
-        measurement.peak_bytes, measurement.reserved_bytes = peak["allocated"], peak["reserved"]
-        if first["seconds"] < SLOW_CALL_S:
-            settle(self, subject)
-            calibrate(self, subject)
-        if subject.key not in self.loaded:
+        measurement.note(peak_bytes_measured=peak.allocated, peak_bytes_reserved=peak.reserved)
+        if first.seconds < SLOW_CALL_S:
+            settle(connection, subject)
+            calibrate(connection, subject)
+        if subject.key not in connection.loaded:
             return  # it was too slow, or died; a new child would not know it
         if self.plan.budget_s < measurement.call_s < math.inf and self.plan.samples is None:
             measurement.rounds, measurement.samples_s = [0], [measurement.call_s]  # there is no time for another
-            measurement.launches = [self.born]
-        examine(self, subject, share_s)
+            measurement.launches = [connection.born]
+        observe(connection, subject, share_s)
 
     def run_rounds(self, share_s: float, deadline: float, launches: int) -> None:
         """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows, spread over the launches."""
@@ -237,18 +148,24 @@ class Session:
 
     def relaunch(self, number: int, share_s: float) -> None:
         """Goes on in a new process, with those subjects that still take part."""
-        staying = self.loaded.items() if self.plan.samples else (
-            (key, one) for key, one in self.loaded.items() if self.takes_part(one, number, share_s)
+        staying = self.connection.loaded.items() if self.plan.samples else (
+            (key, subject)
+            for key, subject in self.connection.loaded.items()
+            if self.takes_part(subject, number, share_s)
         )  # fmt: skip
-        self.loaded = dict(staying)
+        self.connection.loaded = dict(staying)
         self.close()
-        if self.loaded:
-            self.start()
+        if self.connection.loaded:
+            self.connection.start()
 
     def run_round(self, number: int, share_s: float, deadline: float) -> bool:
         """One sample of everybody who takes part, in random order; False if nobody does."""
         wanted = self.plan.samples
-        order = [subject for subject in self.loaded.values() if wanted or self.takes_part(subject, number, share_s)]
+        order = [
+            subject
+            for subject in self.connection.loaded.values()
+            if wanted or self.takes_part(subject, number, share_s)
+        ]
         self.random.shuffle(order)
         for subject in order:
             self.sample(subject, number, total=wanted or self.expected_rounds(deadline, number))
@@ -262,7 +179,7 @@ class Session:
     def expected_rounds(self, deadline: float, number: int) -> int:
         """How many rounds there will be, at the present pace."""
         round_s = sum(self.measurements[subject.key].call_s * self.measurements[subject.key].calls
-                      for subject in self.loaded.values())  # fmt: skip
+                      for subject in self.connection.loaded.values())  # fmt: skip
         more = (deadline - self.clock()) / max(round_s, 1e-9)
         return min(MAX_ROUNDS, max(MIN_ROUNDS, number + math.ceil(max(more, 0))))
 
@@ -274,12 +191,12 @@ class Session:
             Progress(label=subject.label, step="latency", done=number, total=total,
                      estimate_s=median or measurement.call_s)
         )  # fmt: skip
-        told = self.ask(
-            subject, "time", calls=measurement.calls, warm_calls=int(measurement.call_s < WARM_CALL_LIMIT_S),
-            timeout_s=self.plan.timeout_s * max(1, measurement.calls),
-        )  # fmt: skip
-        if told is not None:
-            measurement.keep(told, number, launch=self.born)
+        warm_calls = int(measurement.call_s < WARM_CALL_LIMIT_S)
+        request = Time(subject=subject.key, calls=measurement.calls, warm_calls=warm_calls)
+        limit_s = self.plan.timeout_s * max(1, measurement.calls)
+        took: Took | None = self.connection.ask(subject, request, timeout_s=limit_s)
+        if took is not None:
+            measurement.keep(took, number, launch=self.connection.born)
 
 
 def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:

@@ -1,17 +1,15 @@
 """The rows of a profile: from closed forms, from a census, from a measurement. Nothing runs here."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.layer_tree import LayerCost
 from kaoprof.measuring.plan import Measurement
-from kaoprof.measuring.run import latency_of
 from kaoprof.networks import network_cost
-from kaoprof.records.measured import EAGER, VARIANT, Deviation, Traffic
+from kaoprof.records.measured import EAGER, VARIANT
 from kaoprof.records.profile import OWN, LayerRow, ModelProfile
 from kaoprof.specs import Document
 from kaoprof.specs.code import input_tensors
@@ -125,41 +123,22 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
     """The model with what was measured of it."""
     if measurement is None:
         return model
-    inside = measurement.layers or {}
-    seconds, peaks = layer_seconds(model, inside.get("seconds", {})), inside.get("peak_bytes", {})
-    whole, traced = seconds.get("", 0.0), measurement.traffic
-    rows = [
-        replace(
-            row,
-            peak_bytes_measured=measurement.peak_bytes
-            if not row.layer
-            else _whole_number(peaks.get(model.module_name(row.layer))),
-            timed_s=seconds.get(row.layer),
-            latency_share=seconds[row.layer] / whole if whole else None,
-            **_moved(traced if not row.layer else inside.get("traffic", {}).get(model.module_name(row.layer))),
-        )
-        for row in model.layers
-    ]
-    return replace(
-        model,
-        layers=tuple(rows),
-        status=measurement.status,
-        detail=measurement.detail,
-        latency=latency_of(measurement),
-        peak_bytes_reserved=measurement.reserved_bytes,
-        backend=traced["backend"] if traced else None,
-        deviation=msgspec.convert(measurement.deviation, Deviation) if measurement.deviation else None,
-        compile_s=measurement.compile_s,
-        graph_breaks=measurement.graph_breaks,
-        energy_j=measurement.energy_j,
-    )
-
-
-def _moved(told: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The fields of a row for what one call of it was seen to move."""
-    if told is None:
-        return {}
-    return {"compulsory_bytes": told["compulsory_bytes"], "traffic": msgspec.convert(told, Traffic)}
+    inside, observed = measurement.layers, measurement.observed
+    seconds = layer_seconds(model, inside.seconds if inside else {})
+    rows = []
+    for row in model.layers:
+        name, whole = model.module_name(row.layer), seconds.get("", 0.0)
+        share = seconds[row.layer] / whole if whole else None
+        timed = replace(row, timed_s=seconds.get(row.layer), latency_share=share)
+        if not row.layer:
+            must, moved, peak = measurement.compulsory_bytes, observed.traffic, observed.peak_bytes_measured
+        elif inside:
+            peak = inside.peak_bytes.get(name)
+            must, moved = inside.compulsory_bytes.get(name), inside.traffic.get(name)
+        else:
+            must = moved = peak = None
+        rows.append(replace(timed, peak_bytes_measured=peak, compulsory_bytes=must, traffic=moved))
+    return replace(model, layers=tuple(rows), **measurement.for_a_record())
 
 
 def variant_of(model: ModelProfile, variant: str) -> ModelProfile:
@@ -193,7 +172,3 @@ def layer_seconds(model: ModelProfile, seconds: Mapping[str, float]) -> dict[str
 
 def _prefix(layer: str) -> str:
     return f"{layer}." if layer else ""
-
-
-def _whole_number(value: float | None) -> int | None:
-    return None if value is None else round(value)

@@ -187,20 +187,21 @@ def census_in_child(workload: Workload, device: str, options: Options) -> "Model
         KaoprofError: it did one of these, or failed; the text says which.
     """
     from kaoprof.measuring.child import Child, SubjectFailed
-    from kaoprof.measuring.messages import Request, preparation
-    from kaoprof.measuring.session import FIRST_CALL_GRACE_S, START_LIMIT_S
+    from kaoprof.measuring.connection import START_LIMIT_S
+    from kaoprof.measuring.messages import TakeCensus, preparation
+    from kaoprof.measuring.session import FIRST_CALL_GRACE_S
     from kaoprof.profiling.census import ModelCensus
 
     child = Child()
     try:
         child.ask(preparation(device, threads=options.threads_wanted), timeout_s=START_LIMIT_S)
-        counted = child.ask(Request(do="census", workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
+        counted = child.ask(TakeCensus(workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
     except SubjectFailed as failure:
         wrong = failure.message.removeprefix(WRONG_USAGE)
         raise UsageError(wrong) if wrong != failure.message else failure from None
     finally:
         child.kill()
-    return msgspec.convert(counted, ModelCensus)
+    return msgspec.convert(counted.census, ModelCensus)
 
 
 def measure_models(

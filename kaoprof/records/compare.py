@@ -1,7 +1,4 @@
-"""What a run leaves behind: frozen, raw, in SI units; as JSON, which `runs` reads back.
-
-Statistics are computed from it, never stored. None means "not known"; it is never written as 0.
-"""
+"""What `compare` leaves behind, and each cell of `sweep`: rows of operators with their key, closed form and counts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.records import fields
-from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Deviation, Environment, Latency, Protocol, Traffic
+from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Environment, Observed, Protocol
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,29 +87,12 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     unmodelled: tuple[str, ...] = ()
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator in one grid cell. `detail` explains any status that is not `ok`.
-
-    `backend` is the fused attention that really ran: flash, efficient, cudnn or math, None where there is none.
-    `compile_s` is the time that compilation took, which no sample holds; `graph_breaks` left what was compiled in
-    pieces, with uncompiled code between them. `energy_j` is of one call.
-    """
+class Row(Observed, frozen=True, kw_only=True):
+    """One operator in one grid cell, and what was observed of it."""
 
     case: Case
-    status: fields.Status = "ok"
-    detail: str = ""
     analytic: Analytic | None = None
     counted: Counted | None = None
-    peak_bytes_measured: fields.Count | None = None
-    peak_bytes_reserved: fields.Count | None = None
-    latency: Latency | None = None
-    denormal_fraction: fields.Share | None = None
-    traffic: Traffic | None = None
-    backend: str | None = None
-    deviation: Deviation | None = None
-    compile_s: fields.Seconds | None = None
-    energy_j: fields.Joules | None = None
-    graph_breaks: fields.Count | None = None
 
     @property
     def dtype(self) -> str:

@@ -4,6 +4,7 @@ Statistics are computed from it, never stored. None means "not known"; it is nev
 """
 
 from datetime import UTC, datetime
+from typing import Any, Self
 
 import msgspec
 
@@ -54,6 +55,47 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True):
     rms: fields.Error | None
     not_finite: fields.Share = 0.0
     not_compared: str = ""
+
+    @classmethod
+    def unknown(cls, why: str) -> Self:
+        """One that was not found out."""
+        return cls(largest=None, rms=None, not_compared=why)
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was observed of anything that ran: an operator in a grid cell, a whole model, a subject of `fit`.
+
+    Args:
+        status: `ok`, or why there are no figures.
+        detail: explains any status that is not `ok`.
+        peak_bytes_measured: the high-water mark of one call, above what was resident before it.
+        peak_bytes_reserved: what a GPU's allocator took from the device for it.
+        latency: seconds of a call, as raw samples.
+        denormal_fraction: of the coefficients of attention that would be denormal.
+        traffic: what one call launched and moved.
+        backend: the fused attention that really ran: flash, efficient, cudnn or math; None where there is none.
+        deviation: how far the output is from fp64.
+        compile_s: what compilation took, which no sample holds.
+        energy_j: of one call.
+        graph_breaks: left what was compiled in pieces, with uncompiled code between them.
+    """
+
+    status: fields.Status = "ok"
+    detail: str = ""
+    peak_bytes_measured: fields.Count | None = None
+    peak_bytes_reserved: fields.Count | None = None
+    latency: Latency | None = None
+    denormal_fraction: fields.Share | None = None
+    traffic: Traffic | None = None
+    backend: str | None = None
+    deviation: Deviation | None = None
+    compile_s: fields.Seconds | None = None
+    energy_j: fields.Joules | None = None
+    graph_breaks: fields.Count | None = None
+
+    def observed(self) -> dict[str, Any]:
+        """All of it by name: what `replace` puts into another struct that holds observations."""
+        return {name: getattr(self, name) for name in Observed.__struct_fields__}
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):

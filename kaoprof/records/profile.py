@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.records import fields
-from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Deviation, Environment, Latency, Protocol, Traffic
+from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Environment, Observed, Protocol, Traffic
 
 TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
@@ -59,13 +59,12 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.macs_analytic is not None or self.macs_counted is not None
 
 
-class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """One model. `layers` begins with the whole; `latency` is measured without timers around layers.
+class ModelProfile(Observed, frozen=True, kw_only=True):
+    """One model, and what was observed of it. `layers` begins with the whole, which also stands in the tables.
 
-    `inside` is where the layers' paths begin in the module that ran: somebody's code is called through a wrapper.
-    `model` is its name, and how it ran if not eagerly: `kanet-qkv+compile`, which has no layers. `dtype` is what it
-    computes in. For `backend`, `deviation`, `compile_s`, `graph_breaks` and `energy_j` see `records.Row`, for
-    `unmodelled` see `records.Counted`.
+    Its `latency` is measured without timers around layers. `inside` is where the layers' paths begin in the module that
+    ran: somebody's code is called through a wrapper. `model` is its name, and how it ran if not eagerly:
+    `kanet-qkv+compile`, which has no layers. `dtype` is what it computes in. For `unmodelled` see `records.Counted`.
     """
 
     model: str
@@ -74,16 +73,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True):
     batch: fields.Count
     input_shapes: tuple[tuple[fields.Count, ...], ...]
     layers: tuple[LayerRow, ...]
-    status: fields.Status = "ok"
-    detail: str = ""
-    latency: Latency | None = None
-    peak_bytes_reserved: fields.Count | None = None
     dtype: fields.Dtype | None = None
-    backend: str | None = None
-    deviation: Deviation | None = None
-    compile_s: fields.Seconds | None = None
-    energy_j: fields.Joules | None = None
-    graph_breaks: fields.Count | None = None
     unmodelled: tuple[str, ...] = ()
 
     @property

@@ -5,6 +5,7 @@ The one exception is what differs between processes, of which there are too few 
 
 import math
 from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -38,6 +39,7 @@ def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estima
     return Estimate(median=statistics.median(ordered), low=low, high=high, samples=len(ordered))
 
 
+@cache
 def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
     """The largest k such that [k-th smallest, k-th largest] of n samples covers the median; 0 if there is none."""
     tail = 0.0
@@ -56,12 +58,21 @@ def median_beside(latency: Latency | None, name: str) -> float | None:
     return estimate(told).median if told else None
 
 
+@lru_cache(maxsize=256)  # several columns and sentences ask for the same one
 def latency_estimate(latency: Latency) -> Estimate:
-    """The median seconds of a call; the interval holds what differs within a process, and between processes."""
-    return widened(estimate(latency.samples_s), latency.samples_s, latency.launches)
+    """The median seconds of a call; the interval holds what differs within a process, and between processes.
+
+    Every interval of a latency that anything of kaoprof shows is this one.
+    """
+    return _widened(estimate(latency.samples_s), latency.samples_s, latency.launches)
 
 
-def widened(found: Estimate, samples: Sequence[float], launches: Sequence[int]) -> Estimate:
+def median_s(latency: Latency) -> float:
+    """The median seconds of a call."""
+    return estimate(latency.samples_s).median
+
+
+def _widened(within: Estimate, samples: Sequence[float], launches: Sequence[int]) -> Estimate:
     """The estimate with an interval that also holds the processes' differences: where memory lies changes a latency.
 
     The medians of the processes are the sample, in logarithms: their mean's interval by Student's t, and the one that
@@ -72,12 +83,12 @@ def widened(found: Estimate, samples: Sequence[float], launches: Sequence[int]) 
     by_launch: dict[int, list[float]] = {}
     for launch, sample in zip(launches, samples, strict=False):  # no launches are known of an older record
         by_launch.setdefault(launch, []).append(sample)
-    if len(by_launch) < FEWEST_LAUNCHES or found.low is None or found.high is None:
-        return found
+    if len(by_launch) < FEWEST_LAUNCHES or within.low is None or within.high is None:
+        return within
     logs = [math.log(statistics.median(group)) for group in by_launch.values()]
     half = quantile(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
     low, high = math.exp(statistics.fmean(logs) - half), math.exp(statistics.fmean(logs) + half)
-    return replace(found, low=min(found.low, low), high=max(found.high, high))
+    return replace(within, low=min(within.low, low), high=max(within.high, high))
 
 
 def paired_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
@@ -92,7 +103,7 @@ def paired_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
     if not pairs:
         return None
     ratios, of_launch = zip(*pairs, strict=True)
-    return widened(estimate(ratios), ratios, of_launch)
+    return _widened(estimate(ratios), ratios, of_launch)
 
 
 def spread(samples: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ from msgspec.structs import fields
 from kaoprof.comparing.run import analytic, count_rows, measured, subject_of
 from kaoprof.errors import RecordError, UsageError
 from kaoprof.measuring.devices import check_wishes, find_device
+from kaoprof.measuring.messages import ReadFree
 from kaoprof.measuring.other_load import load_average
 from kaoprof.measuring.plan import Progress
 from kaoprof.measuring.run import environment_of, open_session, protocol_of
@@ -165,7 +166,7 @@ class Sweep:
         rates: dict[str, float | None] = {}  # of a large product, by dtype
         told: object = None
         try:
-            session.ask_device("free")
+            session.connection.ask_device(ReadFree())
             self.check_place(journal.contents, environment_of(session, load))
             for number, cases in enumerate(todo):
                 started = self.clock()

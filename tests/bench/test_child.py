@@ -18,14 +18,29 @@ from kaoprof.catalog import operator_workload
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.measuring import child as child_module
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
-from kaoprof.measuring.messages import Request, decode_reply, encode
+from kaoprof.measuring.messages import (
+    Failed,
+    Load,
+    Look,
+    Prepare,
+    ReadConditions,
+    ReadFree,
+    Reply,
+    Time,
+    TimeCopies,
+    TimeLaunch,
+    TimeProduct,
+    Weigh,
+    decode_reply,
+    encode,
+)  # fmt: skip
 from kaoprof.workload.workload import TensorSpec, Workload
 
 
 @pytest.fixture(scope="module")
 def child():
     running = Child()
-    running.ask(Request(do="prepare", device="cpu", threads=1), timeout_s=120)
+    running.ask(Prepare(device="cpu", threads=1), timeout_s=120)
     yield running
     running.kill()
 
@@ -33,7 +48,7 @@ def child():
 @pytest.fixture
 def fresh_child():
     running = Child()
-    running.ask(Request(do="prepare", device="cpu", threads=1), timeout_s=120)
+    running.ask(Prepare(device="cpu", threads=1), timeout_s=120)
     yield running
     running.kill()
 
@@ -44,47 +59,47 @@ WORKLOAD = operator_workload(
 
 
 def test_it_describes_its_environment(child):
-    environment = child.ask(Request(do="prepare", device="cpu", threads=1), timeout_s=60)
-    assert environment["torch"] == torch.__version__
-    assert environment["threads"] == 1
-    assert environment["memory_bytes"] > 2**28
-    assert environment["device_name"]
+    environment = child.ask(Prepare(device="cpu", threads=1), timeout_s=60).environment
+    assert environment.torch == torch.__version__
+    assert environment.threads == 1
+    assert environment.memory_bytes > 2**28
+    assert environment.device_name
 
 
 def test_an_error_whose_text_is_no_unicode_is_an_answer():
-    def fail(_request):
+    def fail(_number):
         raise ValueError("half a character: \ud800")
 
-    bench = SimpleNamespace(load=fail, status_of=lambda _: "error", explain=str)
-    told = decode_reply(encode(answer(bench, Request(do="load"))))
-    assert (told.status, told.detail) == ("error", "half a character: \\ud800")
+    bench = SimpleNamespace(subject=fail, status_of=lambda _: "error", explain=str)
+    reply = decode_reply(encode(Reply(number=7, answer=answer(bench, Time(subject=1)))))
+    assert reply == Reply(number=7, answer=Failed(status="error", detail="half a character: \\ud800"))
 
 
 def test_it_measures_memory_and_time(child):
-    child.ask(Request(do="load", subject=1, workload=WORKLOAD), timeout_s=60)
-    peak = child.ask(Request(do="peak", subject=1), timeout_s=60)
+    child.ask(Load(subject=1, workload=WORKLOAD), timeout_s=60)
+    peak = child.ask(Weigh(subject=1), timeout_s=60)
     output_bytes = 2 * 8 * 9 * 13 * 4
-    assert output_bytes <= peak["allocated"] < 4 * output_bytes
-    told = child.ask(Request(do="time", subject=1, calls=3, warm_calls=1), timeout_s=60)
-    assert 0 < told["seconds"] < 10
-    assert told["page_faults"] >= 0
-    assert 0 <= told["system_share"] <= 1
-    assert child.ask(Request(do="free"), timeout_s=60) > 2**20
-    assert child.ask(Request(do="throughput", dtype="fp32"), timeout_s=60) > 1e6
+    assert output_bytes <= peak.allocated < 4 * output_bytes
+    told = child.ask(Time(subject=1, calls=3, warm_calls=1), timeout_s=60)
+    assert 0 < told.seconds < 10
+    assert told.page_faults >= 0
+    assert 0 <= told.system_share <= 1
+    assert child.ask(ReadFree(), timeout_s=60).count > 2**20
+    assert child.ask(TimeProduct(dtype="fp32"), timeout_s=60).flops_per_s > 1e6
 
 
 def test_an_error_in_a_module_is_an_answer(child):
     broken = Workload(factory="torch.nn:Linear", args=(3, 4), inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
-    child.ask(Request(do="load", subject=2, workload=broken), timeout_s=60)
+    child.ask(Load(subject=2, workload=broken), timeout_s=60)
     with pytest.raises(SubjectFailed, match="mat1 and mat2 shapes cannot be multiplied") as failure:
-        child.ask(Request(do="time", subject=2), timeout_s=60)
+        child.ask(Time(subject=2), timeout_s=60)
     assert failure.value.status == "error"
 
 
 def test_memory_that_is_not_there_is_an_oom(child):
     huge = Workload(factory="torch.nn:Identity", inputs=(TensorSpec(shape=(2**22, 2**22), dtype="fp32"),))
     with pytest.raises(SubjectFailed) as failure:
-        child.ask(Request(do="load", subject=3, workload=huge), timeout_s=60)
+        child.ask(Load(subject=3, workload=huge), timeout_s=60)
     assert failure.value.status == "oom"
 
 
@@ -97,14 +112,15 @@ def test_denormals_are_found_and_flushed_again(child):
         mode="forward",
         seed=0,
     )
-    child.ask(Request(do="load", subject=4, workload=peaked), timeout_s=60)
-    assert 0.001 < child.ask(Request(do="denormals", subject=4), timeout_s=60) < 0.5
+    child.ask(Load(subject=4, workload=peaked), timeout_s=60)
+    seen = child.ask(Look(quantity="denormals", subject=4), timeout_s=60)
+    assert 0.001 < seen.observed.denormal_fraction < 0.5
 
 
 def test_a_killed_child_is_recognised(fresh_child):
     os.kill(fresh_child.pid, signal.SIGKILL)
     with pytest.raises(ChildLost, match="killed by SIGKILL") as loss:
-        fresh_child.ask(Request(do="free"), timeout_s=60)
+        fresh_child.ask(ReadFree(), timeout_s=60)
     assert loss.value.status == "error"
 
 
@@ -112,16 +128,16 @@ def test_a_child_killed_while_it_works_is_recognised(fresh_child):
     slow = operator_workload(
         "nonlocal", Dims(b=1, c=16, spatial=(64, 64)), AttentionOptions(), dtype="fp32", mode="forward", seed=0
     )
-    fresh_child.ask(Request(do="load", subject=1, workload=slow), timeout_s=60)
+    fresh_child.ask(Load(subject=1, workload=slow), timeout_s=60)
     threading.Timer(0.3, os.kill, (fresh_child.pid, signal.SIGKILL)).start()
     with pytest.raises(ChildLost, match="SIGKILL"):
-        fresh_child.ask(Request(do="time", subject=1, calls=10_000), timeout_s=60)
+        fresh_child.ask(Time(subject=1, calls=10_000), timeout_s=60)
 
 
 def test_a_child_that_takes_too_long_is_stopped(fresh_child):
-    fresh_child.ask(Request(do="load", subject=1, workload=WORKLOAD), timeout_s=60)
+    fresh_child.ask(Load(subject=1, workload=WORKLOAD), timeout_s=60)
     with pytest.raises(ChildLost) as loss:
-        fresh_child.ask(Request(do="time", subject=1, calls=10**7), timeout_s=0.3)
+        fresh_child.ask(Time(subject=1, calls=10**7), timeout_s=0.3)
     assert loss.value.status == "timeout"
     assert fresh_child.process.poll() is not None
 
@@ -130,7 +146,7 @@ def test_a_child_that_ends_by_itself_leaves_its_last_words(monkeypatch):
     monkeypatch.setattr(child_module.sys, "executable", "/bin/false")
     dead = Child()
     with pytest.raises(ChildLost, match="ended with code 1"):
-        dead.ask(Request(do="free"), timeout_s=10)
+        dead.ask(ReadFree(), timeout_s=10)
     dead.kill()
 
 
@@ -138,7 +154,7 @@ def test_a_child_that_talks_nonsense_is_stopped(monkeypatch):
     monkeypatch.setattr(child_module.sys, "executable", "/bin/echo")  # answers with its own arguments
     babbler = Child()
     with pytest.raises(ChildLost, match=r"nonsense|ended"):
-        babbler.ask(Request(do="free"), timeout_s=10)
+        babbler.ask(ReadFree(), timeout_s=10)
     babbler.kill()
 
 
@@ -163,46 +179,47 @@ def attention(implementation, **changes):
 
 
 def test_a_forced_backend_that_cannot_serve_is_unsupported_and_others_are_not_touched(fresh_child):
-    fresh_child.ask(Request(do="prepare", device="cpu", threads=1, sdpa="efficient"), timeout_s=60)
-    fresh_child.ask(Request(do="load", subject=1, workload=attention("sdpa")), timeout_s=60)
+    fresh_child.ask(Prepare(device="cpu", threads=1, sdpa="efficient"), timeout_s=60)
+    fresh_child.ask(Load(subject=1, workload=attention("sdpa")), timeout_s=60)
     with pytest.raises(SubjectFailed, match="the attention backend 'efficient' cannot serve this on cpu") as failure:
-        fresh_child.ask(Request(do="time", subject=1), timeout_s=60)
+        fresh_child.ask(Time(subject=1), timeout_s=60)
     assert failure.value.status == "unsupported"
-    fresh_child.ask(Request(do="load", subject=2, workload=attention("matmul")), timeout_s=60)
-    assert fresh_child.ask(Request(do="time", subject=2), timeout_s=60)["seconds"] > 0
+    fresh_child.ask(Load(subject=2, workload=attention("matmul")), timeout_s=60)
+    assert fresh_child.ask(Time(subject=2), timeout_s=60).seconds > 0
 
 
 def test_it_traces_compares_and_reads_the_device(child):
-    child.ask(Request(do="load", subject=5, workload=attention("sdpa")), timeout_s=60)
-    traced = child.ask(Request(do="traffic", subject=5), timeout_s=60)
-    assert traced["backend"] == "flash"
-    assert traced["moved_bytes"] > 2 * (2 * 8 * 5 * 7) * 4  # at least its input and output
-    assert 0 < traced["launch_s"] < 1
-    assert 0 < child.ask(Request(do="deviation", subject=5), timeout_s=60)["largest"] < 1e-5
-    joules = child.ask(Request(do="energy", subject=5, calls=2), timeout_s=60)
+    child.ask(Load(subject=5, workload=attention("sdpa")), timeout_s=60)
+    traced = child.ask(Look(quantity="traffic", subject=5), timeout_s=60)
+    assert traced.observed.backend == "flash"
+    assert traced.observed.traffic.moved_bytes > 2 * (2 * 8 * 5 * 7) * 4  # at least its input and output
+    assert 0 < traced.observed.traffic.launch_s < 1
+    assert 0 < child.ask(Look(quantity="deviation", subject=5), timeout_s=60).observed.deviation.largest < 1e-5
+    joules = child.ask(Look(quantity="energy", subject=5, calls=2), timeout_s=60).observed.energy_j
     assert joules is None or joules >= 0
-    assert set(child.ask(Request(do="conditions"), timeout_s=60)) == {"clock_hz", "temperature_c", "throttled"}
-    assert 0 < child.ask(Request(do="launch"), timeout_s=60) < 1
-    warm = child.ask(Request(do="copies"), timeout_s=120)
-    assert [one["moved_bytes"] for one in warm] == sorted(one["moved_bytes"] for one in warm)
-    assert all(one["seconds"] > 0 for one in warm)
+    assert child.ask(ReadConditions(), timeout_s=60).conditions.cores_taken is None  # the parent adds it
+    assert 0 < child.ask(TimeLaunch(), timeout_s=60).launch_s < 1
+    copies = child.ask(TimeCopies(), timeout_s=120).copies
+    assert [copy.moved_bytes for copy in copies] == sorted(copy.moved_bytes for copy in copies)
+    assert all(copy.seconds > 0 for copy in copies)
 
 
 def test_a_sample_alone_stands_for_its_batch(child):
     work = operator_workload("nonlocal", Dims(b=6, c=8, spatial=(13, 9)), AttentionOptions(), dtype="fp32",
                              mode="forward", seed=0)  # fmt: skip
-    child.ask(Request(do="load", subject=8, workload=work), timeout_s=60)
-    whole, alone = (child.ask(Request(do="traffic", subject=8, alone=one), timeout_s=60) for one in (False, True))
-    assert whole["operations"] == alone["operations"]
-    assert whole["moved_bytes"] <= alone["moved_bytes"] < 1.01 * whole["moved_bytes"]  # weights are counted six times
+    child.ask(Load(subject=8, workload=work), timeout_s=60)
+    looks = [Look(quantity="traffic", subject=8, alone=alone) for alone in (False, True)]
+    whole, alone = (child.ask(look, timeout_s=60).observed.traffic for look in looks)
+    assert whole.operations == alone.operations
+    assert whole.moved_bytes <= alone.moved_bytes < 1.01 * whole.moved_bytes  # weights are counted six times
 
 
 def test_a_deviation_that_cannot_be_computed_is_no_failure(child):
     broken = Workload(factory="torch.nn:Linear", args=(3, 4), inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
-    child.ask(Request(do="load", subject=6, workload=broken), timeout_s=60)
-    told = child.ask(Request(do="deviation", subject=6), timeout_s=60)
-    assert told["largest"] is None
-    assert told["not_compared"].startswith("it fails: mat1 and mat2 shapes cannot be multiplied")
+    child.ask(Load(subject=6, workload=broken), timeout_s=60)
+    told = child.ask(Look(quantity="deviation", subject=6), timeout_s=60).observed.deviation
+    assert told.largest is None
+    assert told.not_compared.startswith("it fails: mat1 and mat2 shapes cannot be multiplied")
 
 
 @pytest.mark.parametrize(
@@ -210,26 +227,26 @@ def test_a_deviation_that_cannot_be_computed_is_no_failure(child):
 )
 def test_what_changes_its_input_or_finds_nothing_has_no_deviation(child, name, why):
     here = str(Path(__file__).parent.parent)
-    child.ask(Request(do="prepare", device="cpu", threads=1, paths=(here,)), timeout_s=60)
+    child.ask(Prepare(device="cpu", threads=1, paths=(here,)), timeout_s=60)
     work = Workload(factory=f"somebodys:{name}", inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
-    child.ask(Request(do="load", subject=9, workload=work), timeout_s=60)
-    assert child.ask(Request(do="deviation", subject=9), timeout_s=60)["not_compared"] == why
+    child.ask(Load(subject=9, workload=work), timeout_s=60)
+    assert child.ask(Look(quantity="deviation", subject=9), timeout_s=60).observed.deviation.not_compared == why
 
 
 def test_it_runs_on_the_cores_that_it_is_told(fresh_child):
     one = min(os.sched_getaffinity(0))
-    environment = fresh_child.ask(Request(do="prepare", device="cpu", threads=1, affinity=(one,)), timeout_s=60)
-    assert (environment["affinity"], environment["cores"]) == ([one], 1)
+    environment = fresh_child.ask(Prepare(device="cpu", threads=1, affinity=(one,)), timeout_s=60).environment
+    assert (environment.affinity, environment.cores) == ((one,), 1)
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler")
 @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_a_compiled_subject_says_how_long_that_took_and_computes_the_same(child):
-    told = child.ask(Request(do="load", subject=7, workload=attention("matmul"), variant="compile"), timeout_s=300)
-    assert told["seconds"] > 0
-    assert told["graph_breaks"] == 0
-    assert child.ask(Request(do="time", subject=7, calls=2), timeout_s=60)["seconds"] > 0
-    assert child.ask(Request(do="deviation", subject=7), timeout_s=60)["largest"] < 1e-5
+    told = child.ask(Load(subject=7, workload=attention("matmul"), variant="compile"), timeout_s=300)
+    assert told.compile_s > 0
+    assert told.graph_breaks == 0
+    assert child.ask(Time(subject=7, calls=2), timeout_s=60).seconds > 0
+    assert child.ask(Look(quantity="deviation", subject=7), timeout_s=60).observed.deviation.largest < 1e-5
 
 
 def test_without_a_compiler_the_compiled_subject_is_unsupported(monkeypatch):
@@ -237,12 +254,12 @@ def test_without_a_compiler_the_compiled_subject_is_unsupported(monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
     running = Child()
     try:
-        running.ask(Request(do="prepare", device="cpu", threads=1), timeout_s=120)
+        running.ask(Prepare(device="cpu", threads=1), timeout_s=120)
         with pytest.raises(SubjectFailed, match=r"^cannot be compiled: ") as failure:
-            running.ask(Request(do="load", subject=1, workload=attention("matmul"), variant="compile"), timeout_s=300)
+            running.ask(Load(subject=1, workload=attention("matmul"), variant="compile"), timeout_s=300)
         assert failure.value.status == "unsupported"
-        running.ask(Request(do="load", subject=1, workload=attention("matmul")), timeout_s=60)
-        assert running.ask(Request(do="time", subject=1), timeout_s=60)["seconds"] > 0
+        running.ask(Load(subject=1, workload=attention("matmul")), timeout_s=60)
+        assert running.ask(Time(subject=1), timeout_s=60).seconds > 0
     finally:
         running.kill()
 
@@ -260,7 +277,7 @@ def test_what_code_sets_for_the_whole_process_is_undone_before_the_next_call():
         torch.set_num_threads(threads + 3)
         torch.set_grad_enabled(False)
         torch.set_default_dtype(torch.float64)
-        assert bench._subject(Request(do="time", subject=0)) is neighbour
+        assert bench.subject(0) is neighbour
         assert torch.get_num_threads() == threads
         assert torch.is_grad_enabled()
         assert torch.get_default_dtype() == torch.float32

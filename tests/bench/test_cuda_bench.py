@@ -16,7 +16,24 @@ from kaoprof.bench.workbench import Bench
 from kaoprof.bench.worker import answer
 from kaoprof.catalog import operator_workload
 from kaoprof.dims import AttentionOptions, Dims
-from kaoprof.measuring.messages import Request, preparation
+from kaoprof.measuring.messages import (
+    Clear,
+    Failed,
+    FreeBytes,
+    Load,
+    Loaded,
+    Look,
+    Peak,
+    ReadConditions,
+    ReadFree,
+    Time,
+    TimeCopies,
+    TimeLaunch,
+    TimeProduct,
+    Weigh,
+    preparation,
+)  # fmt: skip
+from kaoprof.records.measured import Conditions
 from kaoprof.workload.workload import TensorSpec, Workload
 
 DEVICE = "cuda:1"
@@ -107,11 +124,11 @@ def workload(mode="forward", dtype="fp32", implementation="sdpa"):
 @pytest.fixture
 def bench(gpu):
     prepared = Bench()
-    environment = prepared.prepare(preparation(DEVICE, threads=1, cache="cold"))
-    assert environment["device_name"] == "NVIDIA H200"
-    assert environment["memory_bytes"] == 80 * GIB
-    assert environment["denormals_flushed"] is False
-    assert environment["energy_source"] is None
+    environment = prepared.prepare(preparation(DEVICE, threads=1, cache="cold")).environment
+    assert environment.device_name == "NVIDIA H200"
+    assert environment.memory_bytes == 80 * GIB
+    assert environment.denormals_flushed is False
+    assert environment.energy_source is None
     assert "set_device" in gpu
     yield prepared
     prepared.forced.close()
@@ -120,21 +137,23 @@ def bench(gpu):
 @pytest.mark.parametrize("mode", ["forward", "train"])
 @pytest.mark.parametrize("dtype", ["fp32", "tf32", "bf16"])
 def test_every_request_is_answered_on_a_gpu(bench, mode, dtype):
-    asked = {"load": {"workload": workload(mode, dtype)}, "time": {"calls": 2, "warm_calls": 1}, "peak": {},
-             "traffic": {}, "deviation": {}, "energy": {"calls": 3}, "throughput": {"dtype": dtype},
-             "copies": {"cache": "cold"}, "launch": {}, "conditions": {}, "free": {}, "clear": {}}  # fmt: skip
-    answers = {do: answer(bench, Request(do=do, subject=1, **told)) for do, told in asked.items()}
-    assert {do: reply.detail for do, reply in answers.items() if reply.status != "ok"} == {}
-    found = {do: reply.value for do, reply in answers.items()}
-    assert set(found["time"]) == {"seconds"}
-    assert 0 < found["time"]["seconds"] < 10
-    assert found["peak"] == {"allocated": 0, "reserved": 0}
-    assert found["traffic"]["backend"] == "flash"
-    assert found["deviation"]["not_finite"] == 0.0
-    assert found["energy"] is None
-    assert found["throughput"] > 0
-    assert set(found["conditions"].values()) == {None}
-    assert found["free"] == 70 * GIB
+    load = Load(subject=1, workload=workload(mode, dtype))
+    assert answer(bench, load) == Loaded()
+    took = answer(bench, Time(subject=1, calls=2, warm_calls=1))
+    assert 0 < took.seconds < 10
+    assert took.page_faults is None
+    assert answer(bench, Weigh(subject=1)) == Peak(allocated=0, reserved=0)
+    looks = {
+        name: answer(bench, Look(subject=1, quantity=name, calls=3)) for name in ("traffic", "deviation", "energy")
+    }
+    assert looks["traffic"].observed.backend == "flash"
+    assert looks["deviation"].observed.deviation.not_finite == 0.0
+    assert looks["energy"].observed.energy_j is None
+    assert answer(bench, TimeProduct(dtype=dtype)).flops_per_s > 0
+    assert answer(bench, ReadConditions()).conditions == Conditions()
+    assert answer(bench, ReadFree()) == FreeBytes(count=70 * GIB)
+    for request in (TimeCopies(cache="cold"), TimeLaunch(), Clear()):
+        assert not isinstance(answer(bench, request), Failed)
     assert torch.get_float32_matmul_precision() == ("high" if dtype == "tf32" else "highest")
     assert torch.backends.cudnn.allow_tf32 == (dtype == "tf32")
 
@@ -142,7 +161,7 @@ def test_every_request_is_answered_on_a_gpu(bench, mode, dtype):
 def test_a_subject_runs_once_before_it_is_timed(bench, monkeypatch):
     calls = []
     monkeypatch.setattr(bench_module, "step_of", lambda *_: lambda: calls.append("step"))
-    bench.load(Request(do="load", subject=1, workload=workload()))
+    bench.load(Load(subject=1, workload=workload()))
     assert calls == ["step"]  # cuDNN compiles its attention in a first call, which may take seconds
 
 
@@ -158,14 +177,14 @@ class WantsSeveralValues(nn.Module):
 def test_a_module_that_cannot_run_on_the_smallest_input_has_no_launch_time(bench):
     image = TensorSpec(shape=(2, 3, 5, 7), dtype="fp32")
     work = Workload(factory=f"{__name__}:WantsSeveralValues", inputs=(image,))
-    assert answer(bench, Request(do="load", subject=1, workload=work)).status == "ok"
-    reply = answer(bench, Request(do="traffic", subject=1))
-    assert (reply.status, reply.value["launch_s"], reply.value["operations"]) == ("ok", None, 1)
+    assert answer(bench, Load(subject=1, workload=work)) == Loaded()
+    traffic = answer(bench, Look(quantity="traffic", subject=1)).observed.traffic
+    assert (traffic.launch_s, traffic.operations) == (None, 1)
 
 
 def failing(bench, monkeypatch, step):
     monkeypatch.setattr(bench_module, "step_of", lambda *_: step)
-    return answer(bench, Request(do="load", subject=1, workload=workload()))
+    return answer(bench, Load(subject=1, workload=workload()))
 
 
 def test_what_a_failed_call_held_is_given_back(bench, gpu, monkeypatch):
@@ -213,10 +232,10 @@ def test_a_capture_that_failed_ends_the_process(bench, monkeypatch):
 
     monkeypatch.setattr(bench_module, "captured", broken_off)
     with pytest.raises(SystemExit, match="cannot be captured as a CUDA graph"):
-        answer(bench, Request(do="load", subject=1, workload=workload(), variant="graph"))
+        answer(bench, Load(subject=1, workload=workload(), variant="graph"))
 
 
 def test_what_is_free_includes_the_allocators_cache(bench, gpu):
     gpu.clear()
-    bench.free(Request(do="free"))
+    answer(bench, ReadFree())
     assert gpu == ["empty_cache", "mem_get_info"]

@@ -23,7 +23,9 @@ from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.catalog import operator_workload
 from kaoprof.comparing.run import analytic, workload_of
 from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.measuring.messages import Loaded
 from kaoprof.records.compare import Case
+from kaoprof.records.measured import Conditions, Deviation, Traffic
 from kaoprof.workload.attention_backend import forced_attention, is_refusal
 from kaoprof.workload.building import build_inputs, build_module, step_of
 
@@ -53,7 +55,7 @@ def attend():
 )
 def test_operations_and_bytes_are_those_that_reach_the_device(step, operations, elements):
     found = traced(step)
-    assert (found["operations"], found["moved_bytes"]) == (operations, 4 * elements)
+    assert (found.operations, found.moved_bytes) == (operations, 4 * elements)
 
 
 def test_the_backward_pass_is_part_of_a_training_step():
@@ -63,8 +65,8 @@ def test_the_backward_pass_is_part_of_a_training_step():
         work = operator_workload("kao_qkv", dims, options, dtype="fp32", mode=mode, seed=0)
         module, inputs = build_module(work, device="cpu"), build_inputs(work, device="cpu")
         found.append(traced(step_of(work, module, inputs), module, inputs, trained=mode == "train"))
-    assert found[1]["operations"] > 2 * found[0]["operations"]
-    assert found[1]["moved_bytes"] > 2 * found[0]["moved_bytes"]
+    assert found[1].operations > 2 * found[0].operations
+    assert found[1].moved_bytes > 2 * found[0].moved_bytes
 
 
 @pytest.mark.parametrize("mode", ["forward", "train"])
@@ -75,34 +77,34 @@ def test_what_must_be_moved_is_what_the_closed_form_says(name, mode):
     work = workload_of(case, 0)
     module, inputs = build_module(work, device="cpu"), build_inputs(work, device="cpu")
     found = traced(step_of(work, module, inputs), module, inputs, trained=mode == "train")
-    assert found["compulsory_bytes"] == analytic(case).compulsory_bytes
+    assert found.compulsory_bytes == analytic(case).compulsory_bytes
 
 
 def test_of_a_table_only_what_was_looked_up_is_moved():
     table, words = nn.Embedding(1000, 4), torch.tensor([[1, 2, 3]])
     found = traced(lambda: table(words), table, (words,))
-    assert found["moved_bytes"] == 3 * 8 + 2 * 3 * 4 * 4  # the words; three rows read and written
-    assert found["compulsory_bytes"] == 3 * 8 + 3 * 4 * 4
+    assert found.moved_bytes == 3 * 8 + 2 * 3 * 4 * 4  # the words; three rows read and written
+    assert found.compulsory_bytes == 3 * 8 + 3 * 4 * 4
 
 
 def test_a_weight_that_nothing_reads_need_not_be_moved():
     module = nn.ModuleDict({"used": nn.Linear(3, 5), "idle": nn.Linear(100, 100)})
     x = torch.randn(2, 3)
     found = traced(lambda: module["used"](x), module, (x,))
-    assert found["compulsory_bytes"] == 4 * (2 * 3 + 3 * 5 + 5 + 2 * 5)
+    assert found.compulsory_bytes == 4 * (2 * 3 + 3 * 5 + 5 + 2 * 5)
 
 
 def test_each_layer_has_its_own_traffic_and_the_one_around_it_their_sum():
     module = nn.Sequential(nn.Linear(3, 5), nn.Sequential(nn.ReLU(), nn.Linear(5, 7)))
     x = torch.randn(2, 3)
-    found = layer_traffic(lambda: module(x), module, ["0", "1", "1.0", "1.1"])
-    assert found["0"]["compulsory_bytes"] == 4 * (2 * 3 + 3 * 5 + 5 + 2 * 5)
-    assert found["1.0"] == {"operations": 1, "moved_bytes": 4 * 20, "compulsory_bytes": 4 * 20}
-    assert found["1"]["compulsory_bytes"] == 4 * (2 * 5 + 5 * 7 + 7 + 2 * 7)
-    for figure in ("operations", "moved_bytes"):
-        assert found["1"][figure] == found["1.0"][figure] + found["1.1"][figure]
+    moved, compulsory = layer_traffic(lambda: module(x), module, ["0", "1", "1.0", "1.1"])
+    assert compulsory["0"] == 4 * (2 * 3 + 3 * 5 + 5 + 2 * 5)
+    assert (moved["1.0"], compulsory["1.0"]) == (Traffic(operations=1, moved_bytes=4 * 20), 4 * 20)
+    assert compulsory["1"] == 4 * (2 * 5 + 5 * 7 + 7 + 2 * 7)
+    assert moved["1"].operations == moved["1.0"].operations + moved["1.1"].operations
+    assert moved["1"].moved_bytes == moved["1.0"].moved_bytes + moved["1.1"].moved_bytes
     whole = traced(lambda: module(x), module, (x,))
-    assert whole["moved_bytes"] == found["0"]["moved_bytes"] + found["1"]["moved_bytes"]
+    assert whole.moved_bytes == moved["0"].moved_bytes + moved["1"].moved_bytes
     assert not module._forward_hooks
 
 
@@ -116,17 +118,17 @@ def test_an_output_that_differs_from_call_to_call_has_no_deviation():
 
 
 def test_the_attention_that_ran_is_named():
-    assert traced(attend)["backend"] == "flash"
-    assert traced(lambda: X + 1)["backend"] is None
+    assert traced(attend).backend == "flash"
+    assert traced(lambda: X + 1).backend is None
     with forced_attention("math"):
-        assert traced(attend)["backend"] == "math"
+        assert traced(attend).backend == "math"
 
 
 def test_the_attention_inside_torchs_own_layer_is_named_too():
     layer, tokens = nn.MultiheadAttention(8, 2), torch.randn(11, 3, 8)
     for forced, named in (("auto", "flash"), ("math", "math")):
         with forced_attention(forced):
-            assert traced(lambda: layer(tokens, tokens, tokens, need_weights=False))["backend"] == named
+            assert traced(lambda: layer(tokens, tokens, tokens, need_weights=False)).backend == named
     assert F.scaled_dot_product_attention is torch._C._nn.scaled_dot_product_attention
 
 
@@ -141,15 +143,15 @@ def test_a_backend_that_cannot_serve_is_recognised():
 
 def test_the_deviation_is_relative_to_the_largest_and_to_the_root_mean_square():
     found = relative_to(torch.tensor([3.0, 4.5]), torch.tensor([3.0, 4.0], dtype=torch.float64))
-    assert found["largest"] == pytest.approx(0.5 / 4.0)
-    assert found["rms"] == pytest.approx((0.25 / 2) ** 0.5 / (25 / 2) ** 0.5)
-    assert found["not_finite"] == 0.0
+    assert found.largest == pytest.approx(0.5 / 4.0)
+    assert found.rms == pytest.approx((0.25 / 2) ** 0.5 / (25 / 2) ** 0.5)
+    assert found.not_finite == 0.0
 
 
 def test_what_is_not_finite_is_no_deviation_but_said():
     found = relative_to(torch.tensor([1.0, float("nan"), float("inf"), 2.0]), torch.ones(4, dtype=torch.float64))
-    assert found == {"largest": None, "rms": None, "not_finite": 0.5}
-    assert relative_to(torch.zeros(3), torch.zeros(3, dtype=torch.float64))["largest"] is None
+    assert found == Deviation(largest=None, rms=None, not_finite=0.5)
+    assert relative_to(torch.zeros(3), torch.zeros(3, dtype=torch.float64)).largest is None
 
 
 @pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
@@ -160,7 +162,7 @@ def test_fewer_bits_deviate_more(implementation):
         dims = Dims(b=2, c=8, spatial=(5, 7))
         work = operator_workload("kao_kv", dims, options, dtype=dtype, mode="forward", seed=0)
         module, inputs = build_module(work, device="cpu"), build_inputs(work, device="cpu")
-        found[dtype] = deviation_of(step_of(work, module, inputs)(), module, inputs)["largest"]
+        found[dtype] = deviation_of(step_of(work, module, inputs)(), module, inputs).largest
         assert next(module.parameters()).dtype == inputs[0].dtype  # the module itself stays as it is
     assert found["fp64"] < 1e-14
     assert 1e-8 < found["fp32"] < 1e-5
@@ -186,7 +188,7 @@ def test_the_first_call_and_its_wait_are_the_time_of_compiling(monkeypatch):
     monkeypatch.setattr(variants_module.time, "perf_counter", lambda: next(ticks))
     calls = []
     found = compile_now(lambda: calls.append("call"), lambda: calls.append("wait"))
-    assert found == {"seconds": 3.5, "graph_breaks": 0}
+    assert found == Loaded(compile_s=3.5, graph_breaks=0)
     assert calls == ["call", "wait"]
 
 
@@ -202,8 +204,8 @@ class InPieces(nn.Module):
 def test_what_was_compiled_in_pieces_says_in_how_many(monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))  # no compiler is needed for that
     whole, pieces = compiled(nn.ReLU()), compiled(InPieces())
-    assert compile_now(lambda: whole(X), lambda: None)["graph_breaks"] == 0
-    assert compile_now(lambda: pieces(X), lambda: None)["graph_breaks"] == 1
+    assert compile_now(lambda: whole(X), lambda: None).graph_breaks == 0
+    assert compile_now(lambda: pieces(X), lambda: None).graph_breaks == 1
 
 
 class Untouched(nn.Module):
@@ -224,7 +226,7 @@ def test_what_was_compiled_before_is_not_called_uncompiled(monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     for module in (nn.Hardswish(), nn.Hardswish()):
         one = compiled(module)
-        assert compile_now(lambda one=one: one(X), lambda: None)["graph_breaks"] == 0
+        assert compile_now(lambda one=one: one(X), lambda: None).graph_breaks == 0
 
 
 def fake_graphs(monkeypatch, *, fails=False):
@@ -373,19 +375,19 @@ def test_a_counter_that_stands_still_is_not_waited_for_for_ever():
 
 def test_a_gpus_conditions_are_those_that_it_tells(monkeypatch):
     monkeypatch.setattr(conditions_module, "nvml_handle", lambda _: ("board 0", FakeNvml()))
-    told = {"clock_hz": 1.98e9, "temperature_c": None, "throttled": 42}
+    told = Conditions(clock_hz=1.98e9, temperature_c=None, throttled=42)
     assert conditions_of("cuda:0") == told
     monkeypatch.setattr(conditions_module, "nvml_handle", lambda _: None)
-    assert conditions_of("cuda:0") == dict.fromkeys(told)
+    assert conditions_of("cuda:0") == Conditions()
 
 
 def test_a_processor_counts_how_often_its_cores_slowed_themselves(tmp_path):
-    assert cpu_conditions(tmp_path)["throttled"] is None
+    assert cpu_conditions(tmp_path).throttled is None
     for core, count in enumerate((3, 4)):
         folder = tmp_path / f"cpu{core}" / "thermal_throttle"
         folder.mkdir(parents=True)
         (folder / "core_throttle_count").write_text(f"{count}\n")
-    assert cpu_conditions(tmp_path)["throttled"] == 7
+    assert cpu_conditions(tmp_path).throttled == 7
 
 
 def test_variables_that_change_a_figure_are_told_without_their_folders():
@@ -393,9 +395,9 @@ def test_variables_that_change_a_figure_are_told_without_their_folders():
         "OMP_NUM_THREADS": "3", "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0", "MALLOC_ARENA_MAX": "2",
         "LD_PRELOAD": "/home/me/a.so /opt/libjemalloc.so", "HOME": "/home/me", "PATH": "/bin",
     })  # fmt: skip
-    assert told == [
+    assert told == (
         "GLIBC_TUNABLES=glibc.malloc.mmap_max=0",
         "LD_PRELOAD=a.so libjemalloc.so",
         "MALLOC_ARENA_MAX=2",
         "OMP_NUM_THREADS=3",
-    ]
+    )

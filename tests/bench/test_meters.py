@@ -9,6 +9,7 @@ from kaoprof.bench import meters as meters_module
 from kaoprof.bench.caches import Flusher, last_level_bytes
 from kaoprof.bench.ceilings import copy_seconds, launch_seconds, product_throughput
 from kaoprof.bench.meters import CpuMeters, CudaMeters
+from kaoprof.records.measured import Copy
 
 CALL_NS, FLUSH_NS = 500, 10_000_000
 
@@ -172,9 +173,9 @@ def quick(monkeypatch):
 
 @pytest.mark.usefixtures("quick")
 def test_copies_double_up_to_several_times_the_cache_and_the_fastest_counts():
-    found = copy_seconds(Rated(), "cpu")
-    assert [one["moved_bytes"] for one in found] == [2**power for power in range(17, 27)]  # 64 x 1 MiB
-    assert [one["seconds"] for one in found] == [pytest.approx(2e-6 + one["moved_bytes"] / 10e9) for one in found]
+    copies = copy_seconds(Rated(), "cpu")
+    assert [copy.moved_bytes for copy in copies] == [2**power for power in range(17, 27)]  # 64 x 1 MiB
+    assert [copy.seconds for copy in copies] == [pytest.approx(2e-6 + copy.moved_bytes / 10e9) for copy in copies]
 
 
 @pytest.mark.usefixtures("quick")
@@ -187,14 +188,14 @@ def test_on_a_gpu_a_ceiling_is_the_better_of_two_kernels(monkeypatch, kind, larg
 
     monkeypatch.setattr("kaoprof.bench.ceilings.fastest_seconds", seconds_of)
     meters = SimpleNamespace(kind=kind)
-    assert copy_seconds(meters, "cpu")[-1] == {"moved_bytes": largest, "seconds": seconds}
+    assert copy_seconds(meters, "cpu")[-1] == Copy(moved_bytes=largest, seconds=seconds)
     assert product_throughput(meters, "cpu", "fp64") == 2 * 64**3 / seconds
 
 
 @pytest.mark.usefixtures("quick")
 def test_copies_leave_most_of_the_memory_alone(monkeypatch):
     monkeypatch.setattr("kaoprof.bench.ceilings.free_bytes", lambda _: 8 * 2**20)
-    assert copy_seconds(Rated(), "cpu")[-1]["moved_bytes"] == 2**20
+    assert copy_seconds(Rated(), "cpu")[-1].moved_bytes == 2**20
 
 
 @pytest.mark.usefixtures("quick")

@@ -12,7 +12,7 @@ import statistics
 from kaoprof.comparing.cases import cases_of
 from kaoprof.comparing.run import analytic, count_rows, subject_of
 from kaoprof.measuring.devices import find_device
-from kaoprof.measuring.run import latency_of, open_session
+from kaoprof.measuring.run import open_session
 from kaoprof.measuring.session import measure
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.options import Options
@@ -45,7 +45,7 @@ def speedups(options):
     ]
     session = open_session(device, options, lambda _: None)
     measure(session, [subjects])
-    latencies = [latency_of(session.measurements[subject.key]) for subject in subjects]
+    latencies = [session.measurements[subject.key].latency for subject in subjects]
     return [paired_ratio(slow, fast) for slow, fast in zip(latencies[::2], latencies[1::2], strict=True)]
 
 

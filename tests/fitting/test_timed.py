@@ -1,6 +1,7 @@
 """Sizes within a time and races, on a clock that follows a law: nothing here depends on the machine."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.fitting.timed import bracket, fit_row, race, time_fits, timed_ratios
 from kaoprof.measuring.plan import Measurement
 from kaoprof.records.fit import TimedRatio, TimedSize
+from kaoprof.records.measured import Observed
 
 KAO = Contender(operator="kao_qkv", implementation="matmul")
 FULL = Contender(operator="nonlocal", implementation="matmul")
@@ -23,7 +25,7 @@ class FakeSession:
     wall: int = 10**9
     now: float = 0.0
     measurements: dict = field(default_factory=dict)
-    environment: dict | None = None
+    connection: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(environment=None))
 
     def clock(self):
         return self.now
@@ -33,7 +35,9 @@ class FakeSession:
             operator = "kao_qkv" if "QKV" in subject.workload.factory else "nonlocal"
             size = subject.workload.inputs[0].shape[2]
             if size > self.wall:
-                self.measurements[subject.key] = Measurement(status="skipped", detail="would not fit")
+                self.measurements[subject.key] = Measurement(
+                    observed=Observed(status="skipped", detail="would not fit")
+                )
                 continue
             seconds = self.laws[operator](size)
             self.now += 12 * seconds

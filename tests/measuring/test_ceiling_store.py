@@ -5,13 +5,14 @@ import os
 import msgspec
 import pytest
 from msgspec.structs import replace
-from samples import CEILINGS
+from samples import CEILINGS, measured_record
 
 from kaoprof.measuring.ceiling_store import CeilingStore, ceilings_folder
 from kaoprof.measuring.device_ceilings import learn_ceilings
+from kaoprof.measuring.messages import CopyTimes, LaunchTime, ProductRate, TimeCopies, TimeLaunch, TimeProduct
 from kaoprof.records.measured import Copy
 
-PLACE = {"device_name": "A Processor", "cores": 2, "threads": 2, "torch": "2.13.0", "affinity": [0, 1]}
+PLACE = replace(measured_record().environment, device_name="A Processor", cores=2, threads=2, affinity=(0, 1))
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def the_file(store):
 
 def test_what_was_kept_is_known_in_the_same_environment_only(store):
     assert store.known(PLACE) == CEILINGS
-    assert store.known(PLACE | {"python": "3.13"}) == CEILINGS  # which does not change what a device can do
-    for change in ({"threads": 1}, {"torch": "2.14.0"}, {"affinity": [0]}, {"device_name": "Another"}):
-        assert store.known(PLACE | change) is None
+    assert store.known(replace(PLACE, python="3.13")) == CEILINGS  # which does not change what a device can do
+    for change in ({"threads": 1}, {"torch": "2.14.0"}, {"affinity": (0,)}, {"device_name": "Another"}):
+        assert store.known(replace(PLACE, **change)) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"created": "now"}', b"\xff\x00", b'{"copies": 7}'])
@@ -100,21 +101,26 @@ class Device:
     def __init__(self):
         self.asked = []
 
-    def __call__(self, do, *, dtype=None, cache="warm"):
-        self.asked.append((do, dtype or cache))
-        return {"copies": [{"moved_bytes": 4, "seconds": 2.0}], "launch": 1e-6, "throughput": 3e9}[do]
+    def __call__(self, request):
+        self.asked.append(request)
+        answers = {
+            TimeCopies: CopyTimes(copies=(Copy(moved_bytes=4, seconds=2.0),)),
+            TimeLaunch: LaunchTime(launch_s=1e-6),
+            TimeProduct: ProductRate(flops_per_s=3e9),
+        }
+        return answers[type(request)]
 
 
 def test_only_what_is_lacking_is_asked_for():
     device = Device()
     first = learn_ceilings(device, None, "fp32", cold=False)
-    assert device.asked == [("copies", "warm"), ("launch", "warm"), ("throughput", "fp32")]
+    assert device.asked == [TimeCopies(cache="warm"), TimeLaunch(), TimeProduct(dtype="fp32")]
     assert (first.copies, first.products, first.launch_s) == ((Copy(moved_bytes=4, seconds=2.0),), {"fp32": 3e9}, 1e-6)
     device.asked.clear()
     assert learn_ceilings(device, first, "fp32", cold=False) is first
     assert device.asked == []
     second = learn_ceilings(device, first, "bf16", cold=True)
-    assert device.asked == [("copies", "cold"), ("throughput", "bf16")]
+    assert device.asked == [TimeCopies(cache="cold"), TimeProduct(dtype="bf16")]
     assert set(second.products) == {"fp32", "bf16"}
     assert second.cold_copies == first.copies
 

@@ -1,32 +1,67 @@
 """Who is measured when, and what happens when a child dies: with a child and a clock that do as they are told."""
 
+import sys
+
 import pytest
 from msgspec.structs import replace
+from samples import measured_record
 
 from kaoprof.errors import MeasurementError
 from kaoprof.measuring.calibration import MIN_SAMPLE_S
 from kaoprof.measuring.child import ChildLost, SubjectFailed
+from kaoprof.measuring.messages import (
+    Clear,
+    Cleared,
+    CopyTimes,
+    DeviceConditions,
+    FreeBytes,
+    LaunchTime,
+    Load,
+    Loaded,
+    Look,
+    Peak,
+    Prepare,
+    Prepared,
+    ProductRate,
+    ReadConditions,
+    ReadFree,
+    Seen,
+    Time,
+    TimeCopies,
+    TimeLaunch,
+    TimeProduct,
+    Took,
+    Weigh,
+)  # fmt: skip
 from kaoprof.measuring.plan import Plan, Subject
-from kaoprof.measuring.run import latency_of
 from kaoprof.measuring.session import LAUNCHES, MIN_ROUNDS, SLOW_ROUNDS, Session, measure
+from kaoprof.records.measured import Conditions, Copy, Deviation, Observed, Traffic
 from kaoprof.workload.workload import TensorSpec, Workload
 
 GIB = 2**30
 
 
-ANSWERS = {
-    "prepare": {"threads": 2},
-    "free": 10 * GIB,
-    "throughput": 100e9,
-    "denormals": 0.0,
-    "copies": [{"moved_bytes": 2**17, "seconds": 1e-6}],
-    "launch": 1e-6,
-    "conditions": {"clock_hz": 2e9, "temperature_c": 50.0, "throttled": 3},
-    "traffic": {"operations": 7, "moved_bytes": 100, "backend": "flash"},
-    "deviation": {"largest": 1e-7, "rms": 1e-8, "not_finite": 0.0},
-    "energy": 0.25,
-    "time": {"page_faults": 12.5, "system_share": 0.25},  # beside the seconds
+HERE = measured_record().environment
+CONDITIONS = Conditions(clock_hz=2e9, temperature_c=50.0, throttled=3)
+TRAFFIC = Traffic(operations=7, moved_bytes=100)
+DEVIATION = Deviation(largest=1e-7, rms=1e-8)
+SEEN = {
+    "denormals": Observed(denormal_fraction=0.0),
+    "traffic": Observed(traffic=TRAFFIC, backend="flash"),
+    "deviation": Observed(deviation=DEVIATION),
+    "energy": Observed(energy_j=0.25),
 }
+ANSWERS = {
+    Prepare: Prepared(environment=HERE),
+    ReadFree: FreeBytes(count=10 * GIB),
+    TimeProduct: ProductRate(flops_per_s=100e9),
+    TimeCopies: CopyTimes(copies=(Copy(moved_bytes=2**17, seconds=1e-6),)),
+    TimeLaunch: LaunchTime(launch_s=1e-6),
+    ReadConditions: DeviceConditions(conditions=CONDITIONS),
+    Load: Loaded(),
+    Clear: Cleared(),
+}
+SYSTEM_WORK = {"page_faults": 12.5, "system_share": 0.25}
 
 
 class FakeClock:
@@ -47,16 +82,16 @@ class FakeChild:
     def ask(self, request, *, timeout_s):
         self.asked.append(request)
         self.script(request)
-        if request.do == "time":
+        if isinstance(request, Time):
             call_s = self.seconds[request.subject] * self.noise()
             self.clock.now += call_s * (request.calls + request.warm_calls)
             if call_s * request.calls > timeout_s:
                 raise ChildLost("timeout", "too slow")
-            return {"seconds": call_s} | ANSWERS["time"]
-        if request.do == "peak":
+            return Took(seconds=call_s, **SYSTEM_WORK)
+        if isinstance(request, Weigh):
             self.clock.now += self.seconds[request.subject]
-            return {"allocated": 100 + request.subject, "reserved": None}
-        return ANSWERS.get(request.do)
+            return Peak(allocated=100 + request.subject)
+        return Seen(observed=SEEN[request.quantity]) if isinstance(request, Look) else ANSWERS[type(request)]
 
     def kill(self):
         self.killed = True
@@ -92,7 +127,7 @@ def test_every_round_holds_every_subject_in_an_order_that_changes():
     session = run([subject(key) for key in range(3)], {0: 0.1, 1: 0.1, 2: 0.1}, children=children, budget_s=5.0)
     rounds = [measurement.rounds for measurement in session.measurements.values()]
     assert rounds[0] == rounds[1] == rounds[2] == list(range(len(rounds[0])))
-    samples = [request.subject for request in children[0].asked if request.do == "time"][
+    samples = [request.subject for request in children[0].asked if isinstance(request, Time)][
         6:
     ]  # after two calls each, to warm up
     orders = {tuple(samples[start : start + 3]) for start in range(0, len(samples), 3)}
@@ -103,8 +138,8 @@ def test_every_round_holds_every_subject_in_an_order_that_changes():
 @pytest.mark.parametrize("told", [True, False])
 def test_what_the_system_did_stands_beside_every_sample(monkeypatch, told):
     if not told:
-        monkeypatch.setitem(ANSWERS, "time", {})
-    latency = latency_of(run([subject(0)], {0: 0.1}, budget_s=2.0).measurements[0])
+        monkeypatch.setattr(sys.modules[__name__], "SYSTEM_WORK", {})
+    latency = run([subject(0)], {0: 0.1}, budget_s=2.0).measurements[0].latency
     samples = len(latency.samples_s)
     assert latency.page_faults == (12.5,) * samples * told
     assert latency.system_shares == (0.25,) * samples * told
@@ -133,7 +168,7 @@ def test_a_subject_slower_than_the_whole_budget_is_not_called_again():
     children = []
     session = run([subject(0), subject(1)], {0: 20.0, 1: 0.01}, budget_s=10.0, children=children)
     assert session.measurements[0].samples_s == [20.0]
-    assert sum(request.do == "time" and request.subject == 0 for request in children[0].asked) == 1
+    assert sum(isinstance(request, Time) and request.subject == 0 for request in children[0].asked) == 1
 
 
 def test_a_fixed_number_of_samples_overrides_the_budget():
@@ -144,7 +179,7 @@ def test_a_fixed_number_of_samples_overrides_the_budget():
 def test_fast_subjects_are_called_in_blocks_that_are_long_enough_and_warmed_up():
     children = []
     session = run([subject(0)], {0: 1e-4}, budget_s=1.0, children=children)
-    blocks = [request for request in children[0].asked if request.do == "time"][-5:]
+    blocks = [request for request in children[0].asked if isinstance(request, Time)][-5:]
     assert all(block.calls * 1e-4 >= MIN_SAMPLE_S and block.warm_calls == 1 for block in blocks)
     assert session.measurements[0].samples_s[0] == pytest.approx(1e-4)
 
@@ -173,7 +208,7 @@ def test_a_dead_child_is_one_row_and_the_others_are_measured_by_a_new_child(when
     children = []
 
     def script(request):
-        if request.do == when and request.subject == 1:
+        if request.what == when and request.subject == 1:
             raise ChildLost("error", "the measuring process was killed by SIGKILL")
 
     calls = dict.fromkeys(range(3), 0.1)
@@ -191,9 +226,9 @@ def test_a_child_that_dies_in_the_middle_of_the_rounds_keeps_what_was_measured()
     deaths = iter([True])
 
     def script(request):
-        asked = [r for r in children_seen if r.do == "time" and r.subject == 1]
+        asked = [r for r in children_seen if isinstance(r, Time) and r.subject == 1]
         children_seen.append(request)
-        if request.do == "time" and request.subject == 1 and len(asked) == 5 and next(deaths, False):
+        if isinstance(request, Time) and request.subject == 1 and len(asked) == 5 and next(deaths, False):
             raise ChildLost("error", "killed")
 
     children_seen = []
@@ -208,7 +243,7 @@ def test_out_of_memory_is_a_status_and_the_child_lives_on():
     children = []
 
     def script(request):
-        if request.do == "peak" and request.subject == 0:
+        if isinstance(request, Weigh) and request.subject == 0:
             raise SubjectFailed("oom", "cannot allocate")
 
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script, children=children, budget_s=5.0)
@@ -222,7 +257,7 @@ def test_the_rounds_are_shared_by_several_processes_where_there_is_time():
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children)
     assert len(children) == LAUNCHES
     assert all(child.killed for child in children)
-    timed = [sum(request.do == "time" for request in child.asked) for child in children]
+    timed = [sum(isinstance(request, Time) for request in child.asked) for child in children]
     assert min(timed) > 0.5 * max(timed)
     rounds = session.measurements[0].rounds
     assert rounds == session.measurements[1].rounds == list(range(len(rounds)))
@@ -232,7 +267,7 @@ def test_the_rounds_are_shared_by_several_processes_where_there_is_time():
 def test_a_new_process_does_not_load_what_has_left():
     children = []
     run([subject(key) for key in range(3)], {0: 9.0, 1: 0.01, 2: 0.01}, budget_s=25.0, children=children)
-    loaded = [{request.subject for request in child.asked if request.do == "load"} for child in children]
+    loaded = [{request.subject for request in child.asked if isinstance(request, Load)} for child in children]
     assert loaded == [{0, 1, 2}, {1, 2}, {1, 2}]
 
 
@@ -244,7 +279,7 @@ def test_a_timeout_is_a_status():
 
 def test_an_interrupt_leaves_a_complete_account_and_no_child():
     def script(request):
-        if request.do == "peak" and request.subject == 1:
+        if isinstance(request, Weigh) and request.subject == 1:
             raise KeyboardInterrupt
 
     clock, born = FakeClock(), []
@@ -258,14 +293,14 @@ def test_an_interrupt_leaves_a_complete_account_and_no_child():
     session = Session(plan, open_child, lambda _: None, clock)
     with pytest.raises(KeyboardInterrupt):
         measure(session, [[subject(key) for key in range(3)]])
-    assert session.measurements[0].peak_bytes == 100
+    assert session.measurements[0].observed.peak_bytes_measured == 100
     assert session.measurements[2].status == "skipped"
     assert born[0].killed
 
 
 def test_a_child_that_never_works_is_an_error_that_says_so():
     def script(request):
-        if request.do == "prepare":
+        if isinstance(request, Prepare):
             raise ChildLost("error", "no torch")
 
     with pytest.raises(MeasurementError, match="the measuring process cannot work: no torch"):
@@ -280,16 +315,21 @@ def test_every_sample_says_which_process_took_it():
         assert set(measurement.launches) == set(range(1, LAUNCHES + 1))
 
 
-def asked(children, do):
-    return [request.subject for child in children for request in child.asked if request.do == do]
+def asked(children, what):
+    """The subjects about which was asked, or None for the device."""
+    return [getattr(request, "subject", None) for child in children for request in child.asked if request.what == what]
+
+
+def is_look(request, quantity):
+    return isinstance(request, Look) and request.quantity == quantity
 
 
 def test_a_subject_is_traced_and_compared_with_fp64():
     session = run([subject(0)], {0: 1e-3}, budget_s=2.0)
-    measurement = session.measurements[0]
-    assert measurement.traffic == ANSWERS["traffic"]
-    assert measurement.deviation == ANSWERS["deviation"]
-    assert measurement.energy_j is None
+    observed = session.measurements[0].observed
+    assert (observed.traffic, observed.backend) == (TRAFFIC, "flash")
+    assert observed.deviation == DEVIATION
+    assert observed.energy_j is None
 
 
 def test_fp64_is_not_compared_with_itself_nor_what_would_take_too_long():
@@ -297,13 +337,13 @@ def test_fp64_is_not_compared_with_itself_nor_what_would_take_too_long():
     seconds = {0: 1e-3, 1: 1e-3, 2: 1.0}
     found = run([subject(0, dtype="fp64"), subject(1), subject(2)], seconds, budget_s=2.0, children=children)
     assert asked(children, "deviation") == [1]
-    assert found.measurements[0].deviation is None
-    assert found.measurements[2].deviation == {"largest": None, "rms": None, "not_compared": "too slow for this budget"}
+    assert found.measurements[0].observed.deviation is None
+    assert found.measurements[2].observed.deviation == Deviation.unknown("too slow for this budget")
 
 
 def test_a_failed_look_is_the_rows_failure_and_ends_its_measuring():
     def script(request):
-        if request.do == "traffic":
+        if is_look(request, "traffic"):
             raise ChildLost("error", "killed")
 
     session = run([subject(0), subject(1)], {0: 1e-3, 1: 1e-3}, script=script, budget_s=2.0)
@@ -311,11 +351,11 @@ def test_a_failed_look_is_the_rows_failure_and_ends_its_measuring():
 
 
 def test_energy_is_read_where_there_is_a_meter_in_a_block_that_is_long_enough(monkeypatch):
-    monkeypatch.setitem(ANSWERS, "prepare", {"threads": 2, "energy_source": "RAPL"})
+    monkeypatch.setitem(ANSWERS, Prepare, Prepared(environment=replace(HERE, energy_source="RAPL")))
     children = []
     session = run([subject(0)], {0: 1e-3}, children=children, budget_s=2.0)
-    assert session.measurements[0].energy_j == 0.25
-    (request,) = [request for child in children for request in child.asked if request.do == "energy"]
+    assert session.measurements[0].observed.energy_j == 0.25
+    (request,) = [request for child in children for request in child.asked if is_look(request, "energy")]
     assert request.calls * 1e-3 == pytest.approx(0.5)
 
 
@@ -329,18 +369,18 @@ def test_every_new_process_is_prepared_alike():
     children = []
     plan = {"cache": "cold", "sdpa": "math", "affinity": (0, 2)}
     run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children, **plan)
-    prepared = [request for child in children for request in child.asked if request.do == "prepare"]
+    prepared = [request for child in children for request in child.asked if isinstance(request, Prepare)]
     assert len(prepared) == LAUNCHES
     assert {(one.cache, one.sdpa, one.affinity) for one in prepared} == {("cold", "math", (0, 2))}
 
 
 def test_compiling_is_given_time_and_noted_once():
-    compilations = iter({"seconds": s, "graph_breaks": 2} for s in (4.0, 0.5, 0.5))
+    compilations = iter(Loaded(compile_s=s, graph_breaks=2) for s in (4.0, 0.5, 0.5))
     times = []
 
     class Compiling(FakeChild):
         def ask(self, request, *, timeout_s):
-            if request.do == "load":
+            if isinstance(request, Load):
                 times.append((request.variant, timeout_s))
                 return next(compilations)
             return super().ask(request, timeout_s=timeout_s)
@@ -350,11 +390,11 @@ def test_compiling_is_given_time_and_noted_once():
                 "memory_fraction": 0.8, "force_run": False, "seed": 0}  # fmt: skip
     session = Session(Plan(**settings), lambda: Compiling(clock, {0: 0.1}), lambda _: None, clock)
     measure(session, [[subject(0, variant="compile")]])
-    assert session.measurements[0].compile_s == 4.0
-    assert session.measurements[0].graph_breaks == 2
+    assert session.measurements[0].observed.compile_s == 4.0
+    assert session.measurements[0].observed.graph_breaks == 2
     assert [variant for variant, _ in times] == ["compile"] * LAUNCHES
     assert min(limit for _, limit in times) > 600
-    assert session.measurements[0].traffic is None  # what a compiled module launches no tracer sees
+    assert session.measurements[0].observed.traffic is None  # what a compiled module launches no tracer sees
 
 
 class FakeStore:
@@ -362,7 +402,7 @@ class FakeStore:
         self.found, self.kept = found, []
 
     def known(self, environment):
-        assert environment == ANSWERS["prepare"]
+        assert environment == HERE
         return self.found
 
     def keep(self, _environment, ceilings):
@@ -374,18 +414,18 @@ def test_ceilings_are_learnt_once_and_kept():
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, store=store, children=children, budget_s=2.0)
     assert store.kept == [session.ceilings]
     assert session.throughput_flops == session.ceilings.products["fp32"] == 100e9
-    assert len(asked(children, "copies")) == len(asked(children, "throughput")) == 1
+    assert len(asked(children, "timecopies")) == len(asked(children, "timeproduct")) == 1
     again, children = FakeStore(session.ceilings), []
     run([subject(0)], {0: 0.1}, store=again, children=children, budget_s=2.0)
-    assert again.kept == asked(children, "copies") == asked(children, "throughput") == []
+    assert again.kept == asked(children, "timecopies") == asked(children, "timeproduct") == []
 
 
 def test_the_device_is_looked_at_before_and_after():
     children = []
     session = run([subject(0)], {0: 0.1}, budget_s=12.0, children=children)
-    assert session.before == ANSWERS["conditions"]
-    assert session.after == ANSWERS["conditions"] | {"cores_taken": session.after["cores_taken"]}
-    looked = [[request.do for request in child.asked].index("conditions") for child in (children[0], children[-1])]
+    assert session.connection.before == CONDITIONS
+    assert session.after == replace(CONDITIONS, cores_taken=session.after.cores_taken)
+    looked = [list(map(type, child.asked)).index(ReadConditions) for child in (children[0], children[-1])]
     assert looked[0] == 1  # right after it was prepared
     assert looked[1] > looked[0]
 
@@ -394,14 +434,14 @@ def test_a_subject_that_times_out_while_it_is_calibrated_is_not_asked_again():
     children = []
     session = run([subject(0)], {0: 0.5}, timeout_s=0.1, children=children)
     assert session.measurements[0].status == "timeout"
-    assert not [request for child in children[1:] for request in child.asked if request.subject == 0]
+    assert not [request for child in children[1:] for request in child.asked if getattr(request, "subject", None) == 0]
 
 
 def blocks_until_settled(noise, **plan):
     children = []
     factors = iter(noise)
     run([subject(0)], {0: 1e-3}, children=children, noise=lambda: next(factors, 1.0), budget_s=1.0, **plan)
-    return sum(request.do == "time" and request.calls == round(0.05 / 1e-3) for request in children[0].asked)
+    return sum(isinstance(request, Time) and request.calls == round(0.05 / 1e-3) for request in children[0].asked)
 
 
 def test_a_gpus_subject_is_run_until_its_time_is_stable():
@@ -409,14 +449,14 @@ def test_a_gpus_subject_is_run_until_its_time_is_stable():
     slow_start = []
     run([subject(0)], {0: 1e-3}, children=slow_start, device="cuda:0", budget_s=1.0,
         noise=iter([1.0, 0.8, 0.6, 0.5, 0.5, *[0.5] * 9999]).__next__)  # fmt: skip
-    timed = [request.calls for request in slow_start[0].asked if request.do == "time"]
+    timed = [request.calls for request in slow_start[0].asked if isinstance(request, Time)]
     assert timed[1:5] == [50, 62, 83, 100]  # each block as long as the last one's pace asks for
 
 
 def test_cold_blocks_are_no_longer_for_the_flushes_in_them():
     children = []
     run([subject(0)], {0: 1e-5}, children=children, device="cuda:0", cache="cold", budget_s=1.0)
-    settling = [request.calls for request in children[0].asked if request.do == "time"][1:3]
+    settling = [request.calls for request in children[0].asked if isinstance(request, Time)][1:3]
     assert settling == [250, 250]  # of 0.2 ms each, not 5000
 
 
@@ -436,7 +476,7 @@ def test_a_slow_subject_is_traced_by_its_first_sample_if_that_is_quick_enough():
     inputs = (TensorSpec(shape=(8, 2, 3), dtype="fp32"),)
     slow, slower = (replace(subject(key), workload=Workload(factory="a:b", inputs=inputs)) for key in (0, 1))
     run([slow, slower], {0: 4.0, 1: 50.0}, children=children, budget_s=6.0)
-    traced = [(request.subject, request.alone) for request in children[0].asked if request.do == "traffic"]
+    traced = [(request.subject, request.alone) for request in children[0].asked if is_look(request, "traffic")]
     assert traced == [(0, True)]  # 4 s is more than its share of 3 s, an eighth of it is less; 50 s are too long
 
 
@@ -446,8 +486,8 @@ def dying_at_birth(*launches):
 
     def script(request):
         nonlocal launch
-        launch += request.do == "prepare"
-        if request.do == "prepare" and launch in launches:
+        launch += isinstance(request, Prepare)
+        if isinstance(request, Prepare) and launch in launches:
             raise ChildLost("error", "the measuring process was killed by SIGKILL")
 
     return script
@@ -456,7 +496,7 @@ def dying_at_birth(*launches):
 @pytest.mark.parametrize("launch", [1, 2, 3])
 def test_a_child_that_dies_at_birth_is_replaced_and_no_row_is_lost(launch):
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=dying_at_birth(launch), budget_s=12.0)
-    assert session.born == LAUNCHES + 1
+    assert session.connection.born == LAUNCHES + 1
     for measurement in session.measurements.values():
         assert measurement.status == "ok"
         assert len(measurement.samples_s) >= MIN_ROUNDS

@@ -198,7 +198,7 @@ def test_a_file_larger_than_any_run_is_not_read(tmp_path):
 
 FULL_DISK = """
 import resource, sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {folders!r}
 from pathlib import Path
 from test_journal import CELLS, HEADER, LAUNCH, Journal
 journal = Journal(Path(sys.argv[1]), HEADER)
@@ -212,7 +212,8 @@ journal.append(CELLS[1])
 
 def test_a_full_disk_is_an_error_and_leaves_whole_lines(tmp_path):
     path = tmp_path / "run.jsonl"
-    script = FULL_DISK.format(tests=str(Path(__file__).parent))
+    here = Path(__file__).parent
+    script = FULL_DISK.format(folders=[str(here), str(here.parent)])
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     assert "OutputError" in done.stderr
     assert "cannot be written: File too large" in done.stderr

@@ -53,7 +53,7 @@ def test_rows_of_one_cell_share_everything_but_the_operator():
 
 
 def test_a_record_from_before_a_field_was_added_is_still_read():
-    record = load_any(Path(__file__).parent / "golden" / "record-of-old.json")
+    record = load_any(Path(__file__).parents[1] / "golden" / "record-of-old.json")
     assert record.rows[3].latency.samples_s[0] == CALL_S["kao_qkv:matmul"]
     assert (record.rows[3].traffic, record.rows[3].backend, record.rows[3].energy_j) == (None, None, None)
     assert (record.protocol.ceilings, record.protocol.cache, record.environment.affinity) == (None, None, None)

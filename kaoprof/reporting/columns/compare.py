@@ -6,10 +6,8 @@ import msgspec
 
 from kaoprof.findings.operators import Standing, notes_of, standings
 from kaoprof.records.compare import Record
+from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value
 from kaoprof.reporting.sentences.limits import reason_of
-from kaoprof.stats.medians import median_beside
-
-Value = int | float | str | None
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,24 +64,13 @@ def _of_counted(name: str) -> Column:
     return lambda view: getattr(view.standing.row.counted, name, None)
 
 
-def _of_latency(name: str) -> Column:
-    return lambda view: getattr(view.standing.latency, name, None)
-
-
-def _of_samples(name: str) -> Column:
-    return lambda view: median_beside(view.standing.row.latency, name)
-
-
-def _of_traffic(name: str) -> Column:
-    return lambda view: getattr(view.standing.row.traffic, name, None)
-
-
-def _of_deviation(name: str) -> Column:
-    return lambda view: getattr(view.standing.row.deviation, name, None)
-
-
 def _of_speedup(name: str) -> Column:
     return lambda view: getattr(view.standing.speedup, name, None)
+
+
+def _observed(name: str) -> Column:
+    """A column of what was observed, also of those that are newer than the list below."""
+    return lambda view: OBSERVED_COLUMNS[name](view.standing.row)
 
 
 COLUMNS: dict[str, Column] = {
@@ -115,11 +102,11 @@ COLUMNS: dict[str, Column] = {
     "uncounted": _uncounted,
     "map_bytes": _of_analytic("map_bytes"),
     "peak_bytes_predicted": _of_counted("peak_bytes_predicted"),
-    "peak_bytes_measured": lambda view: view.standing.row.peak_bytes_measured,
-    "latency_s": _of_latency("median"),
-    "latency_low_s": _of_latency("low"),
-    "latency_high_s": _of_latency("high"),
-    "latency_samples": _of_latency("samples"),
+    "peak_bytes_measured": _observed("peak_bytes_measured"),
+    "latency_s": _observed("latency_s"),
+    "latency_low_s": _observed("latency_low_s"),
+    "latency_high_s": _observed("latency_high_s"),
+    "latency_samples": _observed("latency_samples"),
     "speedup": _of_speedup("median"),
     "speedup_low": _of_speedup("low"),
     "speedup_high": _of_speedup("high"),
@@ -132,19 +119,20 @@ COLUMNS: dict[str, Column] = {
     "times_floor": lambda view: view.standing.times_floor,
     "bound": lambda view: view.standing.demand.limit if view.standing.demand else None,
     "bound_reason": lambda view: reason_of(view.standing),
-    "operations": _of_traffic("operations"),
-    "moved_bytes": _of_traffic("moved_bytes"),
-    "backend": lambda view: view.standing.row.backend,
-    "error_fp64": _of_deviation("largest"),
-    "error_fp64_rms": _of_deviation("rms"),
-    "compile_s": lambda view: view.standing.row.compile_s,
-    "energy_j": lambda view: view.standing.row.energy_j,
+    "operations": _observed("operations"),
+    "moved_bytes": _observed("moved_bytes"),
+    "backend": _observed("backend"),
+    "error_fp64": _observed("error_fp64"),
+    "error_fp64_rms": _observed("error_fp64_rms"),
+    "compile_s": _observed("compile_s"),
+    "energy_j": _observed("energy_j"),
     "cache": lambda view: getattr(view.record.protocol, "cache", None),
-    "graph_breaks": lambda view: view.standing.row.graph_breaks,
+    "graph_breaks": _observed("graph_breaks"),
     "unmodelled": _unmodelled,
-    "page_faults": _of_samples("page_faults"),
-    "system_share": _of_samples("system_shares"),
+    "page_faults": _observed("page_faults"),
+    "system_share": _observed("system_share"),
 }
+COLUMNS |= {name: _observed(name) for name in OBSERVED_COLUMNS if name not in COLUMNS}
 
 
 def views(record: Record) -> list[View]:

@@ -7,8 +7,7 @@ import msgspec
 
 from kaoprof.findings.models import layer_disagreements, layer_limits, seconds_of
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.reporting.columns.compare import Value
-from kaoprof.stats.medians import estimate, median_beside
+from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value
 
 TOTAL = "TOTAL"
 
@@ -45,18 +44,9 @@ def _shape(view: LayerView) -> Value:
     return None if view.row.output_shape is None else "x".join(map(str, view.row.output_shape))
 
 
-def _latency(name: str) -> Callable[[LayerView], Value]:
-    """What is known of the latency of the whole only."""
-
-    def value(view: LayerView) -> Value:
-        latency = view.model.latency if view.whole else None
-        return getattr(estimate(latency.samples_s), name) if latency else None
-
-    return value
-
-
-def _of_samples(name: str) -> Callable[[LayerView], Value]:
-    return lambda view: median_beside(view.model.latency, name) if view.whole else None
+def _observed(name: str) -> Callable[[LayerView], Value]:
+    """What was observed of a model as a whole; also what is newer than the list below."""
+    return lambda view: OBSERVED_COLUMNS[name](view.model) if view.whole else None
 
 
 def _limits(name: str) -> Callable[[LayerView], Value]:
@@ -76,11 +66,6 @@ def _bound(view: LayerView) -> Value:
 
 def _traffic(name: str) -> Callable[[LayerView], Value]:
     return lambda view: getattr(view.row.traffic, name, None)
-
-
-def _examined(name: str) -> Callable[[LayerView], Value]:
-    """What is known of a model only as a whole."""
-    return lambda view: getattr(view.model, name) if view.whole else None
 
 
 def _unmodelled(view: LayerView) -> Value:
@@ -108,9 +93,9 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "peak_bytes_predicted": _of_row("peak_bytes_predicted"),
     "peak_bytes_measured": _of_row("peak_bytes_measured"),
     "latency_s": lambda view: seconds_of(view.model, view.row),
-    "latency_low_s": _latency("low"),
-    "latency_high_s": _latency("high"),
-    "latency_samples": _latency("samples"),
+    "latency_low_s": _observed("latency_low_s"),
+    "latency_high_s": _observed("latency_high_s"),
+    "latency_samples": _observed("latency_samples"),
     "latency_share": _of_row("latency_share"),
     "leaf": lambda view: int(view.row.leaf),
     "params_norm": _if_known("params_norm"),
@@ -128,15 +113,16 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "operations": _traffic("operations"),
     "moved_bytes": _traffic("moved_bytes"),
     "compulsory_bytes": _of_row("compulsory_bytes"),
-    "backend": _examined("backend"),
-    "error_fp64": lambda view: getattr(view.model.deviation, "largest", None) if view.whole else None,
-    "error_fp64_rms": lambda view: getattr(view.model.deviation, "rms", None) if view.whole else None,
-    "compile_s": _examined("compile_s"),
-    "energy_j": _examined("energy_j"),
+    "backend": _observed("backend"),
+    "error_fp64": _observed("error_fp64"),
+    "error_fp64_rms": _observed("error_fp64_rms"),
+    "compile_s": _observed("compile_s"),
+    "energy_j": _observed("energy_j"),
     "cache": lambda view: getattr(view.record.protocol, "cache", None),
-    "graph_breaks": _examined("graph_breaks"),
+    "graph_breaks": _observed("graph_breaks"),
     "unmodelled": _unmodelled,
-    "page_faults": _of_samples("page_faults"),
-    "system_share": _of_samples("system_shares"),
+    "page_faults": _observed("page_faults"),
+    "system_share": _observed("system_share"),
     "timed_s": _of_row("timed_s"),
 }
+LAYER_COLUMNS |= {name: _observed(name) for name in OBSERVED_COLUMNS if name not in LAYER_COLUMNS}

@@ -4,7 +4,8 @@ import csv
 import io
 
 from kaoprof.records.compare import Record
-from kaoprof.reporting.columns.compare import COLUMNS, Value, views
+from kaoprof.reporting.columns.compare import COLUMNS, views
+from kaoprof.reporting.columns.observed import Value
 from kaoprof.reporting.formats.plain import visible
 
 # A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too

@@ -8,7 +8,7 @@ from kaoprof.findings.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Deviation, Latency
 from kaoprof.records.profile import ProfileRecord
-from kaoprof.stats.medians import estimate, median_beside
+from kaoprof.stats.medians import median_beside, median_s
 from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
@@ -114,7 +114,7 @@ def _new_memory(cell: Named) -> str | None:
         faults, share = (median_beside(one.latency, name) for name in ("page_faults", "system_shares"))
         if one.latency is None or faults is None or share is None:
             return None
-        if faults < FAULTS_PER_S * estimate(one.latency.samples_s).median or share < SYSTEM_SHARE:
+        if faults < FAULTS_PER_S * median_s(one.latency) or share < SYSTEM_SHARE:
             return None
         return f"{format_percent(share)} ({faults:,.0f} page faults)"
 

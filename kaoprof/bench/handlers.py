@@ -1,0 +1,92 @@
+"""One handler for each kind of request: what the child does, and the answer that it gives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from kaoprof.bench.ceilings import copy_seconds, launch_seconds, product_throughput
+from kaoprof.bench.conditions import conditions_of
+from kaoprof.bench.environment import free_bytes
+from kaoprof.bench.looks import look
+from kaoprof.bench.workbench import Bench
+from kaoprof.measuring import messages as say
+
+
+def read_conditions(bench: Bench, _: say.ReadConditions) -> say.DeviceConditions:
+    """Clock, temperature and throttling."""
+    return say.DeviceConditions(conditions=conditions_of(bench.device))
+
+
+def read_free(bench: Bench, _: say.ReadFree) -> say.FreeBytes:
+    """Bytes that can still be allocated: also those that the allocator holds in its cache."""
+    bench.meters.give_back()
+    return say.FreeBytes(count=free_bytes(bench.device))
+
+
+def time_copies(bench: Bench, request: say.TimeCopies) -> say.CopyTimes:
+    """The fastest copy of every size, with caches that are `warm` or `cold`."""
+    return say.CopyTimes(copies=copy_seconds(bench.meters_with(request.cache), bench.device))
+
+
+def time_product(bench: Bench, request: say.TimeProduct) -> say.ProductRate:
+    """FLOP/s that a large product reaches on this device."""
+    bench.choose_precision(request.dtype)
+    rate = product_throughput(bench.meters_with("warm"), bench.device, request.dtype)
+    return say.ProductRate(flops_per_s=rate)
+
+
+def time_launch(bench: Bench, _: say.TimeLaunch) -> say.LaunchTime:
+    """Seconds of the smallest operation."""
+    return say.LaunchTime(launch_s=launch_seconds(bench.meters_with("warm"), bench.device))
+
+
+def clear(bench: Bench, _: say.Clear) -> say.Cleared:
+    """Forgets all subjects."""
+    bench.clear()
+    return say.Cleared()
+
+
+def weigh(bench: Bench, request: say.Weigh) -> say.Peak:
+    """Peak bytes of one call, above what is resident."""
+    subject = bench.subject(request.subject)
+    if subject.variant == "graph":  # it allocated when it was captured; replaying it allocates nothing
+        return say.Peak(allocated=None)
+    try:
+        return say.Peak(**bench.meters.peak(subject.step))
+    finally:
+        bench.drop_gradients(subject.module)
+
+
+def time_calls(bench: Bench, request: say.Time) -> say.Took:
+    """Mean seconds per call over a block of calls; on a CPU also what the system did for a call."""
+    subject = bench.subject(request.subject)
+    try:
+        seconds = bench.meters.seconds(subject.step, calls=request.calls, warm_calls=request.warm_calls)
+        return say.Took(seconds=seconds, **bench.meters.system_work(request.calls))
+    finally:
+        bench.drop_gradients(subject.module)
+
+
+def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
+    """Counts a model here, whose code may do anything."""
+    from kaoprof.profiling.census import take_census as census_of
+
+    kind = bench.device.partition(":")[0]
+    return say.Census(census=census_of(request.workload, None, device=kind, threads=torch.get_num_threads()))
+
+
+HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
+    say.Prepare: Bench.prepare,
+    say.ReadConditions: read_conditions,
+    say.ReadFree: read_free,
+    say.TimeCopies: time_copies,
+    say.TimeProduct: time_product,
+    say.TimeLaunch: time_launch,
+    say.Clear: clear,
+    say.Load: Bench.load,
+    say.Time: time_calls,
+    say.Weigh: weigh,
+    say.Look: look,
+    say.TakeCensus: take_census,
+}

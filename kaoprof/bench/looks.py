@@ -1,0 +1,115 @@
+"""What can be learnt of a subject beside its time and its peak: a function for each quantity, and their table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from kaoprof.bench.denormals import denormal_fraction
+from kaoprof.bench.deviation import deviation_of, is_random
+from kaoprof.bench.energy import joules_per_call
+from kaoprof.bench.layer_meter import layer_peaks, layer_seconds, layer_traffic
+from kaoprof.bench.smaller import on_one_sample, smallest_seconds
+from kaoprof.bench.traffic import trace
+from kaoprof.bench.workbench import Bench, Subject
+from kaoprof.errors import first_line
+from kaoprof.measuring.messages import LayersSeen, Look, Seen
+from kaoprof.records.measured import Deviation, Observed, Traffic
+
+
+@dataclass(frozen=True)
+class LookAt:
+    """A subject on its bench, and what was asked of it."""
+
+    bench: Bench
+    subject: Subject
+    request: Look
+
+
+def look(bench: Bench, request: Look) -> Seen:
+    """Looks at a subject for one quantity; whatever happens, no gradient stays."""
+    subject = bench.subject(request.subject)
+    try:
+        return LOOKS[request.quantity](LookAt(bench, subject, request))
+    finally:
+        bench.drop_gradients(subject.module)
+
+
+def layers(at: LookAt) -> Seen:
+    """Seconds, peak bytes and traffic of each named layer; memory only where the allocator tells it over time."""
+    step, module, names = at.subject.step, at.subject.module, at.request.layers
+    seconds = layer_seconds(step, module, names, device=at.bench.device)
+    peaks = layer_peaks(step, module, names) if at.bench.device == "cpu" else {}
+    traffic, compulsory = layer_traffic(step, module, names)
+    return Seen(layers=LayersSeen(seconds=seconds, peak_bytes=peaks, traffic=traffic, compulsory_bytes=compulsory))
+
+
+def denormals(at: LookAt) -> Seen:
+    """The fraction of softmax outputs that would be denormal, on the first sample of the batch."""
+    fraction = denormal_fraction(at.subject.workload, at.subject.module, device=at.bench.device)
+    return Seen(observed=Observed(denormal_fraction=fraction))
+
+
+def traffic(at: LookAt) -> Seen:
+    """Operations, bytes moved and the attention backend of one call; its seconds on the smallest input."""
+    bench, subject, alone = at.bench, at.subject, at.request.alone
+    workload, module = subject.workload, subject.module
+    samples, step, inputs = 1, subject.step, subject.inputs
+    if alone:
+        samples = workload.inputs[0].shape[0]
+        step, inputs = on_one_sample(workload, module, device=bench.device)
+    traced = trace(step, module, inputs, trained=workload.mode == "train")
+    seen = Traffic(
+        operations=traced.operations,
+        moved_bytes=samples * traced.moved_bytes,
+        launch_s=smallest_seconds(workload, module, bench.meters_with("warm"), device=bench.device),
+    )
+    observed = Observed(traffic=seen, backend=traced.backend)
+    return Seen(observed=observed, compulsory_bytes=None if alone else traced.compulsory_bytes)  # no sample has weights
+
+
+def deviation(at: LookAt) -> Seen:
+    """How far the output is from fp64, or why that is not known, which is no fault of the subject."""
+    return Seen(observed=Observed(deviation=_deviation(at.bench, at.subject)))
+
+
+def _deviation(bench: Bench, subject: Subject) -> Deviation:
+    versions = [tensor._version for tensor in subject.inputs]  # noqa: SLF001 - torch's count of changes in place
+    try:
+        output = subject.step()
+        if not isinstance(output, Tensor) or not output.is_floating_point() or not output.numel():
+            return Deviation.unknown("no single tensor of real numbers")
+        if is_random(output, subject.step()):
+            return Deviation.unknown("another output at every call")
+        if versions != [tensor._version for tensor in subject.inputs]:  # noqa: SLF001 - likewise
+            return Deviation.unknown("it changes its input")
+        return deviation_of(output, subject.module, subject.inputs)
+    except (MemoryError, RuntimeError, NotImplementedError) as error:
+        return Deviation.unknown(f"it fails: {first_line(error)}")
+    finally:
+        bench.drop_gradients(subject.module)
+        bench.meters.give_back()
+
+
+def energy(at: LookAt) -> Seen:
+    """Joules of a call, over `calls` in a row; nothing without a meter."""
+    bench, step = at.bench, at.subject.step
+    if bench.energy_meter is None:
+        return Seen()
+
+    def run(calls: int) -> None:
+        for _ in range(calls):
+            step()
+        bench.meters.synchronize()
+
+    joules = joules_per_call(bench.energy_meter, run, at.request.calls)
+    return Seen(observed=Observed(energy_j=joules))
+
+
+LOOKS: dict[str, Callable[[LookAt], Seen]] = {
+    "layers": layers,
+    "denormals": denormals,
+    "traffic": traffic,
+    "deviation": deviation,
+    "energy": energy,
+}

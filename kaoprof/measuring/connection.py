@@ -1,0 +1,116 @@
+"""The session's line to its measuring process: it starts one when there is none, and asks; a death becomes a row."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kaoprof.errors import MeasurementError
+from kaoprof.measuring.child import ChildLost, SubjectFailed
+from kaoprof.measuring.messages import AnyRequest, Asks, Load, Loaded, ReadConditions, Time, preparation
+from kaoprof.measuring.plan import Measurement, Plan, Subject
+from kaoprof.records.measured import Conditions, Environment
+
+START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
+COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
+
+
+@dataclass
+class Connection:
+    """One child at a time, and which subjects it holds.
+
+    `measurements` holds what became of every subject: one that fails or dies with its child says so there.
+    """
+
+    plan: Plan
+    open_child: Callable[[], Asks]
+    clock: Callable[[], float] = time.monotonic
+    measurements: dict[int, Measurement] = field(default_factory=dict)
+    loaded: dict[int, Subject] = field(default_factory=dict)
+    environment: Environment | None = None
+    before: Conditions | None = None
+    free_bytes: int | None = None
+    child: Asks | None = None
+    born: int = 0
+
+    def close(self) -> None:
+        """Ends the child."""
+        if self.child is not None:
+            self.child.kill()
+            self.child = None
+
+    def start(self) -> Asks:
+        """A child that is prepared and holds every surviving subject of the current cell, warmed up.
+
+        Raises:
+            MeasurementError: it died before it was prepared, and so did another.
+        """
+        if self.child is None:
+            child = self._prepared()
+            for subject in list(self.loaded.values()):
+                self.load(subject)
+                if subject.key in self.loaded:
+                    self.ask(subject, Time(subject=subject.key), timeout_s=self.plan.timeout_s)
+            return self.child or child
+        return self.child
+
+    def _prepared(self) -> Asks:
+        """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
+        try:
+            return self._prepare()
+        except (ChildLost, SubjectFailed):
+            self.close()
+        try:
+            return self._prepare()
+        except (ChildLost, SubjectFailed) as failure:
+            self.close()
+            raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
+
+    def _prepare(self) -> Asks:
+        self.child = child = self.open_child()
+        self.born += 1
+        plan = self.plan
+        first = preparation(
+            plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
+        )  # fmt: skip
+        self.environment = child.ask(first, timeout_s=START_LIMIT_S).environment
+        if self.before is None:
+            self.before = child.ask(ReadConditions(), timeout_s=START_LIMIT_S).conditions
+        return child
+
+    def ask_device(self, request: AnyRequest) -> Any:
+        """Asks about the device, in a new child if the last one died meanwhile.
+
+        Raises:
+            MeasurementError: the new one died too.
+        """
+        try:
+            return self.start().ask(request, timeout_s=START_LIMIT_S)
+        except ChildLost:
+            self.close()
+        try:
+            return self.start().ask(request, timeout_s=START_LIMIT_S)
+        except (ChildLost, SubjectFailed) as failure:
+            raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
+
+    def ask(self, subject: Subject, request: AnyRequest, *, timeout_s: float) -> Any:
+        """Asks about a subject; None if that failed, which its measurement then says."""
+        measurement = self.measurements[subject.key]
+        try:
+            return self.start().ask(request, timeout_s=timeout_s)
+        except SubjectFailed as failure:
+            measurement.note(status=failure.status, detail=failure.message)
+        except ChildLost as loss:
+            measurement.note(status=loss.status, detail=f"{loss.message} during {request.what!r}")
+            self.close()
+        self.loaded.pop(subject.key, None)
+        return None
+
+    def load(self, subject: Subject) -> None:
+        """Builds a subject in the child; what compiling it took is noted the first time."""
+        limit_s = START_LIMIT_S + (COMPILE_LIMIT_S if subject.variant == "compile" else 0.0)
+        request = Load(subject=subject.key, workload=subject.workload, variant=subject.variant)
+        answer: Loaded | None = self.ask(subject, request, timeout_s=limit_s)
+        measurement = self.measurements[subject.key]
+        if answer is not None and measurement.observed.compile_s is None:
+            measurement.note(compile_s=answer.compile_s, graph_breaks=answer.graph_breaks)

@@ -1,0 +1,41 @@
+"""The columns of what was observed, for whatever was: an operator's row, a model. A new quantity appears by itself."""
+
+from collections.abc import Callable
+from operator import attrgetter
+
+from kaoprof.records.measured import Observed
+from kaoprof.stats.medians import latency_estimate, median_beside
+
+Value = int | float | str | None
+
+_LATENCY = {"latency_s": "median", "latency_low_s": "low", "latency_high_s": "high", "latency_samples": "samples"}
+_PARTS = {
+    "operations": "traffic.operations",
+    "moved_bytes": "traffic.moved_bytes",
+    "error_fp64": "deviation.largest",
+    "error_fp64_rms": "deviation.rms",
+}
+_BESIDE = {"page_faults": "page_faults", "system_share": "system_shares"}  # medians of what stands beside each sample
+_SHOWN_OTHERWISE = {"status", "detail", "latency", "traffic", "deviation", "denormal_fraction", "peak_bytes_reserved"}
+
+
+def _of_latency(name: str) -> Callable[[Observed], Value]:
+    return lambda observed: getattr(latency_estimate(observed.latency), name) if observed.latency else None
+
+
+def _beside(name: str) -> Callable[[Observed], Value]:
+    return lambda observed: median_beside(observed.latency, name)
+
+
+def _part(path: str) -> Callable[[Observed], Value]:
+    holder, name = path.split(".")
+    return lambda observed: getattr(getattr(observed, holder), name, None)
+
+
+OBSERVED_COLUMNS: dict[str, Callable[[Observed], Value]] = (
+    {name: _of_latency(figure) for name, figure in _LATENCY.items()}
+    | {name: _part(path) for name, path in _PARTS.items()}
+    | {name: _beside(figure) for name, figure in _BESIDE.items()}
+    | {name: attrgetter(name) for name in Observed.__struct_fields__ if name not in _SHOWN_OTHERWISE}
+)
+"""What each column says; the files of columns put them in the order in which they were added to the format."""
