@@ -25,7 +25,6 @@ from kaoprof.reporting.sweep_console import sweep_to_console
 TESTS = Path(__file__).parent.parent
 HELPERS = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import sweeps; sweeps."
 FAKE = HELPERS + "sweep_in_a_process(sweeps.Path(sys.argv[1]), int(sys.argv[2]))"
-CELL = b"+" * len(LAWS)  # lets a fake session measure the rows of a cell
 
 
 def cells_in(path):
@@ -53,9 +52,10 @@ def test_killed_at_random_moments_no_cell_is_lost_or_measured_twice(kills, tmp_p
     path, chance = tmp_path / "run.jsonl", random.Random(kills)  # noqa: S311 - moments, not secrets
     seen, heights = set(), 20 * kills
     for _ in range(kills):
-        process = start(FAKE, path, heights, folder=tmp_path)
         before = path.stat().st_size if path.exists() else 0
-        process.stdin.write(b"+" * chance.randrange(1, 20 * len(CELL)))  # not all of them, so it never ends by itself
+        process = start(FAKE, path, heights, folder=tmp_path)
+        rows = chance.randrange(len(LAWS), 20 * len(LAWS))  # a cell at least; never all, so it does not end by itself
+        process.stdin.write(b"+" * rows)
         process.stdin.flush()
         wait_until(lambda: path.exists() and path.stat().st_size > before, process)  # noqa: B023 - called at once
         time.sleep(chance.uniform(0, 0.02))
@@ -116,8 +116,9 @@ def test_a_sweep_goes_on_after_each_way_to_end_it(sweeping, tmp_path):
             assert f"{cells} of 8 cells are in my run.jsonl" in stderr
             assert "kao_qkv" in stdout
             (resume,) = (line for line in stderr.splitlines() if line.startswith("resume: "))
-            name, *arguments = shlex.split(resume.removeprefix("resume: "))
-            assert name == "kaoprof"
+            words = shlex.split(resume.removeprefix("resume: "))
+            assert words[:3] == [sys.executable, "-m", "kaoprof"]  # since nothing here was started as `kaoprof`
+            arguments = words[3:]
         assert path.read_bytes().startswith(before)
         before = path.read_bytes()
     done = sweeping.finish(arguments, path)
