@@ -75,15 +75,6 @@ def printable(path: Path | str) -> str:
     return os.fsencode(path).decode(errors="replace")
 
 
-def load_any(path: Path | str) -> AnyRecord:
-    """The record in a file, by its kind; of a journal with several environments the one that was measured last.
-
-    Raises:
-        RecordError: the file cannot be read, is damaged, or is no record.
-    """
-    return load_records(Path(path))[-1]
-
-
 def load_records(path: Path) -> tuple[AnyRecord, ...]:
     """Every record in a file: one, or of a journal one per environment.
 

@@ -20,8 +20,10 @@ from kaoprof.measuring import child as child_module
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
 from kaoprof.measuring.messages import (
     Failed,
+    FreeBytes,
     Load,
     Look,
+    Peak,
     Prepare,
     ReadConditions,
     ReadFree,
@@ -30,6 +32,7 @@ from kaoprof.measuring.messages import (
     TimeCopies,
     TimeLaunch,
     TimeProduct,
+    Took,
     Weigh,
     decode_reply,
     encode,
@@ -231,6 +234,27 @@ def test_what_changes_its_input_or_finds_nothing_has_no_deviation(child, name, w
     work = Workload(factory=f"somebodys:{name}", inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
     child.ask(Load(subject=9, workload=work), timeout_s=60)
     assert child.ask(Look(quantity="deviation", subject=9), timeout_s=60).observed.deviation.not_compared == why
+
+
+def loaded_from_here(child, name):
+    child.ask(Prepare(device="cpu", threads=1, paths=(str(Path(__file__).parent.parent),)), timeout_s=60)
+    work = Workload(factory=f"somebodys:{name}", inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
+    child.ask(Load(subject=9, workload=work), timeout_s=60)
+
+
+def test_a_copy_of_the_process_that_a_module_forks_answers_nothing(fresh_child):
+    loaded_from_here(fresh_child, "Forks")
+    for _ in range(3):
+        assert isinstance(fresh_child.ask(Time(subject=9, calls=2), timeout_s=60), Took)
+        assert isinstance(fresh_child.ask(ReadFree(), timeout_s=60), FreeBytes)
+        assert isinstance(fresh_child.ask(Weigh(subject=9), timeout_s=60), Peak)
+
+
+def test_an_answer_to_another_question_is_not_taken_for_this_ones(fresh_child):
+    loaded_from_here(fresh_child, "Answers")
+    with pytest.raises(ChildLost, match=r"answered Took 99 to Time 4: code that it ran writes into its pipe"):
+        fresh_child.ask(Time(subject=9), timeout_s=60)
+    assert fresh_child.process.poll() is not None
 
 
 def test_it_runs_on_the_cores_that_it_is_told(fresh_child):

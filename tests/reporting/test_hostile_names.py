@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from msgspec.structs import replace
 from samples import grid_record, measured_record
-from test_report_pages import read
+from test_pages import read
 
 from kaoprof.reporting.formats.csv import cell_text
 from kaoprof.reporting.formats.html import escape as escape_html

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from kaoprof.findings.operators import LOOKS, peak_bytes, sweep_warnings
+from kaoprof.findings.operators import ROW_WARNINGS, peak_bytes, sweep_warnings
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, protocol_of
 from kaoprof.reporting.tables.compare import PREDICTED, UNKNOWN, cells_of
 from kaoprof.reporting.tables.grid import Block, Grid, NamedRun, Placed, size_of
@@ -108,7 +108,7 @@ def summed_warnings(runs: Sequence[NamedRun]) -> list[str]:
 def counted_warnings(runs: Sequence[NamedRun]) -> list[str]:
     """The rows' warnings for a caption: how many rows each concerns, and none by name."""
     rows = [row for run in runs for row in run.record.rows]
-    counts = {sentence: sum(bool(look(row)) for row in rows) for sentence, look in LOOKS.items()}
+    counts = {sentence: sum(bool(look(row)) for row in rows) for sentence, look in ROW_WARNINGS.items()}
     return [f"{sentence}: {count} of {len(rows)} rows" for sentence, count in counts.items() if count]
 
 
