@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.comparing.run import analytic
-from kaoprof.measuring.messages import FreeBytes
+from kaoprof.measuring.messages import Figure
 from kaoprof.measuring.plan import Measurement
 from kaoprof.records.compare import Case, Counted, Row
 from kaoprof.records.measured import Latency, Observed
@@ -75,7 +75,7 @@ class FakeConnection:
         self.environment = environment
 
     def ask_device(self, _request):
-        return FreeBytes(count=2**30)
+        return Figure(value=2**30)
 
 
 class FakeSession:

@@ -19,7 +19,7 @@ from kaoprof.measuring import child as child_module
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
 from kaoprof.measuring.messages import (
     Failed,
-    FreeBytes,
+    Figure,
     Load,
     Look,
     Peak,
@@ -86,8 +86,8 @@ def test_it_measures_memory_and_time(child):
     assert 0 < told.seconds < 10
     assert told.page_faults >= 0
     assert 0 <= told.system_share <= 1
-    assert child.ask(ReadFree(), timeout_s=60).count > 2**20
-    assert child.ask(TimeProduct(dtype="fp32"), timeout_s=60).flops_per_s > 1e6
+    assert child.ask(ReadFree(), timeout_s=60).value > 2**20
+    assert child.ask(TimeProduct(dtype="fp32"), timeout_s=60).value > 1e6
 
 
 def test_an_error_in_a_module_is_an_answer(child):
@@ -202,7 +202,7 @@ def test_it_traces_compares_and_reads_the_device(child):
     joules = child.ask(Look(quantity="energy", subject=5, calls=2), timeout_s=60).observed.energy_j
     assert joules is None or joules >= 0
     assert child.ask(ReadConditions(), timeout_s=60).conditions.cores_taken is None  # the parent adds it
-    assert 0 < child.ask(TimeLaunch(), timeout_s=60).launch_s < 1
+    assert 0 < child.ask(TimeLaunch(), timeout_s=60).value < 1
     copies = child.ask(TimeCopies(), timeout_s=120).copies
     assert [copy.moved_bytes for copy in copies] == sorted(copy.moved_bytes for copy in copies)
     assert all(copy.seconds > 0 for copy in copies)
@@ -247,7 +247,7 @@ def test_a_copy_of_the_process_that_a_module_forks_answers_nothing(fresh_child):
     loaded_from_here(fresh_child, "Forks")
     for _ in range(3):
         assert isinstance(fresh_child.ask(Time(subject=9, calls=2), timeout_s=60), Took)
-        assert isinstance(fresh_child.ask(ReadFree(), timeout_s=60), FreeBytes)
+        assert isinstance(fresh_child.ask(ReadFree(), timeout_s=60), Figure)
         assert isinstance(fresh_child.ask(Weigh(subject=9), timeout_s=60), Peak)
 
 
