@@ -15,7 +15,7 @@ from signals import heed
 import kaoprof
 from kaoprof.cli.app import run
 from kaoprof.comparing.run import analytic
-from kaoprof.records.reading import load_any
+from kaoprof.records.reading import load_records
 
 PAPER_MADDS = {14: [627_200, 156_800, 89_600, 14_336], 28: [9_884_672, 2_471_168, 706_048, 53_760]}
 PAPER_MADDS[56] = [157_552_640, 39_388_160, 5_626_880, 207_872]
@@ -68,7 +68,7 @@ def test_every_output_is_written_and_the_record_is_what_python_gets(tmp_path, ca
     captured = capsys.readouterr()
     assert "kao_kv" in captured.out
     assert all(f"wrote {path}" in captured.err for path in paths)
-    record = load_any(paths[1])
+    record = load_records(paths[1])[-1]
     assert [row.case.name for row in record.rows] == ["kao_kv:matmul", "kao_kv:sdpa", "nonlocal:sdpa"]
     assert record.environment.threads == 1
     assert len(rows_of(paths[0].read_text())) == 3
@@ -217,7 +217,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, capsys, monkeypatch):
     assert "kao_qkv" in captured.out
     assert "No space left on device" in captured.err
     kept = captured.err.rpartition("kept in ")[2].rstrip(")\n")
-    assert len(load_any(Path(kept)).rows) == 8
+    assert len(load_records(Path(kept))[-1].rows) == 8
     Path(kept).unlink()
 
 
@@ -244,7 +244,7 @@ def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(at_request, t
     path = tmp_path / "run.json"
     at_request(5, lambda child: os.kill(child.pid, signal.SIGKILL), about=[0])
     assert run(["compare", *SMALL, "--operators", "nonlocal:matmul,kao_qkv:matmul", "-o", str(path)]) == 0
-    dead, alive = load_any(path).rows
+    dead, alive = load_records(path)[-1].rows
     assert (dead.status, alive.status) == ("error", "ok")
     assert "killed by SIGKILL" in dead.detail
     assert len(alive.latency.samples_s) >= 10
@@ -276,7 +276,7 @@ def test_an_interrupt_keeps_what_was_measured(at_request, tmp_path, capsys):
     shown = capsys.readouterr()
     assert f"interrupted: what was measured until then is saved in {path}" in shown.err
     assert "kao_qkv" in shown.out
-    record = load_any(path)
+    record = load_records(path)[-1]
     assert record.interrupted
     assert all(row.latency for row in record.rows)
 

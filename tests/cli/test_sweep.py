@@ -19,7 +19,7 @@ from sweeps import LAWS, closed_record, finished_cells, swept_record
 
 from kaoprof.cli.app import run
 from kaoprof.records.journal import read_journal
-from kaoprof.records.reading import load_any
+from kaoprof.records.reading import load_records
 from kaoprof.reporting.sweep_console import sweep_to_console
 
 TESTS = Path(__file__).parent.parent
@@ -70,7 +70,7 @@ def test_killed_at_random_moments_no_cell_is_lost_or_measured_twice(kills, tmp_p
     assert len(seen) < heights, "the kills came too late to mean anything"
     assert cells_in(path) == [(h, h) for h in range(1, heights + 1)]
     assert path.read_bytes().endswith(b"}\n")
-    assert not load_any(path).interrupted
+    assert not load_records(path)[-1].interrupted
 
 
 GRID = ["sweep", "--h", "3:10:1", "--w", "5", "--c", "7", "--samples", "2", "--threads", "1"]
@@ -126,7 +126,7 @@ def test_a_sweep_goes_on_after_each_way_to_end_it(sweeping, tmp_path):
     assert done.returncode == 0, stderr
     assert path.read_bytes().startswith(before)
     assert cells_in(path) == [(h, 5) for h in range(3, 11)]
-    record = load_any(path)
+    record = load_records(path)[-1]
     assert {row.status for row in record.rows} == {"ok"}
     assert all(row.latency and row.peak_bytes_measured and row.counted for row in record.rows)
 
@@ -164,11 +164,11 @@ def test_every_format_holds_all_rows(tmp_path, monkeypatch, capsys):
                  "--operators", "kao_kv", *outputs) == 0  # fmt: skip
     assert "wrote all.csv" in capsys.readouterr().err
     rows = list(csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text())))
-    assert len(rows) == len(load_any(tmp_path / "all.json").rows) == 3 * 2 * 2 * 2 * 2 * 2
+    assert len(rows) == len(load_records(tmp_path / "all.json")[-1].rows) == 3 * 2 * 2 * 2 * 2 * 2
     assert {(row["dtype"], row["mode"]) for row in rows} == {
         (dtype, mode) for dtype in ("fp32", "bf16") for mode in ("forward", "train")
     }
-    assert len(load_any("sweep.jsonl").rows) == len(rows)
+    assert len(load_records(Path("sweep.jsonl"))[-1].rows) == len(rows)
     for name in ("csv", "json", "md", "tex"):
         assert sweep("--operators", "kao_kv", "-o", f"{name}.jsonl", "--format", name) == 0
         assert "kao" in capsys.readouterr().out
@@ -180,7 +180,7 @@ def test_the_journal_is_named_after_the_spec_and_its_name_is_said(tmp_path, monk
     captured = capsys.readouterr()
     assert "3 cells, kept in paper-grid.jsonl" in captured.err
     assert "next: kaoprof report paper-grid.jsonl --to" in captured.err
-    record = load_any("paper-grid.jsonl")
+    record = load_records(Path("paper-grid.jsonl"))[-1]
     assert [row.analytic.macs for row in record.rows if row.case.name == "nonlocal:sdpa"] == [
         627_200,
         9_884_672,
