@@ -187,7 +187,7 @@ def test_only_some_cells(capsys):
         (["profile.json", "--plot", "roofline", "--to", "x.svg"], 2, "--plot: is for runs of compare and sweep"),
         (["grid.json", "--plot", "roofline"], 2, "no terminal shows a roofline"),
         (["fit.json", "more.json"], 2, "records of fit are reported one at a time"),
-        (["fit.json", "--to", "x.png"], 2, "no format is known for the suffix '.png'"),
+        (["fit.json", "--to", "x.png"], 2, "a record of fit has no picture (it can be written as .csv"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(arguments, code, message, capsys):

@@ -13,14 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rendered import on_screen
 from signals import heed
 from sweeps import LAWS, closed_record, finished_cells, swept_record
 
 from kaoprof.cli.app import run
 from kaoprof.records.journal import read_journal
 from kaoprof.records.reading import load_records
-from kaoprof.reporting.sweep_console import sweep_to_console
 
 TESTS = Path(__file__).parent.parent
 HELPERS = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import sweeps; sweeps."
@@ -262,12 +261,6 @@ def test_a_folder_that_may_not_be_written_is_one_clear_line(tmp_path, capsys, mo
     monkeypatch.setattr(os, "open", refused)
     assert sweep("-o", str(tmp_path / "run.jsonl")) == 1
     assert "run.jsonl: cannot be written: Permission denied" in capsys.readouterr().err
-
-
-def on_screen(record):
-    console = Console(width=80, file=io.StringIO(), highlight=False)
-    console.print(sweep_to_console(record, 80))
-    return console.file.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,11 @@ def compare(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import compare_rendering
     from kaoprof.comparing.cases import parse_names, parse_sizes
     from kaoprof.comparing.run import compare as profile
 
     check_format(format_)
-    check_targets(output or [], force=force)
+    check_targets(output or [], force=force, kind="compare")
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     given = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch}
     sizes = {name: parse_sizes(name, text) for name, text in given.items()}
@@ -55,4 +54,4 @@ def compare(
             **sizes, heads=heads, operators=parse_names(operators), projection=projection, scale=scale, dtype=dtype,
             mode=mode, options=options, progress=progress,
         )  # fmt: skip
-    return finish(record, compare_rendering(), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)

@@ -52,21 +52,19 @@ def fit(
     from kaoprof.cli.commands.fit_question import asked, chosen_axis
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
-    from kaoprof.cli.renderings import fit_rendering
     from kaoprof.comparing.cases import parse_names
     from kaoprof.dims import AttentionOptions
     from kaoprof.fitting.run import FitRequest
 
-    rendering = fit_rendering()
-    check_format(format_, rendering.files)
-    check_targets(output or [], force=force, formats=rendering.files)
+    check_format(format_)
+    check_targets(output or [], force=force, kind="fit" if cross is None else "cross")
     question = asked(memory=memory, macs=macs, time=time, cross=cross, measured=measured, operators=operators)
     axis, sizes = chosen_axis(solve, {"b": batch, "c": c, "t": t, "h": h, "w": w, "n": n})
     options = measuring.options(device=device)
     told = AttentionOptions(heads=heads, projection=projection, scale=scale)
     request = FitRequest(axis=axis, sizes=sizes, told=told, mode=mode, dtype=dtype, options=options)
     record = answer(request, question, parse_names(operators))
-    return finish(record, rendering, output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)
 
 
 def answer(request: "FitRequest", question: "Question", operators: list[str] | None) -> "FitRecord | CrossRecord":

@@ -41,7 +41,6 @@ def profile(
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import profile_rendering
     from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
     from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
@@ -49,7 +48,7 @@ def profile(
     from kaoprof.profiling.run import profile as take
 
     check_format(format_)
-    check_targets(output or [], force=force)
+    check_targets(output or [], force=force, kind="profile")
     options = measuring.options(device=device, analytic=analytic)
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
@@ -65,4 +64,4 @@ def profile(
     targets = [code_document(spec, shapes, *made_with) if ":" in spec else spec for spec in specs]
     with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
-    return finish(record, profile_rendering(depth), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict, depth=depth)

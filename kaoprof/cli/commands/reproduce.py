@@ -44,15 +44,13 @@ def reproduce(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import reproduce_rendering
-    from kaoprof.reporting.kinds import REPRODUCE_FORMATS
     from kaoprof.reproducing import reproduce as reproduced
 
-    check_format(format_, REPRODUCE_FORMATS)
-    check_targets(output or [], force=force, formats=REPRODUCE_FORMATS)
+    check_format(format_)
+    check_targets(output or [], force=force, kind="reproduction")
     if run is not None:
         refuse_measuring(context)
     options = measuring.options(device=device, analytic=analytic)
     with shown_progress() as progress:
         record = reproduced(run=run, options=options, progress=progress)
-    return finish(record, reproduce_rendering(), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)
