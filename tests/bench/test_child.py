@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,6 +119,7 @@ def test_denormals_are_found_and_flushed_again(child):
     assert 0.001 < seen.observed.denormal_fraction < 0.5
 
 
+@pytest.mark.slow
 def test_a_killed_child_is_recognised(fresh_child):
     os.kill(fresh_child.pid, signal.SIGKILL)
     with pytest.raises(ChildLost, match="killed by SIGKILL") as loss:
@@ -127,6 +127,7 @@ def test_a_killed_child_is_recognised(fresh_child):
     assert loss.value.status == "error"
 
 
+@pytest.mark.slow
 def test_a_child_killed_while_it_works_is_recognised(fresh_child):
     slow = operator_workload(
         "nonlocal", Dims(b=1, c=16, spatial=(64, 64)), AttentionOptions(), dtype="fp32", mode="forward", seed=0
@@ -161,12 +162,10 @@ def test_a_child_that_talks_nonsense_is_stopped(monkeypatch):
     babbler.kill()
 
 
+@pytest.mark.slow
 def test_a_child_does_not_outlive_a_closed_pipe(fresh_child):
     fresh_child.process.stdin.close()
-    deadline = time.monotonic() + 20
-    while fresh_child.process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert fresh_child.process.poll() == 0
+    assert fresh_child.process.wait() == 0  # however busy the machine is
 
 
 def test_the_allocators_events_see_buffers_inside_kernels():
@@ -181,6 +180,7 @@ def attention(implementation, **changes):
     return operator_workload("kao_kv", Dims(b=2, c=8, spatial=(5, 7)), options, **told)
 
 
+@pytest.mark.slow
 def test_a_forced_backend_that_cannot_serve_is_unsupported_and_others_are_not_touched(fresh_child):
     fresh_child.ask(Prepare(device="cpu", threads=1, sdpa="efficient"), timeout_s=60)
     fresh_child.ask(Load(subject=1, workload=attention("sdpa")), timeout_s=60)
@@ -191,6 +191,7 @@ def test_a_forced_backend_that_cannot_serve_is_unsupported_and_others_are_not_to
     assert fresh_child.ask(Time(subject=2), timeout_s=60).seconds > 0
 
 
+@pytest.mark.slow
 def test_it_traces_compares_and_reads_the_device(child):
     child.ask(Load(subject=5, workload=attention("sdpa")), timeout_s=60)
     traced = child.ask(Look(quantity="traffic", subject=5), timeout_s=60)
@@ -257,12 +258,14 @@ def test_an_answer_to_another_question_is_not_taken_for_this_ones(fresh_child):
     assert fresh_child.process.poll() is not None
 
 
+@pytest.mark.slow
 def test_it_runs_on_the_cores_that_it_is_told(fresh_child):
     one = min(os.sched_getaffinity(0))
     environment = fresh_child.ask(Prepare(device="cpu", threads=1, affinity=(one,)), timeout_s=60).environment
     assert (environment.affinity, environment.cores) == ((one,), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler")
 @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_a_compiled_subject_says_how_long_that_took_and_computes_the_same(child):
@@ -273,6 +276,7 @@ def test_a_compiled_subject_says_how_long_that_took_and_computes_the_same(child)
     assert child.ask(Look(quantity="deviation", subject=7), timeout_s=60).observed.deviation.largest < 1e-5
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_compiled_subject_is_unsupported(monkeypatch):
     monkeypatch.setenv("CXX", "/nonexistent")
     monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")

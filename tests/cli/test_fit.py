@@ -12,6 +12,7 @@ from kaoprof.errors import MeasurementError
 from kaoprof.units import parse_bytes
 
 MIB = 2**20
+pytestmark = pytest.mark.usefixtures("quick_measuring")
 
 
 def fitted(arguments, capsys):

@@ -4,6 +4,7 @@ import itertools
 import random
 
 import pytest
+from representatives import mostly_slow
 
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions
@@ -18,7 +19,8 @@ LARGEST = {1: 1500, 2: 40, 3: 13}  # so that the fused kernel's blocks of 192 an
 
 
 @pytest.mark.parametrize(
-    ("name", "implementation", "mode", "layout"), list(itertools.product(OPERATORS, IMPLEMENTATIONS, MODES, LAYOUTS))
+    ("name", "implementation", "mode", "layout"),
+    mostly_slow(list(itertools.product(OPERATORS, IMPLEMENTATIONS, MODES, LAYOUTS))),
 )
 def test_the_formula_is_the_predicted_peak_at_five_sizes(name, implementation, mode, layout):
     ndim, heads = layout

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from representatives import mostly_slow
 
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
@@ -11,6 +12,7 @@ from kaoprof.fitting.crossing import cross
 from kaoprof.fitting.exact import Setting, needed_bytes, needed_macs
 
 PAIRS = list(itertools.combinations(OPERATORS, 2))
+IMPLEMENTED_PAIRS = [(*pair, implementation) for pair in PAIRS for implementation in IMPLEMENTATIONS]
 
 
 def cheaper_at(size, first, second, needs):
@@ -32,11 +34,7 @@ def test_macs_agree_with_asking_at_each_size(first, second, sizes):
         assert answered_at(crossing, size) == cheaper_at(size, first, second, needs), size
 
 
-@pytest.mark.parametrize(("first", "second", "implementation"), [
-    ("nonlocal", "kao_kv", "matmul"),
-    *(pytest.param(*pair, implementation, marks=pytest.mark.slow)
-      for pair in PAIRS for implementation in IMPLEMENTATIONS),
-])  # fmt: skip
+@pytest.mark.parametrize(("first", "second", "implementation"), mostly_slow(IMPLEMENTED_PAIRS))
 def test_memory_agrees_with_predicting_at_each_size(first, second, implementation):
     setting = Setting(sizes={"c": 12}, options=AttentionOptions(implementation=implementation))
     crossing = cross(first, second, "h", "memory", setting)

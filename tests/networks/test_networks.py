@@ -71,6 +71,8 @@ DOCUMENTS |= {
     f"every layer {size}": (lambda size=size: every_layer(size)) for size in ("[16]", "[16, 12]", "[8, 16, 12]")
 }
 DOCUMENTS["starter"] = lambda: parse_spec(starter_spec(), file="starter.yaml")
+REPRESENTATIVES = {"every layer [16]", "every layer [8, 16, 12]", "kanet-qkv"}  # every kind of layer, and a whole model
+EVERY_DOCUMENT = [pytest.param(name, marks=[] if name in REPRESENTATIVES else pytest.mark.slow) for name in DOCUMENTS]
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -88,7 +90,7 @@ def test_kanets_are_smaller_and_cheaper_than_mobilenetv2_although_they_hold_atte
     assert 0 < qkv.map_entries < kv.map_entries
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", EVERY_DOCUMENT)
 def test_every_layer_costs_what_is_counted(name):
     document = DOCUMENTS[name]()
     cost, workload = network_cost(document), network_workload(document)
@@ -107,7 +109,7 @@ def test_every_layer_costs_what_is_counted(name):
     assert (outside.macs, outside.elementwise, outside.params) == (0, 0, 0), "nothing happens between the layers"
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", EVERY_DOCUMENT)
 def test_the_whole_is_the_sum_of_the_leaves_and_three_counters_agree(name):
     document = DOCUMENTS[name]()
     cost, workload = network_cost(document), network_workload(document)
@@ -124,7 +126,7 @@ def test_the_whole_is_the_sum_of_the_leaves_and_three_counters_agree(name):
         assert fvcore.get(path, 0) == batch * layer.macs, path
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", EVERY_DOCUMENT)
 def test_training_costs_three_forward_passes_layer_by_layer(name):
     document = DOCUMENTS[name]()
     leaves = dict(network_cost(document).leaves())
@@ -340,11 +342,20 @@ def test_no_hook_is_left_behind_after_an_exception():
     assert count_layers(network_workload(load_spec("kao-kv-56")))[""].leaf is False
 
 
-@pytest.mark.parametrize("name", ["kanet-qkv", "attnnet-pool", "kanet-seg", "kanet-video", "kanet-audio"])
-def test_a_shipped_model_is_compiled_in_one_piece(name):
+def compiles_in_one_piece(document):
     torch._dynamo.reset()
-    work = network_workload(load_spec(name), dtype="fp32", mode="forward", seed=0)
+    work = network_workload(document, dtype="fp32", mode="forward", seed=0)
     module, inputs = build_module(work, device="meta"), build_inputs(work, device="meta")
     whole = torch.compile(module, fullgraph=True, backend="eager", dynamic=False)  # raises where the graph breaks
     with torch.no_grad():
-        assert whole(*inputs).shape == module(*inputs).shape
+        return whole(*inputs).shape == module(*inputs).shape
+
+
+def test_every_layer_is_compiled_in_one_piece():
+    assert compiles_in_one_piece(every_layer("[16, 12]"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kanet-qkv", "attnnet-pool", "kanet-seg", "kanet-video", "kanet-audio"])
+def test_a_shipped_model_is_compiled_in_one_piece(name):
+    assert compiles_in_one_piece(load_spec(name))
