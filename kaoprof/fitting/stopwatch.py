@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting.exact import Setting
-from kaoprof.measuring.other_load import load_average
+from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.plan import Measurement, Subject, unreached
 from kaoprof.measuring.run import ProgressCallback, environment_of, open_session
 from kaoprof.measuring.session import Session

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.messages import AnyRequest, TimeCopies, TimeLaunch, TimeProduct
-from kaoprof.measuring.other_load import load_average
 from kaoprof.records.measured import Ceilings, Environment, timestamp
 
 Ask = Callable[[AnyRequest], Any]

@@ -55,3 +55,8 @@ def find_device(name: str) -> str:
             )
         return f"cuda:{index}"
     return name
+
+
+def load_average() -> float | None:
+    """How many processes wanted a core during the last minute; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

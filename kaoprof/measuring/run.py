@@ -7,9 +7,8 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measuring.devices import check_wishes, default_cache, find_device
+from kaoprof.measuring.devices import check_wishes, default_cache, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
-from kaoprof.measuring.other_load import load_average
 from kaoprof.measuring.plan import Measurement, Progress, Subject, unreached
 from kaoprof.records.measured import Environment, Protocol
 from kaoprof.records.options import Options

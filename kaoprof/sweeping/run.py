@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kaoprof.comparing.run import analytic, count_rows, measured, subject_of
-from kaoprof.measuring.devices import check_wishes, find_device
+from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
-from kaoprof.measuring.other_load import load_average
 from kaoprof.measuring.plan import Progress
 from kaoprof.measuring.run import environment_of, open_session, protocol_of
 from kaoprof.records.compare import Case, Record, Row
