@@ -219,6 +219,7 @@ def test_whatever_code_does_to_its_process_is_a_row(name, why):
     assert whole.status == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("importable")
 def test_code_that_hangs_is_stopped(monkeypatch):
     monkeypatch.setattr("kaoprof.measuring.session.FIRST_CALL_GRACE_S", 0.5)
