@@ -351,6 +351,7 @@ def compiles_in_one_piece(document):
         return whole(*inputs).shape == module(*inputs).shape
 
 
+@pytest.mark.slow
 def test_every_layer_is_compiled_in_one_piece():
     assert compiles_in_one_piece(every_layer("[16, 12]"))
 
