@@ -1,14 +1,19 @@
-"""What all tests share: golden files, the gpu marker, the profile of property tests."""
+"""What all tests share: golden files, the gpu marker, how many examples property tests draw."""
 
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads that wait sleep; those that
+# spin took nine tenths of the processor time of gradient checks on a busy machine
+
 GOLDEN = Path(__file__).parent / "golden"
 
-hypothesis.settings.register_profile("kaoprof", deadline=None, max_examples=20, derandomize=True)
-hypothesis.settings.load_profile("kaoprof")
+hypothesis.settings.register_profile("few", deadline=None, max_examples=20, derandomize=True)
+hypothesis.settings.register_profile("many", parent=hypothesis.settings.get_profile("few"), max_examples=200)
+hypothesis.settings.load_profile("few")  # --hypothesis-profile many, as .ci/run does, loads the other one
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,6 +22,27 @@ def own_cache_folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def warm_children():
+    import warm_children
+
+    yield warm_children.WarmChild
+    warm_children.end_all()
+
+
+@pytest.fixture
+def quick_measuring(monkeypatch, warm_children):
+    """Really measures, but in a process in which other tests measured before, and with ceilings known beforehand."""
+    from msgspec.structs import replace
+    from samples import CEILINGS
+
+    from kaoprof.dims import DTYPE_BYTES
+
+    known = replace(CEILINGS, cold_copies=CEILINGS.copies, products=dict.fromkeys(DTYPE_BYTES, 200e9))
+    monkeypatch.setattr("kaoprof.measuring.child.Child", warm_children)
+    monkeypatch.setattr("kaoprof.measuring.ceiling_store.CeilingStore.known", lambda *_: known)
 
 
 def pytest_addoption(parser):

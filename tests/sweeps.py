@@ -1,12 +1,15 @@
 """Sweeps by hand: rows along laws that are known, plans, and a measuring session that takes no time."""
 
 import os
+import signal
+import sys
+from pathlib import Path
 
 from msgspec.structs import replace
 from samples import measured_record
 
 from kaoprof.comparing.run import analytic
-from kaoprof.measuring.messages import FreeBytes
+from kaoprof.measuring.messages import Figure
 from kaoprof.measuring.plan import Measurement
 from kaoprof.records.compare import Case, Counted, Row
 from kaoprof.records.measured import Latency, Observed
@@ -72,7 +75,7 @@ class FakeConnection:
         self.environment = environment
 
     def ask_device(self, _request):
-        return FreeBytes(count=2**30)
+        return Figure(value=2**30)
 
 
 class FakeSession:
@@ -127,15 +130,46 @@ def fake_measuring(patch, session):
     patch("count_rows", counted_by_formula)
 
 
+def allowed(_subject):
+    """Measures a row for each byte on standard input, and all that are left when that is closed."""
+    os.read(0, 1)
+    return "ok"
+
+
 def sweep_in_a_process(journal, heights):
     """What the process that is killed at random moments runs: a real sweep, a fake session."""
     from kaoprof.sweeping import run as sweeping
 
-    fake_measuring(lambda name, value: setattr(sweeping, name, value), FakeSession())
-    heights = tuple(range(1, heights + 1))
-    return sweeping.Sweep(plan=plan_of(heights), path=journal, watch=pause).run()
+    fake_measuring(lambda name, value: setattr(sweeping, name, value), FakeSession(script=allowed))
+    return sweeping.Sweep(plan=plan_of(tuple(range(1, heights + 1))), path=journal).run()
 
 
-def pause(_progress):
-    """Lets others run, so that a signal comes in the middle."""
-    os.sched_yield()
+def command_with_a_fake_session():
+    """The whole command line, with a fake session: `python -c ... sweep --h 3,5`."""
+    from kaoprof.cli.app import main
+    from kaoprof.sweeping import run as sweeping
+
+    fake_measuring(lambda name, value: setattr(sweeping, name, value), FakeSession(script=allowed))
+    main()
+
+
+def command_that_waits():
+    """The whole command line, `python -c ... JOURNAL CELLS sweep ...`: stands still amid a cell after so many."""
+    from kaoprof.cli.app import main
+    from kaoprof.measuring.child import Child
+
+    (journal, cells), sys.argv[1:] = sys.argv[1:3], sys.argv[3:]
+    ask = Child.ask
+
+    def waiting(child, request, **limits):
+        if finished_cells(Path(journal)) >= int(cells) and getattr(request, "subject", None) is not None:
+            signal.pause()
+        return ask(child, request, **limits)
+
+    Child.ask = waiting
+    main()
+
+
+def finished_cells(path):
+    """How many cells a journal holds."""
+    return path.read_bytes().count(b'"entry":"cells"') if path.exists() else 0

@@ -80,7 +80,7 @@ def test_compare_measures_on_the_gpu(dtype, backends):
     for row in record.rows:
         assert row.latency is not None
         assert row.peak_bytes_reserved >= row.peak_bytes_measured > 0
-        assert row.counted.macs == row.analytic.macs
+        assert row.valueed.macs == row.analytic.macs
         assert row.backend in (backends if row.case.implementation == "sdpa" else {None})
 
 
@@ -104,15 +104,15 @@ def measured(**told):
 def test_the_predicted_peak_is_the_measured_one(implementation, mode, dtype, heads, tolerance):
     names = [f"{name}:{implementation}" for name in OPERATORS]
     for row in measured(mode=mode, operators=names, dtype=dtype, heads=heads).rows:
-        assert row.counted.peak_bytes_predicted == pytest.approx(row.peak_bytes_measured, rel=tolerance), row.case.name
-        assert row.counted.unmodelled == ()
+        assert row.valueed.peak_bytes_predicted == pytest.approx(row.peak_bytes_measured, rel=tolerance), row.case.name
+        assert row.valueed.unmodelled == ()
 
 
 @pytest.mark.parametrize("mode", ["forward", "train"])
 def test_what_flash_and_cudnn_may_hold_is_named(mode):
     (row,) = measured(mode=mode, operators=["nonlocal:sdpa"], dtype="bf16").rows
-    assert row.counted.unmodelled == ("attention by flash or cuDNN",)
-    assert row.peak_bytes_measured >= 0.9 * row.counted.peak_bytes_predicted
+    assert row.valueed.unmodelled == ("attention by flash or cuDNN",)
+    assert row.peak_bytes_measured >= 0.9 * row.valueed.peak_bytes_predicted
 
 
 def test_what_does_not_fit_on_the_gpu_is_a_row():
@@ -122,14 +122,14 @@ def test_what_does_not_fit_on_the_gpu_is_a_row():
 
 
 def test_what_ran_out_of_memory_half_way_is_given_back(child):
-    free = child.ask(ReadFree(), timeout_s=TIMEOUT_S).count
+    free = child.ask(ReadFree(), timeout_s=TIMEOUT_S).value
     n = int((0.6 * free / 4) ** 0.5)  # one map of n x n fits, training holds two
     dims, options = Dims(b=1, c=8, spatial=(n,)), AttentionOptions()
     work = operator_workload("nonlocal", dims, options, dtype="fp32", mode="train", seed=0)
     with pytest.raises(SubjectFailed, match="out of memory") as failure:
         child.ask(Load(subject=1, workload=work), timeout_s=TIMEOUT_S)
     assert failure.value.status == "oom"
-    assert child.ask(ReadFree(), timeout_s=TIMEOUT_S).count > 0.95 * free
+    assert child.ask(ReadFree(), timeout_s=TIMEOUT_S).value > 0.95 * free
 
 
 def test_a_fault_on_the_gpu_ends_its_process_and_no_other(child):

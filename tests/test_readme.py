@@ -24,6 +24,8 @@ COMMANDS = [
     if line.startswith("kaoprof ")
 ]
 AT_ONCE = ("compare", "profile", "sweep", "reproduce")  # what only measures longer runs in other tests
+LONG = re.compile("fit --memory|sweep --h 1:100:1|to growth.svg|to latency.pdf")
+EVERY = [pytest.param(command, marks=[pytest.mark.slow] * bool(LONG.search(command))) for command in COMMANDS]
 ONLY_MEASURED = ("--compile", "--graph")  # which --analytic excludes
 
 
@@ -33,7 +35,7 @@ def test_the_first_screen_holds_the_two_commands():
     assert "-c constraints.txt -e '.[test]' && .venv/bin/pytest" in first_screen
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY)
 def test_every_command_works_as_written(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command)[1:]
@@ -56,6 +58,10 @@ def test_the_specs_of_the_readme_are_valid():
     for spec in specs:
         check_spec(spec)
     assert network_cost(specs[0]).macs > 0
+
+
+def test_long_commands_are_still_there():
+    assert sum(bool(LONG.search(command)) for command in COMMANDS) == 4
 
 
 def test_nothing_is_left_to_fill_in():

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from msgspec.structs import replace
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from kaoprof.torch_internals import TorchDispatchMode
 from kaoprof.workload.building import build_inputs
+from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.workload import Workload
 
 
@@ -25,7 +26,7 @@ class DenormalCounter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func.overloadpacket in (torch.ops.aten._softmax, torch.ops.aten.softmax):  # noqa: SLF001 - its real name
+        if name_of(func) in {"_softmax", "softmax"}:
             tiny = torch.finfo(out.dtype).tiny
             self.denormal += int(((out > 0) & (out < tiny)).sum())
             self.seen += out.numel()

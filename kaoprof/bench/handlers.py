@@ -18,10 +18,10 @@ def read_conditions(bench: Bench, _: say.ReadConditions) -> say.DeviceConditions
     return say.DeviceConditions(conditions=conditions_of(bench.device))
 
 
-def read_free(bench: Bench, _: say.ReadFree) -> say.FreeBytes:
+def read_free(bench: Bench, _: say.ReadFree) -> say.Figure:
     """Bytes that can still be allocated: also those that the allocator holds in its cache."""
     bench.meters.give_back()
-    return say.FreeBytes(count=free_bytes(bench.device))
+    return say.Figure(value=free_bytes(bench.device))
 
 
 def time_copies(bench: Bench, request: say.TimeCopies) -> say.CopyTimes:
@@ -29,16 +29,16 @@ def time_copies(bench: Bench, request: say.TimeCopies) -> say.CopyTimes:
     return say.CopyTimes(copies=copy_seconds(bench.meters_with(request.cache), bench.device))
 
 
-def time_product(bench: Bench, request: say.TimeProduct) -> say.ProductRate:
+def time_product(bench: Bench, request: say.TimeProduct) -> say.Figure:
     """FLOP/s that a large product reaches on this device."""
     bench.choose_precision(request.dtype)
     rate = product_throughput(bench.meters_with("warm"), bench.device, request.dtype)
-    return say.ProductRate(flops_per_s=rate)
+    return say.Figure(value=rate)
 
 
-def time_launch(bench: Bench, _: say.TimeLaunch) -> say.LaunchTime:
+def time_launch(bench: Bench, _: say.TimeLaunch) -> say.Figure:
     """Seconds of the smallest operation."""
-    return say.LaunchTime(launch_s=launch_seconds(bench.meters_with("warm"), bench.device))
+    return say.Figure(value=launch_seconds(bench.meters_with("warm"), bench.device))
 
 
 def clear(bench: Bench, _: say.Clear) -> say.Cleared:

@@ -128,7 +128,10 @@ def layer_peaks(step: Callable[[], object], module: nn.Module, names: Collection
     """The most that is allocated on the CPU while each named layer runs, above what was there before the step."""
     modules = {name: part for name, part in module.named_modules() if name in names}
     ranges = Ranges()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler, watched(modules, ranges):
+    with (
+        profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler,
+        watched(modules, ranges),
+    ):
         output = step()
     del output
     results = profiler.profiler.kineto_results if profiler.profiler else None

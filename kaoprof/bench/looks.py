@@ -15,6 +15,7 @@ from kaoprof.bench.workbench import Bench, Subject
 from kaoprof.errors import first_line
 from kaoprof.measuring.messages import LayersSeen, Look, Seen
 from kaoprof.records.measured import Deviation, Observed, Traffic
+from kaoprof.torch_internals import changes_of
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ def deviation(at: LookAt) -> Seen:
 
 
 def _deviation(bench: Bench, subject: Subject) -> Deviation:
-    versions = [tensor._version for tensor in subject.inputs]  # noqa: SLF001 - torch's count of changes in place
+    changes = list(map(changes_of, subject.inputs))
     try:
         output = subject.step()
         if not isinstance(output, Tensor) or not output.is_floating_point() or not output.numel():
             return Deviation.unknown("no single tensor of real numbers")
         if is_random(output, subject.step()):
             return Deviation.unknown("another output at every call")
-        if versions != [tensor._version for tensor in subject.inputs]:  # noqa: SLF001 - likewise
+        if changes != list(map(changes_of, subject.inputs)):
             return Deviation.unknown("it changes its input")
         return deviation_of(output, subject.module, subject.inputs)
     except (MemoryError, RuntimeError, NotImplementedError) as error:

@@ -42,7 +42,7 @@ class CpuMeters:
 
     def peak(self, step: Step) -> dict[str, int | None]:
         """High-water mark of allocated bytes while `step` runs and its output lives, above what was there before."""
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
             output = step()
         del output
         results = profiler.profiler.kineto_results if profiler.profiler else None

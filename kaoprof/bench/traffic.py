@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from kaoprof.torch_internals import TorchDispatchMode, changes_in_place, tree_leaves
 from kaoprof.workload.cuda_attention import ATTENTION, attention_inside
 
 FUSED = {  # torch's name of a fused attention -> the backend that it is
@@ -68,7 +67,7 @@ class TrafficMode(TorchDispatchMode):
         out = func(*args, **kwargs)
         name = func.overloadpacket.__name__
         inputs, outputs = tensors_in((args, kwargs)), tensors_in(out)
-        if name in ALLOCATING or not (func._schema.is_mutable or _makes_something(inputs, outputs)):  # noqa: SLF001
+        if name in ALLOCATING or not (changes_in_place(func) or _makes_something(inputs, outputs)):
             return out
         self.operations += 1
         written_bytes = touched_bytes(outputs)

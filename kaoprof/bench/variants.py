@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
 
 from kaoprof.bench.failures import CaptureFailed
 from kaoprof.errors import first_line
 from kaoprof.measuring.messages import Loaded
+from kaoprof.torch_internals import compiler_counters, compiler_settings, tree_map_only
 
 Step = Callable[[], object]
 
@@ -29,9 +29,7 @@ def compiled(module: nn.Module) -> nn.Module:
     Raises:
         CannotRun: torch cannot compile here at all.
     """
-    from torch._inductor import config
-
-    config.compile_threads = 1  # no pool of processes beside what is measured
+    compiler_settings().compile_threads = 1  # no pool of processes beside what is measured
     try:
         wrapped: Any = torch.compile(module, dynamic=False)
     except Exception as error:
@@ -61,8 +59,7 @@ def compile_now(step: Step, synchronize: Callable[[], None]) -> Loaded:
 
 def _dynamo_counts() -> Counter[str]:
     """Functions that torch's compiler tried and that it could trace, graphs that it made, breaks between these."""
-    from torch._dynamo.utils import counters
-
+    counters = compiler_counters()
     return Counter(
         tried=counters["frames"]["total"],
         traced=counters["frames"]["ok"],

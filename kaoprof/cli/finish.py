@@ -1,41 +1,42 @@
 """How a command ends: write, print, warn, suggest the next step, and choose the exit code."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kaoprof.cli.output import print_record, write_all
-from kaoprof.cli.renderings import Rendering
+from kaoprof.cli.output import print_report, rescue, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun, OutputError
+from kaoprof.reporting.kinds import has_failed, is_sound, next_step_of, report_of, warnings_of
 
 FAILED = 1
 
 
-def finish(record: Any, rendering: Rendering, paths: Sequence[Path], *, format_name: str, strict: bool) -> int:
-    """Writes and shows a record; returns the exit code.
+def finish(
+    record: Any, paths: Sequence[Path], *, format_name: str, strict: bool, next_step: str | None = None, **how: Any
+) -> int:
+    """Writes and shows a record; returns the exit code. `how` are options of its page.
 
     Files come first: a terminal that has gone away must not cost what was measured.
 
     Raises:
         OutputError: a file could not be written. The record was shown, and a copy is kept.
+        UsageError: a picture was asked for, and there is nothing to draw. The record was shown.
         InterruptedRun: it was interrupted; the rest was done.
     """
-    try:
-        write_all(record, rendering.files, paths)
-    except OutputError as failure:
-        print_record(record, rendering, format_name)
-        raise failure from None
-    print_record(record, rendering, format_name)
-    sys.stdout.flush()
-    for warning in rendering.warnings(record):
+    report = report_of(record, **how)
+    done, failure = write_all(report, paths)
+    kept = rescue(record) if isinstance(failure, OutputError) else ""
+    print_report(report, format_name)
+    if failure is not None:
+        raise OutputError(failure.message, hint=kept) if kept else failure
+    for warning in warnings_of(report):
         say(f"warning: {warning}")
-    for path in paths:
+    for path in done:
         say(f"wrote {path}")
     if record.interrupted:
         saved = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
         raise InterruptedRun(f"interrupted: what was measured until then is {saved}")
     if format_name == "table" and not paths:
-        say(f"next: {rendering.next_command(record)}")
-    return FAILED if rendering.failed(record) or (strict and not rendering.sound(record)) else 0
+        say(f"next: {next_step or next_step_of(record)}")
+    return FAILED if has_failed(record) or (strict and not is_sound(record)) else 0

@@ -37,12 +37,9 @@ PeakDevice = Annotated[str, typer.Option(help="Where the peak is predicted for: 
 PeakThreads = Annotated[int, typer.Option(help="CPU threads; some kernels keep a buffer for each.")]
 
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or its counts are not sure.")]
-Format = Annotated[str, typer.Option("--format", help="On stdout: table, csv, json, md or tex.")]
+Format = Annotated[str, typer.Option("--format", help="On stdout: table, csv, json, md, tex or html.")]
 Output = Annotated[
-    list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex; repeatable.")
+    list[Path] | None,
+    typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex, .html; repeatable."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite output files.")]
-FormulaFormat = Annotated[str, typer.Option("--format", help="On stdout: table, json, md or tex.")]
-FormulaOutput = Annotated[
-    list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .json, .md, .tex; repeatable.")
-]

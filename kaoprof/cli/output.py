@@ -2,38 +2,36 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
-from kaoprof.cli.renderings import Rendering
-from kaoprof.errors import OutputError, UsageError, did_you_mean
+from kaoprof.errors import KaoprofError, OutputError, UsageError, did_you_mean
 from kaoprof.records.measured import dumps
-from kaoprof.reporting.kinds import FORMATS, format_of
+from kaoprof.reporting.kinds import TEXTS, Report, format_of, to_console, written
 
 SHOWN_CHARACTERS = 100  # of a name that is too long to be one
 
 
-def check_format(name: str, formats: Iterable[str] = FORMATS) -> None:
+def check_format(name: str) -> None:
     """Refuses an unknown format for stdout.
 
     Raises:
         UsageError: it is not known.
     """
-    known = ("table", *formats)
+    known = ("table", *TEXTS)
     if name not in known:
         raise UsageError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, known))
 
 
-def check_targets(paths: Sequence[Path], *, force: bool, formats: Collection[str] = FORMATS) -> None:
-    """Refuses, before anything is measured, a file that could not be written afterwards.
+def check_targets(paths: Sequence[Path], *, force: bool, kind: str | None = None, also: Collection[str] = ()) -> None:
+    """Refuses, before anything is measured, a file that could not be written afterwards for a record of this kind.
 
     Raises:
         UsageError: an unknown suffix, or a file that exists (without `force`).
         OutputError: the folder is missing or not writable.
     """
     for path in paths:
-        format_of(path, formats)
+        format_of(path, kind, also)
         check_target(path, force=force)
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="-o")
@@ -62,20 +60,24 @@ def check_target(path: Path, *, force: bool) -> None:
         raise OutputError(f"cannot be written: {reason}", where=str(path)[:SHOWN_CHARACTERS]) from None
 
 
-def write_all(record: object, files: Mapping[str, Callable[[Any], str]], paths: Sequence[Path]) -> None:
+def write_all(report: Report, paths: Sequence[Path]) -> tuple[list[Path], KaoprofError | None]:
     """Writes every file; one that fails does not keep the others from being written.
 
-    Raises:
-        OutputError: one could not be written; the message names a copy of the record in the temporary folder.
+    Returns which were written, and what must be raised once the record was shown: an `OutputError`, or a `UsageError`
+    for a picture of nothing.
     """
-    failures = []
+    done: list[Path] = []
+    failures: list[str] = []
+    refused: UsageError | None = None
     for path in paths:
         try:
-            write_whole(path, files[format_of(path)](record))
+            write_whole(path, written(report, format_of(path)))
+            done.append(path)
         except OSError as error:
             failures.append(f"{path}: {error.strerror}")
-    if failures:
-        raise OutputError(f"not written: {'; '.join(failures)}", hint=rescue(record))
+        except UsageError as error:
+            refused = error
+    return done, OutputError(f"not written: {'; '.join(failures)}") if failures else refused
 
 
 def rescue(record: object) -> str:
@@ -115,13 +117,15 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise
 
 
-def print_record(record: object, rendering: Rendering, format_name: str) -> None:
-    """Prints the record to stdout: as a table for the terminal's width, or in a file format."""
-    if format_name != "table":
-        text = rendering.files[format_name](record)
-        sys.stdout.writelines(text.splitlines(keepends=True))  # where output is unbuffered, a long write may stop short
-        return
-    from kaoprof.cli.terminal import terminal
+def print_report(report: Report, format_name: str) -> None:
+    """Prints the report to stdout: as a table for the terminal's width, or in a file format."""
+    if format_name == "table":
+        from kaoprof.cli.terminal import terminal
 
-    console = terminal()
-    console.print(rendering.console(record, console.width))
+        console = terminal()
+        console.print(to_console(report, console.width))
+    else:
+        text = written(report, format_name)
+        lines = text.splitlines(keepends=True) if isinstance(text, str) else []
+        sys.stdout.writelines(lines)  # where output is unbuffered, a long write may stop short
+    sys.stdout.flush()

@@ -9,17 +9,16 @@ from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.comparing.cases import Sizes, cases_of, spatial_grid
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
-from kaoprof.measuring.devices import check_wishes, find_device
-from kaoprof.measuring.plan import Measurement, Progress, Subject
-from kaoprof.measuring.run import ProgressCallback, run_session, unheard
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
 from kaoprof.version import __version__
-from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
     from kaoprof.comparing.census import Census
+    from kaoprof.measuring.plan import Measurement, Subject
+    from kaoprof.measuring.run import ProgressCallback
+    from kaoprof.workload.workload import Workload
 
 
 def compare(
@@ -37,7 +36,7 @@ def compare(
     dtype: str = "fp32",
     mode: str = "forward",
     options: Options | None = None,
-    progress: ProgressCallback | None = None,
+    progress: "ProgressCallback | None" = None,
 ) -> Record:
     """Attention operators side by side: closed form, counts, predicted and measured peak memory, latency.
 
@@ -67,7 +66,6 @@ def compare(
     """
     options = options or Options()
     find_operator(options.baseline, where="baseline")
-    notify = progress or unheard
     cases = cases_of(
         spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,
         scale=scale, dtype=dtype, mode=mode, device=None,
@@ -80,6 +78,10 @@ def compare(
     )
     if options.analytic:
         return record
+    from kaoprof.measuring.devices import check_wishes, find_device
+    from kaoprof.measuring.run import unheard
+
+    notify = progress or unheard
     device = find_device(options.device)
     check_wishes(device, dtype, options)
     record = count_rows(record, device, options, notify)
@@ -105,12 +107,12 @@ def analytic(case: Case) -> Analytic:
     )
 
 
-def workload_of(case: Case, seed: int) -> Workload:
+def workload_of(case: Case, seed: int) -> "Workload":
     """What runs for a case."""
     return operator_workload(case.operator, case.dims, case.options, dtype=case.dtype, mode=case.mode, seed=seed)
 
 
-def count_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
+def count_rows(record: Record, device: str, options: Options, notify: "ProgressCallback") -> Record:
     """The record with every row counted; a row that cannot be counted says why and keeps its closed form.
 
     Likewise one whose attention is forced to a backend that cannot serve it: it would not run.
@@ -118,6 +120,7 @@ def count_rows(record: Record, device: str, options: Options, notify: ProgressCa
     import torch
 
     from kaoprof.comparing.census import count
+    from kaoprof.measuring.plan import Progress
     from kaoprof.workload.attention_backend import UnservedError
 
     threads = options.threads_wanted or torch.get_num_threads()
@@ -157,8 +160,10 @@ def counted(census: "Census", case: Case) -> Counted:
     )
 
 
-def measure_rows(record: Record, device: str, options: Options, notify: ProgressCallback) -> Record:
+def measure_rows(record: Record, device: str, options: Options, notify: "ProgressCallback") -> Record:
     """The record with every row measured, skipped or failed, each with its reason."""
+    from kaoprof.measuring.run import run_session
+
     keys = {row.case: key for key, row in enumerate(record.rows)}
     cells = [
         [subject_of(row, keys[row.case], options.seed) for row in rows if row.status == "ok"]
@@ -174,8 +179,10 @@ def measure_rows(record: Record, device: str, options: Options, notify: Progress
     )
 
 
-def subject_of(row: Row, key: int, seed: int) -> Subject:
+def subject_of(row: Row, key: int, seed: int) -> "Subject":
     """What the session needs to know of a row that was counted."""
+    from kaoprof.measuring.plan import Subject
+
     if row.analytic is None or row.counted is None:
         raise MeasurementError(f"{row.case.name} was not counted", hint="this is a fault of kaoprof")
     case = row.case
@@ -191,6 +198,6 @@ def subject_of(row: Row, key: int, seed: int) -> Subject:
     )
 
 
-def measured(row: Row, measurement: Measurement | None) -> Row:
+def measured(row: Row, measurement: "Measurement | None") -> Row:
     """The row with what was measured of it; as it is, if it never came to that."""
     return row if measurement is None else replace(row, **measurement.for_a_record())

@@ -39,11 +39,6 @@ class LayerCost(NamedTuple):
         """All arithmetic, with 1 MAC = 2 FLOPs."""
         return FLOPS_PER_MAC * self.macs + self.elementwise
 
-    @property
-    def params_all(self) -> Size:
-        """All trainable numbers, batch norm's included."""
-        return self.params + self.params_norm
-
     def walk(self, path: str = "", depth: int = 0) -> Iterator[tuple[str, int, "LayerCost"]]:
         """Itself and all layers inside, outer before inner, as (dotted path, depth, layer)."""
         here = f"{path}.{self.name}" if path else self.name

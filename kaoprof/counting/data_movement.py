@@ -2,6 +2,8 @@
 
 import torch
 
+from kaoprof.torch_internals import OpOverload
+
 VIEW_TAGS = frozenset({torch.Tag.inplace_view, torch.Tag.view_copy})  # views that `is_view` does not know
 NAMES = (
     "cat", "stack", "clone", "copy", "copy_", "_to_copy", "contiguous", "empty", "empty_like", "empty_strided",
@@ -30,11 +32,11 @@ NAMES = (
     "_has_compatible_shallow_copy_type", "retain_grad", "alias", "detach", "detach_", "view_as",
 )  # fmt: skip
 MARKS = (
-    "profiler::_record_function_enter", "profiler::_record_function_enter_new", "profiler::_record_function_exit",
+    "profiler._record_function_enter", "profiler._record_function_enter_new", "profiler._record_function_exit",
 )  # fmt: skip
-MOVES_DATA = frozenset([*(f"aten::{name}" for name in NAMES), *MARKS])
+MOVES_DATA = frozenset([*NAMES, *MARKS])
 
 
-def only_looks(operation: torch._ops.OpOverload) -> bool:
+def only_looks(operation: OpOverload) -> bool:
     """Whether the operation is a view, in place and copied views included, or asks a tensor for its traits."""
     return operation.is_view or operation.namespace == "prim" or not VIEW_TAGS.isdisjoint(operation.tags)

@@ -4,13 +4,15 @@ from collections import Counter
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.one_thread import seen_in_one_thread
 from kaoprof.counting.rules import counts_of, has_rule
 from kaoprof.dims import Size
+from kaoprof.torch_internals import TorchDispatchMode
 from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.foreign import foreign
+from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.workload import Workload
 
 
@@ -36,10 +38,10 @@ class CountingMode(TorchDispatchMode):
         kwargs = kwargs or {}
         if not has_rule(func):
             with self:
-                taken_apart = func.decompose(*args, **kwargs)
+                taken_apart = foreign(func.decompose, *args, **kwargs)
             if taken_apart is not NotImplemented:
                 return taken_apart
-        out = func(*args, **kwargs)
+        out = foreign(func, *args, **kwargs)
         self.note(func, *counts_of(func, args, kwargs, out), out)
         return out
 
@@ -51,11 +53,6 @@ class CountingMode(TorchDispatchMode):
             self.uncounted[name_of(func)] += 1
         else:
             self.elementwise += elementwise
-
-
-def name_of(operation: Any) -> str:
-    """An operation's name without torch's own namespace: `bmm`."""
-    return str(operation.overloadpacket).removeprefix("aten.")
 
 
 def count_on_meta(workload: Workload) -> CountingMode:

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from kaoprof.counting.fvcore_convolution import CONVOLUTION_HANDLERS, TracedConvolutions
+from kaoprof.torch_internals import forward_hooks, held_tensors
 from kaoprof.workload.building import build_inputs, build_module
 from kaoprof.workload.workload import Workload
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # fvcore compiles a loss function with torch.jit when imported
+with warnings.catch_warnings():  # fvcore compiles a loss function with torch.jit when imported
+    for category in (DeprecationWarning, FutureWarning):  # the second from torch 2.14 on
+        warnings.filterwarnings("ignore", r"`torch\.jit\.script", category)
     from fvcore.nn import FlopCountAnalysis
 
 WITHOUT_MACS = (
@@ -112,7 +114,7 @@ HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
 def hooks_restored(module: nn.Module) -> Iterator[None]:
     """Takes away what fvcore's hooks leave on `module` when its forward pass fails: whoever made it may keep it."""
     before = [(hooks, hooks.copy()) for part in module.modules() for hooks in (
-        part._forward_pre_hooks, part._forward_hooks  # noqa: SLF001 - torch has no public way to list them
+        forward_hooks(part)
     )]  # fmt: skip
     try:
         yield
@@ -171,7 +173,6 @@ def on_meta(module: nn.Module) -> nn.Module:
         return known[id(tensor)]
 
     for part in module.modules():
-        held: tuple[dict[str, Any], ...] = (part._parameters, part._buffers)  # noqa: SLF001 - nothing else replaces both
-        for tensors in held:
+        for tensors in held_tensors(part):
             tensors.update({name: emptied(tensor) for name, tensor in tensors.items() if tensor is not None})
     return module

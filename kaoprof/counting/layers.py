@@ -11,11 +11,11 @@ from typing import Any, cast
 import msgspec
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.counting.one_thread import seen_in_one_thread
+from kaoprof.torch_internals import running_node, tree_leaves
 from kaoprof.workload.building import build_inputs, build_module, step_of
 from kaoprof.workload.layer_hooks import watched
 from kaoprof.workload.workload import Workload
@@ -79,7 +79,7 @@ class LayerCountingMode(CountingMode):
 
     def current(self) -> str:
         """The module that the running operation belongs to."""
-        node = torch._C._current_autograd_node()  # noqa: SLF001 - set while a backward pass runs
+        node = running_node()
         return self.running[-1] if node is None else str(cast("dict[str, str]", node.metadata).get(LABEL, ""))
 
     def enter(self, name: str, inputs: object) -> None:

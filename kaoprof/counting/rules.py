@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch._ops import HigherOrderOperator
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, SOFTMAX_FLOPS
 from kaoprof.counting import attention, elementwise
@@ -33,6 +32,8 @@ from kaoprof.counting.elementwise import Rule, per_input, per_output
 from kaoprof.counting.shapes import first_tensor
 from kaoprof.counting.trilinear import trilinear_flops, trilinear_macs
 from kaoprof.dims import Size
+from kaoprof.torch_internals import is_higher_order
+from kaoprof.workload.operation_names import name_of
 
 COMPLEX_FACTOR = 4  # real products in a complex one
 SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
@@ -43,12 +44,12 @@ VARIANCE_FLOPS = 4  # per element: mean 1, subtraction, square, sum
 SUMMED_EXPONENTIALS_FLOPS = 4  # per element: maximum, subtraction, exponential, sum
 NORM_FLOPS = 2  # per element: square, sum
 PRELU_BACKWARD_FLOPS = 2  # per element: the gradient of the input, and of the weight
-FOREACH = "aten::_foreach_"
+FOREACH = "_foreach_"
 
 
 def names(text: str) -> tuple[str, ...]:
     """The names of torch's own operations in a text."""
-    return tuple(f"aten::{name}" for name in text.split())
+    return tuple(text.split())
 
 
 FUSED_ATTENTION = names(
@@ -57,37 +58,35 @@ FUSED_ATTENTION = names(
     "_scaled_dot_product_fused_attention_overrideable"
 )
 FUSED_ATTENTION_BACKWARD = tuple(f"{name}_backward" for name in FUSED_ATTENTION[1:])
-PACKED_LINEAR = tuple(
-    f"quantized::linear{kind}" for kind in ("", "_relu", "_dynamic", "_relu_dynamic", "_dynamic_fp16")
-)
-ROWS_FIRST = ("aten::_flash_attention_forward", "torch_attn::_varlen_attn")
-ROWS_FIRST_BACKWARD = ("aten::_flash_attention_backward", "torch_attn::_varlen_attn_backward")
+PACKED_LINEAR = tuple(f"quantized.linear{kind}" for kind in ("", "_relu", "_dynamic", "_relu_dynamic", "_dynamic_fp16"))
+ROWS_FIRST = ("_flash_attention_forward", "torch_attn._varlen_attn")
+ROWS_FIRST_BACKWARD = ("_flash_attention_backward", "torch_attn._varlen_attn_backward")
 
 MACS: dict[str, Rule] = {
     **dict.fromkeys(names("mm bmm mv _int_mm _scaled_mm _weight_int8pack_mm"), matmul_macs),
     **dict.fromkeys(
-        names("addmm baddbmm addmv addmm_ baddbmm_ addmv_ _addmm_activation sparse_addmm"), added_matmul_macs
+        names("addmm baddbmm addmv addmm_ baddbmm_ addmv_ _addmm_activation _sparse_addmm"), added_matmul_macs
     ),
     **dict.fromkeys(names("addbmm addbmm_"), summed_matmul_macs),
     **dict.fromkeys(names("addr addr_ ger"), outer_macs),
     **dict.fromkeys(names("_grouped_mm _scaled_grouped_mm"), grouped_matmul_macs),
     **dict.fromkeys(names("dot vdot"), dot_macs),
     **dict.fromkeys(names("convolution _convolution"), convolution_macs),
-    "aten::convolution_backward": convolution_backward_macs,
-    "aten::mkldnn_rnn_layer": recurrent_macs,
-    "aten::mkldnn_rnn_layer_backward": recurrent_backward_macs,
-    "aten::_trilinear": trilinear_macs,
+    "convolution_backward": convolution_backward_macs,
+    "mkldnn_rnn_layer": recurrent_macs,
+    "mkldnn_rnn_layer_backward": recurrent_backward_macs,
+    "_trilinear": trilinear_macs,
     **dict.fromkeys(PACKED_LINEAR, packed_linear_macs),
     **dict.fromkeys(FUSED_ATTENTION, attention.attention_macs),
     **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention.attention_backward_macs),
     **dict.fromkeys(ROWS_FIRST, attention.rows_first_macs),
     **dict.fromkeys(ROWS_FIRST_BACKWARD, attention.rows_first_backward_macs),
-    "aten::_efficient_attention_forward": attention.biased_rows_first_macs,
-    "aten::_efficient_attention_backward": attention.biased_rows_first_backward_macs,
-    "higher_order::flex_attention": attention.flexible_macs,
-    "higher_order::flex_attention_backward": attention.flexible_backward_macs,
-    "aten::_native_multi_head_attention": attention.fused_attention_macs,
-    "aten::_transformer_encoder_layer_fwd": attention.fused_encoder_macs,
+    "_efficient_attention_forward": attention.biased_rows_first_macs,
+    "_efficient_attention_backward": attention.biased_rows_first_backward_macs,
+    "higher_order.flex_attention": attention.flexible_macs,
+    "higher_order.flex_attention_backward": attention.flexible_backward_macs,
+    "_native_multi_head_attention": attention.fused_attention_macs,
+    "_transformer_encoder_layer_fwd": attention.fused_encoder_macs,
 }
 
 FLOPS: dict[str, Rule] = {
@@ -95,22 +94,22 @@ FLOPS: dict[str, Rule] = {
     **dict.fromkeys(names("_softmax_backward_data _log_softmax_backward_data"), per_output(SOFTMAX_BACKWARD_FLOPS)),
     **dict.fromkeys(FUSED_ATTENTION, attention.attention_flops),
     **dict.fromkeys(ROWS_FIRST, attention.rows_first_flops),
-    "aten::_efficient_attention_forward": attention.biased_rows_first_flops,
-    "higher_order::flex_attention": attention.flexible_flops,
-    "aten::_native_multi_head_attention": attention.fused_attention_flops,
-    "aten::_transformer_encoder_layer_fwd": attention.fused_encoder_flops,
+    "_efficient_attention_forward": attention.biased_rows_first_flops,
+    "higher_order.flex_attention": attention.flexible_flops,
+    "_native_multi_head_attention": attention.fused_attention_flops,
+    "_transformer_encoder_layer_fwd": attention.fused_encoder_flops,
     **dict.fromkeys(names("addmm baddbmm addmv addmm_ baddbmm_ addmv_ addbmm addbmm_"), per_output(1)),
-    "aten::_addmm_activation": per_output(2),
+    "_addmm_activation": per_output(2),
     **dict.fromkeys(PACKED_LINEAR, per_output(1)),
     **dict.fromkeys(names("convolution _convolution"), elementwise.convolution_flops),
-    "aten::convolution_backward": elementwise.convolution_backward_flops,
-    "aten::mkldnn_rnn_layer": elementwise.recurrent_flops,
-    "aten::_trilinear": trilinear_flops,
+    "convolution_backward": elementwise.convolution_backward_flops,
+    "mkldnn_rnn_layer": elementwise.recurrent_flops,
+    "_trilinear": trilinear_flops,
     # not all of these are tagged as pointwise, or not in every version of torch
     **dict.fromkeys(
         names("hardtanh hardtanh_ hardswish hardswish_ relu6 relu6_ _prelu_kernel threshold_"), per_output(1)
     ),
-    "aten::_prelu_kernel_backward": per_output(PRELU_BACKWARD_FLOPS),
+    "_prelu_kernel_backward": per_output(PRELU_BACKWARD_FLOPS),
     **dict.fromkeys(
         names(
             "hardtanh_backward hardswish_backward hardsigmoid_backward softplus_backward elu_backward "
@@ -129,10 +128,10 @@ FLOPS: dict[str, Rule] = {
         elementwise.interpolation_backward_rule,
     ),
     **dict.fromkeys(names("upsample_bicubic2d _upsample_bicubic2d_aa"), elementwise.cubic_rule),
-    "aten::upsample_bicubic2d_backward": elementwise.cubic_backward_rule,
+    "upsample_bicubic2d_backward": elementwise.cubic_backward_rule,
     **dict.fromkeys(names("grid_sampler_2d grid_sampler_3d _grid_sampler_2d_cpu_fallback"), elementwise.sampling_rule),
     **dict.fromkeys(names("grid_sampler_2d_backward grid_sampler_3d_backward"), elementwise.sampling_backward_rule),
-    "aten::sum": elementwise.sum_rule,
+    "sum": elementwise.sum_rule,
     **dict.fromkeys(
         names("max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d"), elementwise.pool_rule
     ),
@@ -148,9 +147,9 @@ FLOPS: dict[str, Rule] = {
         ),
         per_output(1),
     ),
-    "aten::native_dropout": per_output(DROPOUT_FLOPS),
-    "aten::glu": per_output(GLU_FLOPS),
-    "aten::glu_backward": per_output(GLU_FLOPS),
+    "native_dropout": per_output(DROPOUT_FLOPS),
+    "glu": per_output(GLU_FLOPS),
+    "glu_backward": per_output(GLU_FLOPS),
     **dict.fromkeys(names("scatter_add scatter_add_ index_add index_add_"), elementwise.added_rule),
     **dict.fromkeys(names("index_put index_put_ _index_put_impl_"), elementwise.accumulated_rule),
     **dict.fromkeys(
@@ -181,21 +180,21 @@ FLOPS: dict[str, Rule] = {
         ),
         elementwise.batch_norm_flops,
     ),
-    "aten::_batch_norm_with_update": elementwise.group_norm_flops,
-    "aten::native_layer_norm": elementwise.layer_norm_flops,
-    "aten::native_group_norm": elementwise.group_norm_flops,
-    "aten::_fused_rms_norm": elementwise.rms_norm_flops,
+    "_batch_norm_with_update": elementwise.group_norm_flops,
+    "native_layer_norm": elementwise.layer_norm_flops,
+    "native_group_norm": elementwise.group_norm_flops,
+    "_fused_rms_norm": elementwise.rms_norm_flops,
     **dict.fromkeys(names("var std var_mean std_mean"), per_input(VARIANCE_FLOPS)),
-    "aten::logsumexp": per_input(SUMMED_EXPONENTIALS_FLOPS),
+    "logsumexp": per_input(SUMMED_EXPONENTIALS_FLOPS),
     **dict.fromkeys(names("norm linalg_vector_norm _weight_norm_interface"), per_input(NORM_FLOPS)),
     **dict.fromkeys(
         names("mse_loss smooth_l1_loss huber_loss binary_cross_entropy kl_div"), elementwise.norm_loss_rule
     ),
     **dict.fromkeys(names("sort msort argsort"), elementwise.sort_rule),
     **dict.fromkeys(names("_unique _unique2 unique_dim unique_consecutive"), elementwise.sort_all_rule),
-    "aten::topk": elementwise.topk_rule,
-    "aten::searchsorted": elementwise.search_rule,
-    "aten::bucketize": elementwise.bucket_rule,
+    "topk": elementwise.topk_rule,
+    "searchsorted": elementwise.search_rule,
+    "bucketize": elementwise.bucket_rule,
     **dict.fromkeys(names("_fft_c2c _fft_r2c _fft_c2r"), elementwise.fft_rule),
 }
 
@@ -215,35 +214,22 @@ def rule(operation: str) -> Callable[[Rule], Rule]:
         raise ValueError(f"{operation!r} is no operation's full name: write 'namespace::name', such as 'aten::mm'")
 
     def register(function: Rule) -> Rule:
-        REGISTERED[operation] = function
+        REGISTERED[operation.replace("::", ".").removeprefix("aten.")] = function
         return function
 
     return register
 
 
-@cache
-def name_of(operation: Any) -> str:
-    """An operation's full name, without its overload: `aten::mm`, `higher_order::flex_attention`."""
-    if isinstance(operation, HigherOrderOperator):
-        return f"higher_order::{operation.name()}"
-    return str(operation._schema.name)  # noqa: SLF001 - what torch itself looks at
-
-
-def shown(name: str) -> str:
-    """A name as it is shown: torch's own operations without their namespace."""
-    return name.removeprefix("aten::")
-
-
 def has_rule(operation: Any) -> bool:
     """Whether the operation counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
     name = name_of(operation)
-    return name.startswith("prim::") or any(name in table for table in (REGISTERED, MACS, FLOPS, MOVES_DATA))
+    return name.startswith("prim.") or any(name in table for table in (REGISTERED, MACS, FLOPS, MOVES_DATA))
 
 
 @cache
 def trait_rule(operation: Any) -> Rule | None:
     """The rule of what no table lists, by what torch itself knows of it; None if it knows nothing of use."""
-    if isinstance(operation, HigherOrderOperator):
+    if is_higher_order(operation):
         return None
     if only_looks(operation):
         return per_output_of_nothing
@@ -306,6 +292,3 @@ def registered_with_torch(operation: Any, args: Any, kwargs: Any, out: Any) -> S
     if formula is None:
         return None
     return int(formula(*args, **kwargs, out_val=out)) // FLOPS_PER_MAC
-
-
-__all__ = ["counts_of", "flops_of", "has_rule", "macs_of", "name_of", "registered_with_torch", "rule", "shown"]

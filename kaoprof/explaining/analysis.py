@@ -19,6 +19,7 @@ from kaoprof.explaining.validity import Domain
 from kaoprof.explaining.verification import Device, FormulaError, Quantities, counted_at, quantities_of, verify
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.units import format_bytes
+from kaoprof.workload.foreign import is_own_fault
 
 
 class NotAnalysableError(KaoprofError):
@@ -71,7 +72,9 @@ def analyse(target: Target, *, device: Device, seed: int = 0) -> Analysis:
 def _analysed(target: Target, counted: Quantities, device: Device, seed: int) -> Analysis:
     try:
         derivation = derive(target)
-    except Exception as error:  # noqa: BLE001 - the module is somebody else's code and may raise anything
+    except Exception as error:
+        if is_own_fault(error):
+            raise
         return _interpolated(
             target, counted, device, seed, why=f"it does not run with symbolic sizes: {_first_line(error)}"
         )
@@ -96,6 +99,8 @@ def _counted(target: Target, device: Device) -> tuple[Quantities, dict[str, int]
     except KaoprofError:
         raise
     except Exception as error:
+        if is_own_fault(error):
+            raise
         if "meta tensor" in first_line(error):
             message, hint = "what it does depends on data", "a cost that depends on values has no formula"
         else:
@@ -159,8 +164,14 @@ def _proven_peak(
     """The peak's formula and where it was checked; without one, why: a refuted one costs only itself."""
     try:
         peak = derive_peak(target, device=device.name, threads=device.threads)
-    except Exception as error:  # noqa: BLE001 - kernels of this device may refuse symbolic sizes where meta does not
+    except Exception as error:  # kernels of this device may refuse symbolic sizes where meta does not
+        if is_own_fault(error):
+            raise
         return None, (), (f"no formula of the peak: {_first_line(error)}",)
+    known = {fixed.name for fixed in derivation.specialisations}
+    fixed = [str(fixed) for fixed in peak.specialisations if fixed.name not in known]
+    if fixed:  # as torch 2.11 does where later ones keep a size
+        return None, (), (f"no formula of the peak: it fixes {fixed[0]}",)
     formulas = derivation.formulas | {"peak_bytes": peak.peak_bytes}
     try:
         checked = verify(formulas, target, derivation.domain & peak.domain, device=device, seed=seed)

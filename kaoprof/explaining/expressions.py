@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 import sympy
-from torch.utils._sympy import functions as torch_sympy
 
 from kaoprof.explaining.polynomial_proofs import Least, at_least, differ, equal, periods_of
+from kaoprof.torch_internals import symbolic_functions
 
 MOST_FACTORED_TERMS = 40  # a longer sum is left as it is: factoring it takes long and rarely shortens it
 
@@ -39,6 +39,7 @@ def _modulo(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
     return sympy.Mod(left, right)
 
 
+torch_sympy = symbolic_functions()
 PLAIN: dict[type, Callable[..., sympy.Expr]] = {
     torch_sympy.FloorDiv: floor_div,
     torch_sympy.CleanDiv: floor_div,

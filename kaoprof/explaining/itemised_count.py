@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import sympy
-import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from kaoprof.counting.dispatcher import CountingMode, name_of
+from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.dims import Size
+from kaoprof.torch_internals import last_sequence_number, running_node, sequence_number, tree_leaves
+from kaoprof.workload.operation_names import name_of
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +80,10 @@ class SubmoduleTrail:
 
     def here(self) -> tuple[str, bool]:
         """The submodule that is running now, and whether this is the backward pass."""
-        node = torch._C._current_autograd_node()  # noqa: SLF001 - no public way to ask for the running node
+        node = running_node()
         if node is not None:
-            return self._of_node.get(node._sequence_nr(), ""), True  # noqa: SLF001
-        self._of_node[torch._C._autograd._get_sequence_nr() - 1] = self._running[-1]  # noqa: SLF001
+            return self._of_node.get(sequence_number(node), ""), True
+        self._of_node[last_sequence_number()] = self._running[-1]
         return self._running[-1], False
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import sympy
-import torch
 from torch import Tensor
 
 from kaoprof.explaining.derivation import symbolic_inputs, with_units
@@ -21,14 +20,16 @@ from kaoprof.memory.kernels.flash import (
     FLASH_QUERY_BLOCKS,
     flash_backward_bytes,
     flash_bytes_per_thread,
-    flash_product_bytes,
     laid_out_bytes,
 )
 from kaoprof.memory.kernels.table import scratch_bytes
 from kaoprof.memory.live_bytes import LiveBytesMode
 from kaoprof.workload.attention_backend import served_by
 from kaoprof.workload.building import step_of
+from kaoprof.workload.operation_names import name_of
 
+FLASH = "_scaled_dot_product_flash_attention_for_cpu"
+FLASH_BACKWARD = f"{FLASH}_backward"
 Alive = frozenset[tuple[sympy.Expr, int]]  # sizes in bytes, each with how many tensors have it
 
 
@@ -131,19 +132,15 @@ def symbolic_scratch_bytes(
     operation: Any, args: Any, kwargs: Any, sizes: NamedSizes, *, device: str, threads: int
 ) -> sympy.Expr:
     """`scratch_bytes` as an expression: where a kernel chooses its block by the sizes, piecewise."""
-    flash, flash_backward = (
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu,  # noqa: SLF001 - the operations' real names
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward,  # noqa: SLF001
-    )
-    if device != "cpu" or operation.overloadpacket not in (flash, flash_backward):
+    name = name_of(operation)
+    if device != "cpu" or name not in (FLASH, FLASH_BACKWARD):
         return sizes.expression(scratch_bytes(operation, args, kwargs, device=device, threads=threads))
-    backward = operation.overloadpacket is flash_backward
+    backward = name == FLASH_BACKWARD
     query, _, value = args[1:4] if backward else args[:3]
     n_queries, n_keys, head = (sizes.expression(size) for size in (query.shape[-2], value.shape[-2], query.shape[-1]))
     block = sympy.Piecewise(*((block, n_queries >= least) for least, block in FLASH_QUERY_BLOCKS))
     rows, columns = sympy.Min(n_queries, block), sympy.Min(n_keys, FLASH_KEY_BLOCK)
     if not backward:
         return threads * flash_bytes_per_thread(query, rows=rows, columns=columns, head=head)
-    flash_product_bytes(query, args[2], threads=threads)  # refuses symbols where it is not zero
     buffers = flash_backward_bytes(query, rows=rows, columns=columns, threads=threads)
     return sizes.expression(laid_out_bytes(args[0])) + buffers

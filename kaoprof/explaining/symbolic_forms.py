@@ -1,5 +1,6 @@
 """Functions of torch that turn symbolic sizes into numbers, written with others that do not; the counts stay."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from kaoprof.torch_internals import LINEAR_FIXES_SIZES
+from kaoprof.workload.foreign import foreign
+
+MATRIX, TOKENS = 2, 3  # axes
 
 
 def max_pool1d(
@@ -29,11 +35,24 @@ def max_pool1d(
     return pooled.squeeze(-2)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`(.. c) -> (.. o)` as torch itself takes it apart; up to 2.12 it asks for sizes as numbers while it does so."""
+    *outer, channels = x.shape
+    rows = x if x.ndim == MATRIX else x.reshape(math.prod(outer), channels)
+    if bias is not None and (x.ndim == MATRIX or (x.ndim == TOKENS and x.is_contiguous())):
+        product = torch.addmm(bias, rows, weight.t())
+    else:
+        product = torch.mm(rows, weight.t())
+        product = product if bias is None else product.add_(bias)
+    return product.view(*outer, weight.shape[0])
+
+
 FORMS: dict[Any, Callable[..., Any]] = {torch.max_pool1d: max_pool1d, functional.max_pool1d: max_pool1d}
+LINEAR = linear if LINEAR_FIXES_SIZES else functional.linear  # to stand in torch's place, which calls its own there
 
 
 class SymbolicForms(TorchFunctionMode):
     """While active, the functions of `FORMS` are replaced."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return FORMS.get(func, func)(*args, **(kwargs or {}))
+        return foreign(FORMS.get(func, func), *args, **(kwargs or {}))

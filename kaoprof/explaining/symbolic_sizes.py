@@ -12,24 +12,30 @@ import msgspec
 import sympy
 import torch
 from sympy.logic.boolalg import Boolean
-from torch._dynamo.source import ConstantSource
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+from torch.nn import functional
 from torch.nn.modules import normalization
-from torch.utils._sympy.functions import FloorDiv, Mod
-from torch.utils._sympy.numbers import int_oo
-from torch.utils._sympy.value_ranges import ValueRanges
 
 from kaoprof.explaining.expressions import plain, size_symbol
-from kaoprof.explaining.symbolic_forms import SymbolicForms
+from kaoprof.explaining.symbolic_forms import LINEAR, SymbolicForms
 from kaoprof.explaining.validity import Domain, settle
-from kaoprof.memory.dry_module import COMPLAINTS
+from kaoprof.torch_internals import (
+    CONVOLUTION_CHOICE,
+    FAKE_TENSOR_LOGGER,
+    ConstantSource,
+    DimDynamic,
+    FakeTensorMode,
+    FloorDiv,
+    Mod,
+    ShapeEnv,
+    ValueRanges,
+    int_oo,
+)
+from kaoprof.workload.foreign import foreign
 from kaoprof.workload.patching import replaced
 
 INITIALISERS = frozenset({"reset_parameters", "_reset_parameters", "init_weights", "_init_weights"})
 SYMBOLIC_MACHINERY = "/torch/fx/experimental/"
-KERNEL_CHOICE = ("conv", "torch._subclasses.fake_impls")
-OUR_ROOMS = tuple(f"/kaoprof/{room}/" for room in ("counting", "explaining", "memory"))
+OUR_ROOMS = ("/kaoprof/counting/", "/kaoprof/explaining/", "/kaoprof/memory/", "/kaoprof/workload/foreign.py")
 NOT_THE_CALLER = (SYMBOLIC_MACHINERY, "/torch/__init__.py", "/torch/utils/_", "/torch/_", *OUR_ROOMS)
 
 
@@ -122,9 +128,9 @@ class NamedSizes(ShapeEnv):
         number = not isinstance(orig_expr, (Boolean, bool)) and not orig_expr.is_number
         if (number and not orig_expr.is_integer) or self._is_indifferent():
             with self.suppress_guards():
-                return super().evaluate_expr(orig_expr, hint, *args, **kwargs)
+                return foreign(super().evaluate_expr, orig_expr, hint, *args, **kwargs)
         guards_before = len(self.guards)
-        decision = super().evaluate_expr(orig_expr, hint, *args, **kwargs)
+        decision = foreign(super().evaluate_expr, orig_expr, hint, *args, **kwargs)
         if number or len(self.guards) > guards_before:
             self.decided_at.setdefault(orig_expr, _calling_line())
         self._ask_for_a_better_unit(orig_expr.xreplace(self.rounded), bool(decision))
@@ -135,7 +141,7 @@ class NamedSizes(ShapeEnv):
         frame: Any = sys._getframe(2)  # noqa: SLF001 - what the standard library's own logging uses to find its caller
         while frame is not None and SYMBOLIC_MACHINERY in frame.f_code.co_filename:
             frame = frame.f_back
-        if frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) == KERNEL_CHOICE:
+        if frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) == CONVOLUTION_CHOICE:
             return True
         while self.constructing and frame is not None:
             if frame.f_code.co_name in INITIALISERS or frame.f_globals.get("__name__") == "torch.nn.init":
@@ -196,8 +202,8 @@ def _calling_line() -> str:
 def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
     """While active, tensors have shapes but no data, and sizes may be symbols wherever torch asks for an int.
 
-    Two attributes of torch are replaced meanwhile: `SymInt` learns to become a float without fixing the size (a float
-    makes no shape), and the normalisation layers accept it as the integer that it is.
+    Attributes of torch are replaced meanwhile: `SymInt` learns to become a float without fixing the size (a float makes
+    no shape), the normalisation layers accept it as the integer that it is, and linear layers keep it.
     """
     mode = FakeTensorMode(shape_env=sizes, allow_non_fake_inputs=True)
     mode.cache_enabled = False  # with symbols a cache entry costs more than it saves
@@ -206,7 +212,8 @@ def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
         mode,
         replaced(torch.SymInt, "__float__", lambda size: float(torch.sym_float(size))),
         replaced(normalization, "numbers", numbers),
-        replaced(COMPLAINTS, "disabled", True),
+        replaced(functional, "linear", LINEAR),
+        replaced(FAKE_TENSOR_LOGGER, "disabled", True),
         SymbolicForms(),
     ):
         yield

@@ -174,7 +174,7 @@ def ceiling_warnings(beaten: str) -> list[str]:
 
 def _cell_warnings(rows: list[Row]) -> list[str]:
     found = []
-    for sentence, look in LOOKS.items():
+    for sentence, look in ROW_WARNINGS.items():
         named = [f"{row.case.name} {text}" for row in rows if (text := look(row))]
         if named:
             found.append(f"{sentence}: {', '.join(named)}")
@@ -183,7 +183,7 @@ def _cell_warnings(rows: list[Row]) -> list[str]:
 
 def notes_of(row: Row) -> list[str]:
     """The warnings that concern one row."""
-    return [f"{sentence}: {text}" for sentence, look in LOOKS.items() if (text := look(row))]
+    return [f"{sentence}: {text}" for sentence, look in ROW_WARNINGS.items() if (text := look(row))]
 
 
 def _disagreeing(row: Row) -> str:
@@ -293,7 +293,7 @@ def _load(environment: Environment) -> list[str]:
     return [f"other programs were running before the measurement ({load}): expect noise"]
 
 
-LOOKS: dict[str, Callable[[Row], str]] = {
+ROW_WARNINGS: dict[str, Callable[[Row], str]] = {
     "counts disagree": _disagreeing,
     "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
     "the predicted peak is off": _mispredicted,
@@ -310,7 +310,7 @@ NAMED = 2  # rows that a warning names; of more it gives the number
 def sweep_warnings(record: Record) -> list[str]:
     """The warnings of `compare`, not cell by cell but in one sentence each."""
     found = []
-    for sentence, look in LOOKS.items():
+    for sentence, look in ROW_WARNINGS.items():
         concerned = [(row, text) for row in record.rows if (text := look(row))]
         if concerned:
             found.append(f"{sentence}: {_named(concerned, record)}")

@@ -12,7 +12,8 @@ from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
 from kaoprof.errors import KaoprofError, UsageError
-from kaoprof.explaining.target import Target, operator_target
+from kaoprof.records.fit import FitRow
+from kaoprof.units import format_bytes, format_count
 from kaoprof.workload.workload import Workload
 
 LARGEST_SIZE = 2**24  # per axis: beyond it no input fits any machine, and nothing is searched
@@ -33,6 +34,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
         one_of("budget", self.kind, BUDGETS)
         if self.amount < 1:
             raise UsageError(f"must be more than zero, not {self.amount}", where=self.kind)
+
+    def text(self, amount: int) -> str:
+        """An amount of the same kind, as it is shown."""
+        return format_bytes(amount) if self.kind == "memory" else f"{format_count(amount)} MACs"
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +84,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
             )
         return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[name] for name in spatial))
 
-    def told(self, implementation: str | None) -> "Setting":
+    def with_implementation(self, implementation: str | None) -> "Setting":
         """The same with this implementation; as it is for None."""
         if implementation is None:
             return self
@@ -94,42 +99,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         times = TRAIN_FACTOR if self.mode == "train" else 1
         return times * int(dims.b * find_operator(operator).cost(dims, self.options).macs)
 
-    def target(self, operator: str, dims: Dims) -> Target:
-        """The operator with named sizes, which are first looked at as in `dims`."""
-        return operator_target(
-            operator,
-            self.options,
-            ndim=len(dims.spatial),
-            sizes=dict(zip(("b", "c", *dims.axes), dims.shape, strict=True)),
-            mode=self.mode,
-            dtype=self.dtype,
-        )
-
     def workload(self, operator: str, dims: Dims) -> Workload:
         """What would run."""
         return operator_workload(operator, dims, self.options, dtype=self.dtype, mode=self.mode, seed=0)
 
 
-class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """The largest size of one operator that stays within the budget.
-
-    Args:
-        largest: None if not even the smallest size fits.
-        needed: bytes or MACs at `largest`.
-        next_size: the next possible size; None where the search ended at `LARGEST_SIZE`.
-        next_needed: what that would need: more than the budget. None where it cannot even be described.
-    """
-
-    operator: str
-    axis: str
-    budget: Budget
-    largest: int | None
-    needed: int | None
-    next_size: int | None
-    next_needed: int | None
-
-
-def fit(operator: str, axis: str, budget: Budget, setting: Setting) -> Fit:
+def fit(operator: str, implementation: str | None, axis: str, budget: Budget, setting: Setting) -> FitRow:
     """The largest size of `axis` at which the operator stays within the budget, by exact search.
 
     Memory is what must be there: input and parameters, and the predicted peak above them.
@@ -140,22 +115,28 @@ def fit(operator: str, axis: str, budget: Budget, setting: Setting) -> Fit:
     one_of("axis", axis, ("b", "c", "t", "h", "w", "n"))
     setting.dims(axis, setting.step(axis))
     find_operator(operator)
-    need = needed_bytes(operator, axis, setting) if budget.kind == "memory" else needed_macs(operator, axis, setting)
+    needed = needed_bytes if budget.kind == "memory" else needed_macs
+    need = needed(operator, axis, setting.with_implementation(implementation))
     step = setting.step(axis)
     steps = largest_within(lambda count: need(count * step), budget.amount, LARGEST_SIZE // step)
     ended = steps == LARGEST_SIZE // step
-    return Fit(
+    row = FitRow(
         operator=operator,
-        axis=axis,
-        budget=budget,
+        implementation=implementation,
         largest=steps * step or None,
         needed=need(steps * step) if steps else None,
         next_size=None if ended else (steps + 1) * step,
-        next_needed=None if ended else _described(need, (steps + 1) * step),
+        next_needed=None if ended else described(need, (steps + 1) * step),
     )
+    if not steps:
+        first = described(need, step)
+        shown = "more than can be said" if first is None else budget.text(first)
+        return replace(row, status="nothing", detail=f"{axis}={row.next_size} already needs {shown}")
+    return replace(row, status="endless", detail=f"every size up to {row.largest} fits") if ended else row
 
 
-def _described(need: Need, size: int) -> int | None:
+def described(need: Need, size: int) -> int | None:
+    """What a size needs; None where no number of bytes describes it."""
     try:
         return need(size)
     except OverflowError:
@@ -172,8 +153,8 @@ def largest_within(need: Need, amount: int, most: int) -> int:
     """
 
     def fits(count: int) -> bool:
-        described = _described(need, count)
-        return described is not None and described <= amount
+        needed = described(need, count)
+        return needed is not None and needed <= amount
 
     if not fits(1):
         return 0

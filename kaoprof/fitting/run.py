@@ -16,10 +16,9 @@ from kaoprof.fitting.timed import fit_row, race, time_fits, timed_ratios
 from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Progress
 from kaoprof.measuring.run import ProgressCallback, unheard
-from kaoprof.records.fit import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow
+from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
-from kaoprof.units import format_bytes, format_count
 from kaoprof.version import __version__
 
 LONGEST_CALL = 20.0  # times the limit: a size whose call takes longer says nothing about the limit
@@ -118,26 +117,12 @@ def _predicted_device(request: FitRequest) -> str:
 def _fit_exactly(
     operator: str, implementation: str | None, budget: Budget, request: FitRequest, setting: Setting
 ) -> FitRow:
-    row = FitRow(operator=operator, implementation=implementation)
     try:
-        found = fit(operator, request.axis, budget, setting.told(implementation))
+        return fit(operator, implementation, request.axis, budget, setting)
     except UsageError:
         raise
     except KaoprofError as error:
-        return replace(row, status="error", detail=str(error))
-    row = replace(
-        row, largest=found.largest, needed=found.needed, next_size=found.next_size, next_needed=found.next_needed
-    )
-    if found.largest is None:
-        shown = "more than can be said" if found.next_needed is None else _amount(budget.kind, found.next_needed)
-        return replace(row, status="nothing", detail=f"{request.axis}={found.next_size} already needs {shown}")
-    if found.next_size is None:
-        return replace(row, status="endless", detail=f"every size up to {found.largest} fits")
-    return row
-
-
-def _amount(kind: str, amount: int) -> str:
-    return format_bytes(amount) if kind == "memory" else f"{format_count(amount)} MACs"
+        return FitRow(operator=operator, implementation=implementation, status="error", detail=str(error))
 
 
 def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: ProgressCallback) -> Stopwatch:
@@ -221,17 +206,12 @@ def _pairs(first: str, second: str) -> list[tuple[str, str]]:
 
 
 def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, setting: Setting) -> CrossRow:
-    row = CrossRow(first=first, second=second, quantity=quantity)
     try:
-        crossing = cross(first, second, request.axis, quantity, setting)
+        return cross(first, second, quantity=quantity, axis=request.axis, setting=setting)
     except UsageError:
         raise
     except KaoprofError as error:
-        return replace(row, status="error", detail=str(error))
-    stretches = tuple(
-        CheaperStretch(start=part.start, end=part.end, cheaper=part.cheaper) for part in crossing.stretches
-    )
-    return replace(row, stretches=stretches, cheaper=stretches[-1].cheaper, since=stretches[-1].start)
+        return CrossRow(first=first, second=second, quantity=quantity, status="error", detail=str(error))
 
 
 def _with_race(

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting.exact import Setting
-from kaoprof.measuring.other_load import load_average
+from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.plan import Measurement, Subject, unreached
 from kaoprof.measuring.run import ProgressCallback, environment_of, open_session
 from kaoprof.measuring.session import Session
@@ -62,7 +62,7 @@ class Stopwatch(msgspec.Struct, kw_only=True):
         """What the session needs to know."""
         from kaoprof.memory.capacity import bytes_in_all, resident_bytes
 
-        told = self.setting.told(contender.implementation)
+        told = self.setting.with_implementation(contender.implementation)
         dims = told.dims(self.axis, size)
         workload = told.workload(contender.operator, dims)
         resident = resident_bytes(workload)

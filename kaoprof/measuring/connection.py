@@ -8,8 +8,9 @@ from typing import Any
 from kaoprof.errors import MeasurementError
 from kaoprof.measuring.child import ChildLost, SubjectFailed
 from kaoprof.measuring.messages import AnyRequest, Asks, Load, Loaded, ReadConditions, Time, preparation
-from kaoprof.measuring.plan import Measurement, Plan, Subject
+from kaoprof.measuring.plan import Measurement, Subject
 from kaoprof.records.measured import Conditions, Environment
+from kaoprof.records.options import Options
 
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
 COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
@@ -22,7 +23,7 @@ class Connection:
     `measurements` holds what became of every subject: one that fails or dies with its child says so there.
     """
 
-    plan: Plan
+    plan: Options
     open_child: Callable[[], Asks]
     clock: Callable[[], float] = time.monotonic
     measurements: dict[int, Measurement] = field(default_factory=dict)

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.messages import AnyRequest, TimeCopies, TimeLaunch, TimeProduct
-from kaoprof.measuring.other_load import load_average
 from kaoprof.records.measured import Ceilings, Environment, timestamp
 
 Ask = Callable[[AnyRequest], Any]
@@ -31,10 +31,10 @@ def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) 
             load=load_average(),
             copies=ask(TimeCopies(cache="warm")).copies,
             products={},
-            launch_s=ask(TimeLaunch()).launch_s,
+            launch_s=ask(TimeLaunch()).value,
         )
     if cold and not found.cold_copies:
         found = replace(found, cold_copies=ask(TimeCopies(cache="cold")).copies)
     if dtype not in found.products:
-        found = replace(found, products=found.products | {dtype: ask(TimeProduct(dtype=dtype)).flops_per_s})
+        found = replace(found, products=found.products | {dtype: ask(TimeProduct(dtype=dtype)).value})
     return found

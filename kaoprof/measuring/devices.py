@@ -66,3 +66,8 @@ def find_device(name: str) -> str:
 def may_have_cuda() -> bool:
     """Whether torch, which takes seconds to import, must be asked: on Linux a GPU has a file of its driver."""
     return sys.platform != "linux" or any(Path("/dev", file).exists() for file in DRIVER_FILES)
+
+
+def load_average() -> float | None:
+    """How many processes wanted a core during the last minute; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -35,28 +35,16 @@ class DeviceConditions(Answer, frozen=True, kw_only=True):
     conditions: Conditions
 
 
-class FreeBytes(Answer, frozen=True, kw_only=True):
-    """What can still be allocated."""
-
-    count: int
-
-
 class CopyTimes(Answer, frozen=True, kw_only=True):
     """The fastest copy of every size."""
 
     copies: tuple[Copy, ...]
 
 
-class ProductRate(Answer, frozen=True, kw_only=True):
-    """The rate of the fastest large product."""
+class Figure(Answer, frozen=True, kw_only=True):
+    """Bytes that can still be allocated, FLOP/s of the fastest large product, or seconds of the smallest operation."""
 
-    flops_per_s: float
-
-
-class LaunchTime(Answer, frozen=True, kw_only=True):
-    """Seconds of the smallest operation."""
-
-    launch_s: float
+    value: float
 
 
 class Cleared(Answer, frozen=True, kw_only=True):
@@ -140,7 +128,7 @@ class ReadConditions(Request, frozen=True):
 class ReadFree(Request, frozen=True):
     """Asks for the memory that can still be allocated."""
 
-    answered_by = FreeBytes
+    answered_by = Figure
 
 
 class TimeCopies(Request, frozen=True, kw_only=True):
@@ -153,14 +141,14 @@ class TimeCopies(Request, frozen=True, kw_only=True):
 class TimeProduct(Request, frozen=True, kw_only=True):
     """Asks for the rate of a large product in `dtype`."""
 
-    answered_by = ProductRate
+    answered_by = Figure
     dtype: str
 
 
 class TimeLaunch(Request, frozen=True):
     """Asks for the seconds of the smallest operation."""
 
-    answered_by = LaunchTime
+    answered_by = Figure
 
 
 class Clear(Request, frozen=True):
@@ -227,34 +215,12 @@ class TakeCensus(Request, frozen=True, kw_only=True):
 
 
 AnyRequest = (
-    Prepare
-    | ReadConditions
-    | ReadFree
-    | TimeCopies
-    | TimeProduct
-    | TimeLaunch
-    | Clear
-    | Load
-    | Time
-    | Weigh
-    | Look
+    Prepare | ReadConditions | ReadFree | TimeCopies | TimeProduct | TimeLaunch | Clear | Load | Time | Weigh | Look
     | TakeCensus
-)
+)  # fmt: skip
 AnyAnswer = (
-    Failed
-    | Prepared
-    | DeviceConditions
-    | FreeBytes
-    | CopyTimes
-    | ProductRate
-    | LaunchTime
-    | Cleared
-    | Loaded
-    | Took
-    | Peak
-    | Seen
-    | Census
-)
+    Failed | Prepared | DeviceConditions | CopyTimes | Figure | Cleared | Loaded | Took | Peak | Seen | Census
+)  # fmt: skip
 
 
 class Numbered(msgspec.Struct, frozen=True, kw_only=True):

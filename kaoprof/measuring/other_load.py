@@ -1,6 +1,5 @@
 """How many cores other programs keep busy while we measure: what our cores worked in all, less what we worked."""
 
-import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -69,8 +68,3 @@ def _spent(process: psutil.Process) -> float:
     except psutil.Error:  # it has ended meanwhile
         return 0.0
     return float(spent.user + spent.system + spent.children_user + spent.children_system)
-
-
-def load_average() -> float | None:
-    """How many processes wanted a core during the last minute; None where the system does not tell."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -1,4 +1,4 @@
-"""What a session is told, and what it finds out: subjects, the plan, progress, measurements."""
+"""What a session is told, and what it finds out: subjects, whether they may run, progress, measurements."""
 
 import math
 from typing import Any
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from kaoprof.measuring.messages import LayersSeen, Seen, Took
 from kaoprof.records.measured import Latency, Observed
+from kaoprof.records.options import Options
 from kaoprof.units import format_bytes, format_percent, format_rate, format_seconds
 from kaoprof.workload.workload import Workload
 
@@ -27,26 +28,6 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     floor_flops: int
     layers: tuple[str, ...] = ()
     variant: str = "eager"
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How to measure; times in seconds. `samples` fixes the number of rounds; else the budget decides.
-
-    `cache` is `warm`, or `cold`: emptied before every call that is timed. `sdpa` is the one backend that fused
-    attention may use, or `auto`. `affinity` are the cores to run on; None leaves the system's choice.
-    """
-
-    device: str
-    threads: int | None
-    budget_s: float
-    samples: int | None
-    timeout_s: float
-    memory_fraction: float
-    force_run: bool
-    seed: int
-    cache: str = "warm"
-    sdpa: str = "auto"
-    affinity: tuple[int, ...] | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +105,7 @@ def unreached() -> Measurement:
     return Measurement(observed=Observed(status="skipped", detail="not reached before the run ended"))
 
 
-def refusal_of(subject: Subject, plan: Plan, *, free_bytes: int, throughput_flops: float) -> str | None:
+def refusal_of(subject: Subject, plan: Options, *, free_bytes: int, throughput_flops: float) -> str | None:
     """Why the subject is not run; None if it may be.
 
     Args:

@@ -7,10 +7,9 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measuring.devices import check_wishes, default_cache, find_device
+from kaoprof.measuring.devices import check_wishes, default_cache, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
-from kaoprof.measuring.other_load import load_average
-from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject, unreached
+from kaoprof.measuring.plan import Measurement, Progress, Subject, unreached
 from kaoprof.records.measured import Environment, Protocol
 from kaoprof.records.options import Options
 
@@ -61,19 +60,8 @@ def open_session(device: str, options: Options, notify: ProgressCallback, *, ref
     from kaoprof.measuring.child import Child
     from kaoprof.measuring.session import Session
 
-    plan = Plan(
-        device=device,
-        threads=options.threads_wanted,
-        budget_s=options.budget_s,
-        samples=options.samples,
-        timeout_s=options.timeout_s,
-        memory_fraction=options.memory_fraction,
-        force_run=options.force_run,
-        seed=options.seed,
-        cache=options.cache if options.cache != "auto" else default_cache(device),
-        sdpa=options.sdpa,
-        affinity=options.affinity,
-    )
+    cache = options.cache if options.cache != "auto" else default_cache(device)
+    plan = replace(options, device=device, threads=options.threads_wanted, cache=cache)
     store = CeilingStore(ceilings_folder(), load=load_average(), refresh=refresh)
     return Session(plan, Child, notify, store=store)
 
@@ -129,7 +117,7 @@ def describe_environment(options: Options, *, refresh: bool = False) -> dict[str
     check_wishes(device, "fp32", options)
     session = open_session(device, options, unheard, refresh=refresh)
     try:
-        free_bytes = session.connection.ask_device(ReadFree()).count
+        free_bytes = int(session.connection.ask_device(ReadFree()).value)
         throughput_flops = session.learn_throughput("fp32")
     finally:
         session.close()

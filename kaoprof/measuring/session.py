@@ -18,8 +18,9 @@ from kaoprof.measuring.device_ceilings import Store, learn_ceilings
 from kaoprof.measuring.messages import Asks, Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
 from kaoprof.measuring.observations import observe
 from kaoprof.measuring.other_load import Neighbours
-from kaoprof.measuring.plan import Measurement, Plan, Progress, Subject, refusal_of, unreached
+from kaoprof.measuring.plan import Measurement, Progress, Subject, refusal_of, unreached
 from kaoprof.records.measured import Ceilings, Conditions, Observed
+from kaoprof.records.options import Options
 
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
@@ -33,9 +34,12 @@ FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and f
 
 @dataclass
 class Session:
-    """Measures cells over one connection. Its measurements are complete at any moment: what is not measured says so."""
+    """Measures cells over one connection. Its measurements are complete at any moment: what is not measured says so.
 
-    plan: Plan
+    `plan` are the options of the run, with its device, threads and caches resolved.
+    """
+
+    plan: Options
     open_child: Callable[[], Asks]
     notify: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
@@ -81,7 +85,7 @@ class Session:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
         if self.plan.force_run or self.throughput_flops is None:
             return False
-        free_bytes = self.connection.free_bytes = self.connection.ask_device(ReadFree()).count
+        free_bytes = self.connection.free_bytes = int(self.connection.ask_device(ReadFree()).value)
         why = refusal_of(subject, self.plan, free_bytes=free_bytes, throughput_flops=self.throughput_flops)
         if why:
             self.measurements[subject.key] = Measurement(observed=Observed(status="skipped", detail=why))
@@ -91,7 +95,7 @@ class Session:
         """FLOP/s of a large product in `dtype`; where there is a store, with all the other ceilings."""
         connection = self.connection
         if self.store is None:
-            return float(connection.ask_device(TimeProduct(dtype=dtype)).flops_per_s)
+            return float(connection.ask_device(TimeProduct(dtype=dtype)).value)
         connection.start()
         environment = connection.environment
         known = self.ceilings or (self.store.known(environment) if environment else None)

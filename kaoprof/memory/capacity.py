@@ -5,6 +5,7 @@ import math
 
 from kaoprof.dims import DTYPE_BYTES
 from kaoprof.memory.live_bytes import predict_peak_bytes
+from kaoprof.torch_internals import FAKE_TENSOR_LOGGER
 from kaoprof.workload.building import build_module
 from kaoprof.workload.workload import Workload
 
@@ -30,9 +31,8 @@ def resident_bytes(workload: Workload) -> int:
 
 
 def _peak(workload: Workload, device: str, threads: int, sdpa: str) -> int:
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # it prints a traceback of the overflow that is expected here
+    level = FAKE_TENSOR_LOGGER.level
+    FAKE_TENSOR_LOGGER.setLevel(logging.CRITICAL)  # it prints a traceback of the overflow that is expected here
     try:
         return predict_peak_bytes(workload, device=device, threads=threads, sdpa=sdpa)
     except RuntimeError as error:
@@ -40,4 +40,4 @@ def _peak(workload: Workload, device: str, threads: int, sdpa: str) -> int:
             raise OverflowError(str(error)) from error
         raise
     finally:
-        logger.setLevel(level)
+        FAKE_TENSOR_LOGGER.setLevel(level)

@@ -1,16 +1,15 @@
 """Builds a module whose tensors have shapes but no values, also where its weights are drawn until they please."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental import _config
 from torch.overrides import TorchFunctionMode
 
+from kaoprof.torch_internals import FAKE_TENSOR_LOGGER, FakeTensorMode, mark_as_parameter, strides_as_real
 from kaoprof.workload.building import build_module
+from kaoprof.workload.foreign import foreign
 from kaoprof.workload.patching import replaced
 from kaoprof.workload.workload import Workload
 
@@ -32,7 +31,7 @@ class Construction(TorchFunctionMode):
             return False
         if func is Tensor.__deepcopy__:
             return _copied(*args)
-        out = func(*args, **(kwargs or {}))
+        out = foreign(func, *args, **(kwargs or {}))
         if func is Tensor.any:
             self.asked = out
         return out
@@ -41,7 +40,7 @@ class Construction(TorchFunctionMode):
 def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
     if id(tensor) not in memo:
         copy = tensor.detach().clone().requires_grad_(tensor.requires_grad)
-        copy._is_param = isinstance(tensor, nn.Parameter)  # noqa: SLF001 - what torch looks for
+        mark_as_parameter(copy, is_parameter=isinstance(tensor, nn.Parameter))
         memo[id(tensor)] = copy
     return cast("Tensor", memo[id(tensor)])
 
@@ -52,10 +51,9 @@ def dry_tensors(*, allow_real: bool) -> Iterator[FakeTensorMode]:
 
     Views lie in memory as real ones do, also along axes of size 1: by these torch recognises what is channels-last.
     """
-    strides_as_real = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]  # torch adds it late
     with (
-        strides_as_real,
-        replaced(COMPLAINTS, "disabled", True),
+        strides_as_real(),
+        replaced(FAKE_TENSOR_LOGGER, "disabled", True),
         FakeTensorMode(allow_non_fake_inputs=allow_real) as tensors,
     ):
         yield tensors
@@ -65,6 +63,3 @@ def build_dry_module(workload: Workload, *, device: str) -> nn.Module:
     """The workload's module under an active fake tensor mode, as if on `device`."""
     with Construction():
         return build_module(workload, device=device, without_data=True)
-
-
-COMPLAINTS = logging.getLogger("torch._subclasses.fake_tensor")  # a traceback of what the caller is told in a line

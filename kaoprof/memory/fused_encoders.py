@@ -11,9 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from kaoprof.torch_internals import FUSED_ATTENTION, FUSED_ENCODER, operation
 from kaoprof.workload.patching import replaced
-
-aten = torch.ops.aten
 
 
 def attention(
@@ -40,9 +39,9 @@ def attention(
     q, k, v = heads  # (b*heads n d), which live and die together
     scores = torch.bmm(q, k.mT).view(batch, num_head, length, length)
     if mask is None:
-        aten._softmax.out(scores, 3, half_to_float=False, out=scores)  # noqa: SLF001 - the operations' real names
+        operation("_softmax").out(scores, 3, half_to_float=False, out=scores)
     else:
-        scores = aten._masked_softmax(scores, mask.to(torch.bool), 3, mask_type)  # noqa: SLF001
+        scores = operation("_masked_softmax")(scores, mask.to(torch.bool), 3, mask_type)
     attended = torch.bmm(scores.view(batch * num_head, length, length), v, out=q)  # (b*heads n d)
     if not need_weights:
         scores = scores.new_empty(0)
@@ -101,7 +100,7 @@ def encoder_layer(
     before = x
     if norm_first:
         x = norm(x, norm_weight_2, norm_bias_2)
-    hidden = aten._addmm_activation(ffn_bias_1, x.flatten(0, 1), ffn_weight_1.t(), use_gelu=use_gelu)  # noqa: SLF001
+    hidden = operation("_addmm_activation")(ffn_bias_1, x.flatten(0, 1), ffn_weight_1.t(), use_gelu=use_gelu)
     x = torch.addmm(ffn_bias_2, hidden, ffn_weight_2.t()).view(src.shape)
     del hidden
     x.add_(before)
@@ -118,8 +117,8 @@ def encoders_shown(device: str) -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(device == "cpu")
     try:
         with (
-            replaced(torch, "_native_multi_head_attention", attention),
-            replaced(torch, "_transformer_encoder_layer_fwd", encoder_layer),
+            replaced(torch, FUSED_ATTENTION, attention),
+            replaced(torch, FUSED_ENCODER, encoder_layer),
             replaced(torch.overrides, "has_torch_function", lambda _: False),
         ):
             yield

@@ -6,11 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self, TypeVar
 
-import torch
 from torch import Tensor, UntypedStorage, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from kaoprof.dims import Size
 from kaoprof.memory.dry_module import build_dry_module, dry_tensors
@@ -18,23 +14,34 @@ from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.memory.kernels.table import (
     CUDA_RECURRENT_GAP,
     PROJECTED_GAP,
-    UNBOUNDED,
     least_storage_bytes,
+    most_unknown_bytes,
     scratch_bytes,
     scratch_gap,
+)
+from kaoprof.torch_internals import (
+    FakeTensor,
+    FakeTensorMode,
+    TorchDispatchMode,
+    held_tensors,
+    in_backward,
+    is_view,
+    storage_identity,
+    tree_leaves,
 )
 from kaoprof.workload.attention_backend import served_by
 from kaoprof.workload.building import build_inputs, step_of
 from kaoprof.workload.cuda_attention import CudaAttention
+from kaoprof.workload.foreign import foreign
+from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.tensor_bytes import bytes_of
 from kaoprof.workload.workload import Workload
 
-aten = torch.ops.aten
-ZEROS = frozenset({aten.zeros, aten.new_zeros, aten.zeros_like})
+ZEROS = frozenset({"zeros", "new_zeros", "zeros_like"})
 FILLING = frozenset(  # put, or add, what they are given into their first argument
-    {aten.scatter, aten.scatter_add, aten.index_add, aten.index_put, aten._index_put_impl, aten.put}  # noqa: SLF001
+    {"scatter", "scatter_add", "index_add", "index_put", "_index_put_impl", "put"}
 )
-UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
+ADDED = "aten.add.Tensor"  # how the autograd engine sums gradients
 
 
 class LiveBytesMode(TorchDispatchMode):
@@ -46,7 +53,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.threads = threads
         self.live_bytes = 0
         self.peak_bytes = 0
-        self.followed: set[int] = {tensor.untyped_storage()._cdata for tensor in resident}  # noqa: SLF001
+        self.followed: set[int] = {storage_identity(tensor) for tensor in resident}
         self.gradients: dict[int, tuple[weakref.finalize[..., UntypedStorage], Size]] = {}
         self.zeros: int | None = None
         self.gaps: dict[str, float] = {}
@@ -63,15 +70,15 @@ class LiveBytesMode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        if _in_backward() and (func is aten.add.Tensor or self.fills_zeros(func, args)):
+        out = foreign(func, *args, **kwargs)
+        if in_backward() and (str(func) == ADDED or self.fills_zeros(func, args)):
             self.absorb(args[0])
         least = least_storage_bytes(func, args, kwargs, device=self.device)
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
                 self.follow(tensor, least)
-        if func.overloadpacket in ZEROS:
-            self.zeros = _identity(out)
+        if name_of(func) in ZEROS:
+            self.zeros = storage_identity(out)
         self.note(func, args, kwargs, out)
         return out
 
@@ -81,7 +88,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.peak_bytes = max(self.peak_bytes, self.live_bytes + hidden)
         gap = scratch_gap(func, args, device=self.device)
         if gap is not None:
-            unknown = math.inf if gap in UNBOUNDED else UNKNOWN_COPIES * self.threads * _bytes_of((args, out))
+            unknown = most_unknown_bytes(gap, _bytes_of((args, out)), threads=self.threads)
             self.gaps[gap] = max(self.gaps.get(gap, 0), self.live_bytes + hidden + unknown)
 
     @property
@@ -97,7 +104,7 @@ class LiveBytesMode(TorchDispatchMode):
     def follow(self, tensor: Tensor, least: Size = 0) -> None:
         """Adds the tensor's storage to the living, unless it is there already, until it dies; of `least` bytes."""
         storage = tensor.untyped_storage()
-        identity = _identity(tensor)
+        identity = storage_identity(tensor)
         if identity in self.followed:
             return
         size = max(storage.nbytes(), least)
@@ -105,7 +112,7 @@ class LiveBytesMode(TorchDispatchMode):
         self.grow(size)
         ending = weakref.finalize(storage, self._died, identity, size)
         ending.atexit = False
-        if _in_backward():
+        if in_backward():
             self.gradients[identity] = (ending, size)
 
     def fills_zeros(self, func: Any, args: Any) -> bool:
@@ -113,7 +120,7 @@ class LiveBytesMode(TorchDispatchMode):
 
         Source: torch/csrc/autograd/FunctionsManual.cpp and others, `areAnyTensorSubclassLike`.
         """
-        return func.overloadpacket in FILLING and _identity(args[0]) == self.zeros
+        return name_of(func) in FILLING and storage_identity(args[0]) == self.zeros
 
     def absorb(self, gradient: Tensor) -> None:
         """The engine adds up gradients in the first one's storage, except under a mode like this one: so undo that.
@@ -123,9 +130,9 @@ class LiveBytesMode(TorchDispatchMode):
 
         Source: torch/csrc/autograd/input_buffer.cpp, `can_accumulate_inplace`.
         """
-        if gradient._is_view():  # noqa: SLF001 - what torch itself asks
+        if is_view(gradient):
             return
-        identity = _identity(gradient)
+        identity = storage_identity(gradient)
         if identity not in self.gradients:
             return
         ending, size = self.gradients.pop(identity)
@@ -150,17 +157,8 @@ class LiveBytesMode(TorchDispatchMode):
 Mode = TypeVar("Mode", bound=LiveBytesMode)
 
 
-def _identity(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001 - what torch itself uses to tell storages apart
-
-
 def _bytes_of(args: Any) -> int:
     return sum(bytes_of(tensor) for tensor in tree_leaves(args) if isinstance(tensor, Tensor))
-
-
-def _in_backward() -> bool:
-    """Whether the autograd engine is at work."""
-    return bool(torch._C._current_graph_task_id() != -1)  # noqa: SLF001
 
 
 def predict_peak_bytes(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> int:
@@ -204,8 +202,7 @@ def dry_run(
 def _make_fake(module: nn.Module, fakes: FakeTensorMode) -> None:
     """Replaces what `torch.tensor` made on the meta device, such as a batch norm's counter: no mode can see that."""
     for part in module.modules():
-        held: tuple[dict[str, Any], ...] = (part._parameters, part._buffers)  # noqa: SLF001 - nothing else replaces both
-        for tensors in held:
+        for tensors in held_tensors(part):
             for name, tensor in tensors.items():
                 if tensor is not None and not isinstance(tensor, FakeTensor):
                     tensors[name] = fakes.from_tensor(tensor)

@@ -128,5 +128,5 @@ def keeps_shape(channels: int, out: int, stride: int | Sequence[int]) -> bool:
 
 def _joined(module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """The residual sum, where the module has one."""
-    residual = module._modules.get("residual")  # noqa: SLF001 - the module's own
+    residual = dict(module.named_children()).get("residual")
     return y if residual is None else residual(x, y)

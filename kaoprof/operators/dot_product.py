@@ -7,12 +7,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from kaoprof.dims import AttentionOptions, head_size
+from kaoprof.torch_internals import is_transformed
 
-PROXY = torch._C._TorchDispatchModeKey.PROXY  # noqa: SLF001 - of the mode that records a graph
 PROJECTED = {
     "none": (),
     "value": ("value",),
@@ -71,14 +70,7 @@ class MatmulAttention(_Projected):
 
 def transformed(tensor: Tensor) -> bool:
     """Whether anything but this forward pass looks at `tensor`: gradients, a compiler, a trace, a transform."""
-    return (
-        tensor.requires_grad
-        or torch.compiler.is_compiling()
-        or forward_ad._current_level >= 0  # noqa: SLF001 - directional derivatives; nothing public tells
-        or torch._C._get_dispatch_mode(PROXY) is not None  # noqa: SLF001 - `make_fx`; likewise
-        or torch._C._is_tracing()  # noqa: SLF001 - as `torch.jit.is_tracing`, which has no types
-        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # noqa: SLF001 - vmap knows no `out=`; nothing public tells
-    )
+    return tensor.requires_grad or torch.compiler.is_compiling() or is_transformed(tensor)
 
 
 def attended_with_gradients(similarities: Tensor, v: Tensor) -> Tensor:

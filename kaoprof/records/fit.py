@@ -52,9 +52,9 @@ class FitRow(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "ok"
     detail: str = ""
     largest: int | None = None
-    needed: float | None = None
+    needed: int | float | None = None
     next_size: int | None = None
-    next_needed: float | None = None
+    next_needed: int | float | None = None
     low: int | None = None
     high: int | None = None
     timed: tuple[TimedSize, ...] = ()
@@ -73,7 +73,7 @@ class FitRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     created: str
     budget: Quantity
-    amount: float
+    amount: int | float
     conditions: Conditions
     rows: tuple[FitRow, ...]
     environment: Environment | None = None
@@ -81,7 +81,7 @@ class FitRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheaperStretch(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes from `start` to `end` (None: for ever) where one operator is cheaper; None where both cost the same."""
+    """Sizes from `start` to `end`, None for the largest there is, where `cheaper` costs less; None: both the same."""
 
     start: int
     end: int | None

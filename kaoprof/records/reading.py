@@ -1,6 +1,7 @@
 """Reads records back from whatever file holds them: those of every command, and the journals of `sweep`."""
 
 import os
+import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
 from kaoprof.records.sweep import SweepPlan
 
-AnyRecord = Record | ProfileRecord | FitRecord | CrossRecord | DiffRecord | ReproductionRecord | Explanation
+
+class AnyRecord(typing.Protocol):
+    """What every record says of itself."""
+
+    @property
+    def kind(self) -> str:
+        """Which command left it behind."""
+
+
 KINDS: dict[str, type[AnyRecord]] = {
     "compare": Record,
     "sweep": Record,
@@ -73,15 +82,6 @@ def load_named(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str, AnyReco
 def printable(path: Path | str) -> str:
     """A file's name for a record or a table; of what is no UTF-8 in it a sign stands for each byte."""
     return os.fsencode(path).decode(errors="replace")
-
-
-def load_any(path: Path | str) -> AnyRecord:
-    """The record in a file, by its kind; of a journal with several environments the one that was measured last.
-
-    Raises:
-        RecordError: the file cannot be read, is damaged, or is no record.
-    """
-    return load_records(Path(path))[-1]
 
 
 def load_records(path: Path) -> tuple[AnyRecord, ...]:

@@ -1,79 +1,207 @@
-"""A table of texts with a title and sentences, and how it looks on a terminal, in Markdown and in LaTeX."""
+"""What a page says, as plain data: headings, tables of cells, sentences. How it looks is for each format to decide."""
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Literal, TypeAlias
 
 import msgspec
-
-from kaoprof.reporting.formats.latex import WIDE, booktabs, escape_sentence, lines_of
-from kaoprof.reporting.formats.markdown import escape as escape_markdown
-from kaoprof.reporting.formats.markdown import table_line
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 UNKNOWN = "-"
-MINUS = re.compile(r"(?<![\w.)}$-])-(?=\d)")  # what stands before a figure and after none
-COLUMN_PT = 240.0  # of a paper with two columns: from 237 (IEEE's computer vision conferences) to 252 (its journals)
-CHARACTER_PT = 4.1  # mean of a name or a figure in \footnotesize; measured: 3.9
-GAP_PT = 6.0  # between columns: twice LaTeX's \tabcolsep
 
 
-class Sheet(msgspec.Struct, frozen=True, kw_only=True):
-    """A table as text: its title, headers, rows, and the sentences below; the first `names` columns are names."""
+class Medium(StrEnum):
+    """What a page is made for."""
 
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-    names: int = 1
+    SCREEN = "screen"  # a terminal: few columns, colours
+    TEXT = "text"  # what scrolls: Markdown, HTML
+    PAPER = "paper"  # what is printed: LaTeX
 
 
-def sheet_to_console(sheet: Sheet, styles: Mapping[str, str]) -> "RenderableType":
-    """A sheet for a terminal from 80 columns on; `styles` colour the cells that hold exactly one of their words."""
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
+class Tone(StrEnum):
+    """How loud a text is; most have none."""
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
-    for column, header in enumerate(sheet.headers):
-        named = column < sheet.names
-        table.add_column(header, justify="left" if named else "right", no_wrap=not named, overflow="fold")
-    for row in sheet.rows:
-        table.add_row(*(Text(text, style=styles.get(text, "")) for text in row))
-    return Group(Text(sheet.title, style="bold"), table, Text(), *(Text(note, style="dim") for note in sheet.notes))
+    GOOD = "good"
+    BAD = "bad"
+    QUIET = "quiet"
 
 
-def sheet_to_markdown(sheet: Sheet) -> str:
-    """The table and its sentences, for a README or a pull request."""
-    marks = ["---"] * sheet.names + ["---:"] * (len(sheet.headers) - sheet.names)
-    lines = [f"**{escape_markdown(sheet.title)}**", "", table_line(sheet.headers), table_line(marks)]
-    lines += [table_line(map(escape_markdown, row)) for row in sheet.rows]
-    return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in sheet.notes)]) + "\n"
+class Style(StrEnum):
+    """What kind of text it is; most is prose, in which orders, ratios and ranges are mathematics."""
+
+    CODE = "code"
+    NAME = "name"  # nothing in it is mathematics
+    MARK = "mark"  # raised where that is possible
+    EMPHASIS = "emphasis"
 
 
-def sheet_to_latex(sheet: Sheet, columns: str | None = None) -> str:
-    """A booktabs table that stands in a paper as it is: in one column if it fits one, else across both.
+class Span(msgspec.Struct, frozen=True):
+    """Text in one tone and style. `latex` is the same as a formula, used only if it holds nothing but mathematics."""
 
-    Needs only the package booktabs. `columns` are LaTeX's, where text must break.
+    text: str
+    tone: Tone | None = None
+    style: Style | None = None
+    latex: str = ""
+
+
+Line: TypeAlias = tuple[Span | str, ...]
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell of several spans or lines; of a figure the value that it is sorted by, None where that is not known.
+
+    `depth` says how far a tree's row is indented; None where there is no tree.
     """
-    kinds = columns or "l" * sheet.names + "r" * (len(sheet.headers) - sheet.names)
-    rows = [" & ".join(map(_in_latex, row)) + r" \\" for row in sheet.rows]
-    named = sheet.title.split(" ")[0].endswith(":")  # a run's name, which stays as it is
-    title = escape_sentence(f"{sheet.title if named else sheet.title[:1].upper() + sheet.title[1:]}.")
-    notes = " ".join(map(_in_latex, sheet.notes))
-    return booktabs(title, kinds, sheet.headers, rows, notes, "table" if _fits_a_column(sheet) else WIDE)
+
+    lines: tuple[Line, ...]
+    value: float | UnsetType | None = UNSET
+    depth: int | None = None
+
+    @property
+    def text(self) -> str:
+        """Its words alone."""
+        return " ".join(filter(None, ("".join(map(words_of, line)) for line in self.lines)))
 
 
-def _in_latex(text: str) -> str:
-    """A cell or a sentence; a minus is a sign of mathematics, a hyphen is none."""
-    return MINUS.sub("$-$", escape_sentence(text))
+Text: TypeAlias = str | Span | Cell
 
 
-def _fits_a_column(sheet: Sheet) -> bool:
-    """By the widest text of each column, headers in their two lines."""
-    texts = [[max(lines_of(header), key=len) for header in sheet.headers], *sheet.rows]
-    characters = sum(max(map(len, column)) for column in zip(*texts, strict=True))
-    return characters * CHARACTER_PT + GAP_PT * (len(sheet.headers) - 1) <= COLUMN_PT
+def words_of(text: Text) -> str:
+    """The words of a cell or of a part of it."""
+    return text if isinstance(text, str) else text.text
+
+
+def cell_of(text: Text) -> Cell:
+    """Any text as a cell."""
+    return text if isinstance(text, Cell) else Cell(lines=((text,),))
+
+
+def stacked(*lines: Span | str | Line) -> Cell:
+    """A cell of several lines."""
+    return Cell(lines=tuple(line if isinstance(line, tuple) else (line,) for line in lines))
+
+
+def figure_cell(text: str, value: float | None) -> Cell:
+    """A figure, and the value that it is sorted by."""
+    return Cell(lines=((text,),), value=value)
+
+
+class Column(msgspec.Struct, frozen=True):
+    r"""What all cells of a column share.
+
+    Args:
+        header: its lines, with `\n` between them where they must break.
+        words: whether it holds words and not figures: it stands at the left and may break.
+        left: whether figures stand at the left.
+        most: the widest that it may get on a terminal.
+        rest: whether it takes what the others leave of a line; in print its text breaks.
+        share: of a line in print, for text that breaks.
+        group: the heading that it shares with its neighbours.
+        is_formula: whether the header is one.
+    """
+
+    header: str
+    words: bool = False
+    left: bool = False
+    most: int | None = None
+    rest: bool = False
+    share: float | None = None
+    group: str = ""
+    is_formula: bool = False
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Cells under the columns, or a single one across all of them; `total` stands under a rule."""
+
+    cells: tuple[Text, ...]
+    total: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A table.
+
+    Args:
+        rows: tuples of texts, or a `Row` where there is more to say.
+        notes: sentences below it.
+        close: whether the notes belong to the rows, and are as loud as these.
+        tones: the tone of cells that hold exactly this text.
+        figures: how LaTeX sets them: as `sentence`, `plain`, or with their unit held by a `tie` or a `thin` space.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row | tuple[Text, ...], ...]
+    title: str = ""
+    notes: tuple[Text, ...] = ()
+    close: bool = False
+    tones: Mapping[str, Tone] = {}
+    figures: Literal["sentence", "plain", "tie", "thin"] = "sentence"
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """What stands above the columns."""
+        return tuple(column.header for column in self.columns)
+
+    @property
+    def lines(self) -> tuple[Row, ...]:
+        """Every row as a `Row`."""
+        return tuple(row if isinstance(row, Row) else Row(row) for row in self.rows)
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """What stands above all that follows."""
+
+    text: str
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """Sentences; `listed` as points of a list, where a format has one."""
+
+    texts: tuple[Text, ...]
+    tone: Tone | None = None
+    listed: bool = True
+
+
+Block: TypeAlias = Heading | Table | Notes
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What a record says in one medium.
+
+    Args:
+        narrow: the same for a terminal in which a table would not fit, or with fewer than `wide_from` columns.
+        comments: for the author alone, where a format has comments.
+    """
+
+    blocks: tuple[Block, ...]
+    narrow: "Page | None" = None
+    wide_from: int = 0
+    comments: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Its tables."""
+        return tuple(block for block in self.blocks if isinstance(block, Table))
+
+
+def columns_of(headers: Sequence[str], words: int = 1) -> tuple[Column, ...]:
+    """Columns by their headers; the first hold words, the others figures."""
+    return tuple(Column(header, words=place < words) for place, header in enumerate(headers))
+
+
+def without_empty(table: Table) -> Table:
+    """The table without the columns that are empty in every row."""
+    rows = [row for row in table.lines if len(row.cells) == len(table.columns)]
+    texts = zip(*(map(words_of, row.cells) for row in rows), strict=True)
+    kept = [place for place, column in enumerate(texts) if set(column) - {"", UNKNOWN}]
+    return replace(
+        table,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=tuple(Row(tuple(row.cells[place] for place in kept), row.total) for row in rows),
+    )
+
+
+def notes_of(*texts: str | None, tone: Tone | None = None, listed: bool = True) -> tuple[Notes, ...]:
+    """The sentences that there are, as a block; none if there are none."""
+    said = tuple(text for text in texts if text)
+    return (Notes(said, tone, listed),) if said else ()

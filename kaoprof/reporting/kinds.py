@@ -1,74 +1,276 @@
-"""Which formats there are, and which function writes each; it is imported only when it writes."""
+"""The kinds of records, one row each, and the formats that any of them can be written in.
+
+Functions stand here by their place under kaoprof, `module:name`, and are imported when they are needed.
+"""
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.records.measured import SCHEMA
+from kaoprof.reporting.document import Medium, Page
+from kaoprof.reporting.tables.grid import GridReport, NamedRun, grid_of
 
 
-class Writer(msgspec.Struct, frozen=True):
-    """A function from a record to text, by its name: `package.module:function`."""
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done with one kind of record, by places.
 
-    name: str
+    Args:
+        page: the record, a medium, and how it was asked to be shown -> its `Page`.
+        columns: of its CSV, each a function of a view.
+        views: the record -> what a line of its CSV is read off.
+        warnings: what a careful reader must know.
+        next_step: what a user is likely to want next, as words or by its place.
+        sound: whether nothing failed and no count disagrees; of what cannot fail there is none.
+        members: what has a status: where all are errors, no exit code of 0 should hide it.
+        document: the record -> what its JSON holds, if that is more.
+        html: a report -> a page of its own kind.
+        figures: a report -> matplotlib's figures.
+        is_grid: whether runs that were kept are reported in one grid of cells, also of both kinds that are.
+        stands_alone: whether it is reported one at a time.
+    """
 
-    def __call__(self, record: object) -> str:
-        """The record as text."""
-        module, _, function = self.name.partition(":")
-        return str(getattr(importlib.import_module(module), function)(record))
+    page: str
+    columns: str
+    views: str
+    warnings: str
+    next_step: str
+    sound: str = ""
+    members: str = ""
+    document: str = ""
+    html: str = ""
+    figures: str = ""
+    is_grid: bool = False
+    stands_alone: bool = True
 
 
-JSON = Writer("kaoprof.records.measured:dumps")
+OPERATORS: dict[str, Any] = {
+    "columns": "reporting.columns.compare:COLUMNS",
+    "views": "reporting.columns.compare:views",
+    "sound": "findings.operators:sound",
+    "members": "rows",
+    "html": "reporting.pages.grid:to_html",
+    "figures": "reporting.plots.files:grid_figures",
+    "is_grid": True,
+    "stands_alone": False,
+}
+FIT: dict[str, Any] = {
+    "page": "reporting.tables.fit:page_of",
+    "warnings": "reporting.tables.fit:warnings_of",
+    "sound": "reporting.tables.fit:sound",
+    "next_step": "reporting.next_steps:after_fit",
+}
+KINDS = {
+    "compare": Kind(
+        page="reporting.tables.compare:page_of",
+        warnings="findings.operators:warnings_of",
+        next_step="reporting.next_steps:after_compare",
+        **OPERATORS,
+    ),
+    "sweep": Kind(
+        page="reporting.tables.sweep:page_of",
+        warnings="findings.operators:sweep_warnings",
+        next_step="kaoprof report JOURNAL --to sweep.html",
+        **OPERATORS,
+    ),
+    "profile": Kind(
+        page="reporting.tables.profile:page_of",
+        columns="reporting.columns.profile:LAYER_COLUMNS",
+        views="reporting.columns.profile:layer_views",
+        warnings="findings.models:profile_warnings",
+        sound="findings.models:sound_profile",
+        next_step="reporting.next_steps:after_profile",
+        members="models",
+        html="reporting.pages.profile:to_html",
+        figures="reporting.plots.files:layer_figures",
+        stands_alone=False,
+    ),
+    "fit": Kind(columns="reporting.columns.fit:FIT_COLUMNS", views="reporting.columns.fit:fit_lines", **FIT),
+    "cross": Kind(columns="reporting.columns.fit:CROSS_COLUMNS", views="reporting.columns.fit:cross_lines", **FIT),
+    "diff": Kind(
+        page="reporting.tables.diff:page_of",
+        columns="reporting.columns.diff:COLUMNS",
+        views="reporting.columns.diff:lines_of",
+        warnings="reporting.tables.diff:warnings_of",
+        next_step="the same with --format md, for a pull request, or with --fail-above 5%, for CI",
+    ),
+    "reproduction": Kind(
+        page="reporting.tables.reproduce:page_of",
+        columns="reporting.columns.reproduce:COLUMNS",
+        views="reporting.columns.reproduce:lines_of",
+        warnings="reporting.tables.reproduce:warnings_of",
+        sound="reporting.tables.reproduce:sound",
+        next_step="reporting.next_steps:after_reproduce",
+    ),
+    "explain": Kind(
+        page="reporting.tables.explain:page_of",
+        columns="reporting.columns.explain:COLUMNS",
+        views="reporting.columns.explain:lines_of",
+        warnings="reporting.sentences.explain:warnings_of",
+        sound="reporting.tables.explain:sound",
+        next_step="reporting.next_steps:after_explain",
+        document="reporting.tables.explain:document_of",
+    ),
+}
+GRID_PAGE, GRID_WARNINGS = "reporting.tables.grid_rows:page_of", "reporting.tables.grid_rows:summed_warnings"
+
+
+class Format(msgspec.Struct, frozen=True):
+    """A function by its place, and what it makes a file of: a page for a medium, or `columns`, `documents`, `figures`.
+
+    `several` says whether all figures have room in one file.
+    """
+
+    place: str
+    of: Literal["columns", "documents", "figures", "html"] | Medium
+    several: bool = True
+
+
 FORMATS = {
-    "csv": Writer("kaoprof.reporting.formats.csv:to_csv"),
-    "json": JSON,
-    "md": Writer("kaoprof.reporting.formats.markdown:to_markdown"),
-    "tex": Writer("kaoprof.reporting.formats.latex:to_latex"),
+    "csv": Format("reporting.formats.csv:to_csv", "columns"),
+    "json": Format("records.measured:dumps", "documents"),
+    "md": Format("reporting.formats.markdown:to_markdown", Medium.TEXT),
+    "tex": Format("reporting.formats.latex:to_latex", Medium.PAPER),
+    "html": Format("reporting.formats.html:to_html", "html"),
+    "png": Format("reporting.plots.files:to_png", "figures", several=False),
+    "svg": Format("reporting.plots.files:to_svg", "figures", several=False),
+    "pdf": Format("reporting.plots.files:to_pdf", "figures"),
 }
-PROFILE_FORMATS = {
-    "csv": Writer("kaoprof.reporting.layer_files:profile_to_csv"),
-    "json": JSON,
-    "md": Writer("kaoprof.reporting.layer_files:profile_to_markdown"),
-    "tex": Writer("kaoprof.reporting.layer_files:profile_to_latex"),
-}
-EXPLAIN_FORMATS = {
-    "json": Writer("kaoprof.reporting.tables.explain_latex:explain_to_json"),
-    "md": Writer("kaoprof.reporting.tables.explain_latex:explain_to_markdown"),
-    "tex": Writer("kaoprof.reporting.tables.explain_latex:explain_to_latex"),
-}
-FIT_FORMATS = {
-    "csv": Writer("kaoprof.reporting.fit_files:fit_to_csv"),
-    "json": JSON,
-    "md": Writer("kaoprof.reporting.fit_files:fit_to_markdown"),
-    "tex": Writer("kaoprof.reporting.fit_files:fit_to_latex"),
-}
-REPRODUCE_FORMATS = {
-    "csv": Writer("kaoprof.reporting.reproduce_files:reproduction_to_csv"),
-    "json": JSON,
-    "md": Writer("kaoprof.reporting.reproduce_files:reproduction_to_markdown"),
-    "tex": Writer("kaoprof.reporting.reproduce_files:reproduction_to_latex"),
-}
-DIFF_FORMATS = {
-    "csv": Writer("kaoprof.reporting.diff_files:diff_to_csv"),
-    "json": JSON,
-    "md": Writer("kaoprof.reporting.diff_files:diff_to_markdown"),
-}
+TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 
 
-def format_of(path: Path, formats: Collection[str] = FORMATS) -> str:
-    """The format that a file's suffix asks for, one of `formats`.
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
+
+    `how` are the page's own options.
+    """
+
+    runs: tuple[NamedRun, ...]
+    grid: GridReport | None = None
+    how: Mapping[str, Any] = {}
+
+    @property
+    def kind(self) -> Kind:
+        """The row of its kind."""
+        return KINDS[self.runs[0].record.kind]
+
+    @property
+    def gridded(self) -> GridReport:
+        """Its runs of operators in their grid."""
+        return self.grid or GridReport(grid=grid_of(self.runs))
+
+
+def report_of(record: Any, **how: Any) -> Report:
+    """A report of what a command just made."""
+    return Report(runs=(NamedRun(name=record.kind, record=record),), how=how)
+
+
+def load(place: str) -> Any:
+    """What stands at a place, `module:name` under kaoprof."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f"kaoprof.{module}"), name)
+
+
+def pages_of(report: Report, medium: Medium) -> list[Page]:
+    """A page for each run, or one for the grid."""
+    if report.grid is not None:
+        return [load(GRID_PAGE)(report.grid.grid, medium)]
+    make = load(report.kind.page)
+    return [make(run.record, medium, **report.how) for run in report.runs]
+
+
+def to_console(report: Report, width: int) -> Any:
+    """What rich prints on a terminal of `width` columns."""
+    from rich.console import Group
+
+    from kaoprof.reporting.formats.console import to_console as page_to_console
+
+    return Group(*(page_to_console(page, width) for page in pages_of(report, Medium.SCREEN)))
+
+
+def written(report: Report, name: str) -> str | bytes:
+    """The report in a format, as a file holds it.
 
     Raises:
-        UsageError: it asks for none that is known.
+        UsageError: there is nothing to draw.
+    """
+    chosen, kind = FORMATS[name], report.kind
+    write = load(chosen.place)
+    if chosen.of == "columns":
+        views = load(kind.views)
+        content = write(load(kind.columns), [(run.name, views(run.record)) for run in report.runs])
+    elif chosen.of == "documents":
+        content = write(_document(report))
+    elif chosen.of == "figures":
+        content = write(load(kind.figures)(report, several=chosen.several))
+    elif chosen.of == "html":
+        names = ", ".join(run.name for run in report.runs)
+        content = (
+            load(kind.html)(report) if kind.html else write(pages_of(report, Medium.TEXT), names, warnings_of(report))
+        )
+    else:
+        content = "\n".join(map(write, pages_of(report, chosen.of)))
+    return content  # type: ignore[no-any-return]
+
+
+def _document(report: Report) -> object:
+    """The record, which kaoprof reads again; of several runs a list of them by name."""
+    if len(report.runs) > 1:
+        return {"schema": SCHEMA, "kind": "report", "runs": report.runs}
+    (run,) = report.runs
+    return load(report.kind.document)(run.record) if report.kind.document else run.record
+
+
+def warnings_of(report: Report) -> list[str]:
+    """What a careful reader must know."""
+    if report.grid is not None:
+        return list(load(GRID_WARNINGS)(report.runs))
+    find = load(report.kind.warnings)
+    return [warning for run in report.runs for warning in find(run.record)]
+
+
+def next_step_of(record: Any) -> str:
+    """What a user is likely to want next."""
+    step = KINDS[record.kind].next_step
+    return str(load(step)(record)) if step.startswith("reporting.") else step
+
+
+def is_sound(record: Any) -> bool:
+    """Whether nothing failed and no count disagrees."""
+    sound = KINDS[record.kind].sound
+    return not sound or bool(load(sound)(record))
+
+
+def has_failed(record: Any) -> bool:
+    """Whether nothing at all came of it."""
+    members = KINDS[record.kind].members
+    return bool(members) and all(member.status == "error" for member in getattr(record, members))
+
+
+def formats_of(kind: str) -> tuple[str, ...]:
+    """The formats that a record of this kind can be written in: every text, and pictures where there is a plot."""
+    return tuple(FORMATS) if KINDS[kind].figures else TEXTS
+
+
+def format_of(path: Path, kind: str | None = None, also: Collection[str] = ()) -> str:
+    """The format that a file's suffix asks for, of a record of this kind; or one of those that are known `also`.
+
+    Raises:
+        UsageError: it asks for none that is known, or for a picture of what has none.
     """
     suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in formats:
-        known = ", ".join(f".{name}" for name in formats)
-        raise UsageError(
-            f"no format is known for the suffix {path.suffix!r}",
-            where=str(path),
-            hint=did_you_mean(suffix, formats) if suffix else f"end the name in one of {known}",
-        )
-    return suffix
+    formats = (*(formats_of(kind) if kind else FORMATS), *also)
+    if suffix in formats:
+        return suffix
+    known = ", ".join(f".{name}" for name in formats)
+    if suffix in FORMATS:
+        raise UsageError(f"a record of {kind} has no picture", where=str(path), hint=f"it can be written as {known}")
+    raise UsageError(
+        f"no format is known for the suffix {path.suffix!r}",
+        where=str(path),
+        hint=did_you_mean(suffix, formats) if suffix else f"end the name in one of {known}",
+    )

@@ -31,12 +31,12 @@ Place = dict[str, int | str]
 
 def _places(cases: Iterable[Case]) -> list[Place]:
     """The cells, each once; a width that is the height needs no naming."""
-    found: dict[tuple[object, ...], Place] = {}
+    cells: dict[tuple[object, ...], Place] = {}
     for case in cases:
         sizes = dict(zip(case.dims.axes, case.spatial, strict=True))
-        found[case.cell] = {**sizes, "c": case.c, "b": case.b, "heads": case.heads, "dtype": case.dtype,
+        cells[case.cell] = {**sizes, "c": case.c, "b": case.b, "heads": case.heads, "dtype": case.dtype,
                             "mode": case.mode}  # fmt: skip
-    places = list(found.values())
+    places = list(cells.values())
     if all(place.get("w") == place.get("h") for place in places):
         for place in places:
             place.pop("w", None)
@@ -63,17 +63,17 @@ def _compare_command(record: Record, first: Case, operators: Sequence[tuple[str,
     values = {name: dict.fromkeys(str(place[name]) for place in places) for name in places[0]}
     several = record.kind == "sweep"
     words = ["kaoprof", "sweep" if several else "compare"]
-    for name, found in values.items():
-        words += [FLAGS.get(name, f"--{name}"), ",".join(found)]
+    for name, chosen in values.items():
+        words += [FLAGS.get(name, f"--{name}"), ",".join(chosen)]
     variants = dict.fromkeys(word for _, kind in operators for word in kind.split("+")[1:])  # beside each row
     plain = dict.fromkeys(f"{operator}:{kind.partition('+')[0]}" for operator, kind in operators)
     words += ["--operators", ",".join(plain), *(f"--{variant}" for variant in variants)]
     words += ["--projection", first.projection, "--scale", first.scale]
-    words += ["--baseline", record.baseline, *_told(record.protocol, first.device, record)]
+    words += ["--baseline", record.baseline, *_manner(record.protocol, first.device, record)]
     return shlex.join([*words, *(["-o", "run.jsonl"] if several else ["-o", "run.json"])])
 
 
-def _told(protocol: Protocol | None, device: str | None, record: Record | ProfileRecord) -> list[str]:
+def _manner(protocol: Protocol | None, device: str | None, record: Record | ProfileRecord) -> list[str]:
     """How it was measured, as options."""
     if protocol is None:
         return ["--analytic"]
@@ -87,8 +87,8 @@ def _told(protocol: Protocol | None, device: str | None, record: Record | Profil
     ]
     words += ["--seed", str(protocol.seed)]
     for name in ("cache", "sdpa"):
-        told = getattr(protocol, name)
-        words += [f"--{name}", told] if told else []
+        chosen = getattr(protocol, name)
+        words += [f"--{name}", chosen] if chosen else []
     if record.environment is not None and record.environment.affinity is not None and isinstance(record, Record):
         words += ["--affinity", ",".join(map(str, record.environment.affinity))]
     if protocol.samples is not None:
@@ -103,16 +103,16 @@ def profile_commands(record: ProfileRecord) -> list[str]:
     eager = [model.model for model in record.models if model.variant == EAGER]
     variants = dict.fromkeys(f"--{model.variant}" for model in record.models if model.variant != EAGER)
     words = ["kaoprof", "profile", *eager, *variants, "--mode", record.mode]
-    words += ["--dtype", record.dtype, *_told(record.protocol, record.device, record)]
+    words += ["--dtype", record.dtype, *_manner(record.protocol, record.device, record)]
     return [shlex.join([*words, "-o", "run.json"])]
 
 
 def environment_terms(record: Record | ProfileRecord) -> dict[str, str]:
     """Where and how, as names and values."""
-    found = {"made with": f"kaoprof {record.version}", "begun": record.created}
+    terms = {"made with": f"kaoprof {record.version}", "begun": record.created}
     environment, protocol = record.environment, record.protocol
     if environment is not None:
-        found |= {
+        terms |= {
             "device": environment.device_name,
             "cores, threads": f"{environment.cores}, {environment.threads}",
             "memory": format_bytes(environment.memory_bytes),
@@ -122,12 +122,12 @@ def environment_terms(record: Record | ProfileRecord) -> dict[str, str]:
             "denormals": "flushed" if environment.denormals_flushed else "kept",
         }
         if environment.settings:
-            found["settings"] = " ".join(environment.settings)
+            terms["settings"] = " ".join(environment.settings)
         if environment.cuda is not None:
-            found["CUDA"] = environment.cuda
+            terms["CUDA"] = environment.cuda
         if environment.load_before is not None:
-            found["load before"] = f"{environment.load_before:.1f}"
+            terms["load before"] = f"{environment.load_before:.1f}"
     if protocol is not None:
-        found["budget, timeout, seed"] = f"{protocol.budget_s:g} s, {protocol.timeout_s:g} s, {protocol.seed}"
-        found["measured in"] = f"{protocol.spent_s:.0f} s"
-    return found
+        terms["budget, timeout, seed"] = f"{protocol.budget_s:g} s, {protocol.timeout_s:g} s, {protocol.seed}"
+        terms["measured in"] = f"{protocol.spent_s:.0f} s"
+    return terms

@@ -20,6 +20,7 @@ UNKNOWN_SPREAD = 0.10  # of a median that has no interval
 FIRST_GUESS = 0.5  # the overhead as a share of the shortest time, to begin with
 MOST_STEPS = 60  # of improving the fit
 CONVERGED = 1e-7  # relative improvement below which it is at its best
+WORST_CONDITION = 1e14  # of equations that still have an answer
 DAMPING, MOST_DAMPING = 1e-3, 1e6
 
 Vector = list[float]
@@ -184,17 +185,9 @@ class _Fit:
 
 
 def _solved(matrix: Sequence[Vector], right: Sequence[float]) -> Vector | None:
-    """The solution of linear equations, by Gauss with pivots; None if there is not exactly one."""
-    lines = [[*line, value] for line, value in zip(matrix, right, strict=True)]
-    count = len(lines)
-    scale = max(abs(value) for line in matrix for value in line)
-    for column in range(count):
-        pivot = max(range(column, count), key=lambda row: abs(lines[row][column]))
-        if abs(lines[pivot][column]) <= scale * 1e-14:  # nothing but rounding is left
-            return None
-        lines[column], lines[pivot] = lines[pivot], lines[column]
-        for row in range(count):
-            if row != column:
-                factor = lines[row][column] / lines[column][column]
-                lines[row] = [value - factor * above for value, above in zip(lines[row], lines[column], strict=True)]
-    return [line[count] / line[column] for column, line in enumerate(lines)]
+    """The solution of linear equations; None if there is not exactly one."""
+    import numpy as np  # opened late: a fit needs it, and nothing else here does
+
+    if np.linalg.cond(matrix) > WORST_CONDITION:  # nothing but rounding is left
+        return None
+    return [float(value) for value in np.linalg.solve(matrix, right)]

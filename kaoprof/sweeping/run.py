@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import fields
 
 from kaoprof.comparing.run import analytic, count_rows, measured, subject_of
-from kaoprof.errors import RecordError, UsageError
-from kaoprof.measuring.devices import check_wishes, find_device
+from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
-from kaoprof.measuring.other_load import load_average
 from kaoprof.measuring.plan import Progress
 from kaoprof.measuring.run import environment_of, open_session, protocol_of
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.records.journal import Contents, Finished, Header, Launch, read_journal
 from kaoprof.records.measured import Environment, timestamp
-from kaoprof.records.reading import records_of, same_place
+from kaoprof.records.reading import records_of
 from kaoprof.records.sweep import SweepPlan
+from kaoprof.sweeping.journal_checks import check_device, check_place, check_plan, finished_cells, remaining_cells
 from kaoprof.sweeping.journal_file import Journal
 from kaoprof.sweeping.pace import Pace
 from kaoprof.version import __version__
@@ -126,17 +124,10 @@ class Sweep:
         Raises:
             UsageError: the journal belongs to a sweep with other options.
         """
-        if different := self.plan.differences(contents.plan):
-            hint = "repeat them, or name another journal with -o"
-            message = f"holds a sweep with other options: here {'; '.join(different)}"
-            raise UsageError(message, where=str(self.path), hint=hint)
-        done = {
-            key
-            for key, cell in contents.cells.items()
-            if not (self.retry and any(row.status != "ok" for row in cell.rows))
-        }
-        todo = [cases for cases in self.plan.cells() if cases[0].cell not in done]
-        self.rows = [row for key, cell in contents.cells.items() if key in done for row in cell.rows]
+        check_plan(self.plan, contents, self.path)
+        finished = finished_cells(contents, retry=self.retry)
+        todo = remaining_cells(self.plan, finished)
+        self.rows = [row for key, cell in contents.cells.items() if key in finished for row in cell.rows]
         self.done = len(self.plan) - len(todo)
         return todo
 
@@ -159,12 +150,12 @@ class Sweep:
         """Counts and measures cell after cell, each with an equal part of the whole budget, also after a resume."""
         options = self.plan.options
         device = self.find_device()
-        self.check_device(journal.contents, device)
+        check_device(journal.contents, device, self.path)
         load = load_average()
         session = open_session(device, options, self.notify)
         works = [macs_of(cases) for cases in todo]
         rates: dict[str, float | None] = {}  # of a large product, by dtype
-        told: object = None
+        learnt: object = None
         try:
             session.connection.ask_device(ReadFree())
             self.check_place(journal.contents, environment_of(session, load))
@@ -173,8 +164,8 @@ class Sweep:
                 session.throughput_flops = rates.get(cases[0].dtype)
                 rows = self.measure_cell(session, device, cases)
                 rates[cases[0].dtype] = session.throughput_flops
-                if told != (session.throughput_flops, session.ceilings):
-                    told = session.throughput_flops, session.ceilings
+                if learnt != (session.throughput_flops, session.ceilings):
+                    learnt = session.throughput_flops, session.ceilings
                     journal.append(self.launch(journal.contents, session, load))
                 spent_s = self.clock() - started
                 self.pace.learn(works[number], spent_s)
@@ -239,37 +230,14 @@ class Sweep:
             protocol=protocol_of(session, self.plan.options, spent_s=0.0) if session else None,
         )
 
-    def check_device(self, contents: Contents, device: str) -> None:
-        """Refuses a journal whose cells were measured on another device.
-
-        Raises:
-            UsageError: they were.
-        """
-        others = {row.case.device for cell in contents.cells.values() for row in cell.rows} - {device}
-        if others:
-            there = ", ".join(sorted(map(str, others)))
-            hint = f"use --device {there}, or name another journal with -o"
-            raise UsageError(f"holds cells of {there}, and this is {device}", where=str(self.path), hint=hint)
-
     def check_place(self, contents: Contents, environment: Environment | None) -> None:
         """Names what changed since the journal was last written.
 
         Raises:
             RecordError: something did, and it is `strict`.
         """
-        if not contents.launches:
-            return
-        last = contents.launches[-1]
-        changed = [] if last.version == __version__ else [f"kaoprof {last.version} -> {__version__}"]
-        here, there = same_place(environment), same_place(last.environment)
-        if here and there:
-            pairs = [(one.name, getattr(there, one.name), getattr(here, one.name)) for one in fields(Environment)]
-            changed += [f"{name} {before} -> {after}" for name, before, after in pairs if before != after]
-        if changed and self.strict:
-            hint = "leave out --strict to go on: the new cells say where they were measured"
-            raise RecordError(f"the environment has changed: {'; '.join(changed)}", where=str(self.path), hint=hint)
-        if changed:
-            self.warn(f"{self.path}: the environment has changed: {'; '.join(changed)}; the new cells say so")
+        if changed := check_place(contents, environment, self.path, strict=self.strict):
+            self.warn(changed)
 
 
 def macs_of(cases: Sequence[Case]) -> int:

@@ -10,11 +10,11 @@ from typing import Any, cast
 import psutil
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
 from kaoprof.errors import KaoprofError
+from kaoprof.torch_internals import FakeTensor, FakeTensorMode, held_tensors, mark_as_parameter
 from kaoprof.workload.conversions import conversions_without_data
 from kaoprof.workload.patching import replaced
 
@@ -46,12 +46,12 @@ def without_data(fakes: FakeTensorMode) -> Iterator[None]:
     def parameter_registered(module: nn.Module, name: str, param: nn.Parameter | None) -> None:
         register_parameter(module, name, param)
         if param is not None and not is_lazy(param) and not isinstance(param, FakeTensor):
-            module._parameters[name] = _emptied(param, fakes, known)  # noqa: SLF001
+            held_tensors(module)[0][name] = _emptied(param, fakes, known)
 
     def buffer_registered(module: nn.Module, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         register_buffer(module, name, tensor, persistent)
         if isinstance(tensor, Tensor) and not isinstance(tensor, FakeTensor) and _is_large(tensor):
-            module._buffers[name] = fakes.from_tensor(tensor)  # noqa: SLF001
+            held_tensors(module)[1][name] = fakes.from_tensor(tensor)
 
     with ExitStack() as stack:
         stack.enter_context(replaced(nn.Module, "register_parameter", parameter_registered))
@@ -76,7 +76,7 @@ def _emptied(param: nn.Parameter, fakes: FakeTensorMode, known: Any) -> nn.Param
     if param in known:
         return cast("nn.Parameter", known[param])
     fake = empty_like(param, fakes).requires_grad_(param.requires_grad)
-    fake._is_param = True  # noqa: SLF001 - what torch looks for
+    mark_as_parameter(fake, is_parameter=True)
     for name, mark in vars(param).items():
         setattr(fake, name, mark)
     known[param] = fake
@@ -88,7 +88,7 @@ def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
     if id(tensor) not in memo:
         with torch.no_grad():
             copy = tensor.detach().clone().requires_grad_(tensor.requires_grad)
-        copy._is_param = isinstance(tensor, nn.Parameter)  # noqa: SLF001 - likewise
+        mark_as_parameter(copy, is_parameter=isinstance(tensor, nn.Parameter))
         memo[id(tensor)] = copy
     return cast("Tensor", memo[id(tensor)])
 

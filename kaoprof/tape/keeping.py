@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kaoprof.torch_internals import held_tensors
 from kaoprof.workload.patching import replaced
 
 DEEPER = 3  # times Python's limit of frames, which ours share with the model's
@@ -84,7 +85,7 @@ def _replace_buffers(modules: list[nn.Module], *, written: bool) -> None:
     """Puts other tensors in the place of buffers, so that these stay unwritten: copies, or views of them."""
     known: dict[int, Tensor] = {}
     for module in modules:
-        buffers: dict[str, Any] = module._buffers  # noqa: SLF001 - nothing else replaces them
+        _, buffers = held_tensors(module)
         for name, buffer in buffers.items():
             if type(buffer) in (Tensor, nn.Buffer):
                 if id(buffer) not in known:

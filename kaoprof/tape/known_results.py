@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._ops import HigherOrderOperator
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from kaoprof.tape.entries import Recorded
+from kaoprof.torch_internals import FakeTensor, FakeTensorMode, is_higher_order, storage_identity
 
 CPU = torch.device("cpu")
 NEVER = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.inplace_view})
@@ -79,7 +78,7 @@ class KnownResults:
 
 def _key(func: Any, noted: list[Any], kwargs: Any) -> Hashable:
     """What decides the result; None where it is not remembered."""
-    if isinstance(func, HigherOrderOperator) or func.namespace != "aten" or not NEVER.isdisjoint(func.tags):
+    if is_higher_order(func) or func.namespace != "aten" or not NEVER.isdisjoint(func.tags):
         return None
     if torch.is_inference_mode_enabled():
         return None
@@ -122,18 +121,14 @@ def _result(part: Any, args: Any) -> Any:
         return None
     if not isinstance(part, FakeTensor) or part.fake_device != CPU or part.layout is not torch.strided:
         return NotImplemented
+    storage = storage_identity(part)
     for position, arg in enumerate(args):
         if arg is part:
             return Same(position)
-        if isinstance(arg, Tensor) and _share(arg, part):
+        if isinstance(arg, Tensor) and storage_identity(arg) == storage:
             return View(position, part.shape, part.stride(), part.dtype, int(part.storage_offset()))
     lists = [arg for arg in args if isinstance(arg, list | tuple)]
-    hidden = any(isinstance(inner, Tensor) and _share(inner, part) for arg in lists for inner in arg)
+    hidden = any(isinstance(inner, Tensor) and storage_identity(inner) == storage for arg in lists for inner in arg)
     if hidden or part.storage_offset() or part.dtype.is_complex:
         return NotImplemented
     return Fresh(part.shape, part.stride(), part.dtype)
-
-
-def _share(one: Tensor, other: Tensor) -> bool:
-    """Whether both lie in the same storage."""
-    return bool(one.untyped_storage()._cdata == other.untyped_storage()._cdata)  # noqa: SLF001 - torch's own way to tell

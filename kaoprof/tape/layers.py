@@ -6,8 +6,9 @@ import msgspec
 import msgspec.structs
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.counting.rules import counts_of, name_of, shown
+from kaoprof.counting.rules import counts_of
 from kaoprof.tape.entries import Operation, Tape
+from kaoprof.workload.operation_names import name_of
 
 
 class LayerCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ def count_layers(tape: Tape) -> dict[str, LayerCount]:
         macs[event.layer] += counted
         elementwise[event.layer] += others or 0
         if others is None:
-            uncounted.setdefault(event.layer, Counter())[shown(name_of(event.func))] += 1
+            uncounted.setdefault(event.layer, Counter())[name_of(event.func)] += 1
     holders = {path.rpartition(".")[0] for path in tape.layers if path}
     return {
         path: LayerCount(

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
+from kaoprof.torch_internals import CALL, last_sequence_number, running_node, sequence_number, submodules
 from kaoprof.workload.patching import replaced
 
 NO_NODE = -1
@@ -64,16 +64,16 @@ class ModuleTrail:
     def _call(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         if threading.get_ident() != self._thread:
             self.elsewhere.add(type(module).__name__)
-            return module._call_impl(*args, **kwargs)  # noqa: SLF001 - what torch's own call ends in
+            return getattr(module, CALL)(*args, **kwargs)
         path = self._path_of(module)
         if path is None:
-            return module._call_impl(*args, **kwargs)  # noqa: SLF001
+            return getattr(module, CALL)(*args, **kwargs)
         self.called.add(path)
         self.frames.append(Frame(path, id(module), _running_node()))
         self._turn()
         self.on_enter(path)
         try:
-            output = module._call_impl(*args, **kwargs)  # noqa: SLF001
+            output = getattr(module, CALL)(*args, **kwargs)
             shape = shape_of(output)
             if shape is not None:
                 self.shapes[path] = shape
@@ -85,7 +85,7 @@ class ModuleTrail:
 
     def _turn(self) -> None:
         """Nodes made from here on belong to the module that runs now."""
-        self._numbers.append(torch._C._autograd._get_sequence_nr())  # noqa: SLF001 - no public way to ask
+        self._numbers.append(last_sequence_number() + 1)
         self._paths.append(self.frames[-1].path)
 
     def here(self) -> tuple[str, int]:
@@ -144,8 +144,8 @@ def _unheard(_: str) -> None:
 
 
 def _running_node() -> int:
-    node = torch._C._current_autograd_node()  # noqa: SLF001 - no public way to ask
-    return NO_NODE if node is None else int(node._sequence_nr())  # noqa: SLF001
+    node = running_node()
+    return NO_NODE if node is None else sequence_number(node)
 
 
 def _position(numbers: list[int], node: int) -> int:
@@ -163,7 +163,7 @@ def holders_of(root: nn.Module | None) -> dict[int, list[tuple[int, str]]]:
     if root is None:
         return holders
     for module in root.modules():
-        for name, child in module._modules.items():  # noqa: SLF001 - `named_children` leaves out the second name
+        for name, child in submodules(module).items():
             if child is not None:
                 holders.setdefault(id(child), []).append((id(module), name))
     return holders

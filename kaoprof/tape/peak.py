@@ -1,19 +1,19 @@
 """What a tape says of memory: the most bytes that are alive at once, above what was there before."""
 
 import math
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch._ops import HigherOrderOperator
+from typing import TYPE_CHECKING, Any
 
 from kaoprof.memory.kernels.table import UNBOUNDED, least_storage_bytes, scratch_bytes, scratch_gap
 from kaoprof.tape.entries import FORWARD, Born, Died, Entered, Left, Operation, Recorded, Tape, as_meta, records_in
+from kaoprof.torch_internals import is_higher_order
+from kaoprof.workload.operation_names import name_of
 
-aten = torch.ops.aten
-ZEROS = frozenset({aten.zeros, aten.new_zeros, aten.zeros_like})
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ZEROS = frozenset({"zeros", "new_zeros", "zeros_like"})
 FILLING = frozenset(  # put, or add, what they are given into their first argument
-    {aten.scatter, aten.scatter_add, aten.index_add, aten.index_put, aten._index_put_impl, aten.put}  # noqa: SLF001
+    {"scatter", "scatter_add", "index_add", "index_put", "_index_put_impl", "put"}
 )
 UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
 Layout = tuple[Any, ...]
@@ -72,9 +72,9 @@ class Peak:
         func = operation.func
         if operation.phase != FORWARD and self._accumulates(operation):
             self._absorb(operation)
-        if isinstance(func, HigherOrderOperator):
+        if is_higher_order(func):
             return 0, 0
-        if func.overloadpacket in ZEROS and isinstance(operation.out, Recorded):
+        if name_of(func) in ZEROS and isinstance(operation.out, Recorded):
             self._zeros = operation.out.storage
         args, kwargs = (
             self._tensors(operation.args),
@@ -91,7 +91,7 @@ class Peak:
         if self._running and here > self._running[-1][1]:
             self._running[-1][1] = here
         func = operation.func
-        if isinstance(func, HigherOrderOperator):
+        if is_higher_order(func):
             return
         gap = scratch_gap(func, self._tensors(operation.args), device=self.device)
         if gap is not None:
@@ -118,11 +118,11 @@ class Peak:
 
     def _accumulates(self, operation: Operation) -> bool:
         """Whether torch would do this in place, which it does not while somebody looks on."""
-        if operation.func is aten.add.Tensor:
+        name = name_of(operation.func)
+        if name == "add":
             return True
         first = operation.args[0] if operation.args else None
-        packet = getattr(operation.func, "overloadpacket", None)
-        return packet in FILLING and isinstance(first, Recorded) and first.storage == self._zeros
+        return name in FILLING and isinstance(first, Recorded) and first.storage == self._zeros
 
     def _absorb(self, operation: Operation) -> None:
         """The engine adds up gradients in the first one's storage, except under a mode like ours: so undo that.

@@ -11,12 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import HigherOrderOperator
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from kaoprof.counting.rules import MACS, has_rule, name_of, registered_with_torch
+from kaoprof.counting.rules import MACS, has_rule, registered_with_torch
 from kaoprof.tape.building import empty_like
 from kaoprof.tape.entries import (
     BACKWARD,
@@ -33,21 +30,30 @@ from kaoprof.tape.entries import (
 )
 from kaoprof.tape.known_results import KnownResults
 from kaoprof.tape.modules import NO_NODE, ModuleTrail
+from kaoprof.torch_internals import (
+    FakeTensor,
+    FakeTensorMode,
+    TorchDispatchMode,
+    is_composite,
+    is_higher_order,
+    is_view,
+    storage_key,
+    written_arguments,
+)
+from kaoprof.workload.operation_names import name_of
 
 aten = torch.ops.aten
+ADDITION, LOOKUP = aten.add.Tensor, aten.index.Tensor
 LARGEST_REAL = 2**24  # elements of a tensor that is made for real while others have no data
 MOST_VALUES = 4096  # whole numbers that are kept because a rule looks at them
-READS = frozenset(
-    f"aten::{name}"
-    for name in (
-        "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "masked_select", "_unique2", "unique_dim",
-        "unique_consecutive", "repeat_interleave",
-    )
-)  # fmt: skip
+READS = frozenset({
+    "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "masked_select", "_unique2", "unique_dim",
+    "unique_consecutive", "repeat_interleave",
+})  # fmt: skip
 OF_SEQUENCES = frozenset(
-    name for name in MACS if name.startswith(("torch_attn::", "aten::_flash_attention", "aten::_efficient_attention"))
+    name for name in MACS if name.startswith(("torch_attn.", "_flash_attention", "_efficient_attention"))
 )
-FLEXIBLE = "higher_order::flex_attention"
+FLEXIBLE = "higher_order.flex_attention"
 DEVICE = torch.ops.prim.device.default
 TRAITS = frozenset({
     aten.sym_size.default, aten.size.default, aten.sym_stride.default, aten.stride.default, aten.sym_numel.default,
@@ -141,7 +147,7 @@ class Recorder(TorchDispatchMode):
             func, noted_args, noted_kwargs, noted_out, layer, phase,
             visited=_visited_pairs(args) if name_of(func) == FLEXIBLE else None,
             macs=None if has_rule(func) else registered_with_torch(func, args, kwargs, out),
-            view=phase != FORWARD and func is aten.add.Tensor and args[0]._is_view(),  # noqa: SLF001 - what torch asks
+            view=phase != FORWARD and func is ADDITION and is_view(args[0]),
         )  # fmt: skip
         self.events.append(operation)
         self.events += born
@@ -164,7 +170,7 @@ class Recorder(TorchDispatchMode):
         if tensor.layout is not torch.strided:
             return -1
         storage = tensor.untyped_storage()
-        key = storage._cdata  # noqa: SLF001 - what torch itself uses to tell storages apart
+        key = storage_key(storage)
         number = self._numbers.get(key)
         if number is None:
             self._storages += 1
@@ -188,7 +194,7 @@ class Recorder(TorchDispatchMode):
         """Whether an operation must run on tensors without data."""
         if FakeTensor in types or any(record.storage in self._without_data for record in records):
             return True
-        if isinstance(func, HigherOrderOperator):
+        if is_higher_order(func):
             return False
         if any(
             record.storage not in self._own
@@ -209,7 +215,7 @@ class Recorder(TorchDispatchMode):
                 if torch.Tag.inplace_view in func.tags:
                     func(*args, **kwargs)  # the real tensor changes its shape, too, which takes no data
         args, kwargs = self._twinned(args), {name: self._twinned(arg) for name, arg in kwargs.items()}
-        if isinstance(func, HigherOrderOperator):
+        if is_higher_order(func):
             with self.fakes:
                 return func(*args, **kwargs)
         return self._known_results.run(func, types, args, kwargs, noted)
@@ -231,8 +237,8 @@ class Recorder(TorchDispatchMode):
         twin = empty_like(tensor, self.fakes) if number not in self._own else self.fakes.from_tensor(tensor)
         if tensor.layout is torch.strided:
             storage = twin.untyped_storage()
-            if storage._cdata not in self._numbers:  # noqa: SLF001 - as above
-                self._watch(storage, storage._cdata, number)  # noqa: SLF001
+            if storage_key(storage) not in self._numbers:
+                self._watch(storage, storage_key(storage), number)
             if number not in self._own:
                 self._twins[id(tensor)] = tensor, twin  # such as parameters, which stay as they are
         return twin
@@ -241,7 +247,7 @@ class Recorder(TorchDispatchMode):
         if fake or not self._derived:
             return
         if any(record.storage in self._derived for record in records):
-            if name_of(func) in READS or (func is aten.index.Tensor and _has_mask(noted_args)):
+            if name_of(func) in READS or (func is LOOKUP and _has_mask(noted_args)):
                 self.value_reads += 1
             for position in _written(func):
                 if position < len(noted_args) and isinstance(noted_args[position], Recorded):
@@ -257,24 +263,13 @@ def _answers_for_itself(kind: type[Tensor]) -> bool:
 @cache
 def _is_composite(func: Any) -> bool:
     """Whether torch would take the operation apart, which it does before we see it except in inference mode."""
-    return (
-        not isinstance(func, HigherOrderOperator)
-        and not has_rule(func)
-        and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")  # noqa: SLF001
-    )
+    return not is_higher_order(func) and not has_rule(func) and is_composite(func)
 
 
 @cache
 def _written(func: Any) -> tuple[int, ...]:
     """The positions of arguments that the operation writes to."""
-    if isinstance(func, HigherOrderOperator) or not func._schema.is_mutable:  # noqa: SLF001 - the operation's schema
-        return ()
-    arguments = func._schema.arguments  # noqa: SLF001
-    return tuple(
-        position
-        for position, argument in enumerate(arguments)
-        if argument.alias_info is not None and argument.alias_info.is_write
-    )
+    return () if is_higher_order(func) else written_arguments(func)
 
 
 def _elements_at_most(func: Any, args: Any, records: list[Recorded]) -> int:

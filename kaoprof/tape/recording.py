@@ -1,6 +1,5 @@
 """From a model or a function to its tape: one run, without data if that can be, else on real tensors."""
 
-import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -8,8 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.utils._pytree import tree_map
 
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
@@ -18,12 +15,19 @@ from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
 from kaoprof.tape.modules import ModuleTrail, tensors_in
 from kaoprof.tape.recorder import Recorder
+from kaoprof.torch_internals import (
+    FAKE_TENSOR_LOGGER,
+    FakeTensor,
+    FakeTensorMode,
+    batch_norm_class,
+    held_tensors,
+    submodules,
+    tree_map,
+)
 from kaoprof.workload.patching import replaced
 
 FAKE, REAL = "fake", "real"
 SMALL_INPUT = 2**20  # elements, up to which whole numbers in the input keep their values
-COMPLAINTS = logging.getLogger("torch._subclasses.fake_tensor")  # a traceback of what may be caught
-NORMS = (nn.modules.batchnorm._BatchNorm,)  # noqa: SLF001 - torch's common class of all batch norms
 
 
 class Call:
@@ -115,7 +119,7 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: in
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
         stack.enter_context(model_kept(call.module, written=fakes is None))
         stack.enter_context(compiled_nothing())
-        stack.enter_context(replaced(COMPLAINTS, "disabled", True))
+        stack.enter_context(replaced(FAKE_TENSOR_LOGGER, "disabled", True))
         if fused and call.module is not None:
             stack.enter_context(encoders_shown("cpu"))
             without_nested_tensors(call.module)
@@ -194,17 +198,17 @@ def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFa
         if again and path not in passed:
             continue
         seen_modules.add(id(part))
-        own = {id(parameter): parameter for parameter in part._parameters.values() if parameter is not None}  # noqa: SLF001
+        own = {id(parameter): parameter for parameter in held_tensors(part)[0].values() if parameter is not None}
         fresh = [parameter for key, parameter in own.items() if key not in seen_params]
         seen_params.update(own)
         layers[path] = LayerFacts(
             type=_type_name(part),
             params=sum(parameter.numel() for parameter in fresh if not nn.parameter.is_lazy(parameter)),
-            norm=isinstance(part, NORMS),
+            norm=isinstance(part, batch_norm_class()),
             output_shape=trail.shapes.get(path),
             called=path in trail.called,
         )
-        held = part._modules.items()  # noqa: SLF001 - `named_children` leaves out the second name
+        held = submodules(part).items()
         waiting += reversed([(f"{path}.{name}" if path else name, child) for name, child in held if child is not None])
     return layers
 

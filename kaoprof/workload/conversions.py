@@ -8,6 +8,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
+from kaoprof.torch_internals import CONVERT, convert, held_tensors, parsed_conversion
+
 
 @contextmanager
 def conversions_without_data() -> Iterator[None]:
@@ -17,10 +19,10 @@ def conversions_without_data() -> Iterator[None]:
     """
     converted: dict[int, tuple[Tensor, Tensor]] = {}  # by identity; what was converted is kept, or its number is reused
 
-    def replaced(tensor: Tensor, convert: Callable[[Tensor], Tensor]) -> Tensor:
+    def replaced(tensor: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
         if id(tensor) not in converted:
             try:
-                made = convert(tensor.detach())
+                made = change(tensor.detach())
             except NotImplementedError:  # `.cpu()`, `.cuda()`: there is nothing to copy
                 made = tensor.detach()
             if isinstance(tensor, nn.Parameter):
@@ -30,22 +32,21 @@ def conversions_without_data() -> Iterator[None]:
 
     def apply_without_data(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         for child in module.children() if recurse else ():
-            child._apply(fn)  # noqa: SLF001 - recurrent layers have one of their own
-        held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)  # noqa: SLF001 - nothing else replaces both
-        for tensors in held:
-            tensors.update({name: replaced(one, fn) for name, one in tensors.items() if one is not None})
+            convert(child, fn)
+        for tensors in held_tensors(module):
+            tensors.update({name: replaced(tensor, fn) for name, tensor in tensors.items() if tensor is not None})
         return module
 
     def to_without_device(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
-        _, dtype, _, memory_format = torch._C._nn._parse_to(*args, **kwargs)  # noqa: SLF001 - as `nn.Module.to` itself
+        _, dtype, _, memory_format = parsed_conversion(*args, **kwargs)
 
-        def convert(tensor: Tensor) -> Tensor:
+        def changed(tensor: Tensor) -> Tensor:
             floats = dtype is not None and (tensor.is_floating_point() or tensor.is_complex())
             layout = memory_format if memory_format is not None and tensor.ndim in (4, 5) else torch.preserve_format
             return tensor.to(tensor.device, dtype if floats else tensor.dtype, memory_format=layout)
 
-        module._apply(convert)  # noqa: SLF001 - every conversion goes through it
+        convert(module, changed)
         return module
 
-    with patch.object(nn.Module, "_apply", apply_without_data), patch.object(nn.Module, "to", to_without_device):
+    with patch.object(nn.Module, CONVERT, apply_without_data), patch.object(nn.Module, "to", to_without_device):
         yield

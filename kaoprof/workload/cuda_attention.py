@@ -14,10 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from kaoprof.torch_internals import operation
 from kaoprof.workload.patching import replaced
 from kaoprof.workload.tensor_bytes import REDUCED
-
-aten = torch.ops.aten
 
 ATTENTION = F.scaled_dot_product_attention
 LARGEST_HEAD = 256  # channels; older versions of cuDNN serve 128, which the device itself then says
@@ -94,7 +93,7 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, dropout_p: float, is_causa
     padding = next(channels for channels in range(FLASH_ALIGNMENT) if (head + channels) % FLASH_ALIGNMENT == 0)
     if padding:
         query, key, value = (_padded(tensor, padding) for tensor in (query, key, value))
-    attended: Tensor = aten._scaled_dot_product_flash_attention(  # noqa: SLF001 - the operation's real name
+    attended: Tensor = operation("_scaled_dot_product_flash_attention")(
         query, key, value, dropout_p, is_causal, scale=scale
     )[0]
     return attended[..., :head] if padding else attended
@@ -112,7 +111,7 @@ def _efficient(
     if mask is not None:
         mask = mask.to(query.dtype).expand(*query.shape[:-1], key.shape[-2])  # added to the similarities
     trained = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (query, key, value))
-    attended: Tensor = aten._scaled_dot_product_efficient_attention(  # noqa: SLF001 - the operation's real name
+    attended: Tensor = operation("_scaled_dot_product_efficient_attention")(
         query, key, value, mask, trained, dropout_p, is_causal, scale=scale
     )[0]
     return attended

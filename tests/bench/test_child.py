@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,8 +19,10 @@ from kaoprof.measuring import child as child_module
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
 from kaoprof.measuring.messages import (
     Failed,
+    Figure,
     Load,
     Look,
+    Peak,
     Prepare,
     ReadConditions,
     ReadFree,
@@ -30,6 +31,7 @@ from kaoprof.measuring.messages import (
     TimeCopies,
     TimeLaunch,
     TimeProduct,
+    Took,
     Weigh,
     decode_reply,
     encode,
@@ -84,8 +86,8 @@ def test_it_measures_memory_and_time(child):
     assert 0 < told.seconds < 10
     assert told.page_faults >= 0
     assert 0 <= told.system_share <= 1
-    assert child.ask(ReadFree(), timeout_s=60).count > 2**20
-    assert child.ask(TimeProduct(dtype="fp32"), timeout_s=60).flops_per_s > 1e6
+    assert child.ask(ReadFree(), timeout_s=60).value > 2**20
+    assert child.ask(TimeProduct(dtype="fp32"), timeout_s=60).value > 1e6
 
 
 def test_an_error_in_a_module_is_an_answer(child):
@@ -117,6 +119,7 @@ def test_denormals_are_found_and_flushed_again(child):
     assert 0.001 < seen.observed.denormal_fraction < 0.5
 
 
+@pytest.mark.slow
 def test_a_killed_child_is_recognised(fresh_child):
     os.kill(fresh_child.pid, signal.SIGKILL)
     with pytest.raises(ChildLost, match="killed by SIGKILL") as loss:
@@ -124,6 +127,7 @@ def test_a_killed_child_is_recognised(fresh_child):
     assert loss.value.status == "error"
 
 
+@pytest.mark.slow
 def test_a_child_killed_while_it_works_is_recognised(fresh_child):
     slow = operator_workload(
         "nonlocal", Dims(b=1, c=16, spatial=(64, 64)), AttentionOptions(), dtype="fp32", mode="forward", seed=0
@@ -158,12 +162,10 @@ def test_a_child_that_talks_nonsense_is_stopped(monkeypatch):
     babbler.kill()
 
 
+@pytest.mark.slow
 def test_a_child_does_not_outlive_a_closed_pipe(fresh_child):
     fresh_child.process.stdin.close()
-    deadline = time.monotonic() + 20
-    while fresh_child.process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert fresh_child.process.poll() == 0
+    assert fresh_child.process.wait() == 0  # however busy the machine is
 
 
 def test_the_allocators_events_see_buffers_inside_kernels():
@@ -178,6 +180,7 @@ def attention(implementation, **changes):
     return operator_workload("kao_kv", Dims(b=2, c=8, spatial=(5, 7)), options, **told)
 
 
+@pytest.mark.slow
 def test_a_forced_backend_that_cannot_serve_is_unsupported_and_others_are_not_touched(fresh_child):
     fresh_child.ask(Prepare(device="cpu", threads=1, sdpa="efficient"), timeout_s=60)
     fresh_child.ask(Load(subject=1, workload=attention("sdpa")), timeout_s=60)
@@ -188,6 +191,7 @@ def test_a_forced_backend_that_cannot_serve_is_unsupported_and_others_are_not_to
     assert fresh_child.ask(Time(subject=2), timeout_s=60).seconds > 0
 
 
+@pytest.mark.slow
 def test_it_traces_compares_and_reads_the_device(child):
     child.ask(Load(subject=5, workload=attention("sdpa")), timeout_s=60)
     traced = child.ask(Look(quantity="traffic", subject=5), timeout_s=60)
@@ -198,7 +202,7 @@ def test_it_traces_compares_and_reads_the_device(child):
     joules = child.ask(Look(quantity="energy", subject=5, calls=2), timeout_s=60).observed.energy_j
     assert joules is None or joules >= 0
     assert child.ask(ReadConditions(), timeout_s=60).conditions.cores_taken is None  # the parent adds it
-    assert 0 < child.ask(TimeLaunch(), timeout_s=60).launch_s < 1
+    assert 0 < child.ask(TimeLaunch(), timeout_s=60).value < 1
     copies = child.ask(TimeCopies(), timeout_s=120).copies
     assert [copy.moved_bytes for copy in copies] == sorted(copy.moved_bytes for copy in copies)
     assert all(copy.seconds > 0 for copy in copies)
@@ -233,12 +237,35 @@ def test_what_changes_its_input_or_finds_nothing_has_no_deviation(child, name, w
     assert child.ask(Look(quantity="deviation", subject=9), timeout_s=60).observed.deviation.not_compared == why
 
 
+def loaded_from_here(child, name):
+    child.ask(Prepare(device="cpu", threads=1, paths=(str(Path(__file__).parent.parent),)), timeout_s=60)
+    work = Workload(factory=f"somebodys:{name}", inputs=(TensorSpec(shape=(2, 5), dtype="fp32"),))
+    child.ask(Load(subject=9, workload=work), timeout_s=60)
+
+
+def test_a_copy_of_the_process_that_a_module_forks_answers_nothing(fresh_child):
+    loaded_from_here(fresh_child, "Forks")
+    for _ in range(3):
+        assert isinstance(fresh_child.ask(Time(subject=9, calls=2), timeout_s=60), Took)
+        assert isinstance(fresh_child.ask(ReadFree(), timeout_s=60), Figure)
+        assert isinstance(fresh_child.ask(Weigh(subject=9), timeout_s=60), Peak)
+
+
+def test_an_answer_to_another_question_is_not_taken_for_this_ones(fresh_child):
+    loaded_from_here(fresh_child, "Answers")
+    with pytest.raises(ChildLost, match=r"answered Took 99 to Time 4: code that it ran writes into its pipe"):
+        fresh_child.ask(Time(subject=9), timeout_s=60)
+    assert fresh_child.process.poll() is not None
+
+
+@pytest.mark.slow
 def test_it_runs_on_the_cores_that_it_is_told(fresh_child):
     one = min(os.sched_getaffinity(0))
     environment = fresh_child.ask(Prepare(device="cpu", threads=1, affinity=(one,)), timeout_s=60).environment
     assert (environment.affinity, environment.cores) == ((one,), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler")
 @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_a_compiled_subject_says_how_long_that_took_and_computes_the_same(child):
@@ -249,6 +276,7 @@ def test_a_compiled_subject_says_how_long_that_took_and_computes_the_same(child)
     assert child.ask(Look(quantity="deviation", subject=7), timeout_s=60).observed.deviation.largest < 1e-5
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_compiled_subject_is_unsupported(monkeypatch):
     monkeypatch.setenv("CXX", "/nonexistent")
     monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")

@@ -19,7 +19,7 @@ from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.measuring.messages import (
     Clear,
     Failed,
-    FreeBytes,
+    Figure,
     Load,
     Loaded,
     Look,
@@ -149,9 +149,9 @@ def test_every_request_is_answered_on_a_gpu(bench, mode, dtype):
     assert looks["traffic"].observed.backend == "flash"
     assert looks["deviation"].observed.deviation.not_finite == 0.0
     assert looks["energy"].observed.energy_j is None
-    assert answer(bench, TimeProduct(dtype=dtype)).flops_per_s > 0
+    assert answer(bench, TimeProduct(dtype=dtype)).value > 0
     assert answer(bench, ReadConditions()).conditions == Conditions()
-    assert answer(bench, ReadFree()) == FreeBytes(count=70 * GIB)
+    assert answer(bench, ReadFree()) == Figure(value=70 * GIB)
     for request in (TimeCopies(cache="cold"), TimeLaunch(), Clear()):
         assert not isinstance(answer(bench, request), Failed)
     assert torch.get_float32_matmul_precision() == ("high" if dtype == "tf32" else "highest")

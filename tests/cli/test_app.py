@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from signals import heed
 
 from kaoprof.cli.app import TRACEBACK, run
 
@@ -11,10 +12,8 @@ QUICK = ["compare", "--h", "8", "--c", "8", "--analytic"]
 INTERRUPT = "os.kill(os.getpid(), signal.{})"
 
 
-def python(script, **options):
-    return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60, **options
-    )
+def python(script):
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, preexec_fn=heed)
 
 
 @pytest.fixture

@@ -7,33 +7,25 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from signals import heed
 
 import kaoprof
 from kaoprof.cli.app import run
 from kaoprof.comparing.run import analytic
-from kaoprof.records.reading import load_any
+from kaoprof.records.reading import load_records
 
 PAPER_MADDS = {14: [627_200, 156_800, 89_600, 14_336], 28: [9_884_672, 2_471_168, 706_048, 53_760]}
 PAPER_MADDS[56] = [157_552_640, 39_388_160, 5_626_880, 207_872]
-QUICK = ["--h", "9", "--w", "13", "--c", "20", "--budget", "0.2s", "--samples", "2", "--threads", "1"]
+SMALL = ["--h", "9", "--w", "13", "--c", "20", "--budget", "0.2s", "--threads", "1"]
+QUICK = [*SMALL, "--samples", "2"]
+pytestmark = pytest.mark.usefixtures("quick_measuring")
 
 
 def rows_of(text):
     return list(csv.DictReader(io.StringIO(text)))
-
-
-def kaoprof_process(*arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "kaoprof", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
 
 
 @pytest.mark.parametrize("size", PAPER_MADDS)
@@ -46,7 +38,13 @@ def test_the_papers_counts_are_printed_to_the_digit(size, capsys):
 
 
 @pytest.mark.parametrize(
-    "sizes", [["--h", "9", "--w", "13"], ["--n", "17"], ["--t", "2", "--h", "3", "--w", "5"]], ids=" ".join
+    "sizes",
+    [
+        ["--h", "9", "--w", "13"],
+        pytest.param(["--n", "17"], marks=pytest.mark.slow),
+        pytest.param(["--t", "2", "--h", "3", "--w", "5"], marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
 )
 def test_formula_count_and_fvcore_agree_in_every_row(sizes, capsys):
     arguments = [*sizes, "--c", "20", "--projection", "qkv", "--heads", "2", "--format", "csv", "--samples", "2"]
@@ -70,7 +68,7 @@ def test_every_output_is_written_and_the_record_is_what_python_gets(tmp_path, ca
     captured = capsys.readouterr()
     assert "kao_kv" in captured.out
     assert all(f"wrote {path}" in captured.err for path in paths)
-    record = load_any(paths[1])
+    record = load_records(paths[1])[-1]
     assert [row.case.name for row in record.rows] == ["kao_kv:matmul", "kao_kv:sdpa", "nonlocal:sdpa"]
     assert record.environment.threads == 1
     assert len(rows_of(paths[0].read_text())) == 3
@@ -186,6 +184,7 @@ def test_every_row_has_its_floor_its_bound_and_its_error(capsys):
         assert int(row["operations"]) > 0
 
 
+@pytest.mark.slow
 def test_compiled_rows_stand_beside_their_eager_ones(monkeypatch, capsys):
     monkeypatch.setenv("CXX", "/nonexistent")  # so that nothing is compiled here: the rows must survive that too
     monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
@@ -218,24 +217,36 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path, capsys, monkeypatch):
     assert "kao_qkv" in captured.out
     assert "No space left on device" in captured.err
     kept = captured.err.rpartition("kept in ")[2].rstrip(")\n")
-    assert len(load_any(Path(kept)).rows) == 8
+    assert len(load_records(Path(kept))[-1].rows) == 8
     Path(kept).unlink()
 
 
-def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(tmp_path):
+@pytest.fixture
+def at_request(monkeypatch, warm_children):
+    """Makes something happen before the measuring process is asked for the given time about a row."""
+
+    def let(number, happen, about=range(99)):
+        asked, ask = [], warm_children.ask
+
+        def watched(child, request, **limits):
+            if getattr(request, "subject", None) in about:
+                asked.append(request)
+                if len(asked) == number:
+                    happen(child)
+            return ask(child, request, **limits)
+
+        monkeypatch.setattr(warm_children, "ask", watched)
+
+    return let
+
+
+def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(at_request, tmp_path):
     path = tmp_path / "run.json"
-    assert run(["env", "--device", "cpu", "--threads", "1"]) == 0  # what is busy later then measures rows, not ceilings
-    process = kaoprof_process("compare", "--h", "64", "--c", "8", "--budget", "14s", "--threads", "1",
-                              "--operators", "nonlocal:matmul,kao_qkv:matmul", "-o", str(path))  # fmt: skip
-    child = wait_for_busy_child(process.pid)
-    os.kill(child, signal.SIGKILL)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
-    rows = {row.case.name: row for row in load_any(path).rows}
-    assert sorted(row.status for row in rows.values()) == ["error", "ok"]
-    (dead,) = (row for row in rows.values() if row.status == "error")
+    at_request(5, lambda child: os.kill(child.pid, signal.SIGKILL), about=[0])
+    assert run(["compare", *SMALL, "--operators", "nonlocal:matmul,kao_qkv:matmul", "-o", str(path)]) == 0
+    dead, alive = load_records(path)[-1].rows
+    assert (dead.status, alive.status) == ("error", "ok")
     assert "killed by SIGKILL" in dead.detail
-    (alive,) = (row for row in rows.values() if row.status == "ok")
     assert len(alive.latency.samples_s) >= 10
 
 
@@ -253,39 +264,64 @@ def wrong_formula(right):
     return lambda case: replace(right(case), macs=right(case).macs + 1)
 
 
-def test_ctrl_c_keeps_what_was_measured(tmp_path):
+def test_an_interrupt_keeps_what_was_measured(at_request, tmp_path, capsys):
     path = tmp_path / "run.json"
-    process = kaoprof_process("compare", "--h", "64", "--c", "8", "--budget", "60s", "--threads", "1",
-                              "--operators", "kao_qkv:matmul,nonlocal:matmul", "-o", str(path))  # fmt: skip
-    wait_for_busy_child(process.pid)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in stderr
-    assert f"interrupted: what was measured until then is saved in {path}" in stderr
+
+    def interrupt(_child):
+        raise KeyboardInterrupt
+
+    at_request(60, interrupt)  # in the midst of the rounds
+    arguments = [*SMALL, "--samples", "50", "--operators", "kao_qkv:matmul,nonlocal:matmul"]
+    assert run(["compare", *arguments, "-o", str(path)]) == 130
+    shown = capsys.readouterr()
+    assert f"interrupted: what was measured until then is saved in {path}" in shown.err
+    assert "kao_qkv" in shown.out
+    record = load_records(path)[-1]
+    assert record.interrupted
+    assert all(row.latency for row in record.rows)
+
+
+INTERRUPTED = """
+import os, signal
+from kaoprof.cli.app import main
+from kaoprof.measuring.child import Child
+
+asked, ask = [], Child.ask
+
+def interrupting(child, request, **limits):
+    asked.append(request)
+    if len(asked) == 30:
+        os.kill(os.getpid(), signal.SIGINT)
+    return ask(child, request, **limits)
+
+Child.ask = interrupting
+main()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_process_of_its_own_keeps_what_was_measured(tmp_path):
+    path = tmp_path / "run.json"
+    arguments = ["compare", *SMALL, "--operators", "kao_qkv:matmul,nonlocal:matmul", "-o", str(path)]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *arguments], capture_output=True, text=True, check=False, preexec_fn=heed
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert f"interrupted: what was measured until then is saved in {path}" in done.stderr
     assert json.loads(path.read_text())["interrupted"] is True
-    assert "kao_qkv" in stdout
-
-
-def wait_for_busy_child(parent):
-    """The process id of the measuring process, once it has used so much time that it must be measuring."""
-    import psutil
-
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        for child in psutil.Process(parent).children():
-            if "kaoprof.bench.worker" in " ".join(child.cmdline()) and sum(child.cpu_times()[:2]) > 5:
-                return child.pid
-        time.sleep(0.05)
-    raise AssertionError("no measuring process was seen")
+    assert "kao_qkv" in done.stdout
 
 
 def test_a_reader_that_closes_the_pipe_is_no_crash():
-    writer = kaoprof_process("compare", "--h", ",".join(map(str, range(1, 400))), "--analytic", "--format", "csv")
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "kaoprof", "compare", "--h", "1:400:1", "--analytic", "--format", "csv"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     writer.stdout.readline()
     writer.stdout.close()
     assert "Traceback" not in writer.stderr.read()
-    assert writer.wait(timeout=60) == 1
+    assert writer.wait() == 1
     writer.stderr.close()
 
 

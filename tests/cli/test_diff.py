@@ -39,7 +39,8 @@ def test_files_and_formats(runs, tmp_path, capsys):
     assert (tmp_path / "diff.csv").read_text().startswith("schema,cell,name,verdict")
     assert run([*command, "-o", "diff.csv"]) == 2
     assert "--force overwrites it" in capsys.readouterr().err
-    assert run([*command, "-o", "diff.tex"]) == 2
+    assert run([*command, "-o", "diff.png"]) == 2
+    assert "a record of diff has no picture" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_files_and_formats(runs, tmp_path, capsys):
         (["--margin", "0%"], 2, "margin"),
         (["--margin", "200%"], 2, "margin"),
         (["--drift", "remov"], 2, "did you mean 'remove'"),
-        (["--format", "html"], 2, "unknown format"),
+        (["--format", "png"], 2, "unknown format"),
     ],
 )
 def test_wrong_options_are_one_line(runs, capsys, more, code, message):

@@ -12,6 +12,7 @@ from kaoprof.errors import MeasurementError
 from kaoprof.units import parse_bytes
 
 MIB = 2**20
+pytestmark = pytest.mark.usefixtures("quick_measuring")
 
 
 def fitted(arguments, capsys):
@@ -189,7 +190,7 @@ def test_every_output_is_written(tmp_path, capsys):
         (["--macs", "1G", "--mode", "training"], 2, "unknown mode 'training'"),
         (["--macs", "1G", "--device", "gpu"], 2, "unknown device 'gpu'"),
         (["--macs", "1G", "--format", "exel"], 2, "unknown format 'exel'"),
-        (["--macs", "1G", "-o", "fit.png"], 2, "no format is known for the suffix '.png'"),
+        (["--macs", "1G", "-o", "fit.png"], 2, "a record of fit has no picture"),
         (["--time", "1ms", "--device", "cuda:99"], 1, "there is no cuda:99"),
     ],
 )

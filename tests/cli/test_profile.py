@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pytest
+
 from kaoprof.cli.app import run
 
 
@@ -36,6 +38,7 @@ def test_swapping_the_operator_changes_the_count(capsys):
     assert int(rows_of(capsys.readouterr().out)[-1]["macs_analytic"]) == 288_413_728
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_every_format_is_written(tmp_path, capsys):
     paths = [tmp_path / f"run.{suffix}" for suffix in ("csv", "json", "md", "tex")]
     outputs = [argument for path in paths for argument in ("-o", str(path))]

@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from samples import measured_record
+from signals import heed
 
 from kaoprof.cli.app import run
 from kaoprof.records.measured import dumps
 
 QUICK = ["compare", "--h", "8", "--c", "8", "--analytic"]
+ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
 
 
 def shell(command, **environment):
     return subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60, env=os.environ | environment
-    )
+        ["bash", "-c", command], capture_output=True, text=True, check=False, env=os.environ | environment,
+        preexec_fn=heed,
+    )  # fmt: skip
 
 
 def kaoprof(*arguments):
@@ -96,16 +99,27 @@ def test_ctrl_c_while_torch_is_imported_is_not_lost(tmp_path):
 
 def test_a_terminal_without_micro_signs_gets_a_substitute(tmp_path):
     path = tmp_path / "run.json"
-    arguments = ["compare", "--h", "8", "--c", "8", "--samples", "2", "--threads", "1", "-o", str(path)]
-    done = shell(kaoprof(*arguments), LC_ALL="C", PYTHONIOENCODING="ascii")
+    path.write_text(dumps(measured_record()), encoding="utf-8")
+    done = shell(kaoprof("report", str(path), "--to", str(tmp_path / "run.md"), "--format", "table"), **ASCII)
     assert done.returncode == 0, done.stderr
-    assert path.exists()
+    assert (tmp_path / "run.md").exists()
+    shown = shell(kaoprof("report", str(path)), **ASCII)
+    assert shown.returncode == 0, shown.stderr
+    assert "157 ?s" in shown.stdout
+
+
+def in_a_folder_of_bad_libraries(command, folder):
+    (folder / "msgspec.py").write_text("raise SystemExit(3)")
+    return shell(f"cd {folder} && {Path(sys.executable).parent}/kaoprof {command}").returncode
 
 
 def test_a_library_in_this_folder_does_not_shadow_the_real_one(tmp_path):
-    (tmp_path / "msgspec.py").write_text("raise SystemExit(3)")
-    script = f"cd {tmp_path} && {Path(sys.executable).parent}/kaoprof env --device cpu --threads 1"
-    assert shell(script).returncode == 0
+    assert in_a_folder_of_bad_libraries("check kanet-qkv", tmp_path) == 0
+
+
+@pytest.mark.slow
+def test_a_library_in_this_folder_does_not_shadow_the_measuring_processs(tmp_path):
+    assert in_a_folder_of_bad_libraries("env --device cpu --threads 1", tmp_path) == 0
 
 
 def test_a_very_long_line_keeps_both_ends(capsys):

@@ -13,18 +13,17 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from sweeps import closed_record, swept_record
+from rendered import on_screen
+from signals import heed
+from sweeps import LAWS, closed_record, finished_cells, swept_record
 
 from kaoprof.cli.app import run
 from kaoprof.records.journal import read_journal
-from kaoprof.records.reading import load_any
-from kaoprof.reporting.sweep_console import sweep_to_console
+from kaoprof.records.reading import load_records
 
 TESTS = Path(__file__).parent.parent
-FAKE = "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import sweeps; "
-FAKE += "sweeps.sweep_in_a_process(Path(sys.argv[2]), int(sys.argv[3]))"
-KILLS, HEIGHTS = 20, 400
+HELPERS = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import sweeps; sweeps."
+FAKE = HELPERS + "sweep_in_a_process(sweeps.Path(sys.argv[1]), int(sys.argv[2]))"
 
 
 def cells_in(path):
@@ -33,78 +32,100 @@ def cells_in(path):
     return [tuple(line["rows"][0]["case"]["spatial"]) for line in lines if line.get("entry") == "cells"]
 
 
-def test_killed_at_twenty_random_moments_no_cell_is_lost_or_measured_twice(tmp_path):
-    path, chance = tmp_path / "run.jsonl", random.Random(20)  # noqa: S311 - moments, not secrets
-    killed, seen = 0, set()
-    while True:
-        process = subprocess.Popen([sys.executable, "-c", FAKE, str(TESTS), str(path), str(HEIGHTS)])
-        if killed == KILLS:
-            break
-        wait_for_growth(path, process, chance.randrange(1, 30_000))
-        time.sleep(chance.uniform(0, 0.002))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        kept = set(read_journal(path).cells) if path.exists() and path.stat().st_size else set()
-        assert seen <= kept
-        seen = kept
-    assert process.wait(timeout=60) == 0
-    assert len(seen) < HEIGHTS, "the kills came too late to mean anything"
-    assert cells_in(path) == [(h, h) for h in range(1, HEIGHTS + 1)]
-    assert path.read_bytes().endswith(b"}\n")
-    assert not load_any(path).interrupted
-
-
-def wait_for_growth(path, process, grown_bytes):
-    """Until the journal has grown so much, or the process has ended."""
-    before = path.stat().st_size if path.exists() else 0
-    while process.poll() is None and (path.stat().st_size if path.exists() else 0) < before + grown_bytes:
-        time.sleep(0.0005)
-
-
-REAL = ["sweep", "--h", "3:10:1", "--w", "5", "--c", "7", "--samples", "2", "--threads", "1"]
-REAL += ["--operators", "kao_qkv:matmul,nonlocal:matmul"]
-
-
-def start(command, folder):
-    """A process that heeds Ctrl-C, also if these tests run in the background of a shell, which ignores it."""
+def start(script, *arguments, folder):
     return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+        [sys.executable, "-c", script, *map(str, arguments)], cwd=folder, preexec_fn=heed,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def wait_for_cells(path, number):
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        if path.exists() and path.read_bytes().count(b'"entry":"cells"') >= number:
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"{path} never held {number} cells")
+def wait_until(true, process):
+    """However long it takes; a process that ends without it has failed."""
+    while not true():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
 
 
-def test_a_real_sweep_goes_on_after_each_way_to_end_it(tmp_path):
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_no_cell_is_lost_or_measured_twice(kills, tmp_path):
+    path, chance = tmp_path / "run.jsonl", random.Random(kills)  # noqa: S311 - moments, not secrets
+    seen, heights = set(), 20 * kills
+    for _ in range(kills):
+        before = path.stat().st_size if path.exists() else 0
+        process = start(FAKE, path, heights, folder=tmp_path)
+        rows = chance.randrange(len(LAWS), 20 * len(LAWS))  # a cell at least; never all, so it does not end by itself
+        process.stdin.write(b"+" * rows)
+        process.stdin.flush()
+        wait_until(lambda: path.exists() and path.stat().st_size > before, process)  # noqa: B023 - called at once
+        time.sleep(chance.uniform(0, 0.02))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kept = set(read_journal(path).cells)
+        assert seen <= kept
+        seen = kept
+    last = start(FAKE, path, heights, folder=tmp_path)
+    last.communicate()
+    assert last.returncode == 0
+    assert len(seen) < heights, "the kills came too late to mean anything"
+    assert cells_in(path) == [(h, h) for h in range(1, heights + 1)]
+    assert path.read_bytes().endswith(b"}\n")
+    assert not load_records(path)[-1].interrupted
+
+
+GRID = ["sweep", "--h", "3:10:1", "--w", "5", "--c", "7", "--samples", "2", "--threads", "1"]
+GRID += ["--operators", "kao_qkv:matmul,nonlocal:matmul"]
+
+
+class Faked:
+    """Sweeps in a fake session that measures as many cells as it is told to."""
+
+    def start(self, arguments, path, cells):
+        process = start(HELPERS + "command_with_a_fake_session()", *arguments, folder=path.parent)
+        process.stdin.write(b"++" * (cells - finished_cells(path)) + b"+")  # two rows each; then it waits amid a cell
+        process.stdin.flush()
+        return process
+
+    def finish(self, arguments, path):
+        return start(HELPERS + "command_with_a_fake_session()", *arguments, folder=path.parent)
+
+
+class Real:
+    """Sweeps that measure, and stand still amid a cell where they are told to."""
+
+    def start(self, arguments, path, cells):
+        return start(HELPERS + "command_that_waits()", path, cells, *arguments, folder=path.parent)
+
+    def finish(self, arguments, path):
+        return start("from kaoprof.cli.app import main; main()", *arguments, folder=path.parent)
+
+
+@pytest.mark.parametrize("sweeping", [Faked(), pytest.param(Real(), marks=pytest.mark.slow)], ids=["faked", "real"])
+def test_a_sweep_goes_on_after_each_way_to_end_it(sweeping, tmp_path):
     path = tmp_path / "my run.jsonl"
-    command = [sys.executable, "-m", "kaoprof", *REAL, "-o", path.name]
+    arguments = [*GRID, "-o", path.name]
     before = b""
     for cells, ending in enumerate((signal.SIGKILL, signal.SIGINT, signal.SIGTERM), start=1):
-        process = start(command, tmp_path)
-        wait_for_cells(path, cells)
+        process = sweeping.start(arguments, path, cells)
+        wait_until(lambda: finished_cells(path) == cells, process)  # noqa: B023 - called at once
         process.send_signal(ending)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = (text.decode() for text in process.communicate())
         assert "Traceback" not in stderr
         if ending != signal.SIGKILL:
             assert process.returncode == 130
-            assert "of 8 cells are in my run.jsonl" in stderr
+            assert f"{cells} of 8 cells are in my run.jsonl" in stderr
             assert "kao_qkv" in stdout
             (resume,) = (line for line in stderr.splitlines() if line.startswith("resume: "))
-            command = shlex.split(resume.removeprefix("resume: "))
+            words = shlex.split(resume.removeprefix("resume: "))
+            assert words[:3] == [sys.executable, "-m", "kaoprof"]  # since nothing here was started as `kaoprof`
+            arguments = words[3:]
         assert path.read_bytes().startswith(before)
-        before = b"".join(path.read_bytes().splitlines(keepends=True)[: 2 * cells + 1])  # header, launches, cells
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+        before = path.read_bytes()
+    done = sweeping.finish(arguments, path)
+    _, stderr = done.communicate()
+    assert done.returncode == 0, stderr
     assert path.read_bytes().startswith(before)
     assert cells_in(path) == [(h, 5) for h in range(3, 11)]
-    record = load_any(path)
+    record = load_records(path)[-1]
     assert {row.status for row in record.rows} == {"ok"}
     assert all(row.latency and row.peak_bytes_measured and row.counted for row in record.rows)
 
@@ -120,9 +141,9 @@ def test_under_nohup_the_end_of_the_terminal_does_not_end_a_sweep(before, code):
 
 def test_two_sweeps_on_one_journal_the_second_is_refused(tmp_path, capsys):
     path = tmp_path / "run.jsonl"
-    first = start([sys.executable, "-m", "kaoprof", *REAL, "-o", str(path)], tmp_path)
-    wait_for_cells(path, 1)
-    code = run([*REAL, "-o", str(path)])
+    first = Faked().start([*GRID, "-o", path.name], path, 1)
+    wait_until(lambda: finished_cells(path) == 1, first)
+    code = run([*GRID, "-o", str(path)])
     error = capsys.readouterr().err
     first.kill()
     first.communicate()
@@ -142,11 +163,11 @@ def test_every_format_holds_all_rows(tmp_path, monkeypatch, capsys):
                  "--operators", "kao_kv", *outputs) == 0  # fmt: skip
     assert "wrote all.csv" in capsys.readouterr().err
     rows = list(csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text())))
-    assert len(rows) == len(load_any(tmp_path / "all.json").rows) == 3 * 2 * 2 * 2 * 2 * 2
+    assert len(rows) == len(load_records(tmp_path / "all.json")[-1].rows) == 3 * 2 * 2 * 2 * 2 * 2
     assert {(row["dtype"], row["mode"]) for row in rows} == {
         (dtype, mode) for dtype in ("fp32", "bf16") for mode in ("forward", "train")
     }
-    assert len(load_any("sweep.jsonl").rows) == len(rows)
+    assert len(load_records(Path("sweep.jsonl"))[-1].rows) == len(rows)
     for name in ("csv", "json", "md", "tex"):
         assert sweep("--operators", "kao_kv", "-o", f"{name}.jsonl", "--format", name) == 0
         assert "kao" in capsys.readouterr().out
@@ -158,7 +179,7 @@ def test_the_journal_is_named_after_the_spec_and_its_name_is_said(tmp_path, monk
     captured = capsys.readouterr()
     assert "3 cells, kept in paper-grid.jsonl" in captured.err
     assert "next: kaoprof report paper-grid.jsonl --to" in captured.err
-    record = load_any("paper-grid.jsonl")
+    record = load_records(Path("paper-grid.jsonl"))[-1]
     assert [row.analytic.macs for row in record.rows if row.case.name == "nonlocal:sdpa"] == [
         627_200,
         9_884_672,
@@ -240,12 +261,6 @@ def test_a_folder_that_may_not_be_written_is_one_clear_line(tmp_path, capsys, mo
     monkeypatch.setattr(os, "open", refused)
     assert sweep("-o", str(tmp_path / "run.jsonl")) == 1
     assert "run.jsonl: cannot be written: Permission denied" in capsys.readouterr().err
-
-
-def on_screen(record):
-    console = Console(width=80, file=io.StringIO(), highlight=False)
-    console.print(sweep_to_console(record, 80))
-    return console.file.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from kaoprof.diffing import diff
 from kaoprof.errors import KaoprofError, RecordError, UsageError
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, growth, peaks_of
 from kaoprof.records.measured import Conditions, dumps
-from kaoprof.records.reading import load_any
+from kaoprof.records.reading import load_records
 from kaoprof.reporting.tables.diff import warnings_of
 
 
@@ -201,4 +201,4 @@ def test_a_device_is_no_part_of_a_row_s_name(compare):
 def test_what_was_written_is_what_is_read(tmp_path):
     path = tmp_path / "run.json"
     path.write_text(dumps(made_run(1)))
-    assert load_any(path).rows[0].latency.launches[0] == 1
+    assert load_records(path)[-1].rows[0].latency.launches[0] == 1

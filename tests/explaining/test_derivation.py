@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from representatives import mostly_slow
 
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import IMPLEMENTATIONS, PROJECTIONS, AttentionOptions
@@ -21,7 +22,8 @@ FUSED_TRAINING = list(itertools.product(NAMES, (2,), ("value",), ("sdpa",), (1, 
 
 
 @pytest.mark.parametrize(
-    ("name", "ndim", "projection", "implementation", "heads", "mode"), [*ALL_FORWARD, *SOME_TRAINING, *FUSED_TRAINING]
+    ("name", "ndim", "projection", "implementation", "heads", "mode"),
+    [*mostly_slow(ALL_FORWARD), *mostly_slow(SOME_TRAINING), *mostly_slow(FUSED_TRAINING)],
 )
 def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, implementation, heads, mode):
     options = AttentionOptions(heads=heads, projection=projection, implementation=implementation)
@@ -34,6 +36,7 @@ def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, i
     } == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), 0)
 
 
+@pytest.mark.slow
 def test_a_whole_network_is_derived_with_its_printed_count():
     target = workload_target(network_workload(load_spec("kanet-qkv")))
     derivation = derive(target)

@@ -2,7 +2,7 @@
 
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaoprof.explaining.expressions import size_symbol, value_at
@@ -11,7 +11,6 @@ from kaoprof.explaining.interpolation import NotPolynomialCountError, interpolat
 C, H = size_symbol("c"), size_symbol("h")
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 50), min_size=3, max_size=3), min_size=4, max_size=4))
 def test_any_polynomial_is_found_again(coefficients):
     expression = sum(

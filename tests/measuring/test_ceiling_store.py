@@ -9,7 +9,7 @@ from samples import CEILINGS, measured_record
 
 from kaoprof.measuring.ceiling_store import CeilingStore, ceilings_folder
 from kaoprof.measuring.device_ceilings import learn_ceilings
-from kaoprof.measuring.messages import CopyTimes, LaunchTime, ProductRate, TimeCopies, TimeLaunch, TimeProduct
+from kaoprof.measuring.messages import CopyTimes, Figure, TimeCopies, TimeLaunch, TimeProduct
 from kaoprof.records.measured import Copy
 
 PLACE = replace(measured_record().environment, device_name="A Processor", cores=2, threads=2, affinity=(0, 1))
@@ -105,8 +105,8 @@ class Device:
         self.asked.append(request)
         answers = {
             TimeCopies: CopyTimes(copies=(Copy(moved_bytes=4, seconds=2.0),)),
-            TimeLaunch: LaunchTime(launch_s=1e-6),
-            TimeProduct: ProductRate(flops_per_s=3e9),
+            TimeLaunch: Figure(value=1e-6),
+            TimeProduct: Figure(value=3e9),
         }
         return answers[type(request)]
 

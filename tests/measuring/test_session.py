@@ -14,15 +14,13 @@ from kaoprof.measuring.messages import (
     Cleared,
     CopyTimes,
     DeviceConditions,
-    FreeBytes,
-    LaunchTime,
+    Figure,
     Load,
     Loaded,
     Look,
     Peak,
     Prepare,
     Prepared,
-    ProductRate,
     ReadConditions,
     ReadFree,
     Seen,
@@ -33,9 +31,10 @@ from kaoprof.measuring.messages import (
     Took,
     Weigh,
 )  # fmt: skip
-from kaoprof.measuring.plan import Plan, Subject
+from kaoprof.measuring.plan import Subject
 from kaoprof.measuring.session import LAUNCHES, MIN_ROUNDS, SLOW_ROUNDS, Session, measure
 from kaoprof.records.measured import Conditions, Copy, Deviation, Observed, Traffic
+from kaoprof.records.options import Options
 from kaoprof.workload.workload import TensorSpec, Workload
 
 GIB = 2**30
@@ -53,10 +52,10 @@ SEEN = {
 }
 ANSWERS = {
     Prepare: Prepared(environment=HERE),
-    ReadFree: FreeBytes(count=10 * GIB),
-    TimeProduct: ProductRate(flops_per_s=100e9),
+    ReadFree: Figure(value=10 * GIB),
+    TimeProduct: Figure(value=100e9),
     TimeCopies: CopyTimes(copies=(Copy(moved_bytes=2**17, seconds=1e-6),)),
-    TimeLaunch: LaunchTime(launch_s=1e-6),
+    TimeLaunch: Figure(value=1e-6),
     ReadConditions: DeviceConditions(conditions=CONDITIONS),
     Load: Loaded(),
     Clear: Cleared(),
@@ -113,7 +112,7 @@ def run(subjects, seconds, *, script=None, children=None, noise=lambda: 1.0, sto
         born.append(FakeChild(clock, seconds, script, noise))
         return born[-1]
 
-    session = Session(Plan(**settings), open_child, lambda _: None, clock, store=store)
+    session = Session(Options(**settings), open_child, lambda _: None, clock, store=store)
     if found is not None:
         found["session"] = session
     measure(session, [subjects])
@@ -288,7 +287,7 @@ def test_an_interrupt_leaves_a_complete_account_and_no_child():
         born.append(FakeChild(clock, {0: 0.1, 1: 0.1, 2: 0.1}, script))
         return born[-1]
 
-    plan = Plan(device="cpu", threads=None, budget_s=1.0, samples=None, timeout_s=60.0, memory_fraction=0.8,
+    plan = Options(device="cpu", threads=None, budget_s=1.0, samples=None, timeout_s=60.0, memory_fraction=0.8,
                 force_run=False, seed=0)  # fmt: skip
     session = Session(plan, open_child, lambda _: None, clock)
     with pytest.raises(KeyboardInterrupt):
@@ -388,7 +387,7 @@ def test_compiling_is_given_time_and_noted_once():
     clock = FakeClock()
     settings = {"device": "cpu", "threads": None, "budget_s": 12.0, "samples": None, "timeout_s": 60.0,
                 "memory_fraction": 0.8, "force_run": False, "seed": 0}  # fmt: skip
-    session = Session(Plan(**settings), lambda: Compiling(clock, {0: 0.1}), lambda _: None, clock)
+    session = Session(Options(**settings), lambda: Compiling(clock, {0: 0.1}), lambda _: None, clock)
     measure(session, [[subject(0, variant="compile")]])
     assert session.measurements[0].observed.compile_s == 4.0
     assert session.measurements[0].observed.graph_breaks == 2

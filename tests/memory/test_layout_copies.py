@@ -1,15 +1,10 @@
 """Copies that kernels make of tensors that lie otherwise than they want, against the allocator's events."""
 
 import pytest
-import torch
 from torch import nn
 from torch.nn import functional as F
 
-from kaoprof.bench.meters import CpuMeters
 from kaoprof.dims import MODES
-from kaoprof.memory.kernels.onednn import multiplies_in_blocks
-from kaoprof.memory.live_bytes import predict_peak_bytes
-from kaoprof.workload.building import build_inputs, build_module, step_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
 OPERATIONS = {
@@ -36,18 +31,8 @@ class Changed(nn.Module):
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("dtype", ["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize("dtype", ["fp32", "fp16", pytest.param("bf16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", MODES)
-def test_what_a_kernel_copies_is_predicted(operation, transposed, dtype, mode):
-    if dtype == "bf16" and not multiplies_in_blocks(torch.bfloat16):
-        pytest.skip("bfloat16 goes another way on this processor")
-    workload = Workload(
-        factory=f"{__name__}:Changed",
-        args=(operation, transposed),
-        inputs=(TensorSpec(shape=(4, 70, 96), dtype=dtype),),
-        mode=mode,
-    )
-    predicted = predict_peak_bytes(workload, device="cpu", threads=torch.get_num_threads())
-    module, inputs = build_module(workload, device="cpu"), build_inputs(workload, device="cpu")
-    measured = CpuMeters().peak(step_of(workload, module, inputs))["allocated"]
-    assert predicted == pytest.approx(measured, rel=0.01)
+def test_what_a_kernel_copies_is_predicted(operation, transposed, dtype, mode, check_peak):
+    factory, inputs = f"{__name__}:Changed", (TensorSpec(shape=(4, 70, 96), dtype=dtype),)
+    check_peak(Workload(factory=factory, args=(operation, transposed), inputs=inputs, mode=mode), rel=0.01)

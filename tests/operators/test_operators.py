@@ -1,15 +1,17 @@
 """The operators against slow references written with loops, and against what the paper says of them."""
 
+import itertools
 import math
 
 import pytest
 import torch
+from representatives import mostly_slow
 from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from kaoprof import operators
 from kaoprof.catalog import OPERATORS
-from kaoprof.dims import AttentionOptions
+from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
 from kaoprof.errors import UsageError
 from kaoprof.operators import kronecker
 from kaoprof.operators.kronecker import axis_averages, outer_sum
@@ -21,6 +23,7 @@ MODULES = {
     "kao_qkv": operators.KroneckerAttentionQKV,
 }
 SIZES = [(5,), (3, 4), (2, 3, 4)]
+EVERY = list(itertools.product(MODULES, SIZES, IMPLEMENTATIONS))
 CHANNELS = 6
 BATCH = 2
 
@@ -109,12 +112,12 @@ def reference(name, x, weights, options):
     return out
 
 
-@pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("spatial", SIZES)
-@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+VARIED = [("none", 1, "none"), ("value", 1, "sqrt"), ("qkv", 2, "sqrt"), ("qkvo", 3, "none")]
+
+
 @pytest.mark.parametrize(
-    ("projection", "heads", "scale"),
-    [("none", 1, "none"), ("value", 1, "sqrt"), ("qkv", 2, "sqrt"), ("qkvo", 3, "none")],
+    ("name", "spatial", "implementation", "projection", "heads", "scale"),
+    mostly_slow([(*case, *varied) for case in EVERY for varied in VARIED], together=2),
 )
 def test_every_operator_agrees_with_a_loop(name, spatial, implementation, projection, heads, scale):
     options = AttentionOptions(heads=heads, projection=projection, scale=scale, implementation=implementation)
@@ -125,9 +128,7 @@ def test_every_operator_agrees_with_a_loop(name, spatial, implementation, projec
         torch.testing.assert_close(module(x), reference(name, x, weights, options), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("spatial", SIZES)
-@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+@pytest.mark.parametrize(("name", "spatial", "implementation"), mostly_slow(EVERY))
 def test_gradients_are_right(name, spatial, implementation):
     module = make(name, heads=2, projection="qkvo", implementation=implementation)
     x = make_input(spatial).requires_grad_()
@@ -138,7 +139,7 @@ def test_gradients_are_right(name, spatial, implementation):
 
 
 @pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_a_state_dict_moves_between_the_implementations(name, implementation):
     module = make(name, projection="qkvo", implementation=implementation)
     other = make(name, projection="qkvo", implementation="matmul")
@@ -172,7 +173,7 @@ def test_the_outer_sum_of_three_axes_adds_one_entry_of_each():
 
 
 @pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_strided_inputs_are_welcome(name, implementation):
     module, x = make(name, implementation=implementation), make_input((3, 4))
     channels_last = x.to(memory_format=torch.channels_last)
@@ -319,9 +320,7 @@ def test_the_catalog_names_the_modules_that_are_tested_here():
     }
 
 
-@pytest.mark.parametrize("implementation", ["matmul", "sdpa"])
-@pytest.mark.parametrize("spatial", SIZES, ids=str)
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(("name", "spatial", "implementation"), mostly_slow(EVERY))
 def test_an_operator_is_compiled_in_one_piece(name, spatial, implementation):
     torch._dynamo.reset()
     module, x = make(name, implementation=implementation, heads=2), make_input(spatial).requires_grad_()

@@ -39,7 +39,8 @@ layers:
   - {type: global_avg_pool}
   - {type: linear, out: 10}
 """
-QUICK = Options(budget_s=8.0, samples=2, threads=2)
+QUICK = Options(budget_s=0.5, samples=2, threads=1)
+pytestmark = pytest.mark.usefixtures("quick_measuring")
 
 
 @pytest.fixture
@@ -54,8 +55,17 @@ def test_the_papers_totals_come_out_to_the_digit(name):
     assert total.macs_counted is None
 
 
-@pytest.mark.parametrize("name", ["kanet-qkv", "kanet-audio", "kao-qkv-video"])
-@pytest.mark.parametrize("mode", ["forward", "train"])
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("kanet-qkv", "forward"),
+        ("kao-qkv-video", "train"),
+        pytest.param("kanet-qkv", "train", marks=pytest.mark.slow),
+        pytest.param("kanet-audio", "forward", marks=pytest.mark.slow),
+        pytest.param("kanet-audio", "train", marks=pytest.mark.slow),
+        pytest.param("kao-qkv-video", "forward", marks=pytest.mark.slow),
+    ],
+)
 def test_every_layer_agrees_and_the_leaves_add_up(name, mode):
     model = profile([name], model=ModelOptions(measured=False, mode=mode)).models[0]
     assert model.status == "ok"
@@ -105,6 +115,7 @@ def test_a_training_step_must_move_the_gradients_too():
     assert model.total.compulsory_bytes == 2 * 4 * (2 * c * n + model.total.params)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_a_compiled_model_stands_beside_the_eager_one_with_its_counts():
     options = replace(QUICK, compile=True)
@@ -130,6 +141,7 @@ def test_what_cannot_be_counted_is_named_once_however_it_is_run():
     assert [model.status for model in record.models] == ["error"]
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_kanet_is_predicted_within_two_percent():
     model = profile(["kanet-qkv"], options=QUICK).models[0]
     assert model.total.peak_bytes_predicted == pytest.approx(model.total.peak_bytes_measured, rel=0.02)
@@ -199,21 +211,22 @@ def test_a_module_that_fails_is_a_row():
 )
 def test_whatever_code_does_to_its_process_is_a_row(name, why):
     document = code_document(f"somebodys:{name}", [(2, 3)])
-    options = Options(budget_s=1.0, samples=1, threads=1)
-    record = profile([document, "kao-qkv-56"], model=ModelOptions(allow_import=True, measured=False), options=options)
+    settings = ModelOptions(allow_import=True, measured=False)
+    record = profile([document, "kao-qkv-56"], model=settings, options=QUICK)
     broken, whole = record.models
     assert broken.status == "error"
     assert why in broken.detail
     assert whole.status == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("importable")
 def test_code_that_hangs_is_stopped(monkeypatch):
-    monkeypatch.setattr("kaoprof.measuring.session.FIRST_CALL_GRACE_S", 3.0)
+    monkeypatch.setattr("kaoprof.measuring.session.FIRST_CALL_GRACE_S", 0.5)
     document = code_document("somebodys:Hangs", [(2, 3)])
-    options = Options(timeout_s=1.0, threads=1)
+    options = Options(timeout_s=0.5, threads=1)
     (model,) = profile([document], model=ModelOptions(allow_import=True, measured=False), options=options).models
-    assert "no answer within 4.00 s" in model.detail
+    assert "no answer within 1.00 s" in model.detail
 
 
 @pytest.mark.usefixtures("importable")

@@ -13,6 +13,7 @@ from kaoprof.profiling.taking import take_census
 from kaoprof.records.options import Options
 from kaoprof.specs import parse_spec
 
+pytestmark = pytest.mark.usefixtures("quick_measuring")
 BUILT = []  # every module that a factory here has made
 PLACES = (torch, torch.Tensor, torch.autograd, torch.jit, torch.nn, torch.nn.functional, torch.nn.init, nn.Module,
           nn.Conv2d, nn.Linear, nn.BatchNorm2d)  # fmt: skip

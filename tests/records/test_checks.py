@@ -15,7 +15,7 @@ from kaoprof.errors import RecordError
 from kaoprof.records.fields import STATUSES
 from kaoprof.records.measured import Conditions, dumps
 from kaoprof.records.options import Options
-from kaoprof.records.reading import load_any
+from kaoprof.records.reading import load_records
 
 ROW = measured_record().rows[1]
 
@@ -23,7 +23,7 @@ ROW = measured_record().rows[1]
 def loaded(tmp_path, record):
     path = tmp_path / "run.json"
     path.write_text(record if isinstance(record, str) else dumps(record), encoding="utf-8")
-    return load_any(path)
+    return load_records(path)[-1]
 
 
 def changed(**fields):

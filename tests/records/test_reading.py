@@ -11,7 +11,7 @@ from kaoprof.errors import RecordError
 from kaoprof.records.journal import Finished, Header, Launch
 from kaoprof.records.measured import dumps
 from kaoprof.records.profile import ProfileRecord
-from kaoprof.records.reading import load_any, load_runs
+from kaoprof.records.reading import load_records, load_runs
 from kaoprof.sweeping.journal_file import Journal
 
 NEWER = replace(ENVIRONMENT, torch="2.14.0")
@@ -45,13 +45,13 @@ def test_a_journal_is_a_record_with_its_rows_in_grid_order(tmp_path):
     assert run.record.environment == ENVIRONMENT
     assert run.record.protocol.spent_s == 4.5
     assert not run.record.interrupted
-    assert load_any(path) == run.record
+    assert load_records(path)[-1] == run.record
 
 
 def test_missing_cells_make_it_interrupted(tmp_path):
     path = journal_at(tmp_path / "run.jsonl", launch(), cell(7))
-    assert load_any(path).interrupted
-    nothing = load_any(journal_at(tmp_path / "none.jsonl"))
+    assert load_records(path)[-1].interrupted
+    nothing = load_records(journal_at(tmp_path / "none.jsonl"))[-1]
     assert nothing.interrupted
     assert nothing.rows == ()
 
@@ -64,7 +64,7 @@ def test_a_load_that_differs_makes_no_other_environment_but_torch_does(tmp_path)
     assert (heights(old.record), heights(new.record)) == ([3, 5], [7])
     assert (old.record.environment, new.record.environment) == (ENVIRONMENT, NEWER)
     assert not old.record.interrupted
-    assert load_any(old.path) == new.record
+    assert load_records(old.path)[-1] == new.record
 
 
 def test_another_version_of_kaoprof_is_another_run(tmp_path):
@@ -83,13 +83,13 @@ def test_a_cell_that_was_tried_again_counts_once_and_the_last_time(tmp_path):
 def test_rates_that_depend_on_the_dtype_are_not_mixed_up(tmp_path):
     slow = replace(PROTOCOL, throughput_flops=1e9)
     entries = [launch(), cell(3), Launch(version="0.1.0", created="x", environment=ENVIRONMENT, protocol=slow), cell(5)]
-    assert load_any(journal_at(tmp_path / "run.jsonl", *entries)).protocol.throughput_flops is None
+    assert load_records(journal_at(tmp_path / "run.jsonl", *entries))[-1].protocol.throughput_flops is None
 
 
 def test_an_extended_plan_decides_what_is_missing(tmp_path):
     entries = [launch(), cell(3), cell(5), cell(7), launch(plan=plan_of((3, 5, 7, 9)))]
-    assert load_any(journal_at(tmp_path / "run.jsonl", *entries)).interrupted
-    assert not load_any(journal_at(tmp_path / "more.jsonl", *entries, cell(9))).interrupted
+    assert load_records(journal_at(tmp_path / "run.jsonl", *entries))[-1].interrupted
+    assert not load_records(journal_at(tmp_path / "more.jsonl", *entries, cell(9)))[-1].interrupted
 
 
 def test_records_of_compare_and_profile_are_told_apart(tmp_path):
@@ -97,8 +97,8 @@ def test_records_of_compare_and_profile_are_told_apart(tmp_path):
     compared.write_text(dumps(measured_record()))
     profile = ProfileRecord(version="0.1.0", created="x", mode="forward", dtype="fp32", device=None, models=())
     profiled.write_text(dumps(profile))
-    assert load_any(compared) == measured_record()
-    assert load_any(profiled) == profile
+    assert load_records(compared)[-1] == measured_record()
+    assert load_records(profiled)[-1] == profile
     with pytest.raises(RecordError, match=r"profile\.json: is a record of `profile`"):
         load_runs([compared, profiled])
 

@@ -6,13 +6,11 @@ import io
 import pytest
 from diffs import changed_pair, made_run
 from msgspec.structs import replace
-from rich.console import Console
+from rendered import on_screen, sentences, written
 from samples import analytic_record
 
 from kaoprof.diffing import diff
 from kaoprof.records.measured import dumps
-from kaoprof.reporting.diff_console import diff_to_console
-from kaoprof.reporting.kinds import DIFF_FORMATS
 from kaoprof.reporting.tables.diff import MOST_SHOWN, page_of, warnings_of
 
 
@@ -31,33 +29,27 @@ def compare(tmp_path, monkeypatch):
     return compared
 
 
-def shown(record, width):
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(diff_to_console(record))
-    return console.file.getvalue()
-
-
 @pytest.mark.parametrize("width", [80, 130])
 def test_console(compare, check_golden, width):
     record = compare(*changed_pair(), fail_above=0.05)
-    check_golden(f"diff-{width}.txt", shown(record, width))
+    check_golden(f"diff-{width}.txt", on_screen(record, width))
 
 
-@pytest.mark.parametrize("name", DIFF_FORMATS)
+@pytest.mark.parametrize("name", ["csv", "json", "md"])
 def test_each_file_format(compare, check_golden, name):
-    check_golden(f"diff.{name}", DIFF_FORMATS[name](compare(*changed_pair(), fail_above=0.05)))
+    check_golden(f"diff.{name}", written(compare(*changed_pair(), fail_above=0.05), name))
 
 
 def test_nothing_is_wider_than_80_columns_and_every_row_is_there(compare):
     record = compare(*changed_pair())
-    lines = shown(record, 80).splitlines()
+    lines = on_screen(record, 80).splitlines()
     assert max(map(len, lines)) <= 80
     assert sum(line.startswith(("nonlocal", "kao_")) and "E" not in line[:20] for line in lines) >= len(record.rows)
 
 
 def test_a_csv_line_for_each_row_with_raw_values(compare):
     record = compare(*changed_pair())
-    lines = list(csv.DictReader(io.StringIO(DIFF_FORMATS["csv"](record))))
+    lines = list(csv.DictReader(io.StringIO(written(record, "csv"))))
     assert len(lines) == len(record.rows)
     for line, row in zip(lines, record.rows, strict=True):
         assert line["name"] == row.name
@@ -68,7 +60,7 @@ def test_a_csv_line_for_each_row_with_raw_values(compare):
 def test_what_markdown_would_interpret_is_literal(compare):
     old, new = made_run(1), made_run(2)
     rows = (replace(new.rows[0], status="error", detail="<script>|*x*"), *new.rows[1:])
-    text = DIFF_FORMATS["md"](compare(old, replace(new, rows=rows)))
+    text = written(compare(old, replace(new, rows=rows)), "md")
     assert "<script>" not in text
     assert r"\<script\>\|\*x\*" in text
 
@@ -79,19 +71,19 @@ def test_a_long_comparison_shows_what_changed_and_says_how_much_is_hidden(compar
     record = compare(old, new)
     assert len(record.rows) > MOST_SHOWN
     page = page_of(record)
-    assert {row[0] for sheet in page.sheets for row in sheet.rows} == {"kao_qkv:sdpa"}
-    assert f"{len(record.rows) - len(sizes)} more rows" in " ".join(page.after)
+    assert {row[0] for table in page.tables for row in table.rows} == {"kao_qkv:sdpa"}
+    assert f"{len(record.rows) - len(sizes)} more rows" in sentences(page)
 
 
 def test_the_drift_is_never_removed_silently(compare):
-    before = " ".join(page_of(compare(made_run(1), made_run(2, factor=2.0))).before)
+    before = sentences(page_of(compare(made_run(1), made_run(2, factor=2.0))))
     assert "took 2.0" in before or "took 1.99" in before
     assert "--drift keep" in before
 
 
 def test_closed_forms_alone_say_that_no_times_were_compared(compare):
     record = compare(analytic_record(), analytic_record(), fail_above=0.05)
-    assert "no times to compare" in page_of(record).summary
+    assert "no times to compare" in sentences(page_of(record))
     assert warnings_of(record) == ["no times could be compared: only counts and predicted memory were judged"]
 
 

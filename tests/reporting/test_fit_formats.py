@@ -1,16 +1,13 @@
 """Golden files for `fit`: a budget of memory, a time that is partly refused, and a crossing."""
 
-import io
 import shutil
 import subprocess
 
 import pytest
-from rich.console import Console
+from rendered import on_screen, written
 from samples import measured_record
 
 from kaoprof.records.fit import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
-from kaoprof.reporting.fit_console import fit_to_console
-from kaoprof.reporting.kinds import FIT_FORMATS
 from kaoprof.reporting.tables.fit import sound, warnings_of
 
 STAYS = Conditions(axis="h", sizes={"b": 1, "c": 64}, heads=1, projection="value", scale="sqrt", dtype="fp16",
@@ -71,31 +68,29 @@ RECORDS = {"memory": memory, "time": time, "crossing": crossing}
 @pytest.mark.parametrize("width", [80, 130])
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_fit_on_a_terminal(check_golden, name, width):
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(fit_to_console(RECORDS[name]()))
-    text = console.file.getvalue()
+    text = on_screen(RECORDS[name](), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     check_golden(f"fit-{name}-{width}.txt", text)
 
 
-@pytest.mark.parametrize("suffix", FIT_FORMATS)
+@pytest.mark.parametrize("suffix", ["csv", "json", "md", "tex"])
 @pytest.mark.parametrize("name", RECORDS)
 def test_each_file_format(check_golden, name, suffix):
-    check_golden(f"fit-{name}.{suffix}", FIT_FORMATS[suffix](RECORDS[name]()))
+    check_golden(f"fit-{name}.{suffix}", written(RECORDS[name](), suffix))
 
 
 def test_what_has_no_answer_is_warned_of():
     assert warnings_of(memory()) == []
-    assert sound(memory().rows)  # that nothing fits is an answer
+    assert sound(memory())  # that nothing fits is an answer
     assert warnings_of(time()) == ["no answer for kao_qkv:matmul: fewer than 3 sizes could be measured & 5 %"]
-    assert not sound(time().rows)
+    assert not sound(time())
     assert warnings_of(crossing()) == ["no answer for memory of nonlocal and kao_kv: no end in sight"]
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a LaTeX installation")
 def test_the_latex_compiles(tmp_path):
-    body = "\n".join(FIT_FORMATS["tex"](make()) for make in RECORDS.values())
+    body = "\n".join(written(make(), "tex") for make in RECORDS.values())
     document = rf"\documentclass{{article}}\usepackage{{booktabs,textcomp}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "paper.tex").write_text(document)
     done = subprocess.run(

@@ -8,17 +8,15 @@ import subprocess
 
 import pytest
 from msgspec.structs import replace
-from rich.console import Console
+from rendered import on_screen, written
 from samples import analytic_record, measured_record
 
 from kaoprof.errors import UsageError
 from kaoprof.reporting.columns.compare import COLUMNS
-from kaoprof.reporting.console import to_console
-from kaoprof.reporting.formats.csv import to_csv
 from kaoprof.reporting.formats.latex import escape as escape_latex
-from kaoprof.reporting.formats.latex import escape_sentence, lines_of, to_latex
+from kaoprof.reporting.formats.latex import escape_sentence, lines_of
 from kaoprof.reporting.formats.markdown import escape as escape_markdown
-from kaoprof.reporting.kinds import FORMATS, format_of
+from kaoprof.reporting.kinds import format_of
 
 SCHEMA_1 = (
     "schema,operator,implementation,b,t,h,w,n,c,heads,projection,scale,dtype,device,mode,threads,status,detail,"
@@ -31,12 +29,6 @@ APPENDED = (
     "floor_s,times_floor,bound,bound_reason,operations,moved_bytes,backend,error_fp64,error_fp64_rms,compile_s,"
     "energy_j,cache,graph_breaks,unmodelled,page_faults,system_share"
 )
-
-
-def on_screen(record, width):
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(to_console(record, width))
-    return console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 140])
@@ -62,9 +54,9 @@ def test_the_analytic_table_on_a_terminal(check_golden):
     check_golden("analytic-80.txt", text)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ["csv", "json", "md", "tex"])
 def test_each_file_format(check_golden, name):
-    check_golden(f"compare.{name}", FORMATS[name](measured_record()))
+    check_golden(f"compare.{name}", written(measured_record(), name))
 
 
 def test_the_columns_are_those_of_schema_1_in_order_and_then_what_was_appended():
@@ -72,7 +64,7 @@ def test_the_columns_are_those_of_schema_1_in_order_and_then_what_was_appended()
 
 
 def test_csv_holds_raw_values_and_leaves_the_unknown_empty():
-    rows = list(csv.DictReader(io.StringIO(to_csv(measured_record()))))
+    rows = list(csv.DictReader(io.StringIO(written(measured_record(), "csv"))))
     assert rows[0]["latency_s"] == ""
     assert rows[0]["status"] == "skipped"
     assert int(rows[3]["macs_analytic"]) == int(rows[3]["macs_counted"]) == int(rows[3]["macs_fvcore"]) == 207_872
@@ -85,7 +77,7 @@ def test_csv_holds_raw_values_and_leaves_the_unknown_empty():
 def test_a_text_that_a_spreadsheet_would_run_is_disarmed():
     record = measured_record()
     hostile = replace(record, rows=(replace(record.rows[0], detail="=cmd|'/c calc'!A1"),))
-    (row,) = csv.DictReader(io.StringIO(to_csv(hostile)))
+    (row,) = csv.DictReader(io.StringIO(written(hostile, "csv")))
     assert row["detail"] == "'=cmd|'/c calc'!A1"
 
 
@@ -97,12 +89,12 @@ def test_latex_and_markdown_take_nothing_literally():
 
 
 def test_json_is_the_record():
-    assert json.loads(FORMATS["json"](measured_record()))["rows"][0]["status"] == "skipped"
+    assert json.loads(written(measured_record(), "json"))["rows"][0]["status"] == "skipped"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a LaTeX installation")
 def test_the_latex_compiles(tmp_path):
-    body = to_latex(measured_record())
+    body = written(measured_record(), "tex")
     document = rf"\documentclass{{article}}\usepackage{{booktabs,textcomp}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "paper.tex").write_text(document)
     done = subprocess.run(
@@ -143,7 +135,7 @@ def test_an_interval_s_header_does_not_break_before_its_sign():
 
 @pytest.mark.parametrize("name", ["md", "tex"])
 def test_closed_forms_alone_leave_no_empty_columns(name):
-    text = FORMATS[name](analytic_record())
+    text = written(analytic_record(), name)
     assert "MACs" in text
     assert not any(word in text for word in ("Latency", "latency", "floor", "Peak", "peak", "predicted"))
 

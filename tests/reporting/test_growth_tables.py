@@ -1,16 +1,16 @@
 """Exponents as a table: golden files, and that each sentence says what the laws say."""
 
-import io
-
 from msgspec.structs import replace
-from rich.console import Console
+from rendered import page_on_screen
 from samples import analytic_record, grid_record
 
 from kaoprof.findings.growth import Crossover, lines_of
 from kaoprof.findings.race import race_row
 from kaoprof.records.fit import TimedRatio
-from kaoprof.reporting.document import Sheet, sheet_to_console, sheet_to_latex, sheet_to_markdown
-from kaoprof.reporting.tables.growth import scaling_sheets, sentence_of
+from kaoprof.reporting.document import Page, Table, columns_of
+from kaoprof.reporting.formats.latex import to_latex
+from kaoprof.reporting.formats.markdown import to_markdown
+from kaoprof.reporting.tables.growth import growth_tables, sentence_of
 
 OVERHEAD_S = 5e-5
 
@@ -29,38 +29,36 @@ def with_overhead(record):
 
 
 def grown():
-    (sheet,) = scaling_sheets(with_overhead(grid_record(sizes=(7, 14, 28, 56, 112))).rows)
-    return sheet
+    (table,) = growth_tables(with_overhead(grid_record(sizes=(7, 14, 28, 56, 112))).rows)
+    return table
 
 
-def shown(sheet, width):
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(sheet_to_console(sheet, {}))
-    return console.file.getvalue()
+def page(table):
+    return Page(blocks=(table,))
 
 
 def test_console(check_golden):
-    check_golden("scaling-80.txt", shown(grown(), 80))
+    check_golden("scaling-80.txt", page_on_screen(page(grown())))
 
 
 def test_files(check_golden):
-    check_golden("scaling.md", sheet_to_markdown(grown()))
-    check_golden("scaling.tex", sheet_to_latex(grown()))
+    check_golden("scaling.md", to_markdown(page(grown())))
+    check_golden("scaling.tex", to_latex(page(grown())))
 
 
 def test_overhead_is_told_and_its_sizes_are_not_counted():
-    sheet = grown()
-    latency = {row[0]: row[-1] for row in sheet.rows}
+    table = grown()
+    latency = {row[0]: row[-1] for row in table.rows}
     assert latency["kao_kv:matmul"] == "28-112 (3)"  # at h = 14 its own work takes 31 us, at h = 28 250 us
     assert latency["kao_qkv:matmul"] == "-"  # only 56 and 112 are left
-    assert any("Overhead is more than half of the time" in note and "kao_qkv:matmul" in note for note in sheet.notes)
+    assert any("Overhead is more than half of the time" in note and "kao_qkv:matmul" in note for note in table.notes)
 
 
 def test_a_grid_of_closed_forms_has_exponents_of_counts_and_no_latency():
     rows = [row for size in (14, 28, 56) for row in _resized(size)]
-    (sheet,) = scaling_sheets(rows)
-    assert "latency 95 %" not in sheet.headers
-    assert [row[:3] for row in sheet.rows][-1] == ("kao_qkv:matmul", "h^2", "2.00")
+    (table,) = growth_tables(rows)
+    assert "latency 95 %" not in table.headers
+    assert [row[:3] for row in table.rows][-1] == ("kao_qkv:matmul", "h^2", "2.00")
 
 
 def _resized(size):
@@ -83,8 +81,8 @@ def test_an_interval_of_points_that_scatter_is_no_exponent():
 def test_orders_in_brackets_are_explained_only_where_there_are_any():
     assert any(note.startswith("In brackets") for note in grown().notes)
     bare = tuple(row for row in grid_record(sizes=(7, 14, 28)).rows if row.case.name == "kao_qkv:matmul")
-    (sheet,) = scaling_sheets(bare)
-    assert not any("bracket" in note or "(2)" in note for note in sheet.notes)
+    (table,) = growth_tables(bare)
+    assert not any("bracket" in note or "(2)" in note for note in table.notes)
 
 
 def test_faster_at_the_largest_size_alone_is_no_range():
@@ -100,15 +98,15 @@ def test_faster_at_the_largest_size_alone_is_no_range():
 
 def test_a_minus_is_one_in_latex_and_a_range_stays_one():
     cells = ("a-b:c", "-0.5 (-1.2 to 0.3)", "7-28", "-")
-    sheet = Sheet(title="changes", headers=("operator", "k", "at", "time"), rows=(cells,), notes=())
-    assert r"a-b:c & $-$0.5 ($-$1.2 to 0.3) & 7--28 & - \\" in sheet_to_latex(sheet)
+    table = Table(title="changes", columns=columns_of(("operator", "k", "at", "time")), rows=(cells,))
+    assert r"a-b:c & $-$0.5 ($-$1.2 to 0.3) & 7--28 & - \\" in to_latex(page(table))
 
 
 def test_one_size_has_no_table():
-    assert scaling_sheets(analytic_record().rows) == []
+    assert growth_tables(analytic_record().rows) == []
 
 
 def test_a_run_s_name_keeps_its_case_in_a_caption():
     titled = replace(grown(), title="before: growth with h")
-    assert r"\caption{before: growth with h.}" in sheet_to_latex(titled)
-    assert r"\caption{Growth with h, " in sheet_to_latex(grown())
+    assert r"\caption{before: growth with h.}" in to_latex(page(titled))
+    assert r"\caption{Growth with h, " in to_latex(page(grown()))

@@ -7,16 +7,16 @@ import subprocess
 
 import pytest
 from msgspec.structs import replace
+from rendered import reported
 from samples import grid_record, measured_record
-from test_report_pages import read
+from test_pages import read
 
 from kaoprof.reporting.formats.csv import cell_text
 from kaoprof.reporting.formats.html import escape as escape_html
 from kaoprof.reporting.formats.latex import escape as escape_latex
 from kaoprof.reporting.formats.markdown import escape as escape_markdown
 from kaoprof.reporting.formats.plain import visible
-from kaoprof.reporting.report_files import GRID_FORMATS, Sheaf
-from kaoprof.reporting.tables.grid import NamedRun, grid_of
+from kaoprof.reporting.kinds import written as written_report
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = [
@@ -32,7 +32,7 @@ def hostile(name, record):
 
 
 def written(suffix, name, record):
-    return GRID_FORMATS[suffix](Sheaf(grid=grid_of([NamedRun(name=name, record=hostile(name, record))]), quantities=()))
+    return written_report(reported(hostile(name, record), quantities=(), name=name), suffix)
 
 
 @pytest.mark.parametrize("record", [grid_record(), measured_record()], ids=["grid", "cell"])
@@ -102,5 +102,4 @@ def test_in_latex_it_compiles_and_reads_no_file(tmp_path, record):
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a LaTeX installation")
 def test_a_grid_stays_within_the_columns_of_a_paper(tmp_path):
-    sheaf = Sheaf(grid=grid_of([NamedRun(name="run", record=grid_record())]))
-    assert "Overfull" not in compiled(GRID_FORMATS["tex"](sheaf), tmp_path)
+    assert "Overfull" not in compiled(written_report(reported(grid_record()), "tex"), tmp_path)

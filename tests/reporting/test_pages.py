@@ -9,11 +9,10 @@ import pytest
 from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
+from rendered import reported
 from samples import analytic_record, grid_record, measured_record
 
-from kaoprof.reporting.pages.grid import to_html
-from kaoprof.reporting.pages.profile import PROFILE_FORMATS, NamedProfile
-from kaoprof.reporting.tables.grid import NamedRun, grid_of
+from kaoprof.reporting.kinds import written
 
 VOID = {"meta", "input", "br", "img", "link"}
 SVG_ALONE = {"path", "use", "rect"}
@@ -51,8 +50,7 @@ class Reader(HTMLParser):
 
 
 def page(*records, quantities=None):
-    runs = [NamedRun(name=f"run{number}", record=record) for number, record in enumerate(records, start=1)]
-    return to_html(grid_of(runs), quantities)
+    return written(reported(*records, quantities=quantities), "html")
 
 
 def read(text):
@@ -64,7 +62,7 @@ def read(text):
 
 
 def profile_page():
-    return PROFILE_FORMATS["html"]([NamedProfile(name="run", record=profile_record(model("small", 0.01)))])
+    return page(profile_record(model("small", 0.01)))
 
 
 @pytest.mark.parametrize(

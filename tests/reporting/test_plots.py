@@ -177,7 +177,7 @@ def test_without_ceilings_there_is_no_roofline():
 
 def test_plots_leave_no_global_state():
     script = (
-        "import sys, matplotlib; from kaoprof.reporting import plot_files; "
+        "import sys, matplotlib; from kaoprof.reporting.plots import files; "
         "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules; "
         "print(matplotlib.rcParams['svg.fonttype'])"
     )

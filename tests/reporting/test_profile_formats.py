@@ -6,26 +6,12 @@ import io
 import pytest
 from msgspec.structs import replace
 from profile_samples import code, compiled, model, record, trained
-from rich.console import Console
+from rendered import on_screen, written
 
 from kaoprof.records.profile import LayerRow
-from kaoprof.reporting.kinds import PROFILE_FORMATS
-from kaoprof.reporting.layer_console import profile_to_console
-from kaoprof.reporting.pages.profile import PROFILE_FORMATS as REPORT_FORMATS
-from kaoprof.reporting.pages.profile import NamedProfile
 
 COLUMNS = "schema,model,layer,type,depth,output_shape,params,macs_analytic,macs_counted,macs_fvcore,flops_all,"
 COLUMNS += "peak_bytes_predicted,peak_bytes_measured,latency_s"
-
-
-def on_screen(shown, width):
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(profile_to_console(shown, width))
-    return console.file.getvalue()
-
-
-def on_page(shown):
-    return REPORT_FORMATS["html"]([NamedProfile(name="run", record=shown)])
 
 
 @pytest.mark.parametrize("width", [80, 140])
@@ -51,24 +37,24 @@ def test_a_compiled_model_stands_beside_the_tree_of_the_eager_one(check_golden):
 
 @pytest.mark.parametrize("name", ["csv", "md", "tex"])
 def test_each_file_format(check_golden, name):
-    check_golden(f"profile.{name}", PROFILE_FORMATS[name](record(model("small", 0.01), model("fast", 0.005))))
+    check_golden(f"profile.{name}", written(record(model("small", 0.01), model("fast", 0.005)), name))
 
 
 def test_the_columns_begin_as_the_schema_says():
-    assert PROFILE_FORMATS["csv"](record(model("small", 0.01))).startswith(COLUMNS)
+    assert written(record(model("small", 0.01)), "csv").startswith(COLUMNS)
 
 
 def test_a_hostile_name_stays_text():
     hostile = record(replace(model("small", 0.01), model=r"=\input{x}<script>"))
-    assert ",'=\\input" in PROFILE_FORMATS["csv"](hostile)
-    assert r"\textbackslash{}input\{x\}" in PROFILE_FORMATS["tex"](hostile)
-    assert "<script>" not in PROFILE_FORMATS["md"](hostile).replace(r"\<script\>", "")
+    assert ",'=\\input" in written(hostile, "csv")
+    assert r"\textbackslash{}input\{x\}" in written(hostile, "tex")
+    assert "<script>" not in written(hostile, "md").replace(r"\<script\>", "")
 
 
 def test_code_that_could_not_be_counted_has_no_weights_rather_than_none():
     whole = LayerRow(layer="", type="code", depth=0, leaf=False)
     broken = replace(model("small", 0.01), layers=(whole,), latency=None, status="error", detail="it failed")
-    (row,) = csv.DictReader(io.StringIO(PROFILE_FORMATS["csv"](record(broken))))
+    (row,) = csv.DictReader(io.StringIO(written(record(broken), "csv")))
     assert (row["params"], row["params_norm"], row["macs_counted"]) == ("", "", "")
     assert " 0 " not in on_screen(record(broken), 80)
 
@@ -76,8 +62,7 @@ def test_code_that_could_not_be_counted_has_no_weights_rather_than_none():
 @pytest.mark.parametrize("name", ["table", "md", "tex", "html"])
 def test_in_training_the_layers_have_no_column_of_times_but_a_sentence(name):
     shown = trained(model("small", 0.01))
-    renderings = {"table": lambda one: on_screen(one, 140), "html": on_page, **PROFILE_FORMATS}
-    text = renderings[name](shown)
+    text = on_screen(shown, 140) if name == "table" else written(shown, name)
     assert "Layers are not timed in training." in text
     assert "Memory peaks at 250 KiB in the backward pass" in text
     heads = {
@@ -110,8 +95,8 @@ def test_side_by_side_a_disagreement_is_marked_and_the_legend_explains_only_what
         assert "Bound:" not in text
     assert "Bound:" in on_screen(record(model("small", 0.01)), 140)
     assert "code has no closed form" in " ".join(on_screen(record(code("mine", 0.01)), 80).split())
-    assert "| mine | 300 ! |" in PROFILE_FORMATS["md"](shown)
-    assert "<td class=text>300 !</td>" in on_page(shown)
+    assert "| mine | 300 ! |" in written(shown, "md")
+    assert ">300 !</td>" in written(shown, "html")
 
 
 def test_a_list_of_modules_shows_the_peak_of_its_fullest():

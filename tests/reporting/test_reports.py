@@ -7,33 +7,26 @@ import json
 import msgspec
 import pytest
 from msgspec.structs import replace
-from rich.console import Console
+from rendered import on_screen, page_on_screen, printed, reported, runs
+from rendered import written as written_record
 from samples import analytic_record, grid_record, measured_record
 
 from kaoprof.errors import UsageError
 from kaoprof.records.compare import Record
-from kaoprof.reporting.formats.csv import to_csv
-from kaoprof.reporting.formats.markdown import to_markdown
-from kaoprof.reporting.grid_console import grid_to_console
+from kaoprof.reporting.document import Medium
+from kaoprof.reporting.kinds import written as written_report
 from kaoprof.reporting.plots.chart import panel_of
 from kaoprof.reporting.plots.terminal import plot_to_console
-from kaoprof.reporting.report_files import GRID_FORMATS, Sheaf
-from kaoprof.reporting.sweep_console import sweep_to_console
-from kaoprof.reporting.tables.grid import NamedRun, grid_of, narrowed
-
-
-def runs(*records):
-    return [NamedRun(name=f"run{number}", record=record) for number, record in enumerate(records, start=1)]
+from kaoprof.reporting.tables.grid import grid_of, narrowed
+from kaoprof.reporting.tables.grid_rows import page_of
 
 
 def written(suffix, *records):
-    return GRID_FORMATS[suffix](Sheaf(grid=grid_of(runs(*records))))
+    return written_report(reported(*records), suffix)
 
 
-def on_screen(shown, width=80):
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(shown)
-    return console.file.getvalue()
+def grid_on_screen(record):
+    return page_on_screen(page_of(grid_of(runs(record)), Medium.SCREEN))
 
 
 @pytest.mark.parametrize("suffix", ["md", "tex"])
@@ -42,7 +35,7 @@ def test_a_grid_as_a_file(check_golden, suffix):
 
 
 def test_a_grid_on_a_terminal(check_golden):
-    text = on_screen(grid_to_console(grid_of(runs(grid_record()))))
+    text = grid_on_screen(grid_record())
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     check_golden("report-grid-80.txt", text)
@@ -51,7 +44,7 @@ def test_a_grid_on_a_terminal(check_golden):
 @pytest.mark.parametrize(("signs", "unicode"), [("braille", True), ("ascii", False)])
 def test_a_plot_on_a_terminal(check_golden, signs, unicode):
     grid = grid_of(runs(grid_record()))
-    text = on_screen(plot_to_console(panel_of(grid, grid.blocks[0], "latency"), grid.x_label, "", 80, unicode=unicode))
+    text = printed(plot_to_console(panel_of(grid, grid.blocks[0], "latency"), grid.x_label, "", 80, unicode=unicode))
     assert max(map(len, text.splitlines())) <= 80
     assert unicode or text.isascii() or "µ" in text
     check_golden(f"report-plot-{signs}.txt", text)
@@ -63,8 +56,8 @@ def test_one_size_has_no_plot_on_a_terminal():
 
 
 def test_what_compare_writes_is_what_report_writes():
-    assert written("csv", measured_record()) == to_csv(measured_record())
-    assert written("md", measured_record()) == to_markdown(measured_record())
+    assert written("csv", measured_record()) == written_record(measured_record(), "csv")
+    assert written("md", measured_record()) == written_record(measured_record(), "md")
 
 
 def test_the_json_of_one_run_is_its_record():
@@ -151,9 +144,9 @@ def unsure(record):
 def test_a_speedup_that_may_be_a_loss_is_not_given(form):
     record = unsure(grid_record())
     if form == "sweep":
-        text, mark = on_screen(sweep_to_console(record, 80)), "kao_qkv:"
+        text, mark = on_screen(replace(record, kind="sweep")), "kao_qkv:"
     elif form == "screen":
-        text, mark = on_screen(grid_to_console(grid_of(runs(record)))), "kao_qkv:"
+        text, mark = grid_on_screen(record), "kao_qkv:"
     else:
         text, mark = written(form, record), "kao\\_qkv:" if form == "md" else "14 & "
     row = next(line for line in text.splitlines() if mark in line)

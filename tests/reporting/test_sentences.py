@@ -7,7 +7,7 @@ from kaoprof.comparing.run import analytic
 from kaoprof.findings.operators import standings
 from kaoprof.records.measured import Latency
 from kaoprof.reporting.sentences.protocol import meaning_of, protocol_of
-from kaoprof.reporting.tables.compare import agreement, agreement_mark
+from kaoprof.reporting.tables.cells import agreement, agreement_mark
 
 
 def meaning(record):

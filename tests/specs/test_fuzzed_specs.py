@@ -9,6 +9,7 @@ from kaoprof.networks import check_spec
 from kaoprof.specs import Document, load_spec, parse_spec, starter_spec
 from kaoprof.specs.shelf import shelf
 
+MORE = settings(max_examples=3 * settings.default.max_examples)  # bytes are quick to try
 SPECS = [path.read_text() for path in shelf().values()] + [starter_spec()]
 WORDS = st.sampled_from(
     [
@@ -74,7 +75,7 @@ def fuzz_file(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzz") / "fuzz.yaml"
 
 
-@settings(max_examples=300)
+@MORE
 @given(content=st.binary(max_size=400))
 @example(content=b"")
 @example(content=b"\xff\xfe")
@@ -93,13 +94,13 @@ def test_any_bytes_give_a_spec_or_a_spec_error(fuzz_file, content):
     assert isinstance(outcome, Document | SpecError)
 
 
-@settings(max_examples=300)
+@MORE
 @given(text=st.text(alphabet=st.sampled_from(sorted("schema:1\n -[]{}&*!|>'\"%@`?,#\t\\xulayernt<")), max_size=120))
 def test_any_text_of_yaml_signs_gives_a_spec_or_a_spec_error(text):
     assert isinstance(spec_or_error(text), Document | SpecError)
 
 
-@settings(max_examples=400)
+@MORE
 @given(
     text=st.sampled_from(SPECS),
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), WORDS), min_size=1, max_size=4),
@@ -149,7 +150,7 @@ KEYS = [
 ]
 
 
-@settings(max_examples=300)
+@MORE
 @given(
     kind=st.sampled_from(KINDS),
     keys=st.dictionaries(st.sampled_from(KEYS), VALUES | st.integers(1, 9), max_size=5),

@@ -132,7 +132,7 @@ def test_another_environment_is_named_and_refused_under_strict(measure):
 
 def test_another_version_of_kaoprof_is_named(measure, monkeypatch):
     measure(plan_of((3,)))
-    monkeypatch.setattr(sweeping, "__version__", "9.9.9")
+    monkeypatch.setattr("kaoprof.sweeping.journal_checks.__version__", "9.9.9")
     assert "kaoprof 0.1.0 -> 9.9.9" in measure(plan_of((3, 5)))[3][0]
 
 

@@ -42,7 +42,7 @@ def state(module):
 
 @pytest.mark.parametrize("way", ["double", "channels last", "device", "moved", "like"])
 def test_a_converted_module_is_the_same_without_data(way):
-    work = Workload(factory="test_conversions:Converted", args=(way,), inputs=(TensorSpec(shape=(5, 4), dtype="fp32"),))
+    work = Workload(factory=f"{__name__}:Converted", args=(way,), inputs=(TensorSpec(shape=(5, 4), dtype="fp32"),))
     real = build_module(work, device="cpu")
     built = [build_module(work, device="meta")]
     with dry_tensors(allow_real=False):
@@ -55,7 +55,7 @@ def test_a_converted_module_is_the_same_without_data(way):
 def test_what_converts_itself_is_counted_and_torch_is_left_as_it_was():
     before = nn.Module._apply, nn.Module.to
     inputs = (TensorSpec(shape=(5, 4), dtype="fp32"),)
-    work = Workload(factory="test_conversions:Converted", args=("moved",), inputs=inputs)
+    work = Workload(factory=f"{__name__}:Converted", args=("moved",), inputs=inputs)
     assert count_on_meta(work).macs == 5 * (2 * 16 + 2 * 4 * 16)
     assert predict_peak_bytes(work, device="cpu", threads=1) > 0
     assert (nn.Module._apply, nn.Module.to) == before

@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
 HEIGHT = "Height; several with commas, or 16:256:x2."
 NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
 
 
+@measured()
 def compare(
     h: Annotated[str | None, typer.Option("--h", metavar="SIZES", help=HEIGHT)] = None,
     w: Annotated[str | None, typer.Option("--w", metavar="SIZES", help="Width; the height by default.")] = None,
@@ -26,17 +28,7 @@ def compare(
     mode: opt.Mode = "forward",
     baseline: Annotated[str, typer.Option(help="The operator that ratios refer to.")] = "nonlocal",
     analytic: opt.Analytic = False,
-    budget: opt.Budget = "10s",
-    samples: opt.Samples = None,
-    timeout: opt.Timeout = "60s",
-    threads: opt.Threads = None,
-    affinity: opt.Affinity = None,
-    cache: opt.Cache = "auto",
-    sdpa: opt.Sdpa = "auto",
-    compile_: opt.Compile = False,
-    graph: opt.Graph = False,
-    seed: opt.Seed = 0,
-    force_run: opt.ForceRun = False,
+    measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
@@ -49,19 +41,12 @@ def compare(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import compare_rendering
-    from kaoprof.comparing.cases import parse_cores, parse_names, parse_sizes
+    from kaoprof.comparing.cases import parse_names, parse_sizes
     from kaoprof.comparing.run import compare as profile
-    from kaoprof.records.options import Options
-    from kaoprof.units import parse_seconds
 
     check_format(format_)
-    check_targets(output or [], force=force)
-    options = Options(
-        device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
-        timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
-        baseline=baseline, affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
-    )  # fmt: skip
+    check_targets(output or [], force=force, kind="compare")
+    options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     given = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch}
     sizes = {name: parse_sizes(name, text) for name, text in given.items()}
     with shown_progress() as progress:
@@ -69,4 +54,4 @@ def compare(
             **sizes, heads=heads, operators=parse_names(operators), projection=projection, scale=scale, dtype=dtype,
             mode=mode, options=options, progress=progress,
         )  # fmt: skip
-    return finish(record, compare_rendering(), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)

@@ -20,10 +20,8 @@ def diff(
     fail_above: Annotated[str | None, typer.Option("--fail-above", metavar="PERCENT", help=FAIL)] = None,
     margin: Annotated[str, typer.Option(metavar="PERCENT", help=MARGIN)] = "5%",
     drift: Annotated[str, typer.Option(help=DRIFT)] = "auto",
-    format_: Annotated[str, typer.Option("--format", help="On stdout: table, csv, json or md.")] = "table",
-    output: Annotated[
-        list[Path] | None, typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md; repeatable.")
-    ] = None,
+    format_: opt.Format = "table",
+    output: opt.Output = None,
     force: opt.Force = False,
 ) -> int:
     """What changed between two runs: times FASTER, SLOWER, SAME or UNSURE by their intervals, memory and MACs exactly.
@@ -32,14 +30,12 @@ def diff(
     """
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
-    from kaoprof.cli.renderings import diff_rendering
     from kaoprof.diffing import diff as compare_runs
-    from kaoprof.reporting.kinds import DIFF_FORMATS
     from kaoprof.units import parse_percent
 
-    check_format(format_, DIFF_FORMATS)
-    check_targets(output or [], force=force, formats=DIFF_FORMATS)
+    check_format(format_)
+    check_targets(output or [], force=force, kind="diff")
     limit = None if fail_above is None else parse_percent(fail_above, where="--fail-above")
     record = compare_runs(old, new, drift=drift, margin=parse_percent(margin, where="--margin"), fail_above=limit)
-    code = finish(record, diff_rendering(), output or [], format_name=format_, strict=False)
+    code = finish(record, output or [], format_name=format_, strict=False)
     return BREACHED if record.breached else code

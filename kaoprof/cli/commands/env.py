@@ -45,8 +45,8 @@ def _shown(found: dict[str, Any]) -> dict[str, str | None]:
     """What the environment says of itself, formatted."""
     from kaoprof.units import format_bytes
 
-    conditions = found["conditions"] or {}
-    clock_hz, temperature_c = conditions.get("clock_hz"), conditions.get("temperature_c")
+    conditions = found["conditions"]
+    clock_hz, temperature_c = (getattr(conditions, name, None) for name in ("clock_hz", "temperature_c"))
     plain = (
         "device_name",
         "cores",

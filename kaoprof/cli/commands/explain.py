@@ -28,8 +28,8 @@ def explain(
     seed: Annotated[int, typer.Option(help="Of the sizes at which formulas are verified.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Every formula, operation and submodule, unfolded.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if formula and derivation differ.")] = False,
-    format_: opt.FormulaFormat = "table",
-    output: opt.FormulaOutput = None,
+    format_: opt.Format = "table",
+    output: opt.Output = None,
     force: opt.Force = False,
 ) -> int:
     """What something costs as formulas: MACs, FLOPs, parameters, peak memory, exact in its named sizes.
@@ -40,16 +40,14 @@ def explain(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import check_format, check_targets
-    from kaoprof.cli.renderings import explain_rendering
     from kaoprof.cli.streams import stdout_for_results
     from kaoprof.dims import AttentionOptions
     from kaoprof.explaining.run import ExplainRequest
     from kaoprof.explaining.run import explain as derive
     from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword, parse_sizes
 
-    paths, rendering = output or [], explain_rendering(full=full)
-    check_format(format_, rendering.files)
-    check_targets(paths, force=force, formats=rendering.files)
+    check_format(format_)
+    check_targets(output or [], force=force, kind="explain")
     request = ExplainRequest(
         target=target, inputs=tuple(input_ or ()), sizes=parse_sizes(at), args=tuple(map(parse_argument, arg or ())),
         kwargs=dict(map(parse_keyword, kwarg or ())), allow_import=allow_import, ndim=ndim, mode=mode, dtype=dtype,
@@ -58,4 +56,4 @@ def explain(
     )  # fmt: skip
     with importable(allowed=allow_import), stdout_for_results():
         explanation = derive(request)
-    return finish(explanation, rendering, paths, format_name=format_, strict=strict)
+    return finish(explanation, output or [], format_name=format_, strict=strict, full=full)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
 if TYPE_CHECKING:
     from kaoprof.cli.commands.fit_question import Question
@@ -16,6 +17,7 @@ CROSS = "Two operators: from which size on is one cheaper?"
 SOLVE = "What is solved for: h, w, t, n, c or batch; h (or n) by default."
 
 
+@measured("budget", "samples", "timeout", "threads", "seed")
 def fit(
     memory: Annotated[str | None, typer.Option(metavar="BYTES", help="What there is, such as 24GiB.")] = None,
     macs: Annotated[str | None, typer.Option(metavar="COUNT", help="MACs of the whole batch, such as 1G.")] = None,
@@ -36,11 +38,7 @@ def fit(
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
-    budget: opt.Budget = "10s",
-    samples: opt.Samples = None,
-    timeout: opt.Timeout = "60s",
-    threads: opt.Threads = None,
-    seed: opt.Seed = 0,
+    measuring: Measuring = AS_USUAL,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a question stays without answer.")] = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
@@ -54,26 +52,19 @@ def fit(
     from kaoprof.cli.commands.fit_question import asked, chosen_axis
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
-    from kaoprof.cli.renderings import fit_rendering
     from kaoprof.comparing.cases import parse_names
     from kaoprof.dims import AttentionOptions
     from kaoprof.fitting.run import FitRequest
-    from kaoprof.records.options import Options
-    from kaoprof.units import parse_seconds
 
-    rendering = fit_rendering()
-    check_format(format_, rendering.files)
-    check_targets(output or [], force=force, formats=rendering.files)
+    check_format(format_)
+    check_targets(output or [], force=force, kind="fit" if cross is None else "cross")
     question = asked(memory=memory, macs=macs, time=time, cross=cross, measured=measured, operators=operators)
     axis, sizes = chosen_axis(solve, {"b": batch, "c": c, "t": t, "h": h, "w": w, "n": n})
-    options = Options(
-        device=device, budget_s=parse_seconds(budget, where="--budget"), samples=samples, threads=threads, seed=seed,
-        timeout_s=parse_seconds(timeout, where="--timeout"),
-    )  # fmt: skip
+    options = measuring.options(device=device)
     told = AttentionOptions(heads=heads, projection=projection, scale=scale)
     request = FitRequest(axis=axis, sizes=sizes, told=told, mode=mode, dtype=dtype, options=options)
     record = answer(request, question, parse_names(operators))
-    return finish(record, rendering, output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)
 
 
 def answer(request: "FitRequest", question: "Question", operators: list[str] | None) -> "FitRecord | CrossRecord":

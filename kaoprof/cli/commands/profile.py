@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
 SPECS = "Paths, shipped names, or package.mod:factory."
 SHAPES = "Of code: 1,3,224,224; repeatable."
 
 
+@measured()
 def profile(
     specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help=SPECS)],
     input_: Annotated[list[str] | None, typer.Option("--input", metavar="SHAPE", help=SHAPES)] = None,
@@ -27,17 +29,7 @@ def profile(
     no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
     depth: Annotated[int | None, typer.Option(help="Levels of the tree; as many as fit by default.")] = None,
     allow_import: opt.AllowImport = False,
-    budget: opt.Budget = "10s",
-    samples: opt.Samples = None,
-    timeout: opt.Timeout = "60s",
-    threads: opt.Threads = None,
-    affinity: opt.Affinity = None,
-    cache: opt.Cache = "auto",
-    sdpa: opt.Sdpa = "auto",
-    compile_: opt.Compile = False,
-    graph: opt.Graph = False,
-    seed: opt.Seed = 0,
-    force_run: opt.ForceRun = False,
+    measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
@@ -51,22 +43,15 @@ def profile(
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import profile_rendering
-    from kaoprof.comparing.cases import parse_cores, parse_sizes
+    from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
     from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
     from kaoprof.profiling.run import ModelOptions, code_document
     from kaoprof.profiling.run import profile as take
-    from kaoprof.records.options import Options
-    from kaoprof.units import parse_seconds
 
     check_format(format_)
-    check_targets(output or [], force=force)
-    options = Options(
-        device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
-        timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
-        affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
-    )  # fmt: skip
+    check_targets(output or [], force=force, kind="profile")
+    options = measuring.options(device=device, analytic=analytic)
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
@@ -82,4 +67,4 @@ def profile(
     targets = [code_document(spec, shapes, *made_with) if ":" in spec else spec for spec in specs]
     with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
-    return finish(record, profile_rendering(depth), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict, depth=depth)

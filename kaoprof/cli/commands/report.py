@@ -27,11 +27,11 @@ def report(
 
     Several runs stand side by side, each by its file's name. Without --to it is shown here.
     """
-    from kaoprof.cli.commands.report_run import FORMATS, TEXTS, parse_only, parse_plots, report_runs
+    from kaoprof.cli.commands.report_run import parse_only, parse_plots, report_runs
     from kaoprof.cli.output import check_format, check_targets
 
-    check_format(format_, TEXTS)
-    check_targets(to or [], force=force, formats=FORMATS)
+    check_format(format_)
+    check_targets(to or [], force=force)
     return report_runs(
         runs, to or [], format_name=format_, x=x, quantities=parse_plots(plot), only=parse_only(only or [])
     )

@@ -1,42 +1,20 @@
-"""What `report` does for each kind of record: which files it can write, and what it shows on a terminal."""
+"""What `report` does with runs that were kept: which may stand side by side, what is shown and what is written."""
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from kaoprof.cli.output import write_whole
-from kaoprof.cli.renderings import diff_rendering, explain_rendering, fit_rendering, reproduce_rendering
+from kaoprof.cli.output import print_report, write_all
 from kaoprof.cli.streams import say
-from kaoprof.errors import OutputError, RecordError, UsageError, did_you_mean
-from kaoprof.records.compare import Record
-from kaoprof.records.profile import ProfileRecord
-from kaoprof.records.reading import AnyRecord, load_named
-from kaoprof.reporting.kinds import format_of
-
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-    from kaoprof.reporting.tables.grid import Grid
+from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.records.reading import load_named
+from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report, format_of, warnings_of
+from kaoprof.reporting.tables.grid import NamedRun, grid_report
 
 PLOTS = ("latency", "memory", "macs", "map", "roofline")
-TEXTS = ("csv", "json", "md", "tex", "html")
-PICTURES = ("png", "svg", "pdf")
-FORMATS = (*TEXTS, *PICTURES)
+PICTURES = tuple(name for name in FORMATS if name not in TEXTS)
 MOST_WARNINGS = 8  # on stderr
-MOST_TERMINAL_PLOTS = 3
-
-
-class Reporter(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of record: what is written, shown and warned of."""
-
-    subject: Any
-    files: Mapping[str, Callable[[Any], str | bytes]]
-    show: "Callable[[Console], None]"
-    warnings: Sequence[str]
 
 
 def parse_plots(text: str | None) -> tuple[str, ...] | None:
@@ -84,134 +62,60 @@ def report_runs(
     """
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
-    found = [(name, record) for _, name, record in load_named(paths)]
-    reporter = _reporter(found, x=x, quantities=quantities, only=only)
+    runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths))
+    report = _report(runs, x=x, quantities=quantities, only=only)
     for target in targets:
-        if format_of(target, reporter.files) in PICTURES and quantities == ():
+        if format_of(target, runs[0].record.kind) in PICTURES and quantities == ():
             raise UsageError("without a plot there is no picture", where=str(target), hint="leave out --plot none")
     if format_name != "table":
-        _print(reporter, format_name)
+        print_report(report, format_name)
     elif not targets:
         if quantities and "roofline" in quantities:
             raise UsageError("no terminal shows a roofline", where="--plot", hint="write a file: --to roofline.pdf")
-        from kaoprof.cli.terminal import terminal
-
-        reporter.show(terminal())
-        sys.stdout.flush()
-    _warn(reporter.warnings)
-    _write(reporter, targets)
+        print_report(report, format_name)
+        _plot(report)
+    _warn(warnings_of(report))
+    done, failure = write_all(report, targets)
+    for target in done:
+        say(f"wrote {target}")
+    if failure is not None:
+        raise failure
     return 0
 
 
-def _reporter(
-    found: Sequence[tuple[str, AnyRecord]], *, x: str | None, quantities: tuple[str, ...] | None,
+def _report(
+    runs: tuple[NamedRun, ...], *, x: str | None, quantities: tuple[str, ...] | None,
     only: Mapping[str, frozenset[str]],
-) -> Reporter:  # fmt: skip
-    kinds = {"operators" if isinstance(record, Record) else record.kind: name for name, record in found}
-    if len(kinds) > 1:
-        (first, one), (second, other), *_ = kinds.items()
-        raise UsageError(f"{one} is a record of {first}, {other} of {second}", hint="report them one by one")
-    if "operators" in kinds:
-        from kaoprof.reporting.tables.grid import NamedRun
-
-        runs = [NamedRun(name=name, record=record) for name, record in found if isinstance(record, Record)]
-        return _grid_reporter(runs, x=x, quantities=quantities, only=only)
+) -> Report:  # fmt: skip
+    """The runs as a report, if they may stand side by side."""
+    kinds = [KINDS[run.record.kind] for run in runs]
+    subjects = {"operators" if kind.is_grid else run.record.kind: run for kind, run in zip(kinds, runs, strict=True)}
+    if len(subjects) > 1:
+        (first, run), (second, other), *_ = subjects.items()
+        message = f"{run.name} is a record of {first}, {other.name} of {second}"
+        raise UsageError(message, hint="report them one by one")
+    if kinds[0].is_grid:
+        grid = grid_report(runs, x=x, only=only, quantities=quantities)
+        return Report(runs=grid.grid.runs, grid=grid)
     if x is not None or only or quantities:
         option = "--x" if x is not None else "--only" if only else "--plot"
         raise UsageError("is for runs of compare and sweep", where=option)
-    if "profile" in kinds:
-        return _profile_reporter([(name, record) for name, record in found if isinstance(record, ProfileRecord)])
-    return _reporter_of_one(found)
+    if kinds[0].stands_alone and len(runs) > 1:
+        raise UsageError(f"records of {runs[0].record.kind} are reported one at a time", where=runs[1].name)
+    return Report(runs=runs)
 
 
-def _grid_reporter(
-    runs: Sequence[Any], *, x: str | None, quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]]
-) -> Reporter:
-    from kaoprof.reporting.report_files import GRID_FORMATS, Sheaf, is_grid
-    from kaoprof.reporting.tables.grid import grid_of, narrowed
-    from kaoprof.reporting.tables.grid_rows import summed_warnings
+def _plot(report: Report) -> None:
+    """Below the table of a grid, on a terminal, plots made of characters."""
+    from kaoprof.cli.terminal import terminal
 
-    chosen = [narrowed(run, only) for run in runs]
-    chosen = [run for run in chosen if run.record.rows]
-    if not chosen:
-        if only:
-            raise UsageError("no cell is like that", where="--only")
-        names = ", ".join(run.name for run in runs)
-        raise RecordError("these runs hold no rows", where=names, hint="was it interrupted at once?")
-    grid = grid_of(chosen, x)
-    sheaf = Sheaf(grid=grid, quantities=quantities)
+    console = terminal()
+    if report.grid is None or not console.is_terminal or not report.grid.grid.x or report.grid.quantities == ():
+        return
+    from kaoprof.reporting.plots.terminal import first_plots
 
-    def show(console: "Console") -> None:
-        if is_grid(grid):
-            from kaoprof.reporting.grid_console import grid_to_console
-
-            console.print(grid_to_console(grid))
-        else:
-            from kaoprof.reporting.console import to_console
-
-            console.print(to_console(chosen[0].record, console.width))
-        if console.is_terminal and grid.x and quantities != ():
-            for drawn in _terminal_plots(grid, quantities, console):
-                console.print(drawn)
-
-    return Reporter(subject=sheaf, files=GRID_FORMATS, show=show, warnings=summed_warnings(chosen))
-
-
-def _terminal_plots(grid: "Grid", quantities: tuple[str, ...] | None, console: "Console") -> "list[RenderableType]":
-    """The first quantity that there is, or those asked for, of the first blocks."""
-    from kaoprof.reporting.plots.chart import known_quantities, panel_of, quantities_of
-    from kaoprof.reporting.plots.terminal import plot_to_console
-
-    names = [name for name in quantities or quantities_of(grid)[:1] if name in known_quantities(grid)]
-    unicode = console.encoding.lower().startswith("utf")
-    drawn = [
-        plot_to_console(panel_of(grid, block, name), grid.x_label, block.label, console.width, unicode=unicode)
-        for block in grid.blocks[:MOST_TERMINAL_PLOTS]
-        for name in names
-    ]
-    return [one for one in drawn if one is not None]
-
-
-def _profile_reporter(found: Sequence[tuple[str, ProfileRecord]]) -> Reporter:
-    from kaoprof.findings.models import profile_warnings
-    from kaoprof.reporting.pages.profile import PROFILE_FORMATS, NamedProfile
-
-    def show(console: "Console") -> None:
-        from kaoprof.reporting.layer_console import profile_to_console
-
-        for _, record in found:
-            console.print(profile_to_console(record, console.width, depth=None))
-
-    return Reporter(
-        subject=[NamedProfile(name=name, record=record) for name, record in found],
-        files=PROFILE_FORMATS,
-        show=show,
-        warnings=[warning for _, record in found for warning in profile_warnings(record)],
-    )
-
-
-def _reporter_of_one(found: Sequence[tuple[str, AnyRecord]]) -> Reporter:
-    """For what no other of its kind can stand beside: shown and written as by the command that made it."""
-    (_, record), *others = found
-    if others:
-        raise UsageError(f"records of {record.kind} are reported one at a time", where=others[0][0])
-    renderings = {"diff": diff_rendering, "reproduction": reproduce_rendering, "explain": explain_rendering}
-    rendering = renderings.get(record.kind, fit_rendering)()
-    return Reporter(
-        subject=record,
-        files=rendering.files,
-        show=lambda console: console.print(rendering.console(record, console.width)),
-        warnings=rendering.warnings(record),
-    )
-
-
-def _print(reporter: Reporter, format_name: str) -> None:
-    if format_name not in reporter.files:
-        raise UsageError(f"these runs have no format {format_name!r}", where="--format",
-                         hint=f"one of: {', '.join(reporter.files)}")  # fmt: skip
-    text = reporter.files[format_name](reporter.subject)
-    if isinstance(text, str):
-        sys.stdout.writelines(text.splitlines(keepends=True))
+    for plot in first_plots(report.grid, console.width, unicode=console.encoding.lower().startswith("utf")):
+        console.print(plot)
     sys.stdout.flush()
 
 
@@ -220,17 +124,3 @@ def _warn(warnings: Sequence[str]) -> None:
         say(f"warning: {warning}")
     if len(warnings) > MOST_WARNINGS:
         say(f"warning: and {len(warnings) - MOST_WARNINGS} more")
-
-
-def _write(reporter: Reporter, targets: Sequence[Path]) -> None:
-    failures = []
-    for target in targets:
-        content = reporter.files[format_of(target, reporter.files)](reporter.subject)
-        try:
-            write_whole(target, content)
-        except OSError as error:
-            failures.append(f"{target}: {error.strerror}")
-        else:
-            say(f"wrote {target}")
-    if failures:
-        raise OutputError(f"not written: {'; '.join(failures)}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
 FROM = "Judge this record of compare or journal of sweep; nothing is measured."
 MEASURING = ("device", "analytic", "budget", "samples", "timeout", "threads", "seed")  # say nothing to what is measured
@@ -21,16 +22,13 @@ def refuse_measuring(context: typer.Context) -> None:
             raise UsageError("excludes --from, which is measured already", where=f"--{name}")
 
 
+@measured("budget", "samples", "timeout", "threads", "seed", default="60s")
 def reproduce(
     context: typer.Context,
     run: Annotated[Path | None, typer.Option("--from", metavar="RUN", help=FROM)] = None,
     device: opt.Device = "auto",
     analytic: opt.Analytic = False,
-    budget: opt.Budget = "60s",
-    samples: opt.Samples = None,
-    timeout: opt.Timeout = "60s",
-    threads: opt.Threads = None,
-    seed: opt.Seed = 0,
+    measuring: Measuring = AS_USUAL,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a figure differs or a claim is refuted.")
     ] = False,
@@ -46,20 +44,13 @@ def reproduce(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.cli.renderings import reproduce_rendering
-    from kaoprof.records.options import Options
-    from kaoprof.reporting.kinds import REPRODUCE_FORMATS
     from kaoprof.reproducing import reproduce as reproduced
-    from kaoprof.units import parse_seconds
 
-    check_format(format_, REPRODUCE_FORMATS)
-    check_targets(output or [], force=force, formats=REPRODUCE_FORMATS)
+    check_format(format_)
+    check_targets(output or [], force=force, kind="reproduction")
     if run is not None:
         refuse_measuring(context)
-    options = Options(
-        device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
-        timeout_s=parse_seconds(timeout, where="--timeout"), threads=threads, seed=seed,
-    )  # fmt: skip
+    options = measuring.options(device=device, analytic=analytic)
     with shown_progress() as progress:
         record = reproduced(run=run, options=options, progress=progress)
-    return finish(record, reproduce_rendering(), output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, strict=strict)

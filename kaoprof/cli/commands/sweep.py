@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.measuring_options import AS_USUAL, SHARED, Measuring, measured
 
 SIZES = "SIZES"
 NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
@@ -16,6 +17,7 @@ JOURNAL = (
 )
 
 
+@measured(budget=SHARED, default="60s")
 def sweep(
     context: typer.Context,
     spec: Annotated[str | None, typer.Argument(help=SPEC)] = None,
@@ -34,17 +36,7 @@ def sweep(
     device: opt.Device = "auto",
     baseline: Annotated[str, typer.Option(help="The operator that ratios refer to.")] = "nonlocal",
     analytic: opt.Analytic = False,
-    budget: Annotated[str, typer.Option(metavar="TIME", help="Time to aim at, shared by all cells.")] = "60s",
-    samples: opt.Samples = None,
-    timeout: opt.Timeout = "60s",
-    threads: opt.Threads = None,
-    affinity: opt.Affinity = None,
-    cache: opt.Cache = "auto",
-    sdpa: opt.Sdpa = "auto",
-    compile_: opt.Compile = False,
-    graph: opt.Graph = False,
-    seed: opt.Seed = 0,
-    force_run: opt.ForceRun = False,
+    measuring: Measuring = AS_USUAL,
     retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
@@ -60,16 +52,9 @@ def sweep(
     from kaoprof.cli.commands.sweep_request import Asked, outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.output import check_format
-    from kaoprof.comparing.cases import parse_cores
-    from kaoprof.records.options import Options
-    from kaoprof.units import parse_seconds
 
     check_format(format_)
-    options = Options(
-        device=device, analytic=analytic, budget_s=parse_seconds(budget, where="--budget"), samples=samples,
-        timeout_s=parse_seconds(timeout, where="--timeout"), force_run=force_run, threads=threads, seed=seed,
-        baseline=baseline, affinity=parse_cores(affinity), cache=cache, sdpa=sdpa, compile=compile_, graph=graph,
-    )  # fmt: skip
+    options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
     asked = Asked(operators=operators, projection=projection, scale=scale, dtype=dtype, mode=mode)
     plan = planned(spec, sizes, asked, options)

@@ -10,7 +10,6 @@ from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_gri
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.records.options import Options
 from kaoprof.records.sweep import SweepPlan
-from kaoprof.reporting.kinds import FORMATS
 from kaoprof.specs.documents import GridSpec
 from kaoprof.specs.loader import load_spec
 from kaoprof.sweeping.plan import sweep_plan
@@ -85,5 +84,5 @@ def outputs_of(paths: Sequence[Path], plan: SweepPlan, *, force: bool) -> tuple[
     others = [path for path in paths if path not in journals]
     if len(journals) > 1:
         raise UsageError("a sweep has one journal", where="-o", hint=f"name one file that ends in {JOURNAL_SUFFIX}")
-    check_targets(others, force=force, formats=(*FORMATS, JOURNAL_SUFFIX.removeprefix(".")))
+    check_targets(others, force=force, kind="sweep", also=(JOURNAL_SUFFIX.removeprefix("."),))
     return (journals[0] if journals else Path((plan.name or "sweep") + JOURNAL_SUFFIX)), others

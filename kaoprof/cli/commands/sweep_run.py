@@ -10,11 +10,11 @@ import msgspec
 
 from kaoprof.cli.commands.sweep_progress import shown_sweep
 from kaoprof.cli.finish import finish
-from kaoprof.cli.output import print_record
-from kaoprof.cli.renderings import sweep_rendering
+from kaoprof.cli.output import print_report
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun
 from kaoprof.records.sweep import SweepPlan
+from kaoprof.reporting.kinds import report_of
 from kaoprof.sweeping.run import Sweep
 
 
@@ -39,17 +39,16 @@ def run_sweep(plan: SweepPlan, journal: Path, ending: Ending, *, retry: bool) ->
             warn=lambda text: say(f"warning: {text}"),
         ).run()  # fmt: skip
     *earlier, record = outcome.records
-    rendering = sweep_rendering(journal)
     if earlier:
         rows = sum(len(other.rows) for other in earlier)
         say(f"warning: {rows} rows were measured in another environment and are not shown here; they are in {journal}")
     if outcome.interrupted:
         if record.rows:
-            print_record(record, rendering, ending.format_name)
-            sys.stdout.flush()
+            print_report(report_of(record), ending.format_name)
         say(f"resume: {resume_command(ending.command)}")
         raise InterruptedRun(f"interrupted: {outcome.done} of {outcome.total} cells are in {journal}")
-    return finish(record, rendering, ending.paths, format_name=ending.format_name, strict=ending.strict)
+    next_step = f"kaoprof report {shlex.quote(str(journal))} --to sweep.html"
+    return finish(record, ending.paths, format_name=ending.format_name, strict=ending.strict, next_step=next_step)
 
 
 def resume_command(arguments: Sequence[str]) -> str:

@@ -103,8 +103,7 @@ class Convolution(NamedTuple):
         """Of the weights, reordered for the output or for their own gradient."""
         if not self.reads_in_place:
             return self.blocked_weight_elements
-        inner = self.channels if self.dtype == torch.float32 else in_blocks_of(self.channels, 2)  # bfloat16 in pairs
-        return in_blocks_of(self.out, block_of_channels()) * inner * math.prod(self.kernel)
+        return in_blocks_of(self.out, block_of_channels()) * self.channels * math.prod(self.kernel)
 
     @property
     def blocked_weight_elements(self) -> Size:
@@ -138,11 +137,13 @@ def convolution_of(
     if transposed:
         places = tuple(size)
         size = [
-            (one - 1) * step - 2 * pad + reach * (taps - 1) + more + 1 for one, taps, step, pad, reach, more in steps
+            (axis - 1) * step - 2 * pad + reach * (taps - 1) + more + 1 for axis, taps, step, pad, reach, more in steps
         ]
         given = inner * groups
     else:
-        places = tuple((one + 2 * pad - reach * (taps - 1) - 1) // step + 1 for one, taps, step, pad, reach, _ in steps)
+        places = tuple(
+            (axis + 2 * pad - reach * (taps - 1) - 1) // step + 1 for axis, taps, step, pad, reach, _ in steps
+        )
     return Convolution(
         samples, given, out, tuple(size), places, tuple(kernel), tuple(stride), tuple(padding), tuple(dilation), groups,
         transposed, x.dtype,

@@ -6,9 +6,8 @@ Read off `FlashAttentionKernel.cpp` of torch, and checked against the allocator 
 from torch import Tensor
 
 from kaoprof.dims import Size
-from kaoprof.memory.kernels.bfloat16_blocks import Product, blocked_bytes
 from kaoprof.memory.kernels.layout_copies import copy_of_first
-from kaoprof.memory.kernels.onednn import multiplies_in_blocks, refuse_symbols
+from kaoprof.memory.kernels.products import product_gap
 from kaoprof.workload.tensor_bytes import REDUCED, SINGLE_BYTES
 
 FLASH_KEY_BLOCK = 512  # keys that the CPU flash kernel takes at a time
@@ -42,13 +41,14 @@ def flash_bytes_per_thread(query: Tensor, *, rows: Size, columns: Size, head: Si
 def cpu_flash_backward(
     grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, threads: int, **__: object
 ) -> Size:
-    """The buffers of each thread, a copy of gradients that do not lie as the kernel wants them, and its products'.
+    """The buffers of each thread, and a copy of gradients that do not lie as the kernel wants them.
 
     Source: `cpu_flash_attention_backward`.
     """
+    del key
     rows, columns = flash_block(query.shape[-2], value.shape[-2])
     buffers = flash_backward_bytes(query, rows=rows, columns=columns, threads=threads)
-    return laid_out_bytes(grad_out) + buffers + flash_product_bytes(query, key, threads=threads)
+    return laid_out_bytes(grad_out) + buffers
 
 
 def flash_backward_bytes(query: Tensor, *, rows: Size, columns: Size, threads: int) -> Size:
@@ -62,24 +62,9 @@ def flash_backward_bytes(query: Tensor, *, rows: Size, columns: Size, threads: i
     return threads * blocks * (single + (query.element_size() if reduced else 0)) + rows * single
 
 
-def flash_product_bytes(query: Tensor, key: Tensor, *, threads: int) -> int:
-    """What the largest product of a block's gradients takes inside oneDNN, of the thread that is watched.
-
-    Those of values and keys, `(m n) , (n d) -> (m d)`, sum over a block's queries, whose columns lie together; that of
-    queries sums over its keys. The two products that end in single precision go to MKL, which shows no buffer.
-    """
-    if not multiplies_in_blocks(query.dtype):
-        return 0
-    refuse_symbols(query, key)
-    head, n_queries, n_keys = query.shape[-1], query.shape[-2], key.shape[-2]
-    rows, columns = flash_block(n_queries, n_keys)
-    blocks = [(n, m) for n in {rows, n_queries % rows} for m in {columns, n_keys % columns} if n and m]
-    products = [
-        product
-        for n, m in blocks
-        for product in (Product(1, m, n, head, columnwise=True), Product(1, n, m, head, columnwise=False))
-    ]
-    return max(blocked_bytes(product, threads) for product in products)
+def flash_gradient_gap(_: Tensor, query: Tensor, *__: object) -> str | None:
+    """Its products in half precision may go to oneDNN, which holds blocks of its own."""
+    return product_gap(query)
 
 
 def laid_out_bytes(gradient: Tensor) -> Size:

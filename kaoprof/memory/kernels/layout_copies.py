@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kaoprof.dims import Size
-from kaoprof.memory.kernels.onednn import multiplies_in_blocks
+from kaoprof.memory.kernels.onednn import takes_reduced
 from kaoprof.workload.tensor_bytes import REDUCED, SINGLE_BYTES, bytes_of
 
 IMAGES = 4  # axes
@@ -53,7 +53,9 @@ def safe_softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None, **_: obj
 
 def gelu_backward(grad: Tensor, x: Tensor, *, approximate: str = "none", **_: object) -> Size:
     """oneDNN reorders a gradient that lies otherwise than its input, and likewise its result."""
-    exact = approximate == "none" and (x.dtype == torch.float32 or multiplies_in_blocks(x.dtype))
+    exact = approximate == "none" and (
+        x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and takes_reduced(x.dtype))
+    )
     if not exact or not x.is_contiguous() or grad.is_contiguous():
         return 0
     return bytes_of(grad) if 0 in grad.stride() else 2 * bytes_of(grad)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
-from torch._prims_common import suggest_memory_format
 
 from kaoprof.dims import Size
 from kaoprof.memory.kernels.layout_copies import copy_of_first, is_innermost
+from kaoprof.torch_internals import suggest_memory_format
 from kaoprof.workload.tensor_bytes import bytes_of
 
 SMALL_MAP = 128  # height and width together: up to it channels are brought innermost, wherever they lie

@@ -1,23 +1,29 @@
-"""CSV: every column, raw SI values, unknown is empty."""
+"""CSV of any record: every column, raw SI values, unknown is empty."""
 
 import csv
 import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from kaoprof.records.compare import Record
-from kaoprof.reporting.columns.compare import COLUMNS, views
 from kaoprof.reporting.columns.observed import Value
 from kaoprof.reporting.formats.plain import visible
 
 # A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+Columns = Mapping[str, Callable[[Any], Value]]
 
 
-def to_csv(record: Record) -> str:
-    """The record as CSV, one line per row, header first."""
+def to_csv(columns: Columns, runs: Sequence[tuple[str, Iterable[Any]]]) -> str:
+    """Runs, each with what its columns are read off; of several the column `run` names each line's."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([cell_text(column(view)) for column in COLUMNS.values()] for view in views(record))
+    several = len(runs) > 1
+    writer.writerow([*columns, "run"] if several else columns)
+    for name, views in runs:
+        for view in views:
+            cells = [cell_text(column(view)) for column in columns.values()]
+            writer.writerow([*cells, cell_text(name)] if several else cells)
     return text.getvalue()
 
 
@@ -29,3 +35,13 @@ def cell_text(value: Value) -> str:
         armed = value.lstrip(" \u3000").startswith(FORMULA_STARTS)
         return visible(f"'{value}" if armed else value)
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def columns_by_name(names: Iterable[str]) -> Columns:
+    """Columns of lines that are mappings; what a line does not name is not known."""
+    return {name: partial(_value, name) for name in names}
+
+
+def _value(name: str, line: Mapping[str, Any]) -> Value:
+    value: Value = line.get(name)
+    return value

@@ -1,48 +1,55 @@
-"""LaTeX: a booktabs table per grid cell that stands in a paper as it is; needs only the package booktabs."""
+"""Any page as LaTeX: booktabs tables that stand in a paper as they are; they need only the package booktabs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
-from msgspec.structs import replace
-
-from kaoprof.findings.operators import Standing, standings, warnings_of
-from kaoprof.records.compare import Record
-from kaoprof.reporting.formats.mathematics import EXPONENT, order_latex
+from kaoprof.reporting.document import Column, Heading, Notes, Page, Row, Span, Style, Table, Text, cell_of, words_of
+from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, is_mathematics, order_latex
 from kaoprof.reporting.formats.plain import visible
-from kaoprof.reporting.sentences.limits import ceilings_sentence
-from kaoprof.reporting.sentences.protocol import MAP_MEANING, protocol_of, ratios_of
-from kaoprof.reporting.tables.compare import UNKNOWN, Cells, cells_of, title_of
-from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "µ": r"\textmu{}",
+    "|": r"\textbar{}", '"': "''", "µ": r"\textmu{}", "×": r"$\times$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
+    "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "\u2003": r"\quad ",
 }  # fmt: skip
-STAR = "$^*$"  # at what was predicted
+MARKS = {"*": "$^*$", "†": r"$^\dagger$"}
 WIDE = "table*"  # across both columns of a paper
-TIMES = r"$\times$"
-HEADERS = (
-    "Operator",
-    "Order",
-    "MACs",
-    "Map",
-    "Peak",
-    "Latency",
-    "Times floor",
-    "MACs ratio",
-    "Memory ratio",
-    "Speedup",
-)
-# what a sentence says in plain text: an order or a power, times, and a range of figures, which a date is not
+# what a sentence says in plain text: an order or a power, a relation, times, a range of figures, which a date is not
 FORMULA = re.compile(
-    rf"O\([a-z0-9^ ]+\)|\b(?:[a-z]|\d+){EXPONENT}\b"
+    rf"O\([a-z0-9^ ]+\)|\b(?:[a-z]|\d+){EXPONENT}\b|[<>]="
     r"|(?<=\d)x(?!\w)|(?<=[\dc]) x (?=[\dc])|(?<=\d)(?<!-\d\d)-(?=\d)(?!\d\d-)"
 )
-SIGNS = {"x": TIMES, "-": "--"}
+SIGNS = {"x": r"$\times$", "-": "--", ">=": r"$\geq$", "<=": r"$\leq$"}
+MINUS = re.compile(r"(?<![\w.)}$-])-(?=\d)")  # what stands before a figure and after none
+TIMES_BEHIND = re.compile(r"(\d[\d.]*)\$\\times\$")
 LONGEST_HEADER = 24  # characters; what is longer stands over text, which is wider still
 LAST_WORD = re.compile(r"(?<!95) (?=95 %$|\S+$)")  # where a header breaks: "95 %" is one word
-BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
+GROUP_GAP = r"@{\hspace{5pt}}"  # before columns that share a heading
+COLUMN_PT = 240.0  # of a paper with two columns: from 237 (IEEE's computer vision conferences) to 252 (its journals)
+NARROW_COLUMN_PT = 200.0  # the narrowest that there is, LaTeX's own `article`: in it, text that breaks must fit
+LEAST_REST_PT = 60.0  # in less a formula becomes a tower of single factors
+CHARACTER_PT = 4.1  # mean of a name or a figure in \footnotesize; measured: 3.9
+GAP_PT = 6.0  # between columns: twice LaTeX's \tabcolsep
+
+
+def to_latex(page: Page) -> str:
+    """The page's tables, each with its caption; sentences stand below the table that they follow."""
+    tables: list[tuple[Table, list[Text]]] = []
+    first: list[Text] = []  # what stands before any table
+    for block in page.blocks:
+        if isinstance(block, Table):
+            tables.append((block, [*first, *block.notes]))
+            first = []
+            continue
+        (tables[-1][1] if tables else first).extend(block.texts if isinstance(block, Notes) else [_sentence(block)])
+    comments = [f"% {visible(comment)}\n" for comment in page.comments]
+    return "".join(comments) + "\n".join(_table(table, notes) for table, notes in tables)
+
+
+def _sentence(heading: Heading) -> str:
+    return f"{heading.text[:1].upper()}{heading.text[1:]}."
 
 
 def escape(text: str) -> str:
@@ -53,72 +60,11 @@ def escape(text: str) -> str:
 def escape_sentence(text: str) -> str:
     """`text` escaped, but as a paper prints it: `O(h^4 c)` and `h^4` in mathematics, `1.53x`, `8 x 64`, `70.4-75.0`."""
     parts, end = [], 0
-    for found in FORMULA.finditer(text):
-        sign = found[0]
-        parts += [escape(text[end : found.start()]), SIGNS.get(sign.strip()) or order_latex(sign)]
-        end = found.end()
+    for match in FORMULA.finditer(text):
+        sign = match[0]
+        parts += [escape(text[end : match.start()]), SIGNS.get(sign.strip()) or order_latex(sign)]
+        end = match.end()
     return "".join([*parts, escape(text[end:])])
-
-
-def to_latex(record: Record) -> str:
-    """The record as LaTeX, one `table` per grid cell."""
-    return "\n".join(_table(record, cell) for cell in standings(record).values())
-
-
-def _table(record: Record, cell: list[Standing]) -> str:
-    filled = [_texts(standing) for standing in cell]
-    shown = [column for column in range(len(HEADERS)) if any(texts[column] != UNKNOWN for texts in filled)]
-    rows = [" & ".join(texts[column] for column in shown) + r" \\" for texts in filled]
-    skipped = [f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail]
-    alone = replace(record, rows=tuple(standing.row for standing in cell))
-    caption = f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs."
-    notes = " ".join(
-        escape_sentence(sentence)
-        for sentence in (
-            ratios_of(record, cell) or "",
-            MAP_MEANING,
-            ceilings_sentence(record) or "",
-            *protocol_of(record),
-            *(f"Warning: {warning}." for warning in warnings_of(alone)),
-            *skipped,
-            BOUNDS if any(standing.demand for standing in cell) else "",
-            "* predicted." if any(STAR in row for row in rows) else "",
-        )
-        if sentence
-    )
-    columns = "".join("ll"[column : column + 1] or "r" for column in shown)
-    return booktabs(escape_sentence(caption), columns, [HEADERS[column] for column in shown], rows, notes)
-
-
-def booktabs(
-    caption: str, columns: str, headers: Sequence[str], rows: Sequence[str], notes: str = "", environment: str = WIDE
-) -> str:
-    """A table: caption, rows and the notes below are LaTeX already, headers are text; `table*` spans both columns.
-
-    The last word of a header of several stands in a second line, so that figures and not words set the width.
-    """
-    lines = [lines_of(header) for header in headers]
-    first = " & ".join(escape_sentence(line[0]) for line in lines)
-    second = " & ".join(escape_sentence("".join(line[1:])) for line in lines)
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            rf"\begin{{{environment}}}",
-            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"\caption{{{caption}}}",
-            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
-            r"\toprule",
-            rf"{first} \\",
-            *([rf"{second} \\"] if second.replace("&", "").strip() else []),
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            *below(notes),
-            rf"\end{{{environment}}}",
-            "",
-        ]
-    )
 
 
 def lines_of(header: str) -> list[str]:
@@ -126,61 +72,124 @@ def lines_of(header: str) -> list[str]:
     return LAST_WORD.split(header, maxsplit=1) if len(header) <= LONGEST_HEADER else [header]
 
 
-def below(notes: str) -> list[str]:
-    """Under a table, in small type: what a reader may want to know, while the caption only says what the table is."""
-    return [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {notes}}}"] if notes else []
+def _table(table: Table, notes: Sequence[Text]) -> str:
+    grouped = any(column.group for column in table.columns)
+    environment = "table" if _fits_a_column(table) else WIDE
+    named = table.title.split(" ")[0].endswith(":")  # a run's name, which stays as it is
+    title = table.title if named else f"{table.title[:1].upper()}{table.title[1:]}"
+    written = " ".join(map(_text, notes))
+    below = [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {written}}}"] if written else []
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            rf"\begin{{{environment}}}",
+            rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{2 if grouped else 3}pt}}",
+            rf"\caption{{{escape_sentence(f'{title}.')}}}",
+            rf"\begin{{tabular}}{{@{{}}{_kinds(table)}@{{}}}}",
+            r"\toprule",
+            *(_grouped_head(table.columns) if grouped else _head(table.headers)),
+            r"\midrule",
+            *(line for row in table.lines for line in _row(row, table)),
+            r"\bottomrule",
+            r"\end{tabular}",
+            *below,
+            rf"\end{{{environment}}}",
+            "",
+        ]
+    )
 
 
-def _texts(standing: Standing) -> list[str]:
-    """A row's texts under `HEADERS`."""
-    cells = cells_of(standing)
-    name = rf"\texttt{{{escape(f'{cells.operator}:{cells.implementation}')}}}"
-    texts = (name, _order(cells.order_time), escape(cells.macs), escape(cells.map), _peak(cells),
-             _latency(standing, cells), _floor(cells), _times(cells.macs_ratio), _times(cells.memory_ratio),
-             _speedup(standing))  # fmt: skip
-    return [text.replace(" ", "~") if text is not name else text for text in texts]
+def _kinds(table: Table) -> str:
+    """LaTeX's letters for the columns."""
+    kinds = []
+    for name, columns in groupby(table.columns, lambda column: column.group):
+        kinds += [GROUP_GAP] if name else []
+        kinds += [_kind(column, table) for column in columns]
+    return "".join(kinds)
 
 
-def _latency(standing: Standing, cells: Cells) -> str:
-    """Median and interval with the digits that the interval supports: `71~ms (70.4--75.0)`."""
-    latency = standing.latency
-    if latency is None:
-        return escape(cells.latency)
-    text = escape(format_seconds_surely(latency.median, latency.low, latency.high))
-    if latency.low is None or latency.high is None:
-        return text
-    factor, _ = time_unit(latency.median)
-    interval = sure_interval(latency.median / factor, latency.low / factor, latency.high / factor)
-    return f"{text} ({interval.replace('-', '--')})"
+def _kind(column: Column, table: Table) -> str:
+    if column.rest:
+        return rf"p{{\dimexpr\linewidth-{_fixed_pt(table):.0f}pt\relax}}"
+    if column.share:
+        return rf"p{{{column.share:g}\linewidth}}"
+    return "l" if column.words or column.left else "r"
 
 
-def _speedup(standing: Standing) -> str:
-    speedup = standing.speedup
-    if speedup is None:
-        return UNKNOWN
-    times = _times(f"{sure_digits(speedup.median, speedup.low, speedup.high)}x")
-    if speedup.low is None or speedup.high is None:
-        return times
-    return f"{times} ({sure_interval(speedup.median, speedup.low, speedup.high).replace('-', '--')})"
+def _head(headers: Sequence[str]) -> list[str]:
+    """The last word of a header of several stands in a second line, so that figures and not words set the width."""
+    lines = [lines_of(header) for header in headers]
+    first = " & ".join(escape_sentence(line[0]) for line in lines)
+    second = " & ".join(escape_sentence("".join(line[1:])) for line in lines)
+    return [rf"{first} \\", *([rf"{second} \\"] if second.replace("&", "").strip() else [])]
 
 
-def _floor(cells: Cells) -> str:
-    """How far above the floor, and the first letter of what binds, for `BOUNDS`."""
-    bound = rf"$^{{\mathrm{{{cells.bound[0]}}}}}$" if cells.bound else ""
-    return f"{_times(cells.times_floor)}{bound}"
+def _grouped_head(columns: Sequence[Column]) -> list[str]:
+    first, rules, second, place = [], [], [], 1
+    for name, members in groupby(columns, lambda column: column.group):
+        headers = [f"${escape(column.header)}$" if column.is_formula else escape(column.header) for column in members]
+        end = place + len(headers) - 1
+        first += [rf"\multicolumn{{{len(headers)}}}{{c}}{{\texttt{{{escape(name)}}}}}"] if name else headers
+        rules += [rf"\cmidrule(lr){{{place}-{end}}}"] if name else []
+        second += headers if name else [""] * len(headers)
+        place = end + 1
+    return [rf"{' & '.join(first)} \\", " ".join(rules), rf"{' & '.join(second)} \\"]
 
 
-def _peak(cells: Cells) -> str:
-    """The measured peak; the predicted one with a star."""
-    if cells.peak == cells.predicted == UNKNOWN:
-        return UNKNOWN
-    return escape(cells.peak) if cells.peak != UNKNOWN else f"{escape(cells.predicted)}{STAR}"
+def _row(row: Row, table: Table) -> Iterator[str]:
+    if row.total:
+        yield r"\midrule"
+    if len(row.cells) < len(table.columns):
+        yield rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{{_text(row.cells[0])}}} \\"
+        return
+    yield rf"{' & '.join(map(_cell, row.cells, table.columns, [table.figures] * len(row.cells)))} \\"
 
 
-def _order(order: str) -> str:
-    return order_latex(order) if order != UNKNOWN else UNKNOWN
+def _cell(text: Text, column: Column, figures: str) -> str:
+    written = _text(text, plain=figures == "plain")
+    if column.rest:
+        return rf"\raggedright {written}"
+    if column.words or figures in {"plain", "sentence"}:
+        return written
+    if figures == "thin":
+        return written.replace(" ", r"\,")
+    return TIMES_BEHIND.sub(r"$\1\\times$", written).replace(" ", "~")
 
 
-def _times(ratio: str) -> str:
-    """`306x` as 306 times."""
-    return f"${ratio.removesuffix('x')}\\times$" if ratio != UNKNOWN else UNKNOWN
+def _text(text: Text, *, plain: bool = False) -> str:
+    cell = cell_of(text)
+    indent = "" if cell.depth is None else rf"\hspace*{{{cell.depth}em}}"
+    lines: Iterable[str] = ("".join(_span(span, plain=plain) for span in line) for line in cell.lines)
+    return indent + " ".join(filter(None, lines))
+
+
+def _span(span: Span | str, *, plain: bool) -> str:
+    if isinstance(span, str):
+        return escape(span) if plain else MINUS.sub("$-$", escape_sentence(span))
+    if span.latex and is_mathematics(span.latex):
+        return f"${breakable(span.latex)}$"
+    if span.style == Style.MARK:
+        return MARKS.get(span.text) or rf"$^{{\mathrm{{{escape(span.text)}}}}}$"
+    if span.style in (Style.CODE, Style.EMPHASIS):
+        return rf"\{'texttt' if span.style == Style.CODE else 'emph'}{{{escape(span.text)}}}"
+    return _span(span.text, plain=plain or span.style == Style.NAME)
+
+
+def _fits_a_column(table: Table) -> bool:
+    """By the widest text of each column, headers in their two lines."""
+    if any(column.rest for column in table.columns):
+        across = [len(words_of(row.cells[0])) * CHARACTER_PT for row in table.lines if len(row.cells) == 1]
+        return max([_fixed_pt(table) + LEAST_REST_PT, *across]) <= NARROW_COLUMN_PT
+    return not any(column.group for column in table.columns) and _fixed_pt(table) <= COLUMN_PT
+
+
+def _fixed_pt(table: Table) -> float:
+    """The width of all columns but one that takes the rest, in points."""
+    rows = [[words_of(cell) for cell in row.cells] for row in table.lines if len(row.cells) == len(table.columns)]
+    texts = zip([max(lines_of(header), key=len) for header in table.headers], *rows, strict=True)
+    widths = [
+        max(len(text.replace("^", "").replace("\u2003", "  ")) for text in column)
+        for column, kind in zip(texts, table.columns, strict=True)
+        if not kind.rest
+    ]
+    return sum(widths) * CHARACTER_PT + GAP_PT * (len(table.columns) - 1)

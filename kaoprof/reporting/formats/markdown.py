@@ -1,26 +1,17 @@
-"""Markdown: one table per grid cell, for a README or a pull request."""
+"""Any page as Markdown, for a README or a pull request."""
 
 from collections.abc import Iterable
 
-from kaoprof.findings.operators import standings, warnings_of
-from kaoprof.records.compare import Record
+from kaoprof.reporting.document import Block, Column, Heading, Notes, Page, Span, Style, Table, Text, cell_of
 from kaoprof.reporting.formats.plain import visible
-from kaoprof.reporting.sentences.limits import ceilings_sentence, limits_of, rows_of
-from kaoprof.reporting.sentences.protocol import (
-    AGREE,
-    CONVENTION,
-    MAP_MEANING,
-    PAPER_CONVENTION,
-    meaning_of,
-    protocol_of,
-    ratios_of,
-)
-from kaoprof.reporting.tables.compare import UNKNOWN, Cells, cells_of, title_of
 
-HEADERS = ("operator", "order", "MACs", "map", "peak predicted", "peak measured", "latency", "95 % interval",
-           "x floor", "bound", "error", "MACs ratio", "memory ratio", "speedup", "95 % interval")  # fmt: skip
-NOTHING = (UNKNOWN, "")
 SPECIAL = "\\`*_{}[]<>#|$&~"
+INDENT = "&nbsp;&nbsp;"
+
+
+def to_markdown(page: Page) -> str:
+    """The page as Markdown, its blocks with a free line between them."""
+    return "\n\n".join("\n".join(_lines(block)) for block in page.blocks) + "\n"
 
 
 def escape(text: str) -> str:
@@ -28,34 +19,41 @@ def escape(text: str) -> str:
     return "".join(f"\\{sign}" if sign in SPECIAL else sign for sign in visible(text))
 
 
-def to_markdown(record: Record) -> str:
-    """The record as Markdown."""
-    lines: list[str] = []
-    for cell in standings(record).values():
-        lines += [f"**{escape(title_of(record, cell[0].row))}**", ""]
-        filled = [_texts(cells_of(standing)) for standing in cell]
-        shown = [column for column in range(len(HEADERS)) if any(texts[column] not in NOTHING for texts in filled)]
-        lines += [table_line(HEADERS[column] for column in shown), table_line(["---", *["---:"] * (len(shown) - 1)])]
-        lines += [table_line(escape(texts[column]) for column in shown) for texts in filled]
-        notes = [f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail]
-        notes += filter(None, (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell))))
-        lines += ["", *(f"- {escape(note)}" for note in notes), ""]
-    conventions = [f"{CONVENTION} {MAP_MEANING}", AGREE] if record.protocol else [f"{PAPER_CONVENTION} {MAP_MEANING}"]
-    floors = filter(None, [ceilings_sentence(record)])
-    warnings = (f"Warning: {warning}." for warning in warnings_of(record))
-    lines += [escape(sentence) for sentence in (*conventions, *floors, *protocol_of(record), *warnings)]
-    return "\n".join(lines) + "\n"
+def _lines(block: Block) -> list[str]:
+    if isinstance(block, Heading):
+        return [f"### {escape(block.text)}"]
+    if isinstance(block, Notes):
+        return [f"- {_text(text)}" if block.listed else _text(text) for text in block.texts]
+    title = [f"**{escape(block.title)}**", ""] if block.title else []
+    notes = ["", *(f"- {_text(note)}" for note in block.notes)] if block.notes else []
+    return [*title, *_table(block), *notes]
 
 
-def _texts(cells: Cells) -> tuple[str, ...]:
-    """A row's texts under `HEADERS`."""
-    return (
-        f"{cells.operator}:{cells.implementation}", cells.order_time, f"{cells.macs} {cells.agreement}".strip(),
-        cells.map, cells.predicted, cells.peak, cells.latency, cells.interval, cells.times_floor, cells.bound,
-        cells.error, cells.macs_ratio, cells.memory_ratio, cells.speedup, cells.speedup_interval,
-    )  # fmt: skip
+def _table(table: Table) -> Iterable[str]:
+    yield _line(escape(header) for header in table.headers)
+    yield _line(map(_mark, table.columns))
+    yield from (_line(map(_text, row.cells)) for row in table.lines)
 
 
-def table_line(texts: Iterable[str]) -> str:
+def _mark(column: Column) -> str:
+    return "---" if column.words or column.left else "---:"
+
+
+def _line(texts: Iterable[str]) -> str:
     """One row of a table."""
     return f"| {' | '.join(texts)} |"
+
+
+def _text(text: Text) -> str:
+    cell = cell_of(text)
+    lines = ("".join(map(_span, line)) for line in cell.lines)
+    return INDENT * (cell.depth or 0) + " ".join(filter(None, lines))
+
+
+def _span(span: Span | str) -> str:
+    if isinstance(span, str):
+        return escape(span)
+    plain = (
+        span.style != Style.CODE or not span.text or "`" in span.text or "|" in span.text
+    )  # where a code's sign would end it
+    return escape(span.text) if plain else f"`{visible(span.text)}`"

@@ -5,6 +5,12 @@ import re
 SIGNS = {"ceiling": ("⌈", "⌉"), "floor": ("⌊", "⌋"), "Max": ("max(", ")"), "Min": ("min(", ")")}
 EXPONENT = r"\^(\d+(?:\.\d+)?|k)"
 BRACKET = re.compile(r"(?<=[\w})]) (?=\(|\\l(?:ceil|floor)|\\max)")  # where a product's next factor is in brackets
+SPECIAL = re.compile(r"\\([A-Za-z]+|.)|[$%#&~]|\^\^")  # what LaTeX would not only print
+COMMANDS = {
+    *("left", "right", "lceil", "rceil", "lfloor", "rfloor", "max", "min", "frac", "cdot", "bmod", "operatorname"),
+    *("sqrt", "log", "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda"),
+    *("mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"), *",;:!{}",
+}  # fmt: skip
 CALL = re.compile(r"\b(" + "|".join(SIGNS) + r")\(")
 
 
@@ -30,6 +36,16 @@ def closing(text: str, start: int) -> int:
         if depth == 0:
             return index
     raise ValueError(f"a bracket stays open in {text!r}")
+
+
+def is_mathematics(latex: str) -> bool:
+    """Whether this is a formula, balanced and with nothing in it that LaTeX would do: a record may be anybody's."""
+    depth = 0
+    for sign in re.sub(r"\\[{}]", "", latex):
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if depth < 0:
+            return False
+    return depth == 0 and latex.isprintable() and all(match[1] in COMMANDS for match in SPECIAL.finditer(latex))
 
 
 def breakable(latex: str) -> str:

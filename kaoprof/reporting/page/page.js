@@ -12,7 +12,8 @@ const sortBy = (header) => {
   const keyed = Array.from(body.rows, (row, index) => ({ row, index, value: valueOf(row, column) }));
   keyed.sort((a, b) => {
     if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.index - b.index;
-    const order = typeof a.value === "number" ? a.value - b.value : a.value.localeCompare(b.value);
+    const numbers = typeof a.value === "number" && typeof b.value === "number";
+    const order = numbers ? a.value - b.value : String(a.value).localeCompare(String(b.value), undefined, { numeric: true });
     return sign * order || a.index - b.index;
   });
   body.append(...keyed.map((entry) => entry.row));

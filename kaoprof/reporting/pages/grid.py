@@ -1,10 +1,11 @@
 """Runs of operators as one page: plots, a table of all rows that can be sorted, where and how, and how to repeat it."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from kaoprof.reporting.document import Sheet
+from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell
 from kaoprof.reporting.formats.html import (
-    Cell,
+    block_to_html,
     command_lines,
     escape,
     figure,
@@ -16,13 +17,16 @@ from kaoprof.reporting.formats.html import (
     table,
     terms,
 )
-from kaoprof.reporting.grid_growth import growth_sheets
-from kaoprof.reporting.plots.chart import QUANTITIES, ROOFLINE, held_by
+from kaoprof.reporting.plots.chart import QUANTITIES, ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.repeat import compare_commands, environment_terms
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of
-from kaoprof.reporting.tables.compare import PREDICTED, cells_of
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of
 from kaoprof.reporting.tables.grid import Grid, NamedRun, Placed
 from kaoprof.reporting.tables.grid_rows import block_title, summed_warnings
+from kaoprof.reporting.tables.growth import grid_growth
+
+if TYPE_CHECKING:
+    from kaoprof.reporting.kinds import Report
 
 OPEN_PLOTS = 2  # shown at once; the others are folded
 MOST_PLOTS = 8  # of one page: each takes a quarter of a second
@@ -39,8 +43,16 @@ NUMBERS = ("MACs", "counts", "map", "peak predicted", "peak measured", "latency"
            "memory ratio", "speedup", "95 % interval")  # fmt: skip
 
 
-def to_html(grid: Grid, quantities: Sequence[str] | None = None) -> str:
+def to_html(report: "Report") -> str:
     """The runs as one self-contained page; with no quantity at all, without plots."""
+    shown = report.gridded
+    if shown.quantities:
+        refuse_nothing(shown)
+    return grid_to_html(shown.grid, shown.quantities)
+
+
+def grid_to_html(grid: Grid, quantities: Sequence[str] | None) -> str:
+    """The page of a grid."""
     names = ", ".join(run.name for run in grid.runs)
     parts = [
         f"<header>{paragraphs([f'kaoprof {_kinds(grid)}: {len(grid.rows):,} rows in {grid.cells:,} cells'], 'quiet')}",
@@ -54,9 +66,9 @@ def to_html(grid: Grid, quantities: Sequence[str] | None = None) -> str:
         parts.append(section("Plots", *_plots(grid, quantities)))
     if quantities in (None, (ROOFLINE,)):
         parts += _roofline(grid)
-    sheets = growth_sheets(grid)
-    if sheets:
-        parts.append(section("How it grows", *map(_sheet, sheets)))
+    growth = grid_growth(grid)
+    if growth:
+        parts.append(section("How it grows", *map(block_to_html, growth)))
     parts += [
         section(
             "Table",
@@ -112,46 +124,42 @@ def _roofline(grid: Grid) -> Iterator[str]:
         yield section("Roofline", drawn)
 
 
-def _sheet(sheet: Sheet) -> str:
-    rows = [[Cell(text, numeric=False) for text in row] for row in sheet.rows]
-    return table(sheet.headers, rows, caption=sheet.title, words=sheet.names) + listed(sheet.notes, "quiet")
-
-
 def _table(grid: Grid) -> str:
     varying = list(dict.fromkeys(name for row in grid.rows for name in row.place if name not in grid.fixed))
     varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
-    headers = ["operator", "status", *varying, *NUMBERS]
     shown, of = grid.rows[:MOST_ROWS], len(grid.rows)
-    rows = ([*_words(row), *_places(row, varying), *_numbers(row)] for row in shown)
     caption = ALL_ROWS if len(shown) == of else f"The first {len(shown):,} of {of:,} rows; --only chooses among them."
-    return table(headers, rows, caption=caption, words=2)
+    rows = tuple(
+        (row.standing.row.case.name, row.standing.row.status, *_places(row, varying), *_numbers(row)) for row in shown
+    )
+    columns = (
+        *columns_of(("operator", "status"), words=2),
+        *(Column(name, words=name == "counts") for name in (*varying, *NUMBERS)),
+    )
+    return table(Table(title=caption, columns=columns, rows=rows))
 
 
-def _words(row: Placed) -> list[Cell]:
-    return [Cell(row.standing.row.case.name, numeric=False), Cell(row.standing.row.status, numeric=False)]
+def _places(row: Placed, varying: Sequence[str]) -> list[Text]:
+    values = [row.place.get(name) for name in varying]
+    return [figure_cell(str(value), value) if isinstance(value, int) else value or "" for value in values]
 
 
-def _places(row: Placed, varying: Sequence[str]) -> list[Cell]:
-    found = [row.place.get(name) for name in varying]
-    return [Cell(str(value), value) if isinstance(value, int) else Cell(value or "", numeric=False) for value in found]
-
-
-def _numbers(row: Placed) -> list[Cell]:
+def _numbers(row: Placed) -> list[Text]:
     """The texts of all tables, sorted by the values behind them."""
-    cells, standing, one = cells_of(row.standing), row.standing, row.standing.row
-    latency, speedup, analytic = standing.latency, standing.speedup, one.analytic
+    cells, standing, measured = cells_of(row.standing), row.standing, row.standing.row
+    latency, speedup, analytic = standing.latency, standing.speedup, measured.analytic
     return [
-        Cell(cells.macs, analytic.macs if analytic else None),
-        Cell(cells.agreement, numeric=False),
-        Cell(cells.map, analytic.map_bytes if analytic else None),
-        Cell(cells.predicted, one.counted.peak_bytes_predicted if one.counted else None),
-        Cell(cells.peak, one.peak_bytes_measured),
-        Cell(cells.latency, latency.median if latency else None),
-        Cell(cells.interval, latency.low if latency else None),
-        Cell(cells.macs_ratio, standing.macs_ratio),
-        Cell(cells.memory_ratio, standing.memory_ratio),
-        Cell(cells.speedup, speedup.median if speedup else None),
-        Cell(cells.speedup_interval, speedup.low if speedup else None),
+        figure_cell(cells["macs"].text, analytic.macs if analytic else None),
+        cells["agreement"].text,
+        figure_cell(cells["map"].text, analytic.map_bytes if analytic else None),
+        figure_cell(cells["predicted"].text, measured.counted.peak_bytes_predicted if measured.counted else None),
+        figure_cell(cells["peak"].text, measured.peak_bytes_measured),
+        figure_cell(cells["latency"].text, latency.median if latency else None),
+        figure_cell(cells["interval"].text, latency.low if latency else None),
+        figure_cell(cells["macs ratio"].text, standing.macs_ratio),
+        figure_cell(cells["memory ratio"].text, standing.memory_ratio),
+        figure_cell(cells["speedup"].text, speedup.median if speedup else None),
+        figure_cell(cells["speedup interval"].text, speedup.low if speedup else None),
     ]
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from kaoprof.errors import UsageError
 from kaoprof.findings.operators import peak_bytes
 from kaoprof.records.compare import Row
-from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
+from kaoprof.reporting.tables.grid import Block, Grid, GridReport, Placed, size_of
 
 WHOLE_EXPONENT = 0.02  # how far from a whole number a closed form's growth may be, to be a slope worth a guide line
 ROOFLINE = "roofline"  # a plot of its own, which runs along no size
@@ -87,8 +88,8 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _latency(row: Placed) -> Point | None:
-    found = row.standing.latency
-    return None if found is None else Point(x=0, value=found.median, low=found.low, high=found.high)
+    latency = row.standing.latency
+    return None if latency is None else Point(x=0, value=latency.median, low=latency.low, high=latency.high)
 
 
 def _memory(row: Placed) -> Point | None:
@@ -110,8 +111,8 @@ def _predicted(row: Row) -> int | None:
 
 
 QUANTITIES = {
-    one.name: one
-    for one in (
+    quantity.name: quantity
+    for quantity in (
         Quantity(name="latency", title="latency", unit="s", measured=_latency, expected=lambda _: None,
                  growth=_map_bytes),
         Quantity(name="memory", title="peak memory", unit="B", measured=_memory, expected=_predicted,
@@ -133,13 +134,34 @@ def quantities_of(grid: Grid) -> list[str]:
 def known_quantities(grid: Grid) -> list[str]:
     """All that these runs hold."""
     rows = grid.rows
-    found = {
+    known = {
         "latency": any(row.standing.latency for row in rows),
         "memory": any(peak_bytes(row.standing.row) for row in rows),
         "map": any(row.standing.row.analytic for row in rows),
         "macs": any(row.standing.row.analytic for row in rows),
     }
-    return [name for name, there in found.items() if there]
+    return [name for name, there in known.items() if there]
+
+
+def refuse_nothing(report: GridReport) -> None:
+    """Refuses a plot of nothing.
+
+    Raises:
+        UsageError: no run holds a row, or none has what was asked for.
+    """
+    if report.quantities == (ROOFLINE,):
+        from kaoprof.reporting.plots.roofline import can_draw
+
+        if not any(map(can_draw, report.grid.blocks)):
+            hint = "kaoprof compare measures ceilings and traffic, unless --analytic"
+            raise UsageError("these runs tell nothing of their device's ceilings", where="--plot", hint=hint)
+        return
+    there = known_quantities(report.grid)
+    if not there:
+        raise UsageError("these runs hold nothing that could be plotted", hint="they have no rows with figures")
+    missing = [name for name in report.quantities or () if name not in there]
+    if missing:
+        raise UsageError(f"these runs hold no {missing[0]}", where="--plot", hint=f"they hold {', '.join(there)}")
 
 
 def held_by(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None) -> list[str]:
@@ -174,18 +196,18 @@ def curves_of(grid: Grid, block: Block, quantity: str) -> list[Curve]:
     rows: dict[tuple[str, str], list[Placed]] = {}
     for row in _placed(grid, block):
         rows.setdefault((row.standing.row.case.operator, row.standing.row.case.implementation), []).append(row)
-    return [_curve(QUANTITIES[quantity], name, found, grid.x) for name, found in rows.items()]
+    return [_curve(QUANTITIES[quantity], name, placed, grid.x) for name, placed in rows.items()]
 
 
 def _curve(what: Quantity, name: tuple[str, str], rows: Sequence[Placed], x: str | None) -> Curve:
     points, expected, lost = [], [], []
     for row in rows:
-        size, found, predicted = size_of(row, x), what.measured(row), what.expected(row.standing.row)
-        if found is not None:
-            points.append(Point(x=size, value=found.value, low=found.low, high=found.high))
+        size, measured, predicted = size_of(row, x), what.measured(row), what.expected(row.standing.row)
+        if measured is not None:
+            points.append(Point(x=size, value=measured.value, low=measured.low, high=measured.high))
         if predicted:
             expected.append(Point(x=size, value=predicted, measured=False))
-        if row.standing.row.status != "ok" and found is None:  # counts are known of what never ran
+        if row.standing.row.status != "ok" and measured is None:  # counts are known of what never ran
             lost.append(Lost(x=size, value=predicted, status=row.standing.row.status))
     return Curve(
         operator=name[0], implementation=name[1], points=tuple(points), expected=tuple(expected), lost=tuple(lost)
@@ -194,37 +216,37 @@ def _curve(what: Quantity, name: tuple[str, str], rows: Sequence[Placed], x: str
 
 def _merged(curves: Iterable[Curve]) -> list[Curve]:
     """The curves, an operator's implementations as one where they cannot be told apart."""
-    found: list[Curve] = []
+    distinct: list[Curve] = []
     for curve in curves:
-        same = next((other for other in found if _one_curve(other, curve)), None)
+        same = next((other for other in distinct if _are_equal(other, curve)), None)
         if same is None:
-            found.append(curve)
+            distinct.append(curve)
         else:
-            found[found.index(same)] = Curve(
+            distinct[distinct.index(same)] = Curve(
                 operator=same.operator, implementation="", points=same.points, expected=same.expected, lost=same.lost
             )
-    return found
+    return distinct
 
 
-def _one_curve(first: Curve, second: Curve) -> bool:
+def _are_equal(first: Curve, second: Curve) -> bool:
     return first.operator == second.operator and first.lost == second.lost and same_course(first, second)
 
 
 def same_course(first: Curve, second: Curve) -> bool:
     """Whether two curves lie on each other everywhere, as counts may and measurements do not."""
-    one, other = [(*curve.points, *curve.expected) for curve in (first, second)]
-    return len(one) == len(other) and all(
+    these, those = [(*curve.points, *curve.expected) for curve in (first, second)]
+    return len(these) == len(those) and all(
         left.x == right.x
         and left.low is None
         and right.low is None
         and math.isclose(left.value, right.value, rel_tol=NEARLY_EQUAL)
-        for left, right in zip(one, other, strict=True)
+        for left, right in zip(these, those, strict=True)
     )
 
 
 def _guides(what: Quantity, curves: Sequence[Curve], block: Block, x: str | None) -> list[Guide]:
     """One per theoretical exponent, the steepest first."""
-    found: dict[int, Guide] = {}
+    guides: dict[int, Guide] = {}
     for curve in curves:
         shown = curve.points or curve.expected
         exponent = growth_exponent(
@@ -234,9 +256,9 @@ def _guides(what: Quantity, curves: Sequence[Curve], block: Block, x: str | None
         if not shown or exponent is None or fused:
             continue
         last = shown[-1]
-        if exponent not in found or (last.x >= found[exponent].x and last.value > found[exponent].value):
-            found[exponent] = Guide(exponent=exponent, x=last.x, value=last.value)
-    return [found[exponent] for exponent in sorted(found, reverse=True)]
+        if exponent not in guides or (last.x >= guides[exponent].x and last.value > guides[exponent].value):
+            guides[exponent] = Guide(exponent=exponent, x=last.x, value=last.value)
+    return [guides[exponent] for exponent in sorted(guides, reverse=True)]
 
 
 def growth_exponent(what: Quantity, rows: Sequence[Placed], x: str | None) -> int | None:
@@ -261,4 +283,4 @@ def _limit(block: Block) -> float | None:
     skipped = any(row.standing.row.status in {"skipped", "oom"} for row in block.rows)
     if not skipped or protocol is None or protocol.free_bytes is None:
         return None
-    return protocol.free_bytes * protocol.memory_fraction
+    return float(protocol.free_bytes * protocol.memory_fraction)

@@ -133,9 +133,9 @@ def _decades(values: Sequence[float]) -> float:
 
 
 def _values(panel: Panel) -> list[float]:
-    found = [value for curve in panel.curves for point in (*curve.points, *curve.expected)
+    values = [value for curve in panel.curves for point in (*curve.points, *curve.expected)
              for value in (point.value, point.low, point.high) if value]  # fmt: skip
-    return found or [1.0]
+    return values or [1.0]
 
 
 def _thinned(sizes: Sequence[int]) -> list[int]:

@@ -6,24 +6,55 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from kaoprof.reporting.plots.bars import plot_cells
-from kaoprof.reporting.plots.chart import ROOFLINE, held_by
+from kaoprof.errors import UsageError
+from kaoprof.reporting.plots.bars import plot_cells, plot_layers
+from kaoprof.reporting.plots.chart import ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.plots.curves import plot_grid
 from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
 from kaoprof.reporting.plots.style import INK, STYLE
 from kaoprof.reporting.tables.grid import Block, Grid
+
+if TYPE_CHECKING:
+    from kaoprof.reporting.kinds import Report
 
 DPI = 300
 MOST_ROOFLINES = 3  # under each other in one column
 MOST_BLOCKS = 6  # rows of panels in one figure; more cannot be read on a page
 NAMESPACES = re.compile(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"')
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a read-only home is no concern of who wants a plot
+
+
+def grid_figures(report: "Report", *, several: bool) -> list[Figure]:
+    """The plots of runs of operators; one unless `several` have room.
+
+    Raises:
+        UsageError: there is nothing to draw, or more than has room.
+    """
+    shown = report.gridded
+    refuse_nothing(shown)
+    most = MOST_BLOCKS if shown.quantities != (ROOFLINE,) else MOST_ROOFLINES
+    if not several and len(shown.grid.blocks) > most:
+        too_many = f"{len(shown.grid.blocks):,} settings are too many for one picture"
+        raise UsageError(too_many, hint="--only c=64 chooses among them; a .pdf holds them all, on several pages")
+    return figures_of(shown.grid, shown.quantities)
+
+
+def layer_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: ARG001 - of several runs the first
+    """The layers of each profile.
+
+    Raises:
+        UsageError: there are none.
+    """
+    drawn = [run for run in report.runs if any(len(model.layers) > 1 for model in run.record.models)]
+    if not drawn:
+        raise UsageError("these profiles hold no layers that could be plotted")
+    return [plot_layers(run.record) for run in drawn]
 
 
 def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:
@@ -56,8 +87,8 @@ def to_svg(figures: Sequence[Figure]) -> bytes:
 def to_pdf(figures: Sequence[Figure]) -> bytes:
     """Every figure as a page of a PDF, fonts embedded."""
     file = io.BytesIO()
-    told: dict[str, Any] = {"Creator": "kaoprof", "CreationDate": None}
-    with _quiet(), mpl.rc_context(STYLE), PdfPages(file, metadata=told) as pages:
+    about: dict[str, Any] = {"Creator": "kaoprof", "CreationDate": None}
+    with _quiet(), mpl.rc_context(STYLE), PdfPages(file, metadata=about) as pages:
         for figure in figures:
             pages.savefig(figure)
     return file.getvalue()

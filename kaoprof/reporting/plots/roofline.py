@@ -48,42 +48,44 @@ def can_draw(block: Block) -> bool:
 def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
     """One panel under the other, as wide as one column of a paper; along a line the size grows."""
     dots = [_dots(grid, block) for block in blocks]
-    signs = signs_of(name for found in dots for name in found)
+    signs = signs_of(name for drawn in dots for name in drawn)
     with mpl.rc_context(STYLE):
         legend_in = LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
         figure = Figure(figsize=(COLUMN_IN, PANEL_IN * len(blocks) + legend_in), layout="constrained")
         axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
-        for place, block, found in zip(axes, blocks, dots, strict=True):
-            _draw(place, block, found, signs)
+        for place, block, drawn in zip(axes, blocks, dots, strict=True):
+            _draw(place, block, drawn, signs)
         axes[-1].set_xlabel("FLOP per byte moved")
         figure.legend(handles=curve_handles(signs), loc="outside upper center", ncols=LEGEND_COLUMNS, handlelength=2.2)
     return figure
 
 
 def _dots(grid: Grid, block: Block) -> dict[tuple[str, str], list[Dot]]:
-    found: dict[tuple[str, str], list[Dot]] = {}
+    dots: dict[tuple[str, str], list[Dot]] = {}
     for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
         dot = _dot(row, size_of(row, grid.x))
         if dot is not None:
             case = row.standing.row.case
-            found.setdefault((case.operator, case.implementation), []).append(dot)
-    return found
+            dots.setdefault((case.operator, case.implementation), []).append(dot)
+    return dots
 
 
 def _dot(row: Placed, size: int) -> Dot | None:
-    one, latency = row.standing.row, row.standing.latency
-    if one.traffic is None or latency is None or one.analytic is None or not one.traffic.moved_bytes:
+    measured, latency = row.standing.row, row.standing.latency
+    if measured.traffic is None or latency is None or measured.analytic is None or not measured.traffic.moved_bytes:
         return None
-    flops = one.case.b * (one.counted.flops_all if one.counted else FLOPS_PER_MAC * one.analytic.macs)
-    return Dot(size, flops / one.traffic.moved_bytes, flops / latency.median) if flops else None
+    flops = measured.case.b * (
+        measured.counted.flops_all if measured.counted else FLOPS_PER_MAC * measured.analytic.macs
+    )
+    return Dot(size, flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
 
 
 def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: dict[tuple[str, str], Sign]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for name, found in dots.items():
+    for name, drawn in dots.items():
         sign = signs[name]
-        axes.plot([dot.flops_per_byte for dot in found], [dot.flops_per_s for dot in found], color=sign.colour,
+        axes.plot([dot.flops_per_byte for dot in drawn], [dot.flops_per_s for dot in drawn], color=sign.colour,
                   linestyle=sign.line, linewidth=0.8, marker=sign.marker, markersize=MARKER_PT, markeredgewidth=0.8,
                   markerfacecolor="none" if sign.hollow else sign.colour)  # fmt: skip
     known = ceilings_of(block.rows[0].run.record.protocol)

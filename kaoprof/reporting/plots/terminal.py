@@ -9,9 +9,11 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from kaoprof.reporting.plots.chart import Curve, Panel, Point
+from kaoprof.reporting.plots.chart import Curve, Panel, Point, known_quantities, panel_of, quantities_of
+from kaoprof.reporting.tables.grid import GridReport
 from kaoprof.units import format_bytes, format_count, format_seconds
 
+MOST_PLOTS = 3  # of one report
 ROWS = 16  # of characters: with the table's legend it fits a terminal of 24
 LABEL_WIDTH = 9  # of the vertical axis: `1023 KiB`
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -54,6 +56,18 @@ class Canvas:
             else:
                 text.append(" ")
         return text
+
+
+def first_plots(report: GridReport, width: int, *, unicode: bool) -> list[RenderableType]:
+    """The first quantity that there is, or those asked for, of the first blocks."""
+    grid, known = report.grid, known_quantities(report.grid)
+    names = [name for name in report.quantities or quantities_of(grid)[:1] if name in known]
+    plots = [
+        plot_to_console(panel_of(grid, block, name), grid.x_label, block.label, width, unicode=unicode)
+        for block in grid.blocks[:MOST_PLOTS]
+        for name in names
+    ]
+    return [plot for plot in plots if plot is not None]
 
 
 def plot_to_console(panel: Panel, x_label: str, title: str, width: int, *, unicode: bool) -> RenderableType | None:

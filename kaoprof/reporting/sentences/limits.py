@@ -1,13 +1,12 @@
 """What stands under a table about the device's limits: what binds a row, how exact it is, what ran, what it burnt."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from kaoprof.findings.operators import FAULTS_PER_S, Standing
 from kaoprof.findings.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
-from kaoprof.records.compare import Record
-from kaoprof.records.measured import Deviation, Latency
-from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.compare import Record, Row
+from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.stats.medians import median_beside, median_s
 from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits
 
@@ -18,43 +17,7 @@ SYSTEM_SHARE = 0.2  # of the processor time: from here on the system's work is w
 MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again is worth naming
 
 
-class Examined(Protocol):
-    """What both an operator's row and a model's profile know beside their counts and latency."""
-
-    @property
-    def dtype(self) -> str | None:
-        """What it computes in."""
-
-    @property
-    def variant(self) -> str:
-        """How it is run: `eager`, `compile` or `graph`."""
-
-    @property
-    def latency(self) -> Latency | None:
-        """How long a call takes; None if it was not measured."""
-
-    @property
-    def backend(self) -> str | None:
-        """The fused attention that really ran."""
-
-    @property
-    def deviation(self) -> Deviation | None:
-        """How far the output is from fp64."""
-
-    @property
-    def energy_j(self) -> float | None:
-        """Joules of a call."""
-
-    @property
-    def compile_s(self) -> float | None:
-        """Seconds that compiling took."""
-
-    @property
-    def graph_breaks(self) -> int | None:
-        """How often uncompiled code stands between what was compiled."""
-
-
-Named: TypeAlias = Sequence[tuple[str, Examined]]
+Named: TypeAlias = Sequence[tuple[str, Row | ModelProfile]]
 
 
 def reason_of(standing: Standing) -> str | None:
@@ -94,27 +57,27 @@ def rows_of(cell: Iterable[Standing]) -> Named:
     return [(standing.row.case.name, standing.row) for standing in cell]
 
 
-def _listed(cell: Named, text: Callable[[Examined], str | None]) -> str:
-    return ", ".join(f"{name} {found}" for name, one in cell if (found := text(one)))
+def _listed(cell: Named, text: Callable[[Row | ModelProfile], str | None]) -> str:
+    return ", ".join(f"{name} {words}" for name, row in cell if (words := text(row)))
 
 
 def _backends(cell: Named) -> str | None:
-    backends = {one.backend for _, one in cell} - {None}
+    backends = {row.backend for _, row in cell} - {None}
     if not backends:
         return None
     if len(backends) == 1:
         return f"Fused attention ran as: {backends.pop()}."
-    return f"Fused attention ran as: {_listed(cell, lambda one: one.backend)}."
+    return f"Fused attention ran as: {_listed(cell, lambda row: row.backend)}."
 
 
 def _new_memory(cell: Named) -> str | None:
     """Who waits for the operating system, which has to make the memory that a call touches for the first time."""
 
-    def text(one: Examined) -> str | None:
-        faults, share = (median_beside(one.latency, name) for name in ("page_faults", "system_shares"))
-        if one.latency is None or faults is None or share is None:
+    def text(row: Row | ModelProfile) -> str | None:
+        faults, share = (median_beside(row.latency, name) for name in ("page_faults", "system_shares"))
+        if row.latency is None or faults is None or share is None:
             return None
-        if faults < FAULTS_PER_S * median_s(one.latency) or share < SYSTEM_SHARE:
+        if faults < FAULTS_PER_S * median_s(row.latency) or share < SYSTEM_SHARE:
             return None
         return f"{format_percent(share)} ({faults:,.0f} page faults)"
 
@@ -123,30 +86,30 @@ def _new_memory(cell: Named) -> str | None:
 
 
 def _errors(cell: Named) -> str | None:
-    def text(one: Examined) -> str | None:
-        deviation = one.deviation
+    def text(row: Row | ModelProfile) -> str | None:
+        deviation = row.deviation
         return f"{deviation.largest:.1e}" if deviation and deviation.largest is not None else None
 
     listed = _listed(cell, text)
     left_out: dict[str, list[str]] = {}
-    for name, one in cell:
-        if _is_left_out(one):
-            left_out.setdefault(one.deviation.not_compared if one.deviation else NOT_RECORDED, []).append(name)
+    for name, row in cell:
+        if _is_left_out(row):
+            left_out.setdefault(row.deviation.not_compared if row.deviation else NOT_RECORDED, []).append(name)
     missing = "; ".join(f"{', '.join(names)} ({why})" for why, names in left_out.items())
     said = f"Largest error against fp64, of the largest value: {listed}." if listed else ""
     lacking = f"Not compared with fp64: {missing}." if missing else ""
     return " ".join(filter(None, (said, lacking))) or None
 
 
-def _is_left_out(one: Examined) -> bool:
+def _is_left_out(row: Row | ModelProfile) -> bool:
     """Whether it ran and was not compared; fp64 is the reference, and a graph computes what its eager row does."""
-    known = one.deviation is not None and not one.deviation.not_compared
-    return bool(one.latency and not known and one.dtype != "fp64" and one.variant != "graph")
+    known = row.deviation is not None and not row.deviation.not_compared
+    return bool(row.latency and not known and row.dtype != "fp64" and row.variant != "graph")
 
 
 def _energy(cell: Named) -> str | None:
-    def text(one: Examined) -> str | None:
-        energy_j = one.energy_j
+    def text(row: Row | ModelProfile) -> str | None:
+        energy_j = row.energy_j
         return None if energy_j is None else f"{three_digits(energy_j * 1e3)} mJ"
 
     listed = _listed(cell, text)
@@ -154,11 +117,11 @@ def _energy(cell: Named) -> str | None:
 
 
 def _compilation(cell: Named) -> str | None:
-    def text(one: Examined) -> str | None:
-        if one.compile_s is None:
+    def text(row: Row | ModelProfile) -> str | None:
+        if row.compile_s is None:
             return None
-        broken = f" (in pieces: {counted(one.graph_breaks, 'graph break')})" if one.graph_breaks else ""
-        return f"{format_seconds(one.compile_s)}{broken}"
+        broken = f" (in pieces: {counted(row.graph_breaks, 'graph break')})" if row.graph_breaks else ""
+        return f"{format_seconds(row.compile_s)}{broken}"
 
     listed = _listed(cell, text)
     return f"Compiling took, outside the samples: {listed}." if listed else None

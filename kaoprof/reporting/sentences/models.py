@@ -38,13 +38,13 @@ def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
     slowest = slowest_layer(model)
     if slowest is not None:
         named.append((slowest.layer, slowest))
-    found = []
+    sentences = []
     for name, row in named:
         limits = layer_limits(record, model, row)
         bound = bound_of(limits.demand, limits.work, limits.seconds) if limits and limits.demand else None
         if limits and bound:
-            found.append(f"{name} takes {format_ratio(limits.times_floor)} its floor and is {bound}.")
-    return found
+            sentences.append(f"{name} takes {format_ratio(limits.times_floor)} its floor and is {bound}.")
+    return sentences
 
 
 def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:

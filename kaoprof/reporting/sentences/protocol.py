@@ -35,7 +35,7 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
     if protocol is None or environment is None:
         return []
     measured = record.rows if isinstance(record, Record) else record.models
-    samples = [len(one.latency.samples_s) for one in measured if one.latency]
+    samples = [len(row.latency.samples_s) for row in measured if row.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
     flushed += {"cold": ", caches emptied before every call", "warm": ", caches warm"}.get(protocol.cache or "", "")
     flushed += "".join(f", {forced}" for forced in forced_of(protocol))
@@ -124,8 +124,8 @@ def _limits(record: Record, best: Standing, standings: list[Standing]) -> list[s
     fastest = find_baseline([standing.row for standing in standings], record.baseline).fastest
     rivals = [best, *(standing for standing in standings if standing.row is fastest)]
     reasons = [(standing.row.case.name, reason_of(standing)) for standing in rivals]
-    found = [f"{name} is {reason}." for name, reason in reasons if reason]
-    return found or list(filter(None, [_limit(record, best)]))
+    sentences = [f"{name} is {reason}." for name, reason in reasons if reason]
+    return sentences or list(filter(None, [_limit(record, best)]))
 
 
 def _limit(record: Record, best: Standing) -> str | None:

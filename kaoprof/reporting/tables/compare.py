@@ -1,105 +1,172 @@
-"""The cells that every human-readable table shares: console, Markdown and LaTeX differ in layout, not in words."""
+"""What operators side by side say: a table for each cell of the grid, what it means, and how it was measured."""
 
-import msgspec
+from collections.abc import Sequence
 
-from kaoprof.findings.operators import Standing
-from kaoprof.records.compare import Record, Row
-from kaoprof.units import (
-    counted,
-    format_bytes,
-    format_count,
-    format_interval,
-    format_ratio,
-    format_seconds,
-    three_digits,
+from msgspec.structs import replace
+
+from kaoprof.findings.operators import Standing, standings, warnings_of
+from kaoprof.records.compare import Record
+from kaoprof.reporting.document import (
+    UNKNOWN,
+    Cell,
+    Column,
+    Medium,
+    Page,
+    Span,
+    Style,
+    Table,
+    Text,
+    Tone,
+    columns_of,
+    notes_of,
+    stacked,
+    without_empty,
 )
+from kaoprof.reporting.sentences.limits import ceilings_sentence, limits_of, rows_of
+from kaoprof.reporting.sentences.protocol import (
+    AGREE,
+    CONVENTION,
+    MAP_MEANING,
+    PAPER_CONVENTION,
+    meaning_of,
+    protocol_of,
+    ratios_of,
+)
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of
+from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
-UNKNOWN = "-"
-PREDICTED = "*"  # behind a figure that was not measured
+Layout = Sequence[tuple[str, str]]  # headers, and what stands under them: one of `cells_of`, or two in two lines
+ANALYTIC: Layout = (
+    ("operator", "name"), ("  order", "order"), ("     MACs", "macs"), ("map order", "map order"),
+    ("      map", "map"), ("weights", "weights"), ("MACs ratio", "macs ratio"),
+)  # fmt: skip
+WIDE: Layout = (
+    ("operator", "name"), ("order", "order"), ("MACs", "macs"), ("", "agreement"), ("map", "map"),
+    ("peak\npredicted", "predicted"), ("peak\nmeasured", "peak"), ("latency", "latency"), ("95 % interval", "interval"),
+    ("x floor", "x floor"), ("  bound", "bound"), ("MACs\nratio", "macs ratio"), ("memory\nratio", "memory ratio"),
+    ("speedup", "speedup"), ("95 % interval", "speedup interval"),
+)  # fmt: skip
+NARROW: Layout = (
+    ("operator", "operator/implementation"), ("MACs\norder", "macs agreement/order"),
+    ("peak seen\npredicted", "peak/predicted"), ("latency\n95 % interval", "latency/interval"),
+    ("x floor\nbound", "x floor/bound"), ("ratio:\nMACs,\nmemory", "macs ratio/memory ratio"),
+    ("speedup\n95 %", "speedup/speedup interval"),
+)  # fmt: skip
+SCROLLED: Layout = (
+    ("operator", "name"), ("order", "order"), ("MACs", "marked macs"), ("map", "map"), ("peak predicted", "predicted"),
+    ("peak measured", "peak"), ("latency", "latency"), ("95 % interval", "interval"), ("x floor", "x floor"),
+    ("bound", "bound"), ("error", "error"), ("MACs ratio", "macs ratio"), ("memory ratio", "memory ratio"),
+    ("speedup", "speedup"), ("95 % interval", "speedup interval"),
+)  # fmt: skip
+PAPER_COLUMNS = (
+    Column("Operator", words=True), Column("Order", left=True),
+    *map(Column, ("MACs", "Map", "Peak", "Latency", "Times floor", "MACs ratio", "Memory ratio", "Speedup")),
+)  # fmt: skip
+BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
+STAR = Span(PREDICTED, style=Style.MARK)
 
 
-class Cells(msgspec.Struct, frozen=True, kw_only=True):
-    """One row as text. For `agreement` see `agreement_mark`."""
-
-    operator: str
-    implementation: str
-    order_time: str
-    order_memory: str
-    macs: str
-    agreement: str
-    map: str
-    params: str
-    peak: str
-    predicted: str
-    latency: str
-    interval: str
-    macs_ratio: str
-    memory_ratio: str
-    speedup: str
-    speedup_interval: str
-    times_floor: str
-    bound: str
-    error: str
+def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
+    """The record as a page, one table per grid cell; on a terminal two lines a row where one has no room."""
+    if medium == Medium.PAPER:
+        return Page(blocks=tuple(_paper_table(record, cell) for cell in standings(record).values()))
+    if medium == Medium.TEXT:
+        return _page(record, medium, SCROLLED)
+    if record.protocol is None:
+        return _page(record, medium, ANALYTIC)
+    return replace(_page(record, medium, WIDE), narrow=_page(record, medium, NARROW))
 
 
-def cells_of(standing: Standing) -> Cells:
-    """The texts of one row."""
-    row = standing.row
-    latency, speedup = standing.latency, standing.speedup
-    return Cells(
-        operator=row.case.operator,
-        implementation=row.case.implementation,
-        order_time=row.analytic.order_time if row.analytic else UNKNOWN,
-        order_memory=row.analytic.order_memory if row.analytic else UNKNOWN,
-        macs=format_count(row.analytic.macs) if row.analytic else UNKNOWN,
-        agreement=agreement(standing),
-        map=format_bytes(row.analytic.map_bytes) if row.analytic else UNKNOWN,
-        params=format_count(row.analytic.params) if row.analytic else UNKNOWN,
-        peak=UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
-        predicted=format_bytes(row.counted.peak_bytes_predicted) if row.counted else UNKNOWN,
-        latency=format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status),
-        interval=format_interval(latency.low, latency.high)
-        if latency and latency.low is not None and latency.high is not None
-        else "",
-        macs_ratio=UNKNOWN if standing.macs_ratio is None else format_ratio(standing.macs_ratio),
-        memory_ratio=UNKNOWN if standing.memory_ratio is None else format_ratio(standing.memory_ratio),
-        speedup=UNKNOWN if speedup is None else format_ratio(speedup.median),
-        speedup_interval=f"{three_digits(speedup.low)}-{three_digits(speedup.high)}"
-        if speedup and speedup.low is not None and speedup.high is not None
-        else "",
-        times_floor=UNKNOWN if standing.times_floor is None else format_ratio(standing.times_floor),
-        bound=standing.demand.limit if standing.demand and standing.latency else "",
-        error=f"{row.deviation.largest:.0e}" if row.deviation and row.deviation.largest is not None else UNKNOWN,
+def _page(record: Record, medium: Medium, layout: Layout) -> Page:
+    tables = [_table(record, cell, medium, layout) for cell in standings(record).values()]
+    convention = CONVENTION if record.protocol else PAPER_CONVENTION
+    meaning = f" {MAP_MEANING}" if any(name == "map" for _, name in layout) else ""
+    counted = any(row.counted for row in record.rows) if medium == Medium.SCREEN else record.protocol
+    warnings = [] if medium == Medium.SCREEN else [f"Warning: {warning}." for warning in warnings_of(record)]
+    legend = notes_of(
+        f"{convention}{meaning}", AGREE if counted else "", ceilings_sentence(record), *protocol_of(record), *warnings,
+        tone=Tone.QUIET, listed=False,
+    )  # fmt: skip
+    return Page(blocks=(*tables, *legend))
+
+
+def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout) -> Table:
+    indent = "  " if medium == Medium.SCREEN else ""
+    details = (f"{indent}{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail)
+    sentences = (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell)))
+    table = Table(
+        title=title_of(record, cell[0].row),
+        columns=columns_of([header for header, _ in layout]),
+        rows=tuple(_row(cells_of(standing), layout) for standing in cell),
+        notes=(*details, *filter(None, sentences)),
+        close=True,
     )
+    return without_empty(table) if medium == Medium.TEXT else table
 
 
-def agreement(standing: Standing) -> str:
-    """Whether what counts the MACs agrees: see `agreement_mark`."""
-    row = standing.row
-    if row.analytic is None or row.counted is None:
-        return ""
-    figures = (row.analytic.macs, row.counted.macs, row.counted.macs_fvcore)
-    return agreement_mark(figures, disagree=bool(standing.disagreements), incomplete=bool(row.counted.uncounted))
+def _row(cells: dict[str, Span], layout: Layout) -> tuple[Text, ...]:
+    return tuple(cells[name] if name in cells else _stacked(cells, name) for _, name in layout)
 
 
-def agreement_mark(figures: tuple[int | None, ...], *, disagree: bool, incomplete: bool) -> str:
-    """`!` where figures differ, `>` where some operations have no rule, `=` where two or more figures are equal."""
-    if disagree:
-        return "!"
-    if incomplete:
-        return ">"
-    return "=" if sum(figure is not None for figure in figures) > 1 else ""
+def _stacked(cells: dict[str, Span], names: str) -> Cell:
+    """Two lines; the agreement stands beside the MACs, and the second line is quiet unless it has a tone."""
+    first, _, second = names.partition("/")
+    upper = (cells["macs"], " ", cells["agreement"]) if first == "macs agreement" else (cells[first],)
+    lower = cells[second] if second == "memory ratio" else replace(cells[second], tone=Tone.QUIET)
+    return stacked(upper, lower)
 
 
-def title_of(record: Record, row: Row) -> str:
-    """What a cell of the grid is: sizes, dtype, mode, device, options."""
-    case = row.case
-    axes = " ".join(("b", "c", *case.dims.axes))
-    where = f", {case.device}" if case.device else ""
-    threads = (
-        f" ({counted(record.environment.threads, 'thread')})" if record.environment and case.device == "cpu" else ""
-    )
+def _paper_table(record: Record, cell: list[Standing]) -> Table:
+    """A table for a paper, with everything that must be known below it."""
+    rows = tuple(_paper_row(standing, cells_of(standing)) for standing in cell)
+    alone = replace(record, rows=tuple(standing.row for standing in cell))
+    starred = any(isinstance(text, Cell) and STAR in text.lines[0] for row in rows for text in row)
+    notes = (
+        ratios_of(record, cell), MAP_MEANING, ceilings_sentence(record), *protocol_of(record),
+        *(f"Warning: {warning}." for warning in warnings_of(alone)),
+        *(f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail),
+        BOUNDS if any(standing.demand for standing in cell) else None,
+        f"{PREDICTED} predicted." if starred else None,
+    )  # fmt: skip
+    title = f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs"
+    said = tuple(note for note in notes if note)
+    return without_empty(Table(title=title, columns=PAPER_COLUMNS, rows=rows, notes=said, figures="tie"))
+
+
+def _paper_row(standing: Standing, cells: dict[str, Span]) -> tuple[Text, ...]:
+    predicted = cells["peak"].text == UNKNOWN != cells["predicted"].text
+    bound = cells["bound"].text
     return (
-        f"input {case.dims} ({axes}), {case.dtype}, {case.mode}{where}{threads}, heads {case.heads}, "
-        f"projection {case.projection}, scale {case.scale}"
+        replace(cells["name"], style=Style.CODE),
+        cells["order"],
+        cells["macs"],
+        cells["map"],
+        Cell(lines=((cells["predicted"], STAR),)) if predicted else cells["peak"],
+        _sure_latency(standing, cells["latency"].text),
+        Cell(lines=((cells["x floor"], Span(bound[0], style=Style.MARK)),)) if bound else cells["x floor"],
+        cells["macs ratio"],
+        cells["memory ratio"],
+        _sure_speedup(standing),
     )
+
+
+def _sure_latency(standing: Standing, otherwise: str) -> str:
+    """Median and interval with the digits that the interval supports: `71 ms (70.4-75.0)`."""
+    latency = standing.latency
+    if latency is None:
+        return otherwise
+    text = format_seconds_surely(latency.median, latency.low, latency.high)
+    if latency.low is None or latency.high is None:
+        return text
+    factor, _ = time_unit(latency.median)
+    return f"{text} ({sure_interval(latency.median / factor, latency.low / factor, latency.high / factor)})"
+
+
+def _sure_speedup(standing: Standing) -> str:
+    speedup = standing.speedup
+    if speedup is None:
+        return UNKNOWN
+    times = f"{sure_digits(speedup.median, speedup.low, speedup.high)}x"
+    if speedup.low is None or speedup.high is None:
+        return times
+    return f"{times} ({sure_interval(speedup.median, speedup.low, speedup.high)})"

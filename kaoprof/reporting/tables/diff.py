@@ -1,13 +1,11 @@
-"""What every rendering of a `diff` shares: what comes first, a table for each cell, and what verdicts mean."""
+"""What a `diff` says: what comes first, a table for each cell, and what verdicts mean."""
 
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
-from kaoprof.reporting.document import UNKNOWN, Sheet
+from kaoprof.reporting.document import UNKNOWN, Heading, Medium, Notes, Page, Table, Tone, columns_of, notes_of
 from kaoprof.units import (
     format_change,
     format_change_interval,
@@ -22,29 +20,26 @@ EQUAL = "="
 APPEARED, DISAPPEARED = "new", "gone"
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison as text: sentences, tables, sentences."""
-
-    summary: str
-    before: tuple[str, ...]
-    sheets: tuple[Sheet, ...]
-    after: tuple[str, ...]
+TONES = {SLOWER: Tone.BAD, FASTER: Tone.GOOD, UNSURE: Tone.QUIET}
 
 
-def page_of(record: DiffRecord) -> Page:
-    """The record as a page: differences around the runs first."""
+def page_of(record: DiffRecord, medium: Medium = Medium.TEXT) -> Page:
+    """The record as a page: differences around the runs first; the summary last on a terminal, where it is seen."""
     shown = _shown(record)
     cells: dict[str, list[DiffRow]] = {}
     for row in shown:
         cells.setdefault(row.cell, []).append(row)
     hidden = len(record.rows) - len(shown)
     kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json."
-    return Page(
-        summary=summary_of(record),
-        before=tuple(_before(record)),
-        sheets=tuple(_sheet(cell, rows) for cell, rows in cells.items()),
-        after=(*([kept] if hidden else []), *_after(record)),
-    )
+    tables = tuple(_table(cell, rows) for cell, rows in cells.items())
+    before = Notes(tuple(_before(record)))
+    after = notes_of(*([kept] if hidden else []), *_after(record), tone=Tone.QUIET)
+    if medium == Medium.PAPER:
+        before = Notes(tuple(f"{text.removesuffix('.')}." for text in _before(record)))
+        return Page(blocks=(Heading(summary_of(record)), before, *tables, *after))
+    if medium == Medium.SCREEN:
+        return Page(blocks=(before, *tables, Heading(summary_of(record)), *after))
+    return Page(blocks=(Heading(f"kaoprof diff: {summary_of(record)}"), before, *tables, *after))
 
 
 def summary_of(record: DiffRecord) -> str:
@@ -89,9 +84,11 @@ def _is_news(row: DiffRow) -> bool:
     )
 
 
-def _sheet(cell: str, rows: Sequence[DiffRow]) -> Sheet:
+def _table(cell: str, rows: Sequence[DiffRow]) -> Table:
     details = [f"{row.name}: {_status(row)}{f', {row.detail}' if row.detail else ''}." for row in rows if _status(row)]
-    return Sheet(title=cell, headers=HEADERS, rows=tuple(map(_cells, rows)), notes=tuple(details))
+    return Table(
+        title=cell, columns=columns_of(HEADERS), rows=tuple(map(_cells, rows)), notes=tuple(details), tones=TONES
+    )
 
 
 def _status(row: DiffRow) -> str:
@@ -203,11 +200,11 @@ def _short_names(record: DiffRecord) -> dict[str, str]:
 def warnings_of(record: DiffRecord) -> list[str]:
     """What a careful reader must know before trusting a comparison."""
     sides = (record.old, record.new)
-    found = [f"{side.path} was interrupted: rows are missing" for side in sides if side.interrupted]
-    found += [f"{side.path}: {warning}" for side in sides for warning in side.warnings]
+    warnings = [f"{side.path} was interrupted: rows are missing" for side in sides if side.interrupted]
+    warnings += [f"{side.path}: {warning}" for side in sides for warning in side.warnings]
     judged = [row for row in record.rows if row.verdict]
     if record.fail_above is not None and judged and all(row.verdict == UNSURE for row in judged):
-        found.append("no row could be judged: these runs are too noisy or too short; raise their --budget")
+        warnings.append("no row could be judged: these runs are too noisy or too short; raise their --budget")
     if record.fail_above is not None and not judged:
-        found.append("no times could be compared: only counts and predicted memory were judged")
-    return found
+        warnings.append("no times could be compared: only counts and predicted memory were judged")
+    return warnings

@@ -1,10 +1,8 @@
-"""What every rendering of a `fit` shares: a title, a table of texts, and sentences."""
-
-from collections.abc import Sequence
+"""What a `fit` says: the largest sizes, or who is cheaper where."""
 
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
 from kaoprof.records.measured import Environment
-from kaoprof.reporting.document import UNKNOWN, Sheet
+from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of
 from kaoprof.units import (
     BINARY_PREFIXES,
     COUNT_PREFIXES,
@@ -33,12 +31,15 @@ BASES = {
 }
 
 
-def sheet_of(record: FitRecord | CrossRecord) -> Sheet:
-    """The record as a sheet."""
-    return fit_sheet(record) if isinstance(record, FitRecord) else cross_sheet(record)
+TONES = {"none": Tone.BAD, "refused": Tone.BAD, "error": Tone.BAD}
 
 
-def fit_sheet(record: FitRecord) -> Sheet:
+def page_of(record: FitRecord | CrossRecord, _medium: Medium = Medium.TEXT) -> Page:
+    """The record as a page, the same in all media."""
+    return Page(blocks=(fit_table(record) if isinstance(record, FitRecord) else cross_table(record),))
+
+
+def fit_table(record: FitRecord) -> Table:
     """The largest size of each operator, what it needs, and what the next size would need."""
     axis, conditions = record.conditions.axis, record.conditions
     timed = record.budget == "time"
@@ -50,7 +51,7 @@ def fit_sheet(record: FitRecord) -> Sheet:
     title = (
         f"largest {AXES.get(axis, axis)} with {WITHIN[record.budget]} {amount_of(record)}; {conditions_of(conditions)}"
     )
-    return Sheet(title=title, headers=headers, rows=rows, notes=notes)
+    return Table(title=title, columns=columns_of(headers), rows=rows, notes=notes, tones=TONES)
 
 
 def amount_of(record: FitRecord) -> str:
@@ -85,9 +86,9 @@ def _fit_cells(row: FitRow, record: FitRecord) -> tuple[str, ...]:
 
 def _reaches(record: FitRecord) -> list[str]:
     """How much further the furthest operator reaches than the others."""
-    found = [row for row in record.rows if row.largest is not None and row.status == "ok"]
-    best = max(found, key=lambda row: row.largest or 0, default=None)
-    others = [row for row in found if best and row.operator != best.operator]
+    fitting = [row for row in record.rows if row.largest is not None and row.status == "ok"]
+    best = max(fitting, key=lambda row: row.largest or 0, default=None)
+    others = [row for row in fitting if best and row.operator != best.operator]
     if best is None or best.largest is None or not others:
         return []
     rival = max(others, key=lambda row: row.largest or 0)
@@ -125,7 +126,7 @@ def where(environment: Environment | None) -> list[str]:
     return [f"Measured on {environment}."]
 
 
-def cross_sheet(record: CrossRecord) -> Sheet:
+def cross_table(record: CrossRecord) -> Table:
     """Who is cheaper where, for each quantity."""
     axis = record.conditions.axis
     rows = tuple(cells for row in record.rows for cells in _cross_cells(row))
@@ -138,9 +139,9 @@ def cross_sheet(record: CrossRecord) -> Sheet:
         *where(record.environment),
     )  # fmt: skip
     headers = ("quantity", "between", axis, "cheaper")
-    return Sheet(
+    return Table(
         title=f"from which {AXES.get(axis, axis)} on is which cheaper; {conditions_of(record.conditions)}",
-        headers=headers, rows=rows, notes=notes, names=2,
+        columns=columns_of(headers, words=2), rows=rows, notes=notes, tones=TONES,
     )  # fmt: skip
 
 
@@ -207,6 +208,6 @@ def _named(row: FitRow | CrossRow) -> str:
     return row.name if isinstance(row, FitRow) else f"{QUANTITIES[row.quantity]} of {row.first} and {row.second}"
 
 
-def sound(rows: Sequence[FitRow | CrossRow]) -> bool:
+def sound(record: FitRecord | CrossRecord) -> bool:
     """Whether every question has an answer; that nothing fits is one."""
-    return all(row.status not in ("error", "refused") for row in rows)
+    return all(row.status not in ("error", "refused") for row in record.rows)

@@ -1,27 +1,29 @@
 """How the rows of some runs lie in a grid: what varies, along which axis a plot runs, and what stays the same."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.errors import RecordError, UsageError, did_you_mean
 from kaoprof.findings.operators import Standing, standings
-from kaoprof.records.compare import Case, Record
+from kaoprof.records.compare import Case
 
 AXES = ("h", "n", "t", "w", "b", "c", "heads")  # sizes, in the order in which one of them is chosen to run along
 WORDS = {"b": "batch"}  # what the command line calls an axis
 ENOUGH_SIZES = 3  # from here on an axis is drawn rather than one that comes before it
+MANY_CELLS = 4  # from here on one line per row instead of a table per cell
 PLAIN = ("dtype", "mode", "device", "run")  # values that name themselves: "fp32" instead of "dtype=fp32"
 
 Value = int | str | None
 
 
 class NamedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of operators, and what to call it beside others."""
+    """A record, and what to call it beside others."""
 
     name: str
-    record: Record
+    record: Any
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,18 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         """How many grid cells there are."""
         return sum(len({size_of(row, self.x) for row in block.rows}) for block in self.blocks)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether there are too many cells for a table each, or several runs."""
+        return len(self.runs) > 1 or self.cells >= MANY_CELLS
+
+
+class GridReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be reported: the runs in their grid, and which quantities a plot shows (None: all there are)."""
+
+    grid: Grid
+    quantities: tuple[str, ...] | None = None
+
 
 def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
     """The rows of some runs in their grid.
@@ -88,9 +102,9 @@ def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
     for row in placed:
         for name, value in row.place.items():
             values.setdefault(name, {})[value] = None
-    counts = {name: len(found) for name, found in values.items()}
+    counts = {name: len(members) for name, members in values.items()}
     along = _along(counts, x)
-    fixed = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    fixed = {name: next(iter(members)) for name, members in values.items() if len(members) == 1}
     others = [name for name in values if name not in fixed and name != along]
     blocks: dict[tuple[Value, ...], list[Placed]] = {}
     for row in placed:
@@ -103,10 +117,29 @@ def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
         x_label=f"{WORDS.get(along or '', along)}{tied.get(along or '', '')}",
         fixed=fixed,
         blocks=tuple(
-            Block(label=label_of(dict(zip(others, key, strict=True))), rows=tuple(found))
-            for key, found in blocks.items()
+            Block(label=label_of(dict(zip(others, key, strict=True))), rows=tuple(members))
+            for key, members in blocks.items()
         ),
     )
+
+
+def grid_report(
+    runs: Sequence[NamedRun], *, x: str | None, only: Mapping[str, Collection[str]], quantities: tuple[str, ...] | None
+) -> GridReport:
+    """Runs that were kept, in their grid: only the cells that were asked for.
+
+    Raises:
+        RecordError: they hold no rows.
+        UsageError: no cell is like that.
+    """
+    chosen = [narrowed(run, only) for run in runs]
+    chosen = [run for run in chosen if run.record.rows]
+    if not chosen and only:
+        raise UsageError("no cell is like that", where="--only")
+    if not chosen:
+        names = ", ".join(run.name for run in runs)
+        raise RecordError("these runs hold no rows", where=names, hint="was it interrupted at once?")
+    return GridReport(grid=grid_of(chosen, x), quantities=quantities)
 
 
 def narrowed(run: NamedRun, wanted: Mapping[str, Collection[str]]) -> NamedRun:

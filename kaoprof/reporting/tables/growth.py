@@ -1,15 +1,20 @@
-"""How costs grow, as tables of exponents with sentences: for every rendering of runs at several sizes."""
+"""How costs grow, as tables of exponents with sentences: for all runs at several sizes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
+from kaoprof.errors import UsageError
 from kaoprof.findings.growth import QUANTITIES, Crossover, Growth, Law, Line, crossovers, growths
 from kaoprof.records.compare import Row
 from kaoprof.records.fit import Conditions
-from kaoprof.reporting.document import UNKNOWN, Sheet
+from kaoprof.reporting.document import UNKNOWN, Table, Text, columns_of
 from kaoprof.reporting.tables.fit import AXES, conditions_of, tied
+from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.units import format_seconds
 
 HEADERS = {"products": "products", "macs": "MACs", "map": "map", "memory": "memory"}
+MOST_BLOCKS = 4  # of one report: each table takes half a page
 MEANING = (
     "Exponents by regression on logarithms. Products: MACs of similarities and weighted sum, without the c x c "
     "transformations. k: the highest power in the closed form, which exponents approach as sizes grow."
@@ -21,7 +26,7 @@ TIMING = (
 )
 
 
-def scaling_sheets(rows: Iterable[Row]) -> list[Sheet]:
+def growth_tables(rows: Iterable[Row]) -> list[Table]:
     """One table for each axis and setting in which rows lie at 3 or more sizes; none if there are none."""
     rows = tuple(rows)
     groups: dict[tuple[object, ...], tuple[list[Growth], list[Crossover]]] = {}
@@ -29,10 +34,31 @@ def scaling_sheets(rows: Iterable[Row]) -> list[Sheet]:
         groups.setdefault(growth.line.group, ([], []))[0].append(growth)
     for crossing in crossovers(rows):
         groups[crossing.line.group][1].append(crossing)
-    return [_sheet(members, crossings) for members, crossings in groups.values()]
+    return [_table(members, crossings) for members, crossings in groups.values()]
 
 
-def _sheet(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Sheet:
+def grid_growth(grid: Grid) -> list[Table]:
+    """One table for each of the first blocks with three sizes or more; what all have in common is told once, first."""
+    tables = [table for block in grid.blocks[:MOST_BLOCKS] for table in _block_tables(grid, block)]
+    common = [note for note in tables[0].notes if all(note in table.notes for table in tables)] if tables else []
+    return [replace(table, notes=_own(table.notes, common)) if table is not tables[0] else table for table in tables]
+
+
+def _block_tables(grid: Grid, block: Block) -> Iterator[Table]:
+    """The block's exponents; of several runs each block holds the rows of one."""
+    run = f"{block.rows[0].run.name}: " if len(grid.runs) > 1 else ""
+    try:
+        tables = growth_tables(row.standing.row for row in block.rows)
+    except (UsageError, ValueError):  # no closed form for an operator that this kaoprof does not know, or another one
+        return
+    yield from (replace(table, title=f"{run}{table.title}") for table in tables)
+
+
+def _own(notes: Sequence[Text], common: Sequence[Text]) -> tuple[Text, ...]:
+    return tuple(note for note in notes if note not in common)
+
+
+def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
     line = members[0].line
     shown = [name for name in HEADERS if any(name in growth.laws for growth in members)]
     timed = any("latency" in growth.laws for growth in members)
@@ -40,9 +66,9 @@ def _sheet(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Sheet:
     conditions = _conditions(line)
     axis = AXES.get(line.axis, line.axis)
     headers = ("operator", f"{line.axis}^k", *(HEADERS[name] for name in shown))
-    return Sheet(
+    return Table(
         title=f"growth with {axis}, {len(sizes)} sizes from {sizes[0]} to {sizes[-1]}; {conditions_of(conditions)}",
-        headers=(*headers, "latency 95 %", "at") if timed else headers,
+        columns=columns_of((*headers, "latency 95 %", "at") if timed else headers),
         rows=tuple(_cells(growth, shown, timed=timed) for growth in members),
         notes=(
             *_overheads(members),

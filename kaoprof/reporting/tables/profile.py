@@ -1,20 +1,41 @@
-"""The cells of a profile's tables, shared by console, Markdown and LaTeX; and which layers are worth a line."""
+"""What a profile says: the models side by side, each with its layers as a tree, and which layers are worth a line."""
 
-from collections.abc import Sequence
+from itertools import starmap
 
-import msgspec
+from msgspec.structs import replace
 
 from kaoprof.findings.models import (
     ModelStanding,
     layer_disagreements,
     layer_limits,
     macs_of,
+    model_standings,
     peak_holder,
     peak_of,
+    profile_warnings,
 )
 from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.reporting.tables.compare import PREDICTED, UNKNOWN, agreement_mark
+from kaoprof.reporting.document import (
+    UNKNOWN,
+    Cell,
+    Medium,
+    Notes,
+    Page,
+    Row,
+    Span,
+    Table,
+    Text,
+    Tone,
+    columns_of,
+    notes_of,
+    stacked,
+    without_empty,
+)
+from kaoprof.reporting.sentences.limits import ceilings_sentence, floors_sentence
+from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_notes
+from kaoprof.reporting.sentences.protocol import protocol_of
+from kaoprof.reporting.tables.cells import PREDICTED, agreement_mark
 from kaoprof.units import (
     format_bytes,
     format_count,
@@ -31,24 +52,6 @@ LAYER_CONVENTION = (
 MAX_LINES = 40  # a tree of more layers is folded until it fits
 
 
-class LayerCells(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer as text. `name` is its path without what is around it; `depth` says how far to indent it."""
-
-    depth: int
-    name: str
-    type: str
-    shape: str
-    params: str
-    macs: str
-    agreement: str
-    flops: str
-    peak: str
-    predicted: str
-    share: str
-    times_floor: str
-    bound: str
-
-
 def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
     """The layers down to `depth`; without one, as deep as `MAX_LINES` allows, the outermost in any case."""
     inside = model.layers[1:]
@@ -59,25 +62,27 @@ def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
     return [row for row in inside if row.depth <= depth]
 
 
-def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer: str) -> LayerCells:
-    """The texts of one layer inside the layer called `outer`."""
+def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer: str) -> dict[str, Text]:
+    """The texts of one layer inside the layer called `outer`, by what they say."""
     limits = layer_limits(record, model, row)
-    macs, fullest = macs_of(row), peak_holder(model, row)
-    return LayerCells(
-        depth=row.depth,
-        name=row.layer.removeprefix(outer).removeprefix(".") or "total",
-        type=row.type,
-        shape="x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
-        params=format_count(row.params + row.params_norm) if row.known else UNKNOWN,
-        macs=UNKNOWN if macs is None else format_count(macs),
-        agreement=mark_of(row),
-        flops=UNKNOWN if row.flops_all is None else format_count(row.flops_all),
-        peak=_peak(fullest),
-        predicted=UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
-        share=UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
-        times_floor=UNKNOWN if limits is None else format_ratio(limits.times_floor),
-        bound=limits.demand.limit if limits and limits.demand else "",
-    )
+    macs, fullest, mark = macs_of(row), peak_holder(model, row), mark_of(row)
+    counted = UNKNOWN if macs is None else format_count(macs)
+    name = row.layer.removeprefix(outer).removeprefix(".") or "total"
+    return {
+        "layer": Cell(lines=((name,),), depth=max(row.depth - 1, 0)),
+        "type": Span(row.type, Tone.QUIET),
+        "output": "x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
+        "weights": format_count(row.params + row.params_norm) if row.known else UNKNOWN,
+        "MACs": counted,
+        "marked MACs": f"{counted} {mark}".strip(),
+        "": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
+        "FLOPs": UNKNOWN if row.flops_all is None else format_count(row.flops_all),
+        "predicted": UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
+        "peak": _peak(fullest),
+        "time": UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
+        "x floor": UNKNOWN if limits is None else format_ratio(limits.times_floor),
+        "bound": Span(limits.demand.limit if limits and limits.demand else "", Tone.QUIET),
+    }
 
 
 def mark_of(row: LayerRow) -> str:
@@ -91,12 +96,7 @@ def _peak(row: LayerRow) -> str:
     return UNKNOWN if peak is None else format_bytes(peak) + ("" if row.peak_bytes_measured is not None else PREDICTED)
 
 
-def telling(rows: Sequence[Sequence[str]]) -> list[int]:
-    """Which columns of a table tell anything: one that is empty in every row does not."""
-    return [place for place, column in enumerate(zip(*rows, strict=True)) if set(column) - {"", UNKNOWN}]
-
-
-def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow]) -> list[LayerCells]:
+def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow]) -> list[dict[str, Text]]:
     """The texts of layers in order, each named within the nearest shown layer around it."""
     around: list[str] = []
     cells = []
@@ -111,9 +111,117 @@ def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow])
 MODEL_HEADERS = (
     "model", "MACs", "weights", "peak", "latency", "95 % interval", "x floor", "MACs ratio", "memory ratio", "speedup",
 )  # fmt: skip
-
-
 FOLDED_HEADERS = ("model", "MACs\nratio", "peak\nratio", "latency\n95 % interval", "speedup\n95 %", "weights\nx floor")
+WIDE_HEADERS = ("layer", "type", "output", "weights", "MACs", "", "FLOPs", "predicted", "peak", "time", "x floor",
+                "  bound")  # fmt: skip
+NARROW_HEADERS = ("layer", "type", "output", "weights", "MACs", "", "peak", "time")
+TEXT_HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time", "x floor", "bound")
+WIDE_FROM = 120  # columns of a terminal
+
+
+def page_of(record: ProfileRecord, medium: Medium = Medium.TEXT, depth: int | None = None) -> Page:
+    """The record as a page; on a terminal several models have trees only if a `depth` is asked for."""
+    if medium == Medium.SCREEN:
+        narrow = _screen(record, depth, wide=False)
+        return replace(_screen(record, depth, wide=True), narrow=narrow, wide_from=WIDE_FROM)
+    printed = medium == Medium.PAPER
+    models = tuple(model_cells(record, standing) for standing in model_standings(record))
+    table = without_empty(Table(columns=columns_of(MODEL_HEADERS), rows=models, figures="plain"))
+    trees = tuple(_tree(record, model, TEXT_HEADERS, None, printed=printed) for model in eager_models(record))
+    if not printed:
+        return Page(blocks=(table, *trees, *notes_of(*_legend(record), listed=False)))
+    title = f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}"
+    return Page(blocks=(replace(table, title=title, notes=tuple(_legend(record))), *trees))
+
+
+def _screen(record: ProfileRecord, depth: int | None, *, wide: bool) -> Page:
+    eager, headers = eager_models(record), WIDE_HEADERS if wide else NARROW_HEADERS
+    trees = eager if len(eager) == 1 or depth is not None else []
+    summary = (_summary(record, wide=wide),) if len(record.models) > 1 else ()
+    failed = tuple(
+        Span(f"{model.model}: {model.detail}", Tone.BAD)
+        for model in record.models
+        if model.detail and model not in trees
+    )
+    said: tuple[Text, ...] = (*failed, *run_notes(record))
+    ceilings = ceilings_sentence(record) if trees else floors_sentence(record)  # only a tree says what binds
+    return Page(
+        blocks=(
+            *summary,
+            *(_tree(record, model, headers, depth, printed=False) for model in trees),
+            *((Notes(said),) if said else ()),
+            *notes_of(LAYER_CONVENTION, *agreement_of(record), ceilings, *protocol_of(record), tone=Tone.QUIET),
+        )
+    )
+
+
+def _summary(record: ProfileRecord, *, wide: bool) -> Table:
+    cells = [model_cells(record, standing) for standing in model_standings(record)]
+    return Table(
+        title=models_title(record),
+        columns=columns_of(MODEL_HEADERS if wide else FOLDED_HEADERS),
+        rows=tuple(cells if wide else map(_folded, cells)),
+        notes=(_ratios(record),),
+        close=True,
+    )
+
+
+def _ratios(record: ProfileRecord) -> str:
+    return f"Ratios: {record.models[0].model} over each; above 1 the other is better."
+
+
+def _folded(cells: tuple[str, ...]) -> tuple[Text, ...]:
+    """A model's cells in two lines, for a narrow terminal; under `FOLDED_HEADERS`."""
+    name, macs, weights, peak, latency, interval, floors, macs_ratio, memory_ratio, speed = cells
+    factor, _, within = speed.partition(" ")
+    lines = (
+        (name, ""), (macs, macs_ratio), (peak, memory_ratio), (latency, interval), (factor, within), (weights, floors),
+    )  # fmt: skip
+    return tuple(starmap(stacked, lines))
+
+
+def _legend(record: ProfileRecord) -> list[str]:
+    """What must be read with any of the tables."""
+    return [
+        LAYER_CONVENTION,
+        *agreement_of(record),
+        *([_ratios(record)] if len(record.models) > 1 else []),
+        *filter(None, [ceilings_sentence(record)]),
+        *run_notes(record),
+        *protocol_of(record),
+        *(f"Warning: {warning}." for warning in profile_warnings(record)),
+    ]
+
+
+def _tree(
+    record: ProfileRecord, model: ModelProfile, headers: tuple[str, ...], depth: int | None, *, printed: bool
+) -> Table:
+    """A model's layers under some of the headers, the whole last."""
+    screen = headers != TEXT_HEADERS
+    shown = shown_layers(model, depth)
+    layers = [*tree_cells(record, model, shown), layer_cells(record, model, model.total, model.total.layer)]
+    names = [header.strip() if screen or header != "MACs" else "marked MACs" for header in headers]
+    rows = [tuple(cells[name] for name in names) for cells in layers]
+    hidden = len(model.layers) - 1 - len(shown)
+    folded = f"{hidden} layers inside these are folded; --depth shows them" if hidden else None
+    notes = (*((folded, _latency(record, model)) if screen else ()), *model_notes(record, model))
+    table = Table(
+        title=profile_title(record, model),
+        columns=columns_of(headers, words=2),
+        rows=(*rows[:-1], Row(rows[-1], total=screen or printed)),
+        notes=tuple(note for note in notes if note),
+        close=True,
+        figures="plain",
+    )
+    return without_empty(table)
+
+
+def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:
+    standing = next(other for other in model_standings(record) if other.model is model)
+    if standing.latency is None:
+        return None
+    _, _, _, _, latency, interval, *_ = model_cells(record, standing)
+    return f"{latency} per batch of {model.batch}" + (f" (95 %: {interval})" if interval else "") + "."
 
 
 def model_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ...]:
@@ -136,18 +244,6 @@ def model_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ..
     )
 
 
-def folded_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ...]:
-    """The same in two lines a model, for a narrow terminal; under `FOLDED_HEADERS`."""
-    name, macs, weights, peak, latency, interval, floors, macs_ratio, memory_ratio, speed = model_cells(
-        record, standing
-    )
-    factor, _, within = speed.partition(" ")
-    lines = (
-        (name, ""), (macs, macs_ratio), (peak, memory_ratio), (latency, interval), (factor, within), (weights, floors),
-    )  # fmt: skip
-    return tuple(f"{first}\n{second}" for first, second in lines)
-
-
 def _within(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" ({three_digits(low)}-{three_digits(high)})"
 
@@ -160,8 +256,8 @@ def profile_title(record: ProfileRecord, model: ModelProfile) -> str:
 def models_title(record: ProfileRecord) -> str:
     """What several models have in common, and their inputs."""
     inputs = list(dict.fromkeys(map(_input_of, record.models)))
-    told = [f"{_input_of(model)} ({model.model})" for model in eager_models(record)] if len(inputs) > 1 else inputs
-    return f"input {', '.join(told)}, {_manner_of(record)}"
+    named = [f"{_input_of(model)} ({model.model})" for model in eager_models(record)] if len(inputs) > 1 else inputs
+    return f"input {', '.join(named)}, {_manner_of(record)}"
 
 
 def _input_of(model: ModelProfile) -> str:

@@ -1,7 +1,9 @@
-"""What every rendering of a `reproduce` shares: two tables of printed figures beside ours, and the claims."""
+"""What a `reproduce` says: two tables of printed figures beside ours, and the claims."""
 
-from kaoprof.records.reproduce import DIFFERS, Figure, ReproductionRecord
-from kaoprof.reporting.document import UNKNOWN, Sheet
+from msgspec.structs import replace
+
+from kaoprof.records.reproduce import CONFIRMED, DIFFERS, REFUTED, Figure, ReproductionRecord
+from kaoprof.reporting.document import UNKNOWN, Column, Medium, Page, Table, Tone, columns_of
 from kaoprof.reporting.sentences.protocol import forced_of
 from kaoprof.units import format_count, format_percent, format_seconds
 
@@ -13,48 +15,55 @@ MEANING = (
 NOT_COUNTED = "Nothing was counted by running it: only closed forms."
 
 
-def sheets_of(record: ReproductionRecord) -> tuple[Sheet, ...]:
+TONES = {CONFIRMED: Tone.GOOD, REFUTED: Tone.BAD, "!": Tone.BAD}
+
+
+def page_of(record: ReproductionRecord, _medium: Medium = Medium.TEXT) -> Page:
     """The operators, the networks and the claims."""
-    return _operators(record), _networks(record), _claims(record)
+    tables = _operators(record), _networks(record), _claims(record)
+    return Page(blocks=tuple(replace(table, tones=TONES) for table in tables))
 
 
-def _operators(record: ReproductionRecord) -> Sheet:
-    return Sheet(
+def _operators(record: ReproductionRecord) -> Table:
+    return Table(
         title=f"operators, MACs of one sample; reported by {record.source}",
-        headers=("operator", "input", "reported", "formula", "", "counted", "saving", "reported"),
+        columns=columns_of(("operator", "input", "reported", "formula", "", "counted", "saving", "reported")),
         rows=tuple(
-            (one.name, one.at, _reported(one), format_count(one.formula), _mark(one), _counted(one), *_savings(one))
-            for one in record.operators
+            (row.name, row.at, _reported(row), format_count(row.formula), _mark(row), _counted(row), *_savings(row))
+            for row in record.operators
         ),
-        notes=(),
     )
 
 
-def _networks(record: ReproductionRecord) -> Sheet:
-    return Sheet(
+def _networks(record: ReproductionRecord) -> Table:
+    return Table(
         title=f"networks; reported by {record.source}",
-        headers=("network", "quantity", "reported", "formula", "", "counted"),
+        columns=columns_of(("network", "quantity", "reported", "formula", "", "counted"), words=2),
         rows=tuple(
-            (one.name, one.quantity, _reported(one), format_count(one.formula), _mark(one), _counted(one))
-            for one in record.networks
+            (row.name, row.quantity, _reported(row), format_count(row.formula), _mark(row), _counted(row))
+            for row in record.networks
         ),
         notes=(MEANING, *([] if _any_counted(record) else [NOT_COUNTED])),
-        names=2,
     )
 
 
-def _claims(record: ReproductionRecord) -> Sheet:
-    return Sheet(
+def _claims(record: ReproductionRecord) -> Table:
+    return Table(
         title=f"claims of {record.source}",
-        headers=("", "verdict", "claim, what was found, and by which rule it is judged"),
-        rows=tuple((one.number, one.status, f"{one.claim}. {one.found}. Rule: {one.rule}.") for one in record.claims),
+        columns=(
+            *columns_of(("", "verdict"), words=2),
+            Column("claim, what was found, and by which rule it is judged", words=True, share=0.75),
+        ),
+        rows=tuple(
+            (claim.number, claim.status, f"{claim.claim}. {claim.found}. Rule: {claim.rule}.")
+            for claim in record.claims
+        ),
         notes=tuple(_where(record)),
-        names=3,
     )
 
 
 def _any_counted(record: ReproductionRecord) -> bool:
-    return any(one.counted is not None for one in (*record.operators, *record.networks))
+    return any(figure.counted is not None for figure in (*record.operators, *record.networks))
 
 
 def _reported(figure: Figure) -> str:
@@ -89,13 +98,18 @@ def _where(record: ReproductionRecord) -> list[str]:
 def warnings_of(record: ReproductionRecord) -> list[str]:
     """What a careful reader must know."""
     figures = (*record.operators, *record.networks)
-    found = [
-        f"{one.name} at {one.at}: {one.quantity} differ from the reported {one.reported} M"
-        for one in figures
-        if one.match == DIFFERS
+    differing = [
+        f"{figure.name} at {figure.at}: {figure.quantity} differ from the reported {figure.reported} M"
+        for figure in figures
+        if figure.match == DIFFERS
     ]
-    return found + [
-        f"{one.name} at {one.at}: counted {one.counted} {one.quantity}, by formula {one.formula}"
-        for one in figures
-        if one.counted not in (None, one.formula)
+    return differing + [
+        f"{figure.name} at {figure.at}: counted {figure.counted} {figure.quantity}, by formula {figure.formula}"
+        for figure in figures
+        if figure.counted not in (None, figure.formula)
     ]
+
+
+def sound(record: ReproductionRecord) -> bool:
+    """Whether every figure is the printed one and no claim is refuted."""
+    return not warnings_of(record) and all(claim.status != REFUTED for claim in record.claims)

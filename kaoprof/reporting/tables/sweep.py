@@ -1,4 +1,4 @@
-"""A sweep in a few tables: per operator how its cost grows along an axis, and where it stands at its largest size."""
+"""What a sweep says, in a few tables: how operators' costs grow along an axis, and what they are at its end."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,8 +8,10 @@ from msgspec.structs import replace
 from kaoprof.findings.growth import Growth, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
-from kaoprof.reporting.document import UNKNOWN, Sheet
-from kaoprof.reporting.tables.compare import PREDICTED, cells_of
+from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
+from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of
+from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid_rows import UNSURE, tells_nothing
 
 MOST_DETAILS = 3  # of rows that did not run
@@ -31,15 +33,17 @@ LARGEST = (
 CLOSED_LARGEST = "MACs of one sample, map and ratio: at the largest size."
 
 
-def sheets_of(record: Record) -> list[Sheet]:
-    """One table per group of rows that differ in one axis only; none where fewer than three sizes do."""
+def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
+    """On a terminal one table per group of rows that differ in one axis only; elsewhere, or without, those of cells."""
     groups = _groups(record.rows)
-    if not groups:
-        return []
+    if medium != Medium.SCREEN or not groups:
+        return page_of_cells(record, medium)
     shown = groups[:MOST_TABLES]
-    sheets = [_sheet(record, lines) for lines in shown]
+    *tables, last = [_table(record, lines) for lines in shown]
     hidden = len(record.rows) - sum(len(line.rows) for lines in shown for line in lines)
-    return [*sheets[:-1], replace(sheets[-1], notes=_notes(record, sheets, hidden))]
+    last = replace(last, notes=_notes(record, [*tables, last], hidden))
+    convention = CONVENTION if record.protocol else f"{PAPER_CONVENTION} {MAP_MEANING}"
+    return Page(blocks=(*tables, last, *notes_of(convention, *protocol_of(record), tone=Tone.QUIET)))
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Line]]:
@@ -53,34 +57,36 @@ def _groups(rows: Iterable[Row]) -> list[list[Line]]:
     return list(groups.values())
 
 
-def _sheet(record: Record, lines: Sequence[Line]) -> Sheet:
+def _table(record: Record, lines: Sequence[Line]) -> Table:
     rows = [row for line in lines for row in line.rows.values()]
-    standing = {one.row.case: one for cell in standings(replace(record, rows=tuple(rows))).values() for one in cell}
+    cells = standings(replace(record, rows=tuple(rows))).values()
+    standing = {placed.row.case: placed for cell in cells for placed in cell}
     grown = {growth.line.case.name: growth for growth in growths(rows) if growth.line.axis == lines[0].axis}
     analytic = record.protocol is None
     make = _closed_row if analytic else _measured_row
-    return Sheet(
+    return Table(
         title=_title(lines),
-        headers=tuple(header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)),
+        columns=columns_of([header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)]),
         rows=tuple(make(line, grown[line.case.name], standing) for line in lines),
-        notes=(),
     )
 
 
 def _title(lines: Sequence[Line]) -> str:
     line, case = lines[0], lines[0].case
-    sizes = sorted({size for one in lines for size in one.rows})
+    sizes = sorted({size for other in lines for size in other.rows})
     axis = " = ".join((line.axis, *line.tied))
     stays = " ".join(f"{name}={size}" for name, size in line.stays.items())
-    told = f"{case.dtype}, {case.mode}{f', {case.device}' if case.device else ''}, heads {case.heads}"
-    return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes); {stays}, {told}"
+    manner = f"{case.dtype}, {case.mode}{f', {case.device}' if case.device else ''}, heads {case.heads}"
+    return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes); {stays}, {manner}"
 
 
 def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
-    largest, one = _largest(line, standing)
-    cells = cells_of(one)
+    largest, placed = _largest(line, standing)
+    cells = cells_of(placed)
     predicted = (
-        "" if one.row.peak_bytes_measured is not None or not one.row.counted else f"{cells.predicted}{PREDICTED}"
+        ""
+        if placed.row.peak_bytes_measured is not None or not placed.row.counted
+        else cells["predicted"].text + PREDICTED
     )
     return (
         line.case.name,
@@ -89,8 +95,8 @@ def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) ->
         _power(growth, "latency"),
         _interval(growth, "latency"),
         str(largest),
-        cells.latency,
-        predicted or cells.peak,
+        cells["latency"].text,
+        predicted or cells["peak"].text,
         _speedup(line, largest, standing),
     )
 
@@ -98,18 +104,18 @@ def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) ->
 def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
     """At the largest size where the baseline ran too, which is named if it is another than the row's."""
     for size in sorted(line.rows, reverse=True):
-        one = standing[line.rows[size].case]
-        if one.speedup is not None:
-            shown = UNKNOWN if tells_nothing(one.speedup) else cells_of(one).speedup
+        placed = standing[line.rows[size].case]
+        if placed.speedup is not None:
+            shown = UNKNOWN if tells_nothing(placed.speedup) else cells_of(placed)["speedup"].text
             return shown + (f" ({size})" if size != largest else "")
     return UNKNOWN
 
 
 def _closed_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
-    largest, one = _largest(line, standing)
-    cells = cells_of(one)
+    largest, placed = _largest(line, standing)
+    cells = cells_of(placed)
     powers = (_power(growth, "products"), _power(growth, "map"))
-    return (line.case.name, *powers, str(largest), cells.macs, cells.map, cells.macs_ratio)
+    return (line.case.name, *powers, str(largest), cells["macs"].text, cells["map"].text, cells["macs ratio"].text)
 
 
 def _largest(line: Line, standing: dict[Case, Standing]) -> tuple[int, Standing]:
@@ -133,9 +139,11 @@ def _interval(growth: Growth, quantity: str) -> str:
     return f"{law.low:.2f}-{law.high:.2f}"
 
 
-def _notes(record: Record, sheets: Sequence[Sheet], hidden: int) -> tuple[str, ...]:
+def _notes(record: Record, tables: Sequence[Table], hidden: int) -> tuple[str, ...]:
     notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
-    notes += [UNSURE] if any(row[-1].startswith(UNKNOWN) for sheet in sheets for row in sheet.rows) else []
+    notes += (
+        [UNSURE] if any(words_of(row.cells[-1]).startswith(UNKNOWN) for table in tables for row in table.lines) else []
+    )
     notes += _failures(record)
     notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
     return tuple(notes)
@@ -147,6 +155,6 @@ def _failures(record: Record) -> list[str]:
     if not failed:
         return []
     statuses = ", ".join(f"{times} {status}" for status, times in Counter(row.status for row in failed).items())
-    told = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in failed[:MOST_DETAILS]]
+    reasons = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in failed[:MOST_DETAILS]]
     more = [f"... and {len(failed) - MOST_DETAILS} more"] if len(failed) > MOST_DETAILS else []
-    return [f"Rows that did not run: {statuses}.", *told, *more]
+    return [f"Rows that did not run: {statuses}.", *reasons, *more]

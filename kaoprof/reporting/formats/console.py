@@ -1,0 +1,80 @@
+"""Any page on a terminal: tables without frames, tones as colours, the narrow page where the wide one does not fit."""
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Table, Text, Tone, cell_of, words_of
+
+STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.QUIET: "dim", None: ""}
+INDENT = "  "
+UNLIMITED = 10_000  # columns of a terminal on which every table fits
+
+
+def to_console(page: Page, width: int) -> RenderableType:
+    """The page as rich renderables for a terminal of `width` columns."""
+    if page.narrow is not None and not _fits(page, width):
+        return to_console(page.narrow, width)
+    parts: list[RenderableType] = []
+    before: Block | None = None
+    for block in page.blocks:
+        if before is not None and _apart(before, block):
+            parts.append(RichText())
+        parts += _drawn(block)
+        before = block
+    return Group(*parts)
+
+
+def _fits(page: Page, width: int) -> bool:
+    unlimited = Console(width=UNLIMITED, height=1)  # without a height, TERM=dumb makes it 80 wide
+    return width >= page.wide_from and all(unlimited.measure(_table(table)).maximum <= width for table in page.tables)
+
+
+def _apart(before: Block, block: Block) -> bool:
+    """Whether a line stays free between two blocks."""
+    if isinstance(before, Heading):
+        return isinstance(block, Table) and bool(block.title)
+    return not (isinstance(block, Notes) and block.tone == Tone.QUIET and _ends_quietly(before))
+
+
+def _ends_quietly(block: Block) -> bool:
+    if isinstance(block, Table):
+        return bool(block.notes) and not block.close
+    return isinstance(block, Notes) and block.tone == Tone.QUIET
+
+
+def _drawn(block: Block) -> list[RenderableType]:
+    if isinstance(block, Heading):
+        return [RichText(block.text, style="bold")]
+    if isinstance(block, Notes):
+        return [_text(text, block.tone) for text in block.texts]
+    title = [RichText(block.title, style="bold")] if block.title else []
+    free = [RichText()] if block.notes and not block.close else []
+    return [*title, _table(block), *free, *(_text(note, None if block.close else Tone.QUIET) for note in block.notes)]
+
+
+def _table(table: Table) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    for column in table.columns:
+        drawn.add_column(
+            column.header, justify="left" if column.words or column.left else "right", no_wrap=not column.words,
+            overflow="fold", max_width=column.most,
+        )  # fmt: skip
+    for row in table.lines:
+        if row.total:
+            drawn.add_section()
+        drawn.add_row(*(_text(cell, table.tones.get(words_of(cell))) for cell in row.cells), style="bold" * row.total)
+    return drawn
+
+
+def _text(text: Text, tone: Tone | None) -> RichText:
+    cell = cell_of(text)
+    lines = [RichText.assemble(*(_span(span) for span in line)) for line in cell.lines]
+    joined = RichText("\n", style=STYLES[tone]).join(lines)
+    joined.style = STYLES[tone]
+    return RichText.assemble(INDENT * (cell.depth or 0), joined) if cell.depth else joined
+
+
+def _span(span: Span | str) -> tuple[str, str]:
+    return (span, "") if isinstance(span, str) else (span.text, STYLES[span.tone])

@@ -1,0 +1,101 @@
+"""The texts of one row of operators, which every table of such rows shares."""
+
+from kaoprof.findings.operators import Standing
+from kaoprof.records.compare import Record, Row
+from kaoprof.reporting.document import UNKNOWN, Span, Tone
+from kaoprof.stats.medians import Estimate
+from kaoprof.units import (
+    counted,
+    format_bytes,
+    format_count,
+    format_interval,
+    format_ratio,
+    format_seconds,
+    three_digits,
+)
+
+WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
+PREDICTED = "*"  # behind a figure that was not measured
+
+
+def cells_of(standing: Standing) -> dict[str, Span]:
+    """The texts of one row by what they say, each in its tone; for `agreement` see `agreement_mark`."""
+    row, analytic, counted = standing.row, standing.row.analytic, standing.row.counted
+    latency, speedup, deviation = standing.latency, standing.speedup, row.deviation
+    mark, macs = agreement(standing), format_count(analytic.macs) if analytic else UNKNOWN
+    time = format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status)
+    texts = {
+        "name": row.case.name,
+        "operator": row.case.operator,
+        "order": analytic.order_time if analytic else UNKNOWN,
+        "map order": analytic.order_memory if analytic else UNKNOWN,
+        "macs": macs,
+        "marked macs": f"{macs} {mark}".strip(),
+        "map": format_bytes(analytic.map_bytes) if analytic else UNKNOWN,
+        "weights": format_count(analytic.params) if analytic else UNKNOWN,
+        "peak": UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
+        "predicted": format_bytes(counted.peak_bytes_predicted) if counted else UNKNOWN,
+        "x floor": UNKNOWN if standing.times_floor is None else format_ratio(standing.times_floor),
+        "bound": standing.demand.limit if standing.demand and latency else "",
+        "error": f"{deviation.largest:.0e}" if deviation and deviation.largest is not None else UNKNOWN,
+    }
+    return {name: Span(text) for name, text in texts.items()} | {
+        "implementation": Span(f"  {row.case.implementation}", Tone.QUIET),
+        "agreement": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
+        "latency": Span(time, Tone.BAD if time in WITHOUT_LATENCY else None),
+        "interval": Span(_interval(latency), Tone.QUIET),
+        "macs ratio": _ratio(standing.macs_ratio, standing.macs_ratio),
+        "memory ratio": _ratio(standing.memory_ratio, standing.memory_ratio),
+        "speedup": _ratio(speedup.median if speedup else None, speedup.low if speedup else None),
+        "speedup interval": Span(_range(speedup), Tone.QUIET),
+    }
+
+
+def _ratio(value: float | None, surely: float | None) -> Span:
+    """A ratio, good where it is surely above 1."""
+    good = value is not None and surely is not None and surely > 1
+    return Span(UNKNOWN if value is None else format_ratio(value), Tone.GOOD if good else None)
+
+
+def _interval(latency: Estimate | None) -> str:
+    if latency is None or latency.low is None or latency.high is None:
+        return ""
+    return format_interval(latency.low, latency.high)
+
+
+def _range(speedup: Estimate | None) -> str:
+    if speedup is None or speedup.low is None or speedup.high is None:
+        return ""
+    return f"{three_digits(speedup.low)}-{three_digits(speedup.high)}"
+
+
+def agreement(standing: Standing) -> str:
+    """Whether what counts the MACs agrees: see `agreement_mark`."""
+    row = standing.row
+    if row.analytic is None or row.counted is None:
+        return ""
+    figures = (row.analytic.macs, row.counted.macs, row.counted.macs_fvcore)
+    return agreement_mark(figures, disagree=bool(standing.disagreements), incomplete=bool(row.counted.uncounted))
+
+
+def agreement_mark(figures: tuple[int | None, ...], *, disagree: bool, incomplete: bool) -> str:
+    """`!` where figures differ, `>` where some operations have no rule, `=` where two or more figures are equal."""
+    if disagree:
+        return "!"
+    if incomplete:
+        return ">"
+    return "=" if sum(figure is not None for figure in figures) > 1 else ""
+
+
+def title_of(record: Record, row: Row) -> str:
+    """What a cell of the grid is: sizes, dtype, mode, device, options."""
+    case = row.case
+    axes = " ".join(("b", "c", *case.dims.axes))
+    where = f", {case.device}" if case.device else ""
+    threads = (
+        f" ({counted(record.environment.threads, 'thread')})" if record.environment and case.device == "cpu" else ""
+    )
+    return (
+        f"input {case.dims} ({axes}), {case.dtype}, {case.mode}{where}{threads}, heads {case.heads}, "
+        f"projection {case.projection}, scale {case.scale}"
+    )

@@ -1,0 +1,109 @@
+"""Many grid cells in a paper: sizes down, operators across, so that a grid fits across a page with two columns."""
+
+from collections.abc import Iterator, Sequence
+
+from kaoprof.reporting.document import UNKNOWN, Cell, Column, Page, Row, Span, Style, Table, Text
+from kaoprof.reporting.sentences.protocol import MAP_MEANING, protocol_of
+from kaoprof.reporting.tables.cells import PREDICTED
+from kaoprof.reporting.tables.grid import Grid, Placed
+from kaoprof.reporting.tables.grid_rows import UNSURE, Matrix, counted_warnings, matrix_of, short_cells, tells_nothing
+from kaoprof.reporting.tables.growth import grid_growth
+
+ACROSS = 4  # operators beside each other: more do not fit across a page
+MOST_LINES = 45  # of one table: more do not fit on a page
+TIMES = "×"
+FUSED, STAR = Span("†", style=Style.MARK), Span(PREDICTED, style=Style.MARK)
+MEANING = (
+    "1 MAC = 2 FLOPs, MACs of one sample; memory and latency of the whole batch. Each operator by its fastest "
+    "implementation at that size"
+)
+
+
+def paper_page(grid: Grid) -> Page:
+    """All sizes, blocks after each other under rules; as many tables as pages ask for."""
+    matrices = [matrix_of(grid, block) for block in grid.blocks]
+    operators = tuple(dict.fromkeys(name for matrix in matrices for name in matrix.operators))
+    groups = [operators[start : start + ACROSS] for start in range(0, len(operators), ACROSS)]
+    parts = [part for group in groups for part in _parts(grid, matrices, group)]
+    tables = [_table(grid, group, rows, number, len(parts)) for number, (group, rows) in enumerate(parts)]
+    return Page(blocks=(*tables, *grid_growth(grid)))
+
+
+def _parts(
+    grid: Grid, matrices: Sequence[Matrix], operators: Sequence[str]
+) -> Iterator[tuple[Sequence[str], list[Row]]]:
+    """The rows of each table, no block's heading at the end of one."""
+    rows: list[Row] = []
+    for matrix in matrices:
+        block = [_row(grid, matrix, size, operators) for size in matrix.sizes]
+        for start in range(0, len(block), MOST_LINES):
+            part = block[start : start + MOST_LINES]
+            if rows and len(rows) + 2 + len(part) > MOST_LINES:
+                yield operators, rows
+                rows = []
+            rows += [*_heading(matrix.label, first=not rows), *part]
+    if rows:
+        yield operators, rows
+
+
+def _heading(label: str, *, first: bool) -> list[Row]:
+    return [Row((Span(label, style=Style.EMPHASIS),), total=not first)] if label else []
+
+
+def _kinds(grid: Grid, operator: str) -> tuple[str, ...]:
+    """The columns of one operator; the baseline is not compared with itself, and what was not measured has no time."""
+    measured = any(run.record.protocol for run in grid.runs)
+    if not measured:
+        return ("MACs", "Map")
+    compared = all(run.record.baseline != operator for run in grid.runs)
+    return ("MACs", "Peak", "Latency", *((TIMES,) if compared else ()))
+
+
+def _row(grid: Grid, matrix: Matrix, size: int, operators: Sequence[str]) -> Row:
+    cells: list[Text] = [str(size) if grid.x else ""]
+    for operator in operators:
+        row = matrix.best.get((size, operator))
+        cells += [UNKNOWN] * len(_kinds(grid, operator)) if row is None else _cells(grid, row, operator)
+    return Row(tuple(cells))
+
+
+def _cells(grid: Grid, row: Placed, operator: str) -> list[Text]:
+    macs, memory, time, speedup = short_cells(row)
+    fused = row.standing.row.case.implementation == "sdpa"
+    starred = Cell(lines=((memory.removesuffix(PREDICTED), STAR),)) if memory.endswith(PREDICTED) else memory
+    cells: dict[str, Text] = {
+        "MACs": macs,
+        "Map": starred,
+        "Peak": starred,
+        "Latency": Cell(lines=((time, FUSED),)) if fused else time,
+        TIMES: speedup.removesuffix("x"),
+    }
+    return [cells[kind] for kind in _kinds(grid, operator)]
+
+
+def _table(grid: Grid, operators: Sequence[str], rows: Sequence[Row], number: int, of: int) -> Table:
+    columns = [Column(kind, group=operator) for operator in operators for kind in _kinds(grid, operator)]
+    title = f"Attention operators; {grid.title}. {MEANING}"
+    return Table(
+        title=title if number == 0 else f"Attention operators, continued ({number + 1} of {of})",
+        columns=(Column(grid.x_label if grid.x else "", is_formula=bool(grid.x)), *columns),
+        rows=tuple(rows),
+        notes=tuple(_notes(grid, rows, of)) if number == 0 else (),
+        figures="thin",
+    )
+
+
+def _notes(grid: Grid, rows: Sequence[Row], of: int) -> list[Text]:
+    notes: list[Text] = [] if any(run.record.protocol for run in grid.runs) else [MAP_MEANING]
+    for run in grid.runs:
+        where = f"{run.name}: " if len(grid.runs) > 1 else ""
+        notes += [f"{where}{sentence}" for sentence in protocol_of(run.record)]
+    notes += [f"Warning: {warning}." for warning in counted_warnings(grid.runs)]
+    baselines = Span(", ".join(sorted({run.record.baseline for run in grid.runs})), style=Style.CODE)
+    faster = (f"{TIMES}: as fast as ", baselines, "'s fastest implementation, in paired rounds.")
+    notes += [Cell(lines=(faster,))] if any(row.standing.speedup for row in grid.rows) else []
+    notes += [UNSURE] if any(tells_nothing(row.standing.speedup) for row in grid.rows) else []
+    marks = {FUSED: " fused attention (sdpa).", STAR: " predicted."}
+    shown = {span for row in rows for cell in row.cells if isinstance(cell, Cell) for span in cell.lines[0]}
+    notes += [Cell(lines=((mark, meaning),)) for mark, meaning in marks.items() if mark in shown or of > 1]
+    return notes
