@@ -48,7 +48,7 @@ class KnownResults:
     """What was seen while recording one run."""
 
     def __init__(self, fakes: FakeTensorMode) -> None:
-        self._fakes = fakes
+        self.fakes = fakes
         self._known: dict[Hashable, tuple[bool, tuple[Result, ...]] | None] = {}
 
     def run(self, func: Any, types: Any, args: Any, kwargs: Any, noted: list[Any]) -> Any:
@@ -59,7 +59,7 @@ class KnownResults:
             several, results = known
             made = [self._made(result, args) for result in results]
             return tuple(made) if several else made[0]
-        out = self._fakes.dispatch(func, types, args, kwargs)
+        out = self.fakes.dispatch(func, types, args, kwargs)
         if key is not None and key not in self._known:
             self._known[key] = _described(out, args)
         return out
@@ -73,7 +73,7 @@ class KnownResults:
         if isinstance(result, View):
             storage = args[result.position].untyped_storage()
             empty.set_(storage, result.offset, result.shape, result.strides)
-        return FakeTensor(self._fakes, empty, CPU)
+        return FakeTensor(self.fakes, empty, CPU)
 
 
 def _key(func: Any, noted: list[Any], kwargs: Any) -> Hashable:

@@ -32,7 +32,6 @@ from kaoprof.tape.known_results import KnownResults
 from kaoprof.tape.modules import NO_NODE, ModuleTrail
 from kaoprof.torch_internals import (
     FakeTensor,
-    FakeTensorMode,
     TorchDispatchMode,
     is_composite,
     is_higher_order,
@@ -68,15 +67,16 @@ class Recorder(TorchDispatchMode):
 
     Args:
         trail: tells the module that runs.
-        fakes: the mode of tensors without data; None to run everything for real.
+        known: what results without data are known to be; None to run everything for real.
     """
 
     supports_higher_order_operators = True
 
-    def __init__(self, trail: ModuleTrail, fakes: FakeTensorMode | None) -> None:
+    def __init__(self, trail: ModuleTrail, known: KnownResults | None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.trail = trail
-        self.fakes = fakes
+        self.fakes = None if known is None else known.fakes
+        self._known_results = known
         self.events: list[Event] = []
         self.value_reads = 0
         self.failures = 0
@@ -86,7 +86,6 @@ class Recorder(TorchDispatchMode):
         self._without_data: set[int] = set()  # numbers of real storages whose values are not to be trusted, or touched
         self._own: set[int] = set()  # numbers of storages that were made while recording
         self._derived: set[int] = set()  # numbers of real storages whose values follow from the input
-        self._known_results = None if fakes is None else KnownResults(fakes)
         self._twins: dict[int, tuple[Tensor, Tensor]] = {}
         trail.on_enter = lambda path: self.events.append(Entered(path))
         trail.on_leave = lambda path: self.events.append(Left(path))

@@ -13,6 +13,7 @@ from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.tape.building import fake_mode
 from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
+from kaoprof.tape.known_results import KnownResults
 from kaoprof.tape.modules import ModuleTrail, tensors_in
 from kaoprof.tape.recorder import Recorder
 from kaoprof.torch_internals import (
@@ -56,6 +57,7 @@ class Call:
         self.train = train
         self.input_grad = input_grad
         self.module = _module_in(function)
+        self.known: KnownResults | None = None  # what one recording has learnt, another need not
 
     def step(self, convert: Callable[[Tensor], Tensor]) -> object:
         """One forward pass, or forward and backward; tensors of the input go through `convert` before."""
@@ -97,11 +99,19 @@ def record(call: Call, *, real: bool = False, fused: bool = False, seed: int | N
     """
     if not real:
         try:
-            return _recorded(call, _mode_of(call.module) or fake_mode(), fused=fused, seed=seed)
+            return _recorded(call, _known_results(call).fakes, fused=fused, seed=seed)
         except Exception:
             if _mode_of(call.module) is not None:
                 raise  # whoever made it without data must make it again
     return _recorded(call, None, fused=fused, seed=seed)
+
+
+def _known_results(call: Call) -> KnownResults:
+    """What is known of results without data under the mode of the call's own parameters, or of a new one."""
+    mode = _mode_of(call.module)
+    if call.known is None or (mode is not None and call.known.fakes is not mode):
+        call.known = KnownResults(mode or fake_mode())
+    return call.known
 
 
 def _mode_of(module: nn.Module | None) -> FakeTensorMode | None:
@@ -112,7 +122,7 @@ def _mode_of(module: nn.Module | None) -> FakeTensorMode | None:
 
 def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: int | None) -> Tape:
     trail = ModuleTrail(call.module)
-    recorder = Recorder(trail, fakes)
+    recorder = Recorder(trail, None if fakes is None else call.known)
     with ExitStack() as stack:
         stack.enter_context(process_kept(seed))
         stack.enter_context(warnings.catch_warnings())
