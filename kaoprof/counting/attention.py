@@ -10,6 +10,7 @@ from kaoprof.dims import Size
 
 MASK_FLOPS = 1  # per coefficient: a mask is added
 STATISTICS_FLOPS = 4  # per element of a normalisation: mean 1, variance 3
+SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
 COEFFICIENT_FLOPS = SOFTMAX_FLOPS + FUSED_SCALE_FLOPS
 
 
@@ -31,6 +32,12 @@ def attention_flops(query: Shaped, key: Shaped, _: Shaped, *args: object, **kwar
     masked = any(is_shaped(value) for value in (*args, *kwargs.values()))
     coefficients = math.prod(query.shape[:-1]) * key.shape[-2]
     return coefficients * (COEFFICIENT_FLOPS + (MASK_FLOPS if masked else 0))
+
+
+def attention_backward_flops(grad_out: Shaped, query: Shaped, key: Shaped, *_: object, **__: object) -> Size:
+    """The gradient of every coefficient goes back through softmax and scale; what is recomputed is not counted."""
+    del grad_out
+    return math.prod(query.shape[:-1]) * key.shape[-2] * (SOFTMAX_BACKWARD_FLOPS + FUSED_SCALE_FLOPS)
 
 
 def _pairs(query: Shaped, key: Shaped, starts_q: Any, starts_k: Any, longest_q: Any, longest_k: Any) -> Size:

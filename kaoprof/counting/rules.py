@@ -36,7 +36,6 @@ from kaoprof.torch_internals import is_higher_order
 from kaoprof.workload.operation_names import name_of
 
 COMPLEX_FACTOR = 4  # real products in a complex one
-SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
 GLU_FLOPS = 2  # per output: sigmoid, product
 NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums over it 3, the input's gradient 4
 DROPOUT_FLOPS = 3  # per element: a number is drawn, compared, and multiplied
@@ -91,8 +90,11 @@ MACS: dict[str, Rule] = {
 
 FLOPS: dict[str, Rule] = {
     **dict.fromkeys(names("softmax _softmax _safe_softmax _log_softmax _masked_softmax"), per_output(SOFTMAX_FLOPS)),
-    **dict.fromkeys(names("_softmax_backward_data _log_softmax_backward_data"), per_output(SOFTMAX_BACKWARD_FLOPS)),
+    **dict.fromkeys(
+        names("_softmax_backward_data _log_softmax_backward_data"), per_output(attention.SOFTMAX_BACKWARD_FLOPS)
+    ),
     **dict.fromkeys(FUSED_ATTENTION, attention.attention_flops),
+    **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention.attention_backward_flops),
     **dict.fromkeys(ROWS_FIRST, attention.rows_first_flops),
     "_efficient_attention_forward": attention.biased_rows_first_flops,
     "higher_order.flex_attention": attention.flexible_flops,

@@ -14,10 +14,12 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
         recorded: `fake` where no tensor held data, or `real`.
         value_reads: how often values of the input decided what ran.
         unpredicted: why the peak could not be predicted, if so.
+        uncountable: why nothing could be counted, though the model runs; then there are no layers.
     """
 
-    layers: tuple[CountedLayer, ...]
+    layers: tuple[CountedLayer, ...] = ()
     unmodelled: tuple[str, ...] = ()
     recorded: str = "fake"
     value_reads: int = 0
     unpredicted: str = ""
+    uncountable: str = ""

@@ -60,8 +60,15 @@ def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> Layer
 
 
 def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
-    """The model with its counts, per sample, shared out so that the leaves sum to the whole, to the nearest whole."""
+    """The model with its counts, per sample, shared out so that the leaves sum to the whole, to the nearest whole.
+
+    One that only runs, and cannot be counted, says why.
+    """
     batch = workload.batch
+    shapes = tuple(spec.shape for spec in workload.inputs)
+    if census.uncountable:
+        detail = f"cannot be counted: {census.uncountable}"
+        return replace(model, batch=batch, input_shapes=shapes, dtype=workload.dtype, detail=detail)
     known = {row.layer: row for row in model.layers} if not model.inside else {}
     macs = _shared_out(census.layers, [layer.macs for layer in census.layers], batch)
     flops = _shared_out(census.layers, [layer.flops_all for layer in census.layers], batch)
@@ -72,7 +79,7 @@ def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload
     return replace(
         model,
         batch=batch,
-        input_shapes=tuple(spec.shape for spec in workload.inputs),
+        input_shapes=shapes,
         layers=tuple(rows),
         dtype=workload.dtype,
         unmodelled=census.unmodelled,
@@ -143,7 +150,9 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
         else:
             must = moved = peak = None
         rows.append(replace(timed, peak_bytes_measured=peak, compulsory_bytes=must, traffic=moved))
-    return replace(model, layers=tuple(rows), **measurement.for_a_record())
+    seen = measurement.for_a_record()
+    details = "; ".join(filter(None, (model.detail, str(seen.get("detail") or ""))))
+    return replace(model, layers=tuple(rows), **seen | {"detail": details})
 
 
 def variant_of(model: ModelProfile, variant: str) -> ModelProfile:

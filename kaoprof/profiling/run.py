@@ -103,7 +103,7 @@ def profile(
     record = replace(record, device=device)
     record = count_models(record, workloads, device, options, notify)
     if not model.measured:
-        return record
+        return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
     pairs = [
         pair
         for one, workload in zip(record.models, workloads, strict=True)
@@ -111,6 +111,11 @@ def profile(
     ]
     record = replace(record, models=tuple(one for one, _ in pairs))
     return measure_models(record, [workload for _, workload in pairs], device, options, notify)
+
+
+def _failed_if_unknown(model: ModelProfile) -> ModelProfile:
+    """The model; where it could not be counted and is not measured either, that is an error."""
+    return replace(model, status="error") if model.status == "ok" and not model.total.known else model
 
 
 def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> list[tuple[ModelProfile, Workload]]:

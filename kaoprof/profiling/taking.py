@@ -6,11 +6,11 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
-from kaoprof.errors import first_line
+from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.profiling.census import ModelCensus
 from kaoprof.tape.layers import LayerCount, count_layers, unwrapped
-from kaoprof.tape.models import Recording, record_workload
+from kaoprof.tape.models import Recording, record_workload, runs
 from kaoprof.tape.peak import predict_peak
 from kaoprof.tape.tree import CountedLayer, layer_tree
 from kaoprof.tape.unused import has_unused_products
@@ -50,7 +50,14 @@ def take_census(
         Exception: whatever the model itself raises on real tensors.
     """
     with served_by(sdpa if device == "cpu" else "auto", "cpu"):
-        recording = record_workload(workload)
+        try:
+            recording = record_workload(workload)
+        except UsageError:
+            raise
+        except Exception as error:
+            if not runs(workload):
+                raise
+            return ModelCensus(uncountable=_in_a_line(error))
     counts = unwrapped(count_layers(recording.tape), inside)
     prediction = _predicted(workload, recording, counts, device=device, threads=threads, sdpa=sdpa)
     opinion = _opinion(workload, recording)
@@ -62,6 +69,10 @@ def take_census(
         value_reads=recording.tape.value_reads,
         unpredicted=prediction.failure,
     )
+
+
+def _in_a_line(error: Exception) -> str:
+    return error.message if isinstance(error, KaoprofError) else f"{type(error).__name__}: {first_line(error)}"
 
 
 def _opinion(workload: Workload, recording: Recording) -> Mapping[str, int]:
@@ -93,7 +104,7 @@ def _predicted(
     except UnservedError:
         raise
     except Exception as error:  # noqa: BLE001 - a prediction that fails leaves the counts
-        return Prediction(failure=f"{type(error).__name__}: {first_line(error)}")
+        return Prediction(failure=_in_a_line(error))
 
 
 def _by_tape(workload: Workload, recording: Recording, threads: int) -> Prediction:

@@ -45,6 +45,20 @@ def record_workload(workload: Workload, *, fused: bool = False) -> Recording:
         return _taped(workload, module, real=True, fused=fused)
 
 
+def runs(workload: Workload) -> bool:
+    """Whether the workload's model runs where nobody looks on, on real tensors; within a part of the free memory."""
+    with process_kept(workload.seed):
+        try:
+            with within_memory():
+                module = _made(workload)
+            Call(module, build_inputs(workload, device="cpu"), train=workload.mode == "train").step(
+                lambda tensor: tensor
+            )
+        except Exception:  # noqa: BLE001 - whatever it is, recording it has told already
+            return False
+    return True
+
+
 def _made(workload: Workload) -> nn.Module:
     with default_dtype(torch_dtype(workload.dtype)):
         module = checked_module(resolve(workload.factory)(*workload.args, **workload.kwargs))
