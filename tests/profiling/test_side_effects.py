@@ -142,7 +142,7 @@ class Threaded(Sound):
 def test_what_cannot_be_counted_is_measured_all_the_same():
     (counted_only,) = profiled(Threaded)
     assert counted_only.status == "error"
-    assert counted_only.detail.startswith("cannot be counted: BatchNorm2d, Conv2d, ReLU, Sequential is called in another")
+    assert "Conv2d, ReLU, Sequential is called in another thread" in counted_only.detail
     options = Options(device="cpu", samples=1, budget_s=0.1)
     model = ModelOptions(allow_import=True)
     (measured,) = profile([document("threaded", Threaded)], options=options, model=model).models
