@@ -200,6 +200,10 @@ FLOPS: dict[str, Rule] = {
     **dict.fromkeys(names("_fft_c2c _fft_r2c _fft_c2r"), elementwise.fft_rule),
 }
 
+LOGARITHMIC = frozenset(
+    names("sort msort argsort topk searchsorted bucketize _fft_c2c _fft_r2c _fft_c2r")
+    + names("_unique _unique2 unique_dim unique_consecutive")
+)  # no formula of ours has a logarithm: where sizes are symbols they count as unknown
 REGISTERED: dict[str, Rule] = {}  # by users: MACs alone, or MACs and other FLOPs
 
 
@@ -251,16 +255,6 @@ def of_all_outputs(*args: Any, out: Any, **_: object) -> Size:
     """One for each element of the first output; of operations on lists of tensors, of each of the list."""
     results = out if out is not None else args[0]
     return sum(part.numel() for part in results) if isinstance(results, list) else first_tensor(results).numel()
-
-
-def macs_of(operation: Any, args: Any, kwargs: Any, out: Any) -> Size:
-    """MACs of one call; 0 for what is no contraction. A complex multiply-add is four real ones."""
-    return counts_of(operation, args, kwargs, out)[0]
-
-
-def flops_of(operation: Any, args: Any, kwargs: Any, out: Any) -> Size | None:
-    """FLOPs of one call outside contractions; None if no rule covers it."""
-    return counts_of(operation, args, kwargs, out)[1]
 
 
 def counts_of(operation: Any, args: Any, kwargs: Any, out: Any) -> tuple[Size, Size | None]:

@@ -41,8 +41,13 @@ def build_network(document: Document) -> "nn.Module":
     return Network(built)
 
 
-def network_workload(document: Document, *, dtype: str = "fp32", mode: str = "forward", seed: int = 0) -> Workload:
-    """The workload of a model or an operator on one input of the size and batch that its spec says."""
+def network_workload(
+    document: Document, *, dtype: str = "fp32", mode: str = "forward", seed: int = 0, input_grad: bool = False
+) -> Workload:
+    """The workload of a model or an operator on one input of the size and batch that its spec says.
+
+    In `train` a model's input requires a gradient if `input_grad`; an operator's always, for it stands inside of one.
+    """
     given = spec_input(document)
     return Workload(
         factory="kaoprof.networks.workloads:network_from_json",
@@ -50,6 +55,7 @@ def network_workload(document: Document, *, dtype: str = "fp32", mode: str = "fo
         inputs=(TensorSpec(shape=(given.batch, given.channels, *given.size), dtype=dtype),),
         mode=mode,
         seed=seed,
+        input_grad=input_grad or document.kind == "operator",
     )
 
 

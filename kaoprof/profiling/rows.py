@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.layer_tree import LayerCost
+from kaoprof.costs.training import training_macs
 from kaoprof.measuring.plan import Measurement
 from kaoprof.networks import network_cost
 from kaoprof.records.measured import EAGER, VARIANT
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from kaoprof.tape.tree import CountedLayer
 
 
-def analytic_profile(document: Document, mode: str, *, attention: str | None = None) -> ModelProfile:
+def analytic_profile(
+    document: Document, mode: str, *, attention: str | None = None, input_grad: bool = False
+) -> ModelProfile:
     """A model with the closed form of every layer; code has none, only its place.
 
     One whose attention was swapped says so in its name: its figures are not those of the model it is called after.
@@ -35,17 +37,18 @@ def analytic_profile(document: Document, mode: str, *, attention: str | None = N
         )
     cost = network_cost(document)
     given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input
-    factor = TRAIN_FACTOR if mode == "train" else 1
+    forward = {path: layer.macs for path, _, layer in cost.walk()}
+    macs = forward if mode == "forward" else training_macs(cost, input_grad=input_grad or document.kind == "operator")
     return ModelProfile(
         model=f"{spec.name} ({attention})" if attention else spec.name,
         source=spec.source,
         batch=given.batch,
         input_shapes=((given.batch, given.channels, *given.size),),
-        layers=tuple(_analytic_row(path, depth, layer, factor) for path, depth, layer in cost.walk()),
+        layers=tuple(_analytic_row(path, depth, layer, macs[path], mode) for path, depth, layer in cost.walk()),
     )
 
 
-def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> LayerRow:
+def _analytic_row(path: str, depth: int, layer: LayerCost, macs: int | None, mode: str) -> LayerRow:
     return LayerRow(
         layer=path,
         type=layer.type,
@@ -54,8 +57,8 @@ def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> Layer
         output_shape=layer.output_shape,
         params=layer.params,
         params_norm=layer.params_norm,
-        macs_analytic=layer.macs * factor,
-        flops_all=layer.flops_all if factor == 1 else None,
+        macs_analytic=macs,
+        flops_all=layer.flops_all if mode == "forward" else None,
     )
 
 

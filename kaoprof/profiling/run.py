@@ -43,7 +43,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         dtype: of inputs and parameters.
         measured: whether anything is run; else it is only counted and predicted.
         allow_import: whether a spec may name code, which runs it.
-        input_grad: whether the input of code requires gradients in `train`, as that of a part of a network.
+        input_grad: whether a model's input requires gradients in `train`, as that of a part of a network.
         batch_axis: of the first input of code: where its samples lie.
     """
 
@@ -93,7 +93,10 @@ def profile(
         mode=model.mode,
         dtype=model.dtype,
         device=None,
-        models=tuple(analytic_profile(document, model.mode, attention=model.attention) for document in documents),
+        models=tuple(
+            analytic_profile(document, model.mode, attention=model.attention, input_grad=model.input_grad)
+            for document in documents
+        ),
     )
     if options.analytic:
         return record
@@ -159,7 +162,7 @@ def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
             document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed,
             input_grad=model.input_grad, batch_axis=model.batch_axis,
         )  # fmt: skip
-    return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed)
+    return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed, input_grad=model.input_grad)
 
 
 def count_models(

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from kaoprof.catalog import OPERATORS
+from kaoprof.costs.training import training_macs
 from kaoprof.counting.dispatcher import count_on_meta
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
 from kaoprof.errors import SpecError, UsageError
@@ -137,13 +138,18 @@ def test_the_whole_is_the_sum_of_the_leaves_and_three_counters_agree(name):
 
 
 @pytest.mark.parametrize("name", EVERY_DOCUMENT)
-def test_training_costs_three_forward_passes_layer_by_layer(name):
+@pytest.mark.parametrize("input_grad", [False, True])
+def test_training_costs_what_its_closed_form_says_layer_by_layer(name, input_grad):
     document = DOCUMENTS[name]()
-    leaves = dict(network_cost(document).leaves())
-    workload = network_workload(document, mode="train")
+    cost = network_cost(document)
+    leaves = dict(cost.leaves())
+    expected = training_macs(cost, input_grad=input_grad or document.kind == "operator")
+    workload = network_workload(document, mode="train", input_grad=input_grad)
     counted, batch = count_layers(workload, leaves), workload.inputs[0].shape[0]
     for path, leaf in leaves.items():
-        assert counted[path].macs == 3 * batch * leaf.macs, path
+        if expected[path] is not None:
+            assert counted[path].macs == batch * expected[path], path
+        assert expected[path] in (3 * leaf.macs, 2 * leaf.macs, None)
         assert not counted[path].uncounted, path
     whole = count_on_meta(workload)
     assert whole.macs == counted[""].macs
@@ -153,7 +159,7 @@ def test_training_costs_three_forward_passes_layer_by_layer(name):
 @pytest.mark.parametrize("name", ["kanet-qkv", "kanet-kv", "kanet-audio"])
 def test_a_kanet_runs_forward_and_backward_and_every_parameter_gets_a_gradient(name):
     document = load_spec(name)
-    workload = network_workload(document, mode="train")
+    workload = network_workload(document, mode="train", input_grad=True)
     module = build_module(workload, device="cpu")
     (x,) = build_inputs(workload, device="cpu")
     output = module(x)

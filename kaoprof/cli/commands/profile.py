@@ -23,7 +23,7 @@ def profile(
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
-    input_grad: Annotated[bool, typer.Option("--input-grad", help="Train: also the gradient of code's input.")] = False,
+    input_grad: opt.InputGrad = False,
     batch_axis: Annotated[int, typer.Option(metavar="N", help="Of code's first input: where its samples lie.")] = 0,
     analytic: opt.Analytic = False,
     no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
