@@ -89,7 +89,7 @@ def test_multihead_attention_training_answers_a_pair(capsys):
     assert code == 0
     assert (
         texts_of(explanation)["macs"] == "3 b c n (3 c + 2 n)"
-    )  # the first product's input needs no gradient: 3 c less
+    )  # 3 c less: the input's gradient
 
 
 STRIDED = ["explain", "mine:Strided", "--input", "b,c,h,w", "--at", "b=2,c=3,h=9,w=12", "--arg", "c"]
