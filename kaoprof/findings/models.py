@@ -177,6 +177,8 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     if model.total.uncounted:
         calls = ", ".join(f"{name} ({times}x)" for name, times in model.total.uncounted.items())
         found.append(f"no rule counts {calls}; MACs and FLOPs are lower bounds")
+    if model.value_reads:
+        found.append("values of its input decided what ran and was counted: other input may cost something else")
     found += _peak_warnings(model)
     if model.latency and latency_estimate(model.latency).low is None:
         found.append(

@@ -14,6 +14,8 @@ from kaoprof.specs.places import Places
 from kaoprof.workload.building import resolve
 from kaoprof.workload.workload import TensorSpec, Workload
 
+INSIDE = "module"  # the path of somebody's module in the one that calls it
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -63,9 +65,18 @@ def network_from_json(spec: str, kind: str) -> "nn.Module":
 
 
 def code_workload(
-    document: Document, *, allow_import: bool, dtype: str = "fp32", mode: str = "forward", seed: int = 0
+    document: Document,
+    *,
+    allow_import: bool,
+    dtype: str = "fp32",
+    mode: str = "forward",
+    seed: int = 0,
+    input_grad: bool = False,
+    batch_axis: int = 0,
 ) -> Workload:
     """The workload of a module that code makes, called with what the spec says, computing in `dtype`.
+
+    In `train` it is a whole model's step, whose input requires no gradient unless `input_grad`.
 
     Raises:
         UsageError: the spec is of another kind, says another dtype, or importing is not allowed.
@@ -89,6 +100,8 @@ def code_workload(
         mode=mode,
         seed=seed,
         param_dtype=dtype,
+        input_grad=input_grad,
+        batch_axis=batch_axis,
     )
     if workload.dtype != dtype:
         raise UsageError(

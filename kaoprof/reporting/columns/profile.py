@@ -124,5 +124,8 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "page_faults": _observed("page_faults"),
     "system_share": _observed("system_share"),
     "timed_s": _of_row("timed_s"),
+    "macs_batch": _of_row("macs_batch"),
+    "recorded": lambda view: view.model.recorded if view.whole else None,
+    "value_reads": lambda view: view.model.value_reads if view.whole and view.model.recorded else None,
 }
 LAYER_COLUMNS |= {name: _observed(name) for name in OBSERVED_COLUMNS if name not in LAYER_COLUMNS}
