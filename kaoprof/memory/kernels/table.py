@@ -15,7 +15,7 @@ from kaoprof.memory.kernels.convolution import (
     convolution_scratch,
     gradient_gap,
 )
-from kaoprof.memory.kernels.flash import cpu_flash_backward, cpu_flash_forward, flash_gradient_gap
+from kaoprof.memory.kernels.flash import cpu_flash_backward, cpu_flash_forward, flash_gradient_gap, packed_gap
 from kaoprof.memory.kernels.indexing import added_rows_gap, gathered, rolled, scattered, scattered_sum, triangle
 from kaoprof.memory.kernels.layout_copies import (
     batch_norm,
@@ -184,6 +184,7 @@ PRODUCTS = (
 )  # fmt: skip
 CPU_GAPS: dict[str, Callable[..., str | None]] = {
     **dict.fromkeys(PRODUCTS, product_gap),
+    "_scaled_dot_product_flash_attention_for_cpu": packed_gap,
     "_scaled_dot_product_flash_attention_for_cpu_backward": flash_gradient_gap,
     **dict.fromkeys(("index_add", "index_add_"), added_rows_gap),
     "convolution": convolution_gap,
