@@ -1,9 +1,9 @@
 """A roofline: the arithmetic that each row did in a second over that per byte, under the device's ceilings."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import matplotlib as mpl
-import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -19,8 +19,8 @@ from kaoprof.reporting.plots.style import (
     LEGEND_IN,
     MARKER_PT,
     PANEL_IN,
+    SHEET,
     SMALL_PT,
-    STYLE,
     Sign,
     signs_of,
 )
@@ -29,27 +29,20 @@ from kaoprof.units import format_count, three_digits
 
 GIGA = 1e9
 LEGEND_COLUMNS = 2
+Dot: TypeAlias = tuple[float, float]  # one row: operations per byte that it moved, and per second
 ROOM = 8  # factor above the roof, for what is written there
-
-
-class Dot(msgspec.Struct, frozen=True):
-    """One row: operations per byte that it moved, and per second."""
-
-    size: int
-    flops_per_byte: float
-    flops_per_s: float
 
 
 def can_draw(block: Block) -> bool:
     """Whether the block's run knows its device's ceilings, and any of its rows what it moved."""
-    return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(_dot(row, 0) for row in block.rows)
+    return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(map(_dot, block.rows))
 
 
 def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
     """One panel under the other, as wide as one column of a paper; along a line the size grows."""
     dots = [_dots(grid, block) for block in blocks]
     signs = signs_of(name for drawn in dots for name in drawn)
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(fname=SHEET):
         legend_in = LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
         figure = Figure(figsize=(COLUMN_IN, PANEL_IN * len(blocks) + legend_in), layout="constrained")
         axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
@@ -63,31 +56,27 @@ def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
 def _dots(grid: Grid, block: Block) -> dict[tuple[str, str], list[Dot]]:
     dots: dict[tuple[str, str], list[Dot]] = {}
     for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
-        dot = _dot(row, size_of(row, grid.x))
+        dot = _dot(row)
         if dot is not None:
             case = row.standing.row.case
             dots.setdefault((case.operator, case.implementation), []).append(dot)
     return dots
 
 
-def _dot(row: Placed, size: int) -> Dot | None:
+def _dot(row: Placed) -> Dot | None:
     measured, latency = row.standing.row, row.standing.latency
     if measured.traffic is None or latency is None or measured.analytic is None or not measured.traffic.moved_bytes:
         return None
     flops = measured.case.b * (
         measured.counted.flops_all if measured.counted else FLOPS_PER_MAC * measured.analytic.macs
     )
-    return Dot(size, flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
+    return (flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
 
 
 def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: dict[tuple[str, str], Sign]) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.loglog()
     for name, drawn in dots.items():
-        sign = signs[name]
-        axes.plot([dot.flops_per_byte for dot in drawn], [dot.flops_per_s for dot in drawn], color=sign.colour,
-                  linestyle=sign.line, linewidth=0.8, marker=sign.marker, markersize=MARKER_PT, markeredgewidth=0.8,
-                  markerfacecolor="none" if sign.hollow else sign.colour)  # fmt: skip
+        axes.plot(*zip(*drawn, strict=True), **signs[name], linewidth=0.8, markersize=MARKER_PT)
     known = ceilings_of(block.rows[0].run.record.protocol)
     if known is not None:
         _ceilings(axes, block, known[0], known[0].cold_copies if known[1] else known[0].copies)
