@@ -1,18 +1,16 @@
 """Compares two run files: surroundings, counts exactly, times by interval; and which change breaks a limit."""
 
 import math
-import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from kaoprof.diffing.intervals import Shift, Shifts, shifts_between
 from kaoprof.diffing.rows import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError, RecordError, UsageError
-from kaoprof.findings.operators import competition_warnings
+from kaoprof.findings.surroundings import competition_warnings
 from kaoprof.records.compare import Record
 from kaoprof.records.diff import (
     FASTER,
@@ -31,6 +29,7 @@ from kaoprof.records.diff import (
 from kaoprof.records.measured import Environment
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reading import load_records, printable, same_place
+from kaoprof.stats.medians import median_s
 from kaoprof.units import format_percent
 from kaoprof.version import __version__
 
@@ -38,13 +37,6 @@ MARGIN = 0.05  # relative change of a time that nobody would act upon, and that 
 DRIFTS = ("auto", "remove", "keep")
 PROTOCOL_SAYS = ("budget_s", "samples", "timeout_s", "seed", "force_run", "cache", "sdpa")  # the rest is a result
 WORKS = "ok"
-
-
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """A run file: the record measured last, and what is to be told of it."""
-
-    record: Comparable
-    side: Side
 
 
 def diff(
@@ -68,21 +60,21 @@ def diff(
     one_of("drift", drift, DRIFTS)
     if not 0 < margin < 1:
         raise UsageError(f"must be more than 0 % and less than 100 %, not {format_percent(margin)}", where="margin")
-    before, after = _loaded(old), _loaded(new)
+    (old_record, old_side), (new_record, new_side) = _loaded(old), _loaded(new)
     if old.samefile(new):
         raise UsageError("is compared with itself", where=str(new), hint="name two runs")
-    sides = _comparable(before, after)
-    same = _place(before.record) == _place(after.record)
+    sides = _comparable(old_record, new_record, new_side.path)
+    same = same_place(old_record.environment) == same_place(new_record.environment)
     shifts = shifts_between(
         *(cells_of(figures) for figures in sides),
         remove_drift=drift == "remove" or (drift == "auto" and same),
-        contended=bool(before.side.warnings or after.side.warnings),
+        contended=bool(old_side.warnings or new_side.warnings),
     )
     return DiffRecord(
         version=__version__,
-        old=before.side,
-        new=after.side,
-        changes=tuple(_changes(before.record, after.record)),
+        old=old_side,
+        new=new_side,
+        changes=tuple(_changes(old_record, new_record)),
         drifts=tuple(_drifts(shifts)),
         margin=margin,
         run_spread=shifts.run_spread,
@@ -97,7 +89,8 @@ def _drifts(shifts: Shifts) -> Iterator[Drift]:
         yield Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
 
 
-def _loaded(path: Path) -> Loaded:
+def _loaded(path: Path) -> tuple[Comparable, Side]:
+    """The record of a run file that was measured last, and what is to be told of it."""
     records = load_records(path)
     record = records[-1]
     if not isinstance(record, Record | ProfileRecord):
@@ -111,24 +104,19 @@ def _loaded(path: Path) -> Loaded:
         environments=len(records), interrupted=record.interrupted,
         warnings=tuple(competition_warnings(record.environment, record.protocol)),
     )  # fmt: skip
-    return Loaded(record=record, side=side)
+    return record, side
 
 
-def _comparable(before: Loaded, after: Loaded) -> tuple[dict[Key, Figures], dict[Key, Figures]]:
+def _comparable(old: Comparable, new: Comparable, where: str) -> tuple[dict[Key, Figures], dict[Key, Figures]]:
     """The rows of both runs, some of which stand in both."""
-    where = after.side.path
-    if isinstance(before.record, ProfileRecord) != isinstance(after.record, ProfileRecord):
-        kinds = f"a record of `{after.side.kind}` cannot be compared with one of `{before.side.kind}`"
+    if isinstance(old, ProfileRecord) != isinstance(new, ProfileRecord):
+        kinds = f"a record of `{new.kind}` cannot be compared with one of `{old.kind}`"
         raise RecordError(kinds, where=where)
-    old, new = figures_of(before.record), figures_of(after.record)
-    if not old.keys() & new.keys():
-        here, there = (f"{one.name} at {one.cell}" for one in (next(iter(new.values())), next(iter(old.values()))))
+    before, after = figures_of(old), figures_of(new)
+    if not before.keys() & after.keys():
+        here, there = (f"{name} at {cell}" for cell, name in (next(iter(after)), next(iter(before))))
         raise KaoprofError("no row stands in both runs", where=where, hint=f"it has {here}; the old one has {there}")
-    return old, new
-
-
-def _place(record: Comparable) -> object:
-    return same_place(record.environment)
+    return before, after
 
 
 def _changes(old: Comparable, new: Comparable) -> Iterator[Change]:
@@ -175,15 +163,15 @@ def _rows(
 
 def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) -> TimeChange:
     own, joint = shifts.interval(shift), shifts.joint_interval(shift)
-    medians = [statistics.median(one.latency.samples_s) if one.latency else math.nan for one in (before, after)]
+    old_s, new_s = (median_s(side.latency) if side.latency else math.nan for side in (before, after))
     return TimeChange(
         ratio=math.exp(shift.log_ratio),
         low=own[0] if own else None,
         high=own[1] if own else None,
         low_joint=joint[0] if joint else None,
         high_joint=joint[1] if joint else None,
-        old_s=medians[0],
-        new_s=medians[1],
+        old_s=old_s,
+        new_s=new_s,
     )
 
 

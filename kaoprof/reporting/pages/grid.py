@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from kaoprof.reporting.columns.observed import at
 from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell
 from kaoprof.reporting.formats.html import (
     block_to_html,
@@ -39,23 +40,26 @@ ROOFLINE_MEANING = (
     "below both ceilings is held up by something else, such as the launch of its operations"
 )
 ALL_ROWS = "Every row. A heading sorts by its column."
-NUMBERS = ("MACs", "counts", "map", "peak predicted", "peak measured", "latency", "95 % interval", "MACs ratio",
-           "memory ratio", "speedup", "95 % interval")  # fmt: skip
+NUMBERS = (  # header, what stands under it, and where the value is by which it is sorted
+    ("MACs", "macs", "row.analytic.macs"), ("counts", "agreement", ""), ("map", "map", "row.analytic.map_bytes"),
+    ("peak predicted", "predicted", "row.counted.peak_bytes_predicted"),
+    ("peak measured", "peak", "row.peak_bytes_measured"), ("latency", "latency", "latency.median"),
+    ("95 % interval", "interval", "latency.low"), ("MACs ratio", "macs ratio", "macs_ratio"),
+    ("memory ratio", "memory ratio", "memory_ratio"), ("speedup", "speedup", "speedup.median"),
+    ("95 % interval", "speedup interval", "speedup.low"),
+)  # fmt: skip
 
 
 def to_html(report: "Report") -> str:
     """The runs as one self-contained page; with no quantity at all, without plots."""
-    shown = report.gridded
-    if shown.quantities:
-        refuse_nothing(shown)
-    return grid_to_html(shown.grid, shown.quantities)
-
-
-def grid_to_html(grid: Grid, quantities: Sequence[str] | None) -> str:
-    """The page of a grid."""
+    grid = report.gridded
+    quantities = grid.quantities
+    if quantities:
+        refuse_nothing(grid)
     names = ", ".join(run.name for run in grid.runs)
+    kinds = " and ".join(sorted({run.record.kind for run in grid.runs}))
     parts = [
-        f"<header>{paragraphs([f'kaoprof {_kinds(grid)}: {len(grid.rows):,} rows in {grid.cells:,} cells'], 'quiet')}",
+        f"<header>{paragraphs([f'kaoprof {kinds}: {len(grid.rows):,} rows in {grid.cells:,} cells'], 'quiet')}",
         f"<h1>{escape(names)}</h1>",
         paragraphs([grid.title], "quiet"),
         "</header><main>",
@@ -79,10 +83,6 @@ def grid_to_html(grid: Grid, quantities: Sequence[str] | None) -> str:
         "</main>",
     ]
     return page(f"kaoprof: {names}", parts)
-
-
-def _kinds(grid: Grid) -> str:
-    return " and ".join(sorted({run.record.kind for run in grid.runs}))
 
 
 def _meanings(grid: Grid) -> Iterator[str]:
@@ -134,7 +134,8 @@ def _table(grid: Grid) -> str:
     )
     columns = (
         *columns_of(("operator", "status"), words=2),
-        *(Column(name, words=name == "counts") for name in (*varying, *NUMBERS)),
+        *map(Column, varying),
+        *(Column(header, words=not path) for header, _, path in NUMBERS),
     )
     return table(Table(title=caption, columns=columns, rows=rows))
 
@@ -146,21 +147,9 @@ def _places(row: Placed, varying: Sequence[str]) -> list[Text]:
 
 def _numbers(row: Placed) -> list[Text]:
     """The texts of all tables, sorted by the values behind them."""
-    cells, standing, measured = cells_of(row.standing), row.standing, row.standing.row
-    latency, speedup, analytic = standing.latency, standing.speedup, measured.analytic
-    return [
-        figure_cell(cells["macs"].text, analytic.macs if analytic else None),
-        cells["agreement"].text,
-        figure_cell(cells["map"].text, analytic.map_bytes if analytic else None),
-        figure_cell(cells["predicted"].text, measured.counted.peak_bytes_predicted if measured.counted else None),
-        figure_cell(cells["peak"].text, measured.peak_bytes_measured),
-        figure_cell(cells["latency"].text, latency.median if latency else None),
-        figure_cell(cells["interval"].text, latency.low if latency else None),
-        figure_cell(cells["macs ratio"].text, standing.macs_ratio),
-        figure_cell(cells["memory ratio"].text, standing.memory_ratio),
-        figure_cell(cells["speedup"].text, speedup.median if speedup else None),
-        figure_cell(cells["speedup interval"].text, speedup.low if speedup else None),
-    ]
+    cells = cells_of(row.standing)
+    return [figure_cell(cells[name].text, at(path)(row.standing)) if path else cells[name].text
+            for _, name, path in NUMBERS]  # fmt: skip
 
 
 def _rest(runs: Sequence[NamedRun]) -> Iterator[str]:

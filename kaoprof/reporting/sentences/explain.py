@@ -1,7 +1,7 @@
 """The sentences of an explanation: what costs most, what the formulas rest on, where they hold, what rows mean."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from kaoprof.records.explain import PROVEN, Explanation, Share
 from kaoprof.reporting.formats.mathematics import pretty
@@ -183,9 +183,5 @@ def incomplete_lines(explanation: Explanation) -> list[str]:
 
 def warnings_of(explanation: Explanation) -> list[str]:
     """What a careful reader must know before quoting the formulas."""
-    return [line.removesuffix(".") for line in _warning_lines(explanation)]
-
-
-def _warning_lines(explanation: Explanation) -> Iterable[str]:
-    yield from (line for line in proof_lines(explanation) if line.startswith("NO PROOF"))
-    yield from incomplete_lines(explanation)
+    unproven = [line for line in proof_lines(explanation) if line.startswith("NO PROOF")]
+    return [line.removesuffix(".") for line in (*unproven, *incomplete_lines(explanation))]

@@ -41,8 +41,8 @@ def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
     sentences = []
     for name, row in named:
         limits = layer_limits(record, model, row)
-        bound = bound_of(limits.demand, limits.work, limits.seconds) if limits and limits.demand else None
-        if limits and bound:
+        bound = bound_of(limits)
+        if limits and limits.times_floor and bound:
             sentences.append(f"{name} takes {format_ratio(limits.times_floor)} its floor and is {bound}.")
     return sentences
 

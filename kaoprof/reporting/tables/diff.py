@@ -25,21 +25,21 @@ TONES = {SLOWER: Tone.BAD, FASTER: Tone.GOOD, UNSURE: Tone.QUIET}
 
 def page_of(record: DiffRecord, medium: Medium = Medium.TEXT) -> Page:
     """The record as a page: differences around the runs first; the summary last on a terminal, where it is seen."""
-    shown = _shown(record)
+    shown = record.rows if len(record.rows) <= MOST_SHOWN else [row for row in record.rows if _is_news(row)]
     cells: dict[str, list[DiffRow]] = {}
     for row in shown:
         cells.setdefault(row.cell, []).append(row)
     hidden = len(record.rows) - len(shown)
-    kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json."
+    kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json." if hidden else None
     tables = tuple(_table(cell, rows) for cell, rows in cells.items())
-    before = Notes(tuple(_before(record)))
-    after = notes_of(*([kept] if hidden else []), *_after(record), tone=Tone.QUIET)
+    summary, before = Heading(summary_of(record)), Notes(tuple(_before(record)))
+    after = notes_of(kept, *_after(record), tone=Tone.QUIET)
     if medium == Medium.PAPER:
-        before = Notes(tuple(f"{text.removesuffix('.')}." for text in _before(record)))
-        return Page(blocks=(Heading(summary_of(record)), before, *tables, *after))
+        sentences = Notes(tuple(f"{text.removesuffix('.')}." for text in before.texts if isinstance(text, str)))
+        return Page(blocks=(summary, sentences, *tables, *after))
     if medium == Medium.SCREEN:
-        return Page(blocks=(before, *tables, Heading(summary_of(record)), *after))
-    return Page(blocks=(Heading(f"kaoprof diff: {summary_of(record)}"), before, *tables, *after))
+        return Page(blocks=(before, *tables, summary, *after))
+    return Page(blocks=(Heading(f"kaoprof diff: {summary.text}"), before, *tables, *after))
 
 
 def summary_of(record: DiffRecord) -> str:
@@ -55,7 +55,7 @@ def summary_of(record: DiffRecord) -> str:
     statuses = {
         "appeared": sum(row.old_status is None for row in record.rows),
         "disappeared": sum(row.new_status is None for row in record.rows),
-        "with another status": sum(_another_status(row) for row in record.rows),
+        "with another status": sum(len({row.old_status, row.new_status} - {None}) > 1 for row in record.rows),
     }
     parts += [f"{count} {name}" for name, count in statuses.items() if count]
     return "; ".join(parts)
@@ -63,16 +63,6 @@ def summary_of(record: DiffRecord) -> str:
 
 def _macs_growth(row: DiffRow) -> float | None:
     return growth(row.old.macs, row.new.macs) if row.old and row.new else None
-
-
-def _another_status(row: DiffRow) -> bool:
-    return row.old_status != row.new_status and None not in (row.old_status, row.new_status)
-
-
-def _shown(record: DiffRecord) -> list[DiffRow]:
-    if len(record.rows) <= MOST_SHOWN:
-        return list(record.rows)
-    return [row for row in record.rows if _is_news(row)]
 
 
 def _is_news(row: DiffRow) -> bool:

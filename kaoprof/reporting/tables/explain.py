@@ -1,7 +1,6 @@
 """What an explanation says: formulas, where the cost comes from, and what the formulas rest on."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from kaoprof.records.explain import DIFFERENT, Explanation, Formula, Share
 from kaoprof.reporting.document import Column, Medium, Notes, Page, Span, Style, Table, Text, Tone, notes_of, stacked
@@ -22,6 +21,7 @@ from kaoprof.units import format_bytes, format_count
 
 LONG_FORMULA = 130  # signs: a longer one is shown as it is at the sizes asked for, unless everything is asked for
 MOST_ROWS = 12  # operations or blocks that are named; the others are summed up
+TONES = {"proof:": Tone.GOOD, "NO": Tone.BAD, "no": Tone.BAD}  # of sentences, by their first word
 NO_FORMULA = "(no formula; predicted at these sizes)"
 
 
@@ -35,7 +35,8 @@ def page_of(explanation: Explanation, medium: Medium = Medium.TEXT, *, full: boo
     blocks, operations = explanation.blocks, explanation.operations
     modules = not screen or any(part.module for part in operations)
     shown = len(operations) > 1 or (screen and operations)
-    sentences: tuple[Text, ...] = dominating(explanation), *map(_toned, foundations(explanation))
+    toned = (Span(sentence, TONES.get(sentence.split(maxsplit=1)[0])) for sentence in foundations(explanation))
+    sentences: tuple[Text, ...] = dominating(explanation), *toned
     legend = legend_of(explanation, powers=screen)
     return Page(
         blocks=(
@@ -45,10 +46,6 @@ def page_of(explanation: Explanation, medium: Medium = Medium.TEXT, *, full: boo
             *((Notes(sentences), *notes_of(*legend, tone=Tone.QUIET)) if screen else (Notes((*sentences, *legend)),)),
         )
     )
-
-
-def _toned(sentence: str) -> Span:
-    return Span(sentence, {"proof:": Tone.GOOD, "NO": Tone.BAD, "no": Tone.BAD}.get(sentence.split(maxsplit=1)[0]))
 
 
 def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
@@ -159,8 +156,3 @@ def title_of(explanation: Explanation) -> str:
 def sound(explanation: Explanation) -> bool:
     """Whether no closed form differs from what was derived."""
     return explanation.proof_status != DIFFERENT
-
-
-def document_of(explanation: Explanation) -> dict[str, Any]:
-    """What its JSON holds: everything, and the proof's status."""
-    return explanation.as_json()

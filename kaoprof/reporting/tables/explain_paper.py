@@ -32,7 +32,14 @@ WHY = re.compile("interpolated exactly|no formula of the peak|the peak is no pol
 
 def paper_page(explanation: Explanation) -> Page:
     """A table in one column of a paper if it fits one, else across both; why there is no formula is a comment."""
-    rows = [_formula_row(formula) for formula in explanation.formulas]
+    rows = [
+        Row((
+            LABELS[formula.quantity],
+            Span(formula.text, latex=formula.latex if _is_whole(formula) else formula.here_latex),
+            formula.order, value_of(formula),
+        ))
+        for formula in explanation.formulas
+    ]  # fmt: skip
     alone = peak_alone(explanation)
     if alone is not None:
         rows.append(Row((LABELS["peak_bytes"], NO_FORMULA, "", alone)))
@@ -90,12 +97,6 @@ def _notes(explanation: Explanation) -> list[str]:
 
 def _is_whole(formula: Formula) -> bool:
     return len(formula.latex) <= MOST_LATEX or formula.latex == formula.here_latex
-
-
-def _formula_row(formula: Formula) -> Row:
-    latex = formula.latex if _is_whole(formula) else formula.here_latex
-    expression = Span(formula.text, latex=latex)
-    return Row((LABELS[formula.quantity], expression, formula.order, value_of(formula)))
 
 
 def _part_row(part: Share, label: str) -> Row:

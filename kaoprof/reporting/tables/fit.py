@@ -31,6 +31,7 @@ BASES = {
 }
 
 
+UNANSWERED = ("error", "refused")
 TONES = {"none": Tone.BAD, "refused": Tone.BAD, "error": Tone.BAD}
 
 
@@ -48,15 +49,9 @@ def fit_table(record: FitRecord) -> Table:
     rows = tuple(_fit_cells(row, record) for row in record.rows)
     reasons = [f"{row.name}: {row.detail}." for row in record.rows if row.detail]
     notes = (*reasons, *_reaches(record), *tied(conditions), BASES[record.budget], *where(record.environment))
-    title = (
-        f"largest {AXES.get(axis, axis)} with {WITHIN[record.budget]} {amount_of(record)}; {conditions_of(conditions)}"
-    )
+    amount = value_of(record.amount, record.budget)
+    title = f"largest {AXES.get(axis, axis)} with {WITHIN[record.budget]} {amount}; {conditions_of(conditions)}"
     return Table(title=title, columns=columns_of(headers), rows=rows, notes=notes, tones=TONES)
-
-
-def amount_of(record: FitRecord) -> str:
-    """The budget in a readable unit."""
-    return value_of(record.amount, record.budget)
 
 
 def value_of(value: float | None, budget: str) -> str:
@@ -121,9 +116,7 @@ def tied(conditions: Conditions) -> list[str]:
 
 def where(environment: Environment | None) -> list[str]:
     """On which machine it was measured."""
-    if environment is None:
-        return []
-    return [f"Measured on {environment}."]
+    return [f"Measured on {environment}."] if environment else []
 
 
 def cross_table(record: CrossRecord) -> Table:
@@ -148,16 +141,15 @@ def cross_table(record: CrossRecord) -> Table:
 QUANTITIES = {"macs": "MACs", "memory": "memory", "time": "time"}
 
 
-def _cross_cells(row: CrossRow) -> list[tuple[str, ...]]:
+def _cross_cells(row: CrossRow) -> list[tuple[str, str, str, str]]:
     pair = f"{row.first}, {row.second}"
     quantity = QUANTITIES[row.quantity]
-    if row.quantity == "time":
-        return [
-            (quantity, f"{ratio.first}, {ratio.second}", str(ratio.size), _faster(row, ratio)) for ratio in row.ratios
-        ] or [(quantity, pair, UNKNOWN, row.status)]
-    if not row.stretches:
-        return [(quantity, pair, UNKNOWN, row.status)]
-    return [(quantity, pair, _stretch(part.start, part.end), part.cheaper or "both the same") for part in row.stretches]
+    cells = [
+        (quantity, f"{ratio.first}, {ratio.second}", str(ratio.size), _faster(row, ratio)) for ratio in row.ratios
+    ] or [
+        (quantity, pair, _stretch(part.start, part.end), part.cheaper or "both the same") for part in row.stretches
+    ]  # fmt: skip
+    return cells or [(quantity, pair, UNKNOWN, row.status)]
 
 
 def _stretch(start: int, end: int | None) -> str:
@@ -200,14 +192,13 @@ def _verdict(row: CrossRow, axis: str) -> list[str]:
 
 def warnings_of(record: FitRecord | CrossRecord) -> list[str]:
     """What a careful reader must know."""
-    failed = [row for row in record.rows if row.status in ("error", "refused")]
-    return [f"no answer for {_named(row)}: {row.detail}" for row in failed]
-
-
-def _named(row: FitRow | CrossRow) -> str:
-    return row.name if isinstance(row, FitRow) else f"{QUANTITIES[row.quantity]} of {row.first} and {row.second}"
+    warnings = []
+    for row in record.rows:
+        name = row.name if isinstance(row, FitRow) else f"{QUANTITIES[row.quantity]} of {row.first} and {row.second}"
+        warnings += [f"no answer for {name}: {row.detail}"] if row.status in UNANSWERED else []
+    return warnings
 
 
 def sound(record: FitRecord | CrossRecord) -> bool:
     """Whether every question has an answer; that nothing fits is one."""
-    return all(row.status not in ("error", "refused") for row in record.rows)
+    return all(row.status not in UNANSWERED for row in record.rows)

@@ -32,7 +32,7 @@ from kaoprof.reporting.document import (
     stacked,
     without_empty,
 )
-from kaoprof.reporting.sentences.limits import ceilings_sentence, floors_sentence
+from kaoprof.reporting.sentences.limits import ceilings_sentence, floors_sentence, range_of
 from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_notes
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, agreement_mark
@@ -43,7 +43,6 @@ from kaoprof.units import (
     format_percent,
     format_ratio,
     format_seconds,
-    three_digits,
 )
 
 LAYER_CONVENTION = (
@@ -80,7 +79,7 @@ def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer
         "predicted": UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
         "peak": _peak(fullest),
         "time": UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
-        "x floor": UNKNOWN if limits is None else format_ratio(limits.times_floor),
+        "x floor": _ratio(limits.times_floor if limits else None),
         "bound": Span(limits.demand.limit if limits and limits.demand else "", Tone.QUIET),
     }
 
@@ -217,9 +216,9 @@ def _tree(
 
 
 def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:
-    standing = next(other for other in model_standings(record) if other.model is model)
-    if standing.latency is None:
+    if model.latency is None:
         return None
+    standing = next(other for other in model_standings(record) if other.model is model)
     _, _, _, _, latency, interval, *_ = model_cells(record, standing)
     return f"{latency} per batch of {model.batch}" + (f" (95 %: {interval})" if interval else "") + "."
 
@@ -229,23 +228,22 @@ def model_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ..
     model, total = standing.model, standing.model.total
     limits = layer_limits(record, model, total)
     macs, latency, speed = macs_of(total), standing.latency, standing.speedup
-    known = latency is not None and latency.low is not None and latency.high is not None
     return (
         model.model,
         UNKNOWN if macs is None else f"{format_count(macs)} {mark_of(total)}".strip(),
         format_count(total.params + total.params_norm) if total.known else UNKNOWN,
         _peak(total),
         (UNKNOWN if model.status == "ok" else model.status) if latency is None else format_seconds(latency.median),
-        format_interval(latency.low, latency.high) if known and latency else "",  # type: ignore[arg-type]
-        UNKNOWN if limits is None else format_ratio(limits.times_floor),
-        UNKNOWN if standing.macs_ratio is None else format_ratio(standing.macs_ratio),
-        UNKNOWN if standing.memory_ratio is None else format_ratio(standing.memory_ratio),
-        UNKNOWN if speed is None else f"{format_ratio(speed.median)}{_within(speed.low, speed.high)}",
+        format_interval(*latency.interval) if latency and latency.interval else "",
+        _ratio(limits.times_floor if limits else None),
+        _ratio(standing.macs_ratio),
+        _ratio(standing.memory_ratio),
+        _ratio(speed.median if speed else None) + (f" ({range_of(speed)})" if speed and speed.interval else ""),
     )
 
 
-def _within(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" ({three_digits(low)}-{three_digits(high)})"
+def _ratio(value: float | None) -> str:
+    return UNKNOWN if value is None else format_ratio(value)
 
 
 def profile_title(record: ProfileRecord, model: ModelProfile) -> str:

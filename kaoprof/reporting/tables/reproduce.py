@@ -36,6 +36,7 @@ def _operators(record: ReproductionRecord) -> Table:
 
 
 def _networks(record: ReproductionRecord) -> Table:
+    counted = any(figure.counted is not None for figure in (*record.operators, *record.networks))
     return Table(
         title=f"networks; reported by {record.source}",
         columns=columns_of(("network", "quantity", "reported", "formula", "", "counted"), words=2),
@@ -43,7 +44,7 @@ def _networks(record: ReproductionRecord) -> Table:
             (row.name, row.quantity, _reported(row), format_count(row.formula), _mark(row), _counted(row))
             for row in record.networks
         ),
-        notes=(MEANING, *([] if _any_counted(record) else [NOT_COUNTED])),
+        notes=(MEANING, *([] if counted else [NOT_COUNTED])),
     )
 
 
@@ -60,10 +61,6 @@ def _claims(record: ReproductionRecord) -> Table:
         ),
         notes=tuple(_where(record)),
     )
-
-
-def _any_counted(record: ReproductionRecord) -> bool:
-    return any(figure.counted is not None for figure in (*record.operators, *record.networks))
 
 
 def _reported(figure: Figure) -> str:

@@ -10,9 +10,9 @@ from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
 from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
-from kaoprof.reporting.tables.cells import PREDICTED, cells_of
+from kaoprof.reporting.tables.cells import cells_of
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
-from kaoprof.reporting.tables.grid_rows import UNSURE, tells_nothing
+from kaoprof.reporting.tables.grid_rows import UNSURE
 
 MOST_DETAILS = 3  # of rows that did not run
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
@@ -83,11 +83,6 @@ def _title(lines: Sequence[Line]) -> str:
 def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
     largest, placed = _largest(line, standing)
     cells = cells_of(placed)
-    predicted = (
-        ""
-        if placed.row.peak_bytes_measured is not None or not placed.row.counted
-        else cells["predicted"].text + PREDICTED
-    )
     return (
         line.case.name,
         _power(growth, "products"),
@@ -96,7 +91,7 @@ def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) ->
         _interval(growth, "latency"),
         str(largest),
         cells["latency"].text,
-        predicted or cells["peak"].text,
+        cells["weight"].text,
         _speedup(line, largest, standing),
     )
 
@@ -106,8 +101,7 @@ def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
     for size in sorted(line.rows, reverse=True):
         placed = standing[line.rows[size].case]
         if placed.speedup is not None:
-            shown = UNKNOWN if tells_nothing(placed.speedup) else cells_of(placed)["speedup"].text
-            return shown + (f" ({size})" if size != largest else "")
+            return cells_of(placed)["quoted speedup"].text + (f" ({size})" if size != largest else "")
     return UNKNOWN
 
 
@@ -127,9 +121,7 @@ def _largest(line: Line, standing: dict[Case, Standing]) -> tuple[int, Standing]
 
 def _power(growth: Growth, quantity: str) -> str:
     law = growth.laws.get(quantity)
-    if law is None or law.exponent is None:
-        return UNKNOWN
-    return f"{law.exponent:.2f}"
+    return UNKNOWN if law is None or law.exponent is None else f"{law.exponent:.2f}"
 
 
 def _interval(growth: Growth, quantity: str) -> str:
@@ -141,9 +133,8 @@ def _interval(growth: Growth, quantity: str) -> str:
 
 def _notes(record: Record, tables: Sequence[Table], hidden: int) -> tuple[str, ...]:
     notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
-    notes += (
-        [UNSURE] if any(words_of(row.cells[-1]).startswith(UNKNOWN) for table in tables for row in table.lines) else []
-    )
+    speedups = [words_of(row.cells[-1]) for table in tables for row in table.lines]
+    notes += [UNSURE] if any(speedup.startswith(UNKNOWN) for speedup in speedups) else []
     notes += _failures(record)
     notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
     return tuple(notes)
