@@ -165,14 +165,14 @@ def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level
     if not guesses:
         return {cell: dict(rows) for cell, rows in run.items()}
     typical = statistics.median(guesses) / MEDIAN_SHARE
-    return {cell: {name: _drawn(level, typical) for name, level in rows.items()} for cell, rows in run.items()}
 
+    def drawn(level: Level) -> Level:
+        if not level.freedom or level.variance is None:
+            return level
+        variance = (level.freedom * level.variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
+        return replace(level, variance=variance)
 
-def _drawn(level: Level, typical: float) -> Level:
-    if not level.freedom or level.variance is None:
-        return level
-    variance = (level.freedom * level.variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
-    return replace(level, variance=variance)
+    return {cell: {name: drawn(level) for name, level in rows.items()} for cell, rows in run.items()}
 
 
 def _error(old: Level, new: Level) -> float | None:

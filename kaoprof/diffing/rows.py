@@ -25,19 +25,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     latency: Latency | None
 
-    @property
-    def key(self) -> Key:
-        """What the same row has in another run."""
-        return self.cell, self.name
-
 
 def figures_of(record: Comparable) -> dict[Key, Figures]:
-    """Every row of a record, in its order."""
+    """Every row of a record, in its order, by what the same row has in another run."""
     if isinstance(record, Record):
         rows = [_of_row(row) for row in record.rows]
     else:
         rows = [_of_model(model, f"{record.mode}, {record.dtype}") for model in record.models]
-    return {figures.key: figures for figures in rows}
+    return {(figures.cell, figures.name): figures for figures in rows}
 
 
 def cells_of(figures: Mapping[Key, Figures]) -> dict[str, dict[str, Latency]]:

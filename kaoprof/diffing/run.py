@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -11,21 +12,8 @@ from kaoprof.diffing.rows import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError, RecordError, UsageError
 from kaoprof.findings.surroundings import competition_warnings
+from kaoprof.records import diff as records
 from kaoprof.records.compare import Record
-from kaoprof.records.diff import (
-    FASTER,
-    SAME,
-    SLOWER,
-    UNSURE,
-    Change,
-    DiffRecord,
-    DiffRow,
-    Drift,
-    Side,
-    TimeChange,
-    growth,
-    peaks_of,
-)
 from kaoprof.records.measured import Environment
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reading import load_records, printable, same_place
@@ -41,7 +29,7 @@ WORKS = "ok"
 
 def diff(
     old: Path, new: Path, *, drift: str = "auto", margin: float = MARGIN, fail_above: float | None = None
-) -> DiffRecord:
+) -> records.DiffRecord:
     """What changed from one run to another.
 
     Args:
@@ -70,7 +58,7 @@ def diff(
         remove_drift=drift == "remove" or (drift == "auto" and same),
         contended=bool(old_side.warnings or new_side.warnings),
     )
-    return DiffRecord(
+    return records.DiffRecord(
         version=__version__,
         old=old_side,
         new=new_side,
@@ -84,24 +72,23 @@ def diff(
     )
 
 
-def _drifts(shifts: Shifts) -> Iterator[Drift]:
+def _drifts(shifts: Shifts) -> Iterator[records.Drift]:
     for cell, shift in shifts.drifts.items():
-        yield Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
+        yield records.Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
 
 
-def _loaded(path: Path) -> tuple[Comparable, Side]:
+def _loaded(path: Path) -> tuple[Comparable, records.Side]:
     """The record of a run file that was measured last, and what is to be told of it."""
-    records = load_records(path)
-    record = records[-1]
+    *earlier, record = load_records(path)
     if not isinstance(record, Record | ProfileRecord):
         hint = "name a record of `compare` or `profile`, or a journal of `sweep`"
         raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
     rows = len(record.rows if isinstance(record, Record) else record.models)
     if not rows:
         raise RecordError("holds no rows", where=str(path), hint="was it interrupted at once?")
-    side = Side(
+    side = records.Side(
         path=printable(path), kind=record.kind, version=record.version, created=record.created, rows=rows,
-        environments=len(records), interrupted=record.interrupted,
+        environments=1 + len(earlier), interrupted=record.interrupted,
         warnings=tuple(competition_warnings(record.environment, record.protocol)),
     )  # fmt: skip
     return record, side
@@ -119,19 +106,15 @@ def _comparable(old: Comparable, new: Comparable, where: str) -> tuple[dict[Key,
     return before, after
 
 
-def _changes(old: Comparable, new: Comparable) -> Iterator[Change]:
+def _changes(old: Comparable, new: Comparable) -> Iterator[records.Change]:
     """What is another around the runs, in a fixed order; what differs from one minute to the next is no change."""
-    yield from _change("kaoprof", old.version, new.version)
-    places = same_place(old.environment), same_place(new.environment)
-    for name in Environment.__struct_fields__:
-        yield from _change(name, *(getattr(place, name, None) for place in places))
-    for name in PROTOCOL_SAYS:
-        yield from _change(name, *(getattr(record.protocol, name, None) for record in (old, new)))
-
-
-def _change(name: str, old: object, new: object) -> Iterator[Change]:
-    if old != new:
-        yield Change(name=name, old=_text(old), new=_text(new))
+    protocols, places = (old.protocol, new.protocol), (same_place(old.environment), same_place(new.environment))
+    around: dict[str, list[Any]] = {"kaoprof": [old.version, new.version]}
+    around |= {name: [getattr(place, name, None) for place in places] for name in Environment.__struct_fields__}
+    around |= {name: [getattr(protocol, name, None) for protocol in protocols] for name in PROTOCOL_SAYS}
+    for name, (before, after) in around.items():
+        if before != after:
+            yield records.Change(name=name, old=_text(before), new=_text(after))
 
 
 def _text(value: object) -> str:
@@ -142,12 +125,12 @@ def _text(value: object) -> str:
 
 def _rows(
     old: Mapping[Key, Figures], new: Mapping[Key, Figures], shifts: Shifts, margin: float, fail_above: float | None
-) -> Iterator[DiffRow]:
+) -> Iterator[records.DiffRow]:
     found = {(cell, shift.name): shift for cell, rows in shifts.cells.items() for shift in rows}
     for key in dict.fromkeys((*old, *new)):
         before, after, shift = old.get(key), new.get(key), found.get(key)
         time = _time_change(before, after, shift, shifts) if before and after and shift else None
-        row = DiffRow(
+        row = records.DiffRow(
             cell=key[0],
             name=key[1],
             old_status=before.status if before else None,
@@ -161,10 +144,10 @@ def _rows(
         yield row if fail_above is None else _judged(row, fail_above)
 
 
-def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) -> TimeChange:
+def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) -> records.TimeChange:
     own, joint = shifts.interval(shift), shifts.joint_interval(shift)
     old_s, new_s = (median_s(side.latency) if side.latency else math.nan for side in (before, after))
-    return TimeChange(
+    return records.TimeChange(
         ratio=math.exp(shift.log_ratio),
         low=own[0] if own else None,
         high=own[1] if own else None,
@@ -175,25 +158,25 @@ def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) 
     )
 
 
-def _verdict(time: TimeChange, margin: float) -> str:
+def _verdict(time: records.TimeChange, margin: float) -> str:
     """Changed if the joint interval lies beyond the margin, the same if the row's own lies within; else not known."""
     if time.low is None or time.high is None or time.low_joint is None or time.high_joint is None:
-        return UNSURE
+        return records.UNSURE
     if time.low_joint > 1 + margin:
-        return SLOWER
+        return records.SLOWER
     if time.high_joint < 1 / (1 + margin):
-        return FASTER
-    return SAME if 1 / (1 + margin) <= time.low and time.high <= 1 + margin else UNSURE
+        return records.FASTER
+    return records.SAME if 1 / (1 + margin) <= time.low and time.high <= 1 + margin else records.UNSURE
 
 
-def _judged(row: DiffRow, fail_above: float) -> DiffRow:
+def _judged(row: records.DiffRow, fail_above: float) -> records.DiffRow:
     """The row with its breaches. A time counts if surely, by the joint interval's lower end, it grew by more."""
     limit = 1 + fail_above
     low = row.time.low_joint if row.time else None
     grown = {
-        "time": low if row.verdict == SLOWER else None,
-        "memory": growth(*peaks_of(row)),
-        "MACs": growth(row.old.macs, row.new.macs) if row.old and row.new else None,
+        "time": low if row.verdict == records.SLOWER else None,
+        "memory": records.growth(*records.peaks_of(row)),
+        "MACs": records.growth(row.old.macs, row.new.macs) if row.old and row.new else None,
     }
     breaches = [name for name, factor in grown.items() if factor is not None and factor > limit]
     if row.old_status == WORKS and row.new_status not in (WORKS, None):

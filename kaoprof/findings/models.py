@@ -3,18 +3,8 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings.operators import (
-    DISPATCHER,
-    FORMULA,
-    FVCORE,
-    IMPOSSIBLE,
-    ceiling_warnings,
-    differing,
-    memory_ratio,
-    misprediction,
-    noise_of,
-    not_finite,
-)
+from kaoprof.findings import operators
+from kaoprof.findings.operators import DISPATCHER, FORMULA, FVCORE, IMPOSSIBLE
 from kaoprof.findings.roofline import Limits, Work, work_limits
 from kaoprof.findings.surroundings import competition_warnings
 from kaoprof.records.measured import EAGER
@@ -93,7 +83,7 @@ def _memory_ratio(first: ModelProfile, model: ModelProfile) -> float | None:
     totals = first.total, model.total
     if first.status in IMPOSSIBLE or model.status in IMPOSSIBLE:
         return None
-    return memory_ratio(
+    return operators.memory_ratio(
         [total.peak_bytes_measured for total in totals], [total.peak_bytes_predicted for total in totals]
     )
 
@@ -118,7 +108,8 @@ def peak_holder(model: ModelProfile, row: LayerRow) -> LayerRow:
 
 def layer_disagreements(row: LayerRow) -> tuple[str, ...]:
     """Where the closed form, the dispatcher and fvcore do not count the same MACs."""
-    return differing("MACs", (FORMULA, row.macs_analytic), (DISPATCHER, row.macs_counted), (FVCORE, row.macs_fvcore))
+    counts = {FORMULA: row.macs_analytic, DISPATCHER: row.macs_counted, FVCORE: row.macs_fvcore}
+    return operators.differing("MACs", *counts.items())
 
 
 def slowest_layer(model: ModelProfile) -> LayerRow | None:
@@ -140,7 +131,8 @@ def profile_warnings(record: ProfileRecord) -> list[str]:
     limits = ((model.model, layer_limits(record, model, model.total)) for model in record.models)
     beaten = [f"{name} {times:.2f}x" for name, known in limits if known and (times := known.times_floor) and times < 1]
     return [
-        *warnings, *ceiling_warnings(", ".join(beaten)), *competition_warnings(record.environment, record.protocol),
+        *warnings, *operators.ceiling_warnings(", ".join(beaten)),
+        *competition_warnings(record.environment, record.protocol),
     ]  # fmt: skip
 
 
@@ -154,9 +146,9 @@ def _model_warnings(model: ModelProfile) -> list[str]:
         found.append(
             f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
         )
-    elif model.latency and (noise := noise_of(model.latency)):
+    elif model.latency and (noise := operators.noise_of(model.latency)):
         found.append(f"noisy: interquartile range over median: {noise}")
-    if part := not_finite(model.deviation):
+    if part := operators.not_finite(model.deviation):
         found.append(f"not finite: {part}")
     return found
 
@@ -169,7 +161,7 @@ def _peak_warnings(model: ModelProfile) -> list[str]:
     if measured is None:
         unmodelled = ", ".join(model.unmodelled)
         return [f"the predicted peak may be too low, not modelled: {unmodelled}"] if unmodelled else []
-    off = misprediction(predicted, measured, model.unmodelled)
+    off = operators.misprediction(predicted, measured, model.unmodelled)
     return [f"the predicted peak is off by {off}"] if off else []
 
 
