@@ -41,10 +41,6 @@ def _if_known(name: str) -> Callable[[LayerView], Value]:
     return lambda view: getattr(view.row, name) if view.row.known else None
 
 
-def _shape(view: LayerView) -> Value:
-    return None if view.row.output_shape is None else "x".join(map(str, view.row.output_shape))
-
-
 def _observed(*names: str) -> dict[str, Callable[[LayerView], Value]]:
     """What was observed of a model as a whole; also what is newer than the list below."""
     return {
@@ -68,7 +64,7 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "model": at("model.model"),
     "layer": lambda view: TOTAL if view.whole else view.row.layer,
     **each("row", "type", "depth"),
-    "output_shape": _shape,
+    "output_shape": lambda view: "x".join(map(str, shape)) if (shape := view.row.output_shape) is not None else None,
     "params": _if_known("params"),
     **each("row", "macs_analytic", "macs_counted", "macs_fvcore", "flops_all"),
     **each("row", "peak_bytes_predicted", "peak_bytes_measured"),

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from kaoprof.errors import UsageError
 from kaoprof.records.compare import Row
+from kaoprof.reporting.columns.observed import at
 from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
 from kaoprof.stats.medians import Estimate
 
@@ -88,17 +89,14 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     limit: float | None = None
 
 
-def _exactly(value: int | None) -> Estimate | None:
-    return Estimate(median=value, low=None, high=None, samples=1) if value else None
+def _exactly(path: str) -> Callable[[Placed], Estimate | None]:
+    """What stands at a path, which has no interval; 0 is nothing to draw."""
 
+    def measured(row: Placed) -> Estimate | None:
+        value = at(path)(row)
+        return Estimate(median=value, low=None, high=None, samples=1) if value else None
 
-def _memory(row: Placed) -> Estimate | None:
-    return _exactly(row.standing.row.peak_bytes_measured)
-
-
-def _macs(row: Placed) -> Estimate | None:
-    analytic = row.standing.row.analytic
-    return _exactly(analytic.macs) if analytic else None
+    return measured
 
 
 def _map_bytes(row: Row) -> int | None:
@@ -117,9 +115,9 @@ QUANTITIES = {
     quantity.name: quantity
     for quantity in (
         Quantity("latency", "latency", "s", lambda row: row.standing.latency, _nothing),
-        Quantity("memory", "peak memory", "B", _memory, _predicted),
+        Quantity("memory", "peak memory", "B", _exactly("standing.row.peak_bytes_measured"), _predicted),
         Quantity("map", "attention map", "B", _nothing, _map_bytes),
-        Quantity("macs", "MACs per sample", "", _macs, _nothing),
+        Quantity("macs", "MACs per sample", "", _exactly("standing.row.analytic.macs"), _nothing),
     )
 }
 

@@ -11,19 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings.roofline import ceilings_of
 from kaoprof.records.measured import Ceilings, Copy
-from kaoprof.reporting.plots.curves import BEYOND, curve_handles, literal
-from kaoprof.reporting.plots.style import (
-    COLUMN_IN,
-    GREY,
-    INK,
-    LEGEND_IN,
-    MARKER_PT,
-    PANEL_IN,
-    SHEET,
-    SMALL_PT,
-    Sign,
-    signs_of,
-)
+from kaoprof.reporting.plots import style
+from kaoprof.reporting.plots.curves import BEYOND, Signs, curve_handles, literal
 from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
 from kaoprof.units import format_count, three_digits
 
@@ -41,10 +30,10 @@ def can_draw(block: Block) -> bool:
 def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
     """One panel under the other, as wide as one column of a paper; along a line the size grows."""
     dots = [_dots(grid, block) for block in blocks]
-    signs = signs_of(name for drawn in dots for name in drawn)
-    with mpl.rc_context(fname=SHEET):
-        legend_in = LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
-        figure = Figure(figsize=(COLUMN_IN, PANEL_IN * len(blocks) + legend_in), layout="constrained")
+    signs = style.signs_of(name for drawn in dots for name in drawn)
+    with mpl.rc_context(fname=style.SHEET):
+        legend_in = style.LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
+        figure = Figure(figsize=(style.COLUMN_IN, style.PANEL_IN * len(blocks) + legend_in), layout="constrained")
         axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
         for place, block, drawn in zip(axes, blocks, dots, strict=True):
             _draw(place, block, drawn, signs)
@@ -73,10 +62,10 @@ def _dot(row: Placed) -> Dot | None:
     return (flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
 
 
-def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: dict[tuple[str, str], Sign]) -> None:
+def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: Signs) -> None:
     axes.loglog()
     for name, drawn in dots.items():
-        axes.plot(*zip(*drawn, strict=True), **signs[name], linewidth=0.8, markersize=MARKER_PT)
+        axes.plot(*zip(*drawn, strict=True), **signs[name], linewidth=0.8, markersize=style.MARKER_PT)
     known = ceilings_of(block.rows[0].run.record.protocol)
     if known is not None:
         _ceilings(axes, block, known[0], known[0].cold_copies if known[1] else known[0].copies)
@@ -99,12 +88,12 @@ def _ceilings(axes: Axes, block: Block, ceilings: Ceilings, copies: Sequence[Cop
     left = min(axes.get_xlim()[0], peak / cached) / BEYOND**2
     right = max(axes.get_xlim()[1], 4 * peak / main)
     low = axes.get_ylim()[0]
-    for rate, style in ((main, "-"), (cached, ":")):
+    for rate, line in ((main, "-"), (cached, ":")):
         roof = [rate * left, peak, peak]
-        axes.plot([left, peak / rate, right], roof, color=INK, linestyle=style, linewidth=0.8, zorder=1)
+        axes.plot([left, peak / rate, right], roof, color=style.INK, linestyle=line, linewidth=0.8, zorder=1)
     slopes = f"memory {three_digits(main / GIGA)} GB/s (line), cache {three_digits(cached / GIGA)} GB/s (dots)"
-    axes.annotate(slopes, (0.02, 1.0), xycoords="axes fraction", color=GREY, fontsize=SMALL_PT, va="top")
-    axes.annotate(f"products {three_digits(peak / GIGA)} GFLOP/s", (right, peak), xytext=(0, 2), color=GREY,
-                  textcoords="offset points", fontsize=SMALL_PT, ha="right", va="bottom")  # fmt: skip
+    axes.annotate(slopes, (0.02, 1.0), xycoords="axes fraction", color=style.GREY, fontsize=style.SMALL_PT, va="top")
+    axes.annotate(f"products {three_digits(peak / GIGA)} GFLOP/s", (right, peak), xytext=(0, 2), color=style.GREY,
+                  textcoords="offset points", fontsize=style.SMALL_PT, ha="right", va="bottom")  # fmt: skip
     axes.set_xlim(left, right)
     axes.set_ylim(low, peak * ROOM)

@@ -41,8 +41,8 @@ class Canvas:
     def sign(self, across: float, down: float, sign: str, style: str) -> None:
         """A character at such a place; where there is another one, `*`."""
         place = (round(across * (2 * self.columns - 1)) // 2, round(down * (4 * self.rows - 1)) // 4)
-        taken = self.signs.get(place)
-        self.signs[place] = (sign, style) if taken is None or taken[0] == sign else ("*", "bold")
+        there, _ = self.signs.get(place, (sign, style))
+        self.signs[place] = (sign, style) if there == sign else ("*", "bold")
 
     def line(self, row: int, *, unicode: bool) -> Text:
         """One row of characters."""

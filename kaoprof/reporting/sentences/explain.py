@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from kaoprof.records.explain import PROVEN, Explanation, Share
 from kaoprof.reporting.formats.mathematics import pretty
-from kaoprof.units import format_bytes, format_percent
+from kaoprof.units import counted, format_bytes, format_percent
 
 LABELS = {
     "macs": "MACs",
@@ -84,9 +84,8 @@ def order_note(explanation: Explanation) -> str:
 
 def peak_note(explanation: Explanation) -> str:
     """What the peak is of, and for which kernels it was predicted."""
-    threads = "" if explanation.device != "cpu" else f" with {explanation.threads} thread"
-    plural = "s" if threads and explanation.threads > 1 else ""
-    where = f"{explanation.device}{threads}{plural}"
+    threads = f" with {counted(explanation.threads, 'thread')}" if explanation.device == "cpu" else ""
+    where = f"{explanation.device}{threads}"
     return f"Peak: allocated during the call, output included, input and parameters not; predicted for {where}."
 
 
@@ -115,10 +114,10 @@ def ranked_parts(explanation: Explanation) -> list[Share]:
 def outside_of_macs(explanation: Explanation) -> str:
     """How much of all arithmetic is no contraction."""
     macs, flops = explanation.formula("macs"), explanation.formula("flops_all")
-    counted = "the FLOPs that rules count" if explanation.uncounted else "all FLOPs"
+    of_which = "the FLOPs that rules count" if explanation.uncounted else "all FLOPs"
     if macs is None or flops is None or not flops.value:
         return "no rule counts what is computed." if explanation.uncounted else "nothing is computed."
-    return f"{percent(1 - 2 * macs.value / flops.value)} of {counted} are outside of contractions."
+    return f"{percent(1 - 2 * macs.value / flops.value)} of {of_which} are outside of contractions."
 
 
 def listed(names: Sequence[str]) -> str:

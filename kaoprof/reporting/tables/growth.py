@@ -158,9 +158,9 @@ def sentence_of(crossing: Crossover) -> str:
         everywhere = f"at all sizes measured, {axis}={first} to {last}" if first != last else f"at {axis}={first}"
         return f"No crossover: {verdict.cheaper} is faster than {other} {everywhere}."
     if verdict.low is None:
-        before = "at no smaller one certainly slower"
         since = f"from {axis}={verdict.high} to {last}" if verdict.high != last else f"at {axis}={last}"
-        return f"No crossover: {verdict.cheaper} is certainly faster than {other} {since}, {before}."
+        faster = f"{verdict.cheaper} is certainly faster than {other} {since}"
+        return f"No crossover: {faster}, at no smaller one certainly slower."
     return (
         f"Crossover: {verdict.cheaper} is faster than {other} from about {axis}={verdict.since} on (certainly from "
         f"{verdict.high} on, while up to {verdict.low} {other} certainly is)."

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from kaoprof.findings.growth import Growth, Line, growths, lines_of
+from kaoprof.findings.growth import Growth, Law, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
@@ -63,11 +63,10 @@ def _table(record: Record, lines: Sequence[Line]) -> Table:
     standing = {placed.row.case: placed for cell in cells for placed in cell}
     grown = {growth.line.case.name: growth for growth in growths(rows) if growth.line.axis == lines[0].axis}
     analytic = record.protocol is None
-    make = _closed_row if analytic else _measured_row
     return Table(
         title=_title(lines),
         columns=columns_of([header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)]),
-        rows=tuple(make(line, grown[line.case.name], standing) for line in lines),
+        rows=tuple(_row(line, grown[line.case.name], standing, analytic=analytic) for line in lines),
     )
 
 
@@ -80,20 +79,17 @@ def _title(lines: Sequence[Line]) -> str:
     return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes); {stays}, {manner}"
 
 
-def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
-    largest, placed = _largest(line, standing)
-    cells = cells_of(placed)
-    return (
-        line.case.name,
-        _power(growth, "products"),
-        _power(growth, "memory"),
-        _power(growth, "latency"),
-        _interval(growth, "latency"),
-        str(largest),
-        cells["latency"].text,
-        cells["weight"].text,
-        _speedup(line, largest, standing),
-    )
+def _row(line: Line, growth: Growth, standing: dict[Case, Standing], *, analytic: bool) -> tuple[str, ...]:
+    """How it grows, and what it costs at the largest size that ran; of an operator that never did, at the largest."""
+    largest = max([size for size, row in line.rows.items() if row.status == "ok"] or line.rows)
+    cells, laws = cells_of(standing[line.rows[largest].case]), growth.laws
+    grows = [
+        _power(laws.get(name)) for name in (("products", "map") if analytic else ("products", "memory", "latency"))
+    ]
+    shown = [cells[name].text for name in (("macs", "map", "macs ratio") if analytic else ("latency", "weight"))]
+    surely = [] if analytic else [_interval(laws.get("latency"))]
+    speedup = [] if analytic else [_speedup(line, largest, standing)]
+    return (line.case.name, *grows, *surely, str(largest), *shown, *speedup)
 
 
 def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
@@ -105,27 +101,11 @@ def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
     return UNKNOWN
 
 
-def _closed_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
-    largest, placed = _largest(line, standing)
-    cells = cells_of(placed)
-    powers = (_power(growth, "products"), _power(growth, "map"))
-    return (line.case.name, *powers, str(largest), cells["macs"].text, cells["map"].text, cells["macs ratio"].text)
-
-
-def _largest(line: Line, standing: dict[Case, Standing]) -> tuple[int, Standing]:
-    """The largest size that ran; of an operator that never did, the largest."""
-    ran = [size for size, row in line.rows.items() if row.status == "ok"]
-    size = max(ran or line.rows)
-    return size, standing[line.rows[size].case]
-
-
-def _power(growth: Growth, quantity: str) -> str:
-    law = growth.laws.get(quantity)
+def _power(law: Law | None) -> str:
     return UNKNOWN if law is None or law.exponent is None else f"{law.exponent:.2f}"
 
 
-def _interval(growth: Growth, quantity: str) -> str:
-    law = growth.laws.get(quantity)
+def _interval(law: Law | None) -> str:
     if law is None or law.exponent is None or law.low is None or law.high is None:
         return ""
     return f"{law.low:.2f}-{law.high:.2f}"
