@@ -176,9 +176,7 @@ def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level
 
 
 def _error(old: Level, new: Level) -> float | None:
-    if old.variance is None or new.variance is None:
-        return None
-    return math.sqrt(old.variance + new.variance)
+    return None if old.variance is None or new.variance is None else math.sqrt(old.variance + new.variance)
 
 
 def _drifts(cells: Mapping[str, Sequence[Shift]]) -> dict[str, float | None]:

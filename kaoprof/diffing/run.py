@@ -54,7 +54,7 @@ def diff(
     sides = _comparable(old_record, new_record, new_side.path)
     same = same_place(old_record.environment) == same_place(new_record.environment)
     shifts = shifts_between(
-        *(cells_of(figures) for figures in sides),
+        *map(cells_of, sides),
         remove_drift=drift == "remove" or (drift == "auto" and same),
         contended=bool(old_side.warnings or new_side.warnings),
     )

@@ -136,8 +136,8 @@ def _directions(case: Case) -> Iterator[tuple[str, bool, int, tuple[object, ...]
 
 def _laws(line: Line) -> dict[str, Law]:
     quantities = [name for name in QUANTITIES if line.axis != "b" or name not in PER_SAMPLE]
-    laws = {name: _latency_law(line) if name == "latency" else _exact_law(name, line) for name in quantities}
-    return {name: law for name, law in laws.items() if law is not None}
+    laws = (_latency_law(line) if name == "latency" else _exact_law(name, line) for name in quantities)
+    return {law.quantity: law for law in laws if law is not None}
 
 
 def _exact_law(quantity: str, line: Line) -> Law | None:

@@ -26,11 +26,14 @@ def list_(
 
     Each with its kind, what it is, and its source.
     """
+    from msgspec.structs import asdict
+
     from kaoprof.cli.output import check_format, print_page
     from kaoprof.reporting.document import Column, Page, Table
+    from kaoprof.specs import shipped_specs
 
     check_format(format_, FORMATS)
-    sections = {"specs": list_specs(), "operators": list_operators()}
+    sections = {"specs": [asdict(spec) for spec in shipped_specs()], "operators": list_operators()}
     if format_ == "json":
         import json
 
@@ -43,15 +46,6 @@ def list_(
         cells = tuple(tuple(row[name] for name in names) for row in rows)
         tables.append(Table(title=f"{section}, {purpose}:", columns=tuple(columns), rows=cells))
     print_page(Page(blocks=tuple(tables)))
-
-
-def list_specs() -> list[dict[str, str]]:
-    """Every shipped spec."""
-    from msgspec.structs import asdict
-
-    from kaoprof.specs import shipped_specs
-
-    return [asdict(spec) for spec in shipped_specs()]
 
 
 def list_operators() -> list[dict[str, Any]]:

@@ -67,16 +67,13 @@ def _layers(record: ProfileRecord, model: ModelProfile) -> str:
     for row in (*model.layers[1:], model.total):
         cells, limits = layer_cells(record, model, row, ""), findings.layer_limits(record, model, row)
         seconds = findings.seconds_of(model, row)
+        time = "" if seconds is None else format_seconds(seconds)
+        cells |= {"counts": cells[""], "of the time": cells["time"], "time": time}
         values = {
             "weights": row.params + row.params_norm, "MACs": findings.macs_of(row), "FLOPs": row.flops_all,
             "peak": findings.peak_of(findings.peak_holder(model, row)), "of the time": row.latency_share,
             "x floor": limits.times_floor if limits else None, "time": seconds,
         }  # fmt: skip
-        cells |= {
-            "counts": cells[""], "of the time": cells["time"],
-            "time": "" if seconds is None else format_seconds(seconds),
-        }  # fmt: skip
-        rows.append(tuple(
-            figure_cell(words_of(cells[name]), values[name]) if name in values else cells[name] for name in HEADERS
-        ))  # fmt: skip
+        cells |= {name: figure_cell(words_of(cells[name]), value) for name, value in values.items()}
+        rows.append(tuple(cells[name] for name in HEADERS))
     return html.table(without_empty(Table(title=EVERY_LAYER, columns=COLUMNS, rows=tuple(rows))))

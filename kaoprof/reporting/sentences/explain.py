@@ -165,8 +165,7 @@ def verification_lines(explanation: Explanation) -> list[str]:
     if not explanation.checked:
         return []
     tuples = "; ".join(" ".join(f"{name}={size}" for name, size in sizes.items()) for sizes in explanation.checked)
-    count = len(explanation.checked)
-    times = f"{count} random sizes" if count > 1 else "one random size"
+    times = "one random size" if len(explanation.checked) == 1 else f"{len(explanation.checked)} random sizes"
     return [f"verified at {times}, counted concretely and equal: {tuples}."]
 
 

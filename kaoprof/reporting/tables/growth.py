@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from kaoprof.errors import UsageError
-from kaoprof.findings.growth import QUANTITIES, Crossover, Growth, Law, Line, crossovers, growths
+from kaoprof.findings.growth import QUANTITIES, Crossover, Growth, Law, crossovers, growths
 from kaoprof.records.compare import Row
 from kaoprof.records.fit import Conditions
 from kaoprof.reporting.document import UNKNOWN, Table, columns_of
@@ -61,7 +61,11 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
     shown = [name for name in HEADERS if any(name in growth.laws for growth in members)]
     timed = any("latency" in growth.laws for growth in members)
     sizes = sorted({size for growth in members for size in growth.line.rows})
-    conditions = _conditions(line)
+    case = line.case
+    conditions = Conditions(
+        axis=line.axis, sizes=line.stays, heads=case.heads, projection=case.projection, scale=case.scale,
+        dtype=case.dtype, mode=case.mode, device=case.device,
+    )  # fmt: skip
     axis = AXES.get(line.axis, line.axis)
     rows = tuple(_cells(growth, shown, timed=timed) for growth in members)
     headers = ("operator", f"{line.axis}^k", *(HEADERS[name] for name in shown))
@@ -80,14 +84,6 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
             *((TIMING,) if timed else ()),
         ),
     )
-
-
-def _conditions(line: Line) -> Conditions:
-    case = line.case
-    return Conditions(
-        axis=line.axis, sizes=line.stays, heads=case.heads, projection=case.projection, scale=case.scale,
-        dtype=case.dtype, mode=case.mode, device=case.device,
-    )  # fmt: skip
 
 
 def _cells(growth: Growth, shown: Sequence[str], *, timed: bool) -> tuple[str, ...]:
