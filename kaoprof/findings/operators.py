@@ -163,10 +163,6 @@ def notes_of(row: Row) -> list[str]:
     return [f"{sentence}: {text}" for sentence, members in concerned([row]) for _, text in members]
 
 
-def _disagreeing(row: Row) -> str:
-    return f"({'; '.join(found)})" if (found := disagreements(row)) else ""
-
-
 def _uncounted(row: Row) -> str:
     calls = row.counted.uncounted if row.counted else {}
     return ", ".join(f"{name} ({times}x)" for name, times in calls.items())
@@ -228,7 +224,7 @@ def _denormal(row: Row) -> str:
 
 
 ROW_WARNINGS: dict[str, Callable[[Row], str]] = {
-    "counts disagree": _disagreeing,
+    "counts disagree": lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
     "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
     "the predicted peak is off": _mispredicted,
     "the predicted peak may be too low, not modelled": _perhaps_too_low,

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-FORMATS = ("table", "json")
 LONG = ("description", "source")  # texts that wrap
 COLUMNS = {  # section: what it is for, and what its columns are called
     "specs": (
@@ -32,7 +31,7 @@ def list_(
     from kaoprof.reporting.document import Column, Page, Table
     from kaoprof.specs import shipped_specs
 
-    check_format(format_, FORMATS)
+    check_format(format_, ("table", "json"))
     sections = {"specs": [asdict(spec) for spec in shipped_specs()], "operators": list_operators()}
     if format_ == "json":
         import json
