@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
-    "profiling.census", "workload.attention_backend", "workload.called", "workload.conversions",
+    "networks.builders", "profiling.census", "workload.attention_backend", "workload.called", "workload.conversions",
     "workload.cuda_attention", "workload.tensor_bytes", "torch_internals",
 }  # fmt: skip
 LIGHT_FILES = {"explaining.run", "explaining.size_arithmetic", "explaining.target"}  # the doors of heavy rooms

@@ -1,7 +1,7 @@
 """The cost of a network as a tree of layers: each layer's own, and their sums. Torch-free."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import Size
@@ -22,6 +22,7 @@ class LayerCost(NamedTuple):
         params_norm: scale and shift of batch norm.
         map_entries: attention coefficients, all heads together.
         children: the layers inside, in the order in which they run.
+        origin: what describes it, for whoever builds its module; None of what only holds others.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LayerCost(NamedTuple):
     params_norm: Size = 0
     map_entries: Size = 0
     children: tuple["LayerCost", ...] = ()
+    origin: Any = None
 
     @property
     def flops_all(self) -> Size:

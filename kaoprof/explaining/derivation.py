@@ -19,6 +19,7 @@ from kaoprof.explaining.target import Target
 from kaoprof.explaining.validity import LEAST_SIZE, Domain
 from kaoprof.memory.dry_module import build_dry_module
 from kaoprof.workload.building import step_of, torch_dtype
+from kaoprof.workload.layer_hooks import watched
 from kaoprof.workload.workload import FLOAT_DTYPES, Workload
 
 T = TypeVar("T")
@@ -108,7 +109,8 @@ def _derived(target: Target, sizes: NamedSizes) -> Derivation:
         module = build_dry_module(workload, device="meta")
         sizes.constructing = False
         step = step_of(workload, module, symbolic_inputs(workload, device="meta"))
-        with trail.follow(module), torch.inference_mode(workload.mode == "forward"), counting:
+        following = watched(dict(module.named_modules()), trail, failed_too=True)
+        with following, torch.inference_mode(workload.mode == "forward"), counting:
             step()
         params = sum(parameter.numel() for parameter in module.parameters())
     domain = sizes.domain()

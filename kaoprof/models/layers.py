@@ -50,7 +50,7 @@ class ConvNorm(nn.Module):
         groups: divide both channels; c for a depthwise convolution.
         bias: whether a bias is added.
         norm: `batch_norm` or `none`.
-        function: a key of `ACTIVATIONS`, or `none`.
+        activation: a key of `ACTIVATIONS`, or `none`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ConvNorm(nn.Module):
         groups: int = 1,
         bias: bool = False,
         norm: str = "batch_norm",
-        function: str = "relu6",
+        activation: str = "relu6",
     ) -> None:
         super().__init__()
         windows, gaps = for_each_axis(kernel, axes), for_each_axis(dilation, axes)
@@ -83,8 +83,8 @@ class ConvNorm(nn.Module):
         )
         if norm != "none":
             self.norm = NORMS[axes](out)
-        if function != "none":
-            self.activation = IN_PLACE.get(function, ACTIVATIONS[function])()
+        if activation != "none":
+            self.activation = IN_PLACE.get(activation, ACTIVATIONS[activation])()
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.children():
