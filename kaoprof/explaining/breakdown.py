@@ -2,49 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
 import sympy
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.explaining.expressions import value_at
+from kaoprof.explaining.expressions import as_latex, as_text, readable, value_at
+from kaoprof.explaining.growth import order
 from kaoprof.explaining.itemised_count import Item
+from kaoprof.records.explain import Share
 
 MOST_BLOCKS = 16  # rows that are still read as a table
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation, or all operations of one submodule.
-
-    Args:
-        name: such as `1st bmm`, or the submodule's path; empty for what the module itself does.
-        module: the submodule.
-        backward: whether it belongs to the backward pass.
-        macs: of the whole batch.
-        flops_all: of the whole batch.
-        macs_share: of all MACs at the sizes asked for, 0 to 1.
-        flops_share: of all FLOPs there.
-    """
-
-    name: str
-    module: str
-    backward: bool
-    macs: sympy.Expr
-    flops_all: sympy.Expr
-    macs_share: float
-    flops_share: float
-
-
-def by_operation(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
+def by_operation(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share, ...]:
     """Each operation that computes something, in the order of execution."""
     return _parts(items, sizes, lambda item: (item.title, item.module, item.backward))
 
 
-def by_submodule(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
+def by_submodule(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share, ...]:
     """Each submodule with what it does itself, without its own submodules; so the parts add up to the whole."""
     return _parts(items, sizes, lambda item: (item.module, item.module, item.backward))
 
 
-def by_block(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
+def by_block(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share, ...]:
     """Each submodule with all that is inside it, at the greatest depth where there are at most `MOST_BLOCKS`."""
     items = tuple(items)
     depth = max((_depth(item.module) for item in items), default=0)
@@ -66,7 +45,7 @@ def _block(module: str, level: int) -> str:
 
 def _parts(
     items: Iterable[Item], sizes: Mapping[str, int], key: Callable[[Item], tuple[str, str, bool]]
-) -> tuple[Part, ...]:
+) -> tuple[Share, ...]:
     groups: dict[tuple[str, str, bool], list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
@@ -77,12 +56,14 @@ def _parts(
     macs_total = sum(value_at(macs, sizes) for macs, _ in costs.values())
     flops_total = sum(value_at(flops, sizes) for _, flops in costs.values())
     return tuple(
-        Part(
+        Share(
             name=name,
             module=module,
             backward=backward,
-            macs=macs,
-            flops_all=flops,
+            macs=as_text(readable(macs)),
+            macs_latex=as_latex(readable(macs)),
+            flops_all=as_text(readable(flops)),
+            order=order(flops, tuple(sizes)),
             macs_share=float(value_at(macs, sizes) / macs_total) if macs_total else 0.0,
             flops_share=float(value_at(flops, sizes) / flops_total) if flops_total else 0.0,
         )

@@ -3,6 +3,7 @@
 Small sizes are asked one by one, larger ones by doubling; where the cheaper one changes between two, by bisection.
 """
 
+import bisect
 import itertools
 from collections.abc import Callable
 
@@ -62,14 +63,11 @@ def _changes(sign: Callable[[int], int | None], singly: int, most: int) -> dict[
         if here is None:
             break
         if here != sign(before):
-            changes[_first_with(here, sign, before, count)] = here
+            changes[_first_with(here, sign, range(before + 1, count))] = here
         before = count
     return changes
 
 
-def _first_with(wanted: int, sign: Callable[[int], int | None], low: int, high: int) -> int:
-    """The first count with that sign above `low`, which has another one, up to `high`, which has it."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if sign(middle) == wanted else (middle, high)
-    return high
+def _first_with(wanted: int, sign: Callable[[int], int | None], between: range) -> int:
+    """The first count with that sign: before those that are `between` it is another one, after them it is that."""
+    return between.start + bisect.bisect_left(between, True, key=lambda count: sign(count) == wanted)

@@ -3,6 +3,7 @@
 Torch-free for MACs, which have closed forms; memory is predicted by dry runs.
 """
 
+import bisect
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -161,10 +162,8 @@ def largest_within(need: Need, amount: int, most: int) -> int:
     low, high = 1, 2
     while high <= most and fits(high):
         low, high = high, 2 * high
-    high = min(high, most + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+    high = low + 1 + bisect.bisect_left(range(low + 1, min(high, most + 1)), True, key=lambda count: not fits(count))
+    low = high - 1
     if any(fits(beyond) for beyond in range(high + 1, min(high + LOOKED_BEYOND, most) + 1)):
         raise KaoprofError(f"what is needed does not grow steadily around {low}", where="fit")
     return low
