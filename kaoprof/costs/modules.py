@@ -62,7 +62,8 @@ def base_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: Per
         children = (conv_norm("expand", shape, out=(expand - int(skip)) * shape[0], kernel=1),)
     depthwise = _depthwise((expand * shape[0], *shape[1:]), stride)
     kind = "base_skip" if skip else "base"
-    return _finish(name, kind, shape, (*children, depthwise), out, residual=_keeps(shape, out, stride))
+    residual = _keeps(shape, out, stride)
+    return _finish(name, kind, shape, (*children, depthwise), depthwise.output_shape, out, residual=residual)
 
 
 def attn_module(
@@ -86,10 +87,8 @@ def attn_module(
     if any(step > 1 for step in steps):
         children = (*children, forms.pool("pool", shape, kind="avg_pool", kernel=steps, ceil=True))
     kind = "attn_skip" if skip else "attn"
-    concatenated = (expand * shape[0], *depthwise.output_shape[1:])
-    return _finish(
-        name, kind, shape, children, out, residual=skip and _keeps(shape, out, stride), concatenated=concatenated
-    )
+    side_by_side = (expand * shape[0], *depthwise.output_shape[1:])
+    return _finish(name, kind, shape, children, side_by_side, out, residual=skip and _keeps(shape, out, stride))
 
 
 def _depthwise(shape: Shape, stride: PerAxis) -> LayerCost:
@@ -102,19 +101,11 @@ def _keeps(shape: Shape, out: Size, stride: PerAxis) -> bool:
 
 
 def _finish(
-    name: str,
-    kind: str,
-    shape: Shape,
-    children: tuple[LayerCost, ...],
-    out: Size,
-    *,
-    residual: bool,
-    concatenated: Shape | None = None,
+    name: str, kind: str, shape: Shape, children: tuple[LayerCost, ...], joined: Shape, out: Size, *, residual: bool
 ) -> LayerCost:
-    """The last 1x1 conv, with batch norm only, and the residual sum."""
+    """The last 1x1 conv, with batch norm only, on what the `children` leave together; and the residual sum."""
     forms.spatial_shape(shape)
-    last = concatenated or children[-1].output_shape
-    children = (*children, conv_norm("project", last, out=out, kernel=1, activation="none"))
+    children = (*children, conv_norm("project", joined, out=out, kernel=1, activation="none"))
     if residual:
         children = (*children, forms.summed("residual", shape))
     return group(name, kind, children, children[-1].output_shape)

@@ -3,19 +3,10 @@
 import sympy
 
 from kaoprof.dims import AttentionOptions
+from kaoprof.explaining import expressions
 from kaoprof.explaining.analysis import analyse
 from kaoprof.explaining.breakdown import by_block, by_operation, by_submodule
 from kaoprof.explaining.closed_form_check import compare_with_formula
-from kaoprof.explaining.expressions import (
-    as_latex,
-    as_text,
-    candidates_of,
-    expanded,
-    on_multiples,
-    readable,
-    settled,
-    value_at,
-)
 from kaoprof.explaining.growth import degrees, growing_sizes, order
 from kaoprof.explaining.target import Target
 from kaoprof.explaining.verification import Device
@@ -60,20 +51,20 @@ def explained(
 
 def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
     names = tuple(target.sizes)
-    shown = readable(expression)
-    simple, divisors = on_multiples(expression)
-    here = readable(settled(expression, target.sizes))
+    shown = expressions.readable(expression)
+    simple, divisors = expressions.on_multiples(expression)
+    here = expressions.readable(expressions.settled(expression, target.sizes))
     return Formula(
         quantity=quantity,
-        text=as_text(shown),
-        latex=as_latex(shown),
-        expanded=as_text(expanded(expression)),
-        on_multiples=as_text(readable(simple)) if divisors else None,
+        text=expressions.as_text(shown),
+        latex=expressions.as_latex(shown),
+        expanded=expressions.as_text(expressions.expanded(expression)),
+        on_multiples=expressions.as_text(expressions.readable(simple)) if divisors else None,
         divisors=divisors,
         order=order(expression, names),
         degrees=degrees(expression, names),
-        candidates=len(candidates_of(expression)),
-        here=as_text(here),
-        here_latex=as_latex(here),
-        value=int(value_at(expression, target.sizes)),
+        candidates=len(expressions.candidates_of(expression)),
+        here=expressions.as_text(here),
+        here_latex=expressions.as_latex(here),
+        value=int(expressions.value_at(expression, target.sizes)),
     )

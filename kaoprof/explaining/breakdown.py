@@ -26,17 +26,13 @@ def by_submodule(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share
 def by_block(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share, ...]:
     """Each submodule with all that is inside it, at the greatest depth where there are at most `MOST_BLOCKS`."""
     items = tuple(items)
-    depth = max((_depth(item.module) for item in items), default=0)
+    depth = max((item.module.count(".") + 1 for item in items), default=0)
     names = {level: {_block(item.module, level) for item in items} for level in range(1, depth + 1)}
     few = [level for level, blocks in names.items() if len(blocks) <= MOST_BLOCKS]
     level = max(few, default=1)
     if depth > level and len(names[level]) == 1:
         level += 1  # a single block says nothing
     return _parts(items, sizes, lambda item: (_block(item.module, level), _block(item.module, level), item.backward))
-
-
-def _depth(module: str) -> int:
-    return module.count(".") + 1
 
 
 def _block(module: str, level: int) -> str:
@@ -49,10 +45,10 @@ def _parts(
     groups: dict[tuple[str, str, bool], list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
-    costs = {
-        group: (sympy.Add(*(item.macs for item in members)), sympy.Add(*(_flops(item) for item in members)))
-        for group, members in groups.items()
-    }
+    costs: dict[tuple[str, str, bool], tuple[sympy.Expr, sympy.Expr]] = {}
+    for group, members in groups.items():
+        macs = sympy.Add(*(item.macs for item in members))
+        costs[group] = macs, FLOPS_PER_MAC * macs + sympy.Add(*(item.elementwise for item in members))
     macs_total = sum(value_at(macs, sizes) for macs, _ in costs.values())
     flops_total = sum(value_at(flops, sizes) for _, flops in costs.values())
     return tuple(
@@ -70,7 +66,3 @@ def _parts(
         for (name, module, backward), (macs, flops) in costs.items()
         if flops != 0
     )
-
-
-def _flops(item: Item) -> sympy.Expr:
-    return FLOPS_PER_MAC * item.macs + item.elementwise

@@ -30,9 +30,8 @@ class Derivation(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of one call, for the whole batch, as exact expressions of the named sizes.
 
     Args:
-        macs: contractions. In `train` mode forward and backward.
-        flops_all: all arithmetic, 1 MAC = 2 FLOPs.
-        params: numbers in the parameters.
+        formulas: the totals that a concrete count gives as well: `macs`, in `train` mode forward and backward,
+            `flops_all` and `params`.
         largest_intermediate: elements of the largest tensor that an operation makes.
         items: the same, operation by operation, in the order of execution.
         uncounted: operations that no rule covers, and their calls.
@@ -40,19 +39,12 @@ class Derivation(msgspec.Struct, frozen=True, kw_only=True):
         specialisations: sizes that the module fixed, and why: the formulas hold for these values only.
     """
 
-    macs: sympy.Expr
-    flops_all: sympy.Expr
-    params: sympy.Expr
+    formulas: dict[str, sympy.Expr]
     largest_intermediate: sympy.Expr
     items: tuple[Item, ...]
     uncounted: dict[str, int]
     domain: Domain
     specialisations: tuple[Specialisation, ...]
-
-    @property
-    def formulas(self) -> dict[str, sympy.Expr]:
-        """The totals that a concrete count gives as well, by quantity."""
-        return {"macs": self.macs, "flops_all": self.flops_all, "params": self.params}
 
 
 def derive(target: Target) -> Derivation:
@@ -118,9 +110,7 @@ def _derived(target: Target, sizes: NamedSizes) -> Derivation:
     macs = sympy.Add(*(item.macs for item in counting.items))
     elementwise = sympy.Add(*(item.elementwise for item in counting.items))
     return Derivation(
-        macs=macs,
-        flops_all=FLOPS_PER_MAC * macs + elementwise,
-        params=sizes.expression(params),
+        formulas={"macs": macs, "flops_all": FLOPS_PER_MAC * macs + elementwise, "params": sizes.expression(params)},
         largest_intermediate=greatest(made, least=domain.least_of_symbols),
         items=tuple(counting.items),
         uncounted=dict(counting.uncounted),

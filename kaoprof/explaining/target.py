@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from kaoprof.catalog import find_operator
 from kaoprof.dims import SPATIAL_AXES, AttentionOptions, Size
@@ -92,12 +93,7 @@ def operator_target(
     return Target(
         factory=find_operator(name).factory,
         args=("c",),
-        kwargs={
-            "heads": options.heads,
-            "projection": options.projection,
-            "scale": options.scale,
-            "implementation": options.implementation,
-        },
+        kwargs=asdict(options),
         inputs=(names,),
         sizes={axis: hints[axis] for axis in names},
         mode=mode,

@@ -11,11 +11,11 @@ from kaoprof.errors import KaoprofError, MeasurementError, UsageError
 from kaoprof.findings.race import race_row
 from kaoprof.fitting.crossing import cross
 from kaoprof.fitting.exact import Budget, Setting, fit
-from kaoprof.fitting.stopwatch import Contender, Stopwatch, open_stopwatch
+from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.fitting.timed import fit_row, race, time_fits, timed_ratios
-from kaoprof.measuring.devices import check_wishes, find_device
+from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.plan import Progress
-from kaoprof.measuring.run import ProgressCallback, unheard
+from kaoprof.measuring.run import ProgressCallback, open_session, unheard
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
@@ -127,8 +127,8 @@ def _fit_exactly(
 
 def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: ProgressCallback) -> Stopwatch:
     check_wishes(device, request.dtype, request.options)
-    setting = request.setting(device)
-    return open_stopwatch(request.axis, setting, request.options, device, timeout_s=timeout_s, notify=notify)
+    session = open_session(device, replace(request.options, timeout_s=timeout_s), notify)
+    return Stopwatch(axis=request.axis, setting=request.setting(device), session=session, load_before=load_average())
 
 
 def _fit_time(
@@ -137,18 +137,12 @@ def _fit_time(
     device = find_device(request.options.device)
     contenders = [Contender(operator=operator, implementation=implementation) for operator, implementation in pairs]
     timeout_s = min(request.options.timeout_s, max(LONGEST_CALL * limit_s, LEAST_TIMEOUT_S))
-    watch = _stopwatch(request, device, timeout_s, notify)
-    interrupted = False
-    try:
+    with _stopwatch(request, device, timeout_s, notify) as watch:
         time_fits(contenders, limit_s, watch, request.options.budget_s)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        watch.close()
     return FitRecord(
         version=__version__, created=timestamp(), budget="time", amount=limit_s, conditions=request.conditions(device),
         rows=tuple(fit_row(contender, limit_s, watch) for contender in contenders), environment=watch.environment,
-        interrupted=interrupted,
+        interrupted=watch.interrupted,
     )  # fmt: skip
 
 
@@ -225,16 +219,13 @@ def _with_race(
         for name in names
     ]
     watch = _stopwatch(request, device, request.options.timeout_s, notify)
-    interrupted, failure = False, None
+    failure = None
     try:
-        race(teams[0], teams[1], watch, request.options.budget_s)
-    except KeyboardInterrupt:
-        interrupted = True
+        with watch:
+            race(teams[0], teams[1], watch, request.options.budget_s)
     except MeasurementError as error:  # what is exact is known already
         failure = str(error)
-    finally:
-        watch.close()
     row = race_row(*names, request.axis, timed_ratios(teams[0], teams[1], watch))
     if failure is not None and not row.ratios:
         row = replace(row, status="error", detail=failure)
-    return replace(record, rows=(*record.rows, row), environment=watch.environment, interrupted=interrupted)
+    return replace(record, rows=(*record.rows, row), environment=watch.environment, interrupted=watch.interrupted)

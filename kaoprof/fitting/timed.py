@@ -89,15 +89,11 @@ def medians(contender: Contender, watch: Stopwatch) -> dict[int, float]:
 
 def timed_sizes(contender: Contender, watch: Stopwatch) -> tuple[TimedSize, ...]:
     """What was measured of one contender, smallest size first."""
-    found = []
-    for size in watch.sizes(contender):
-        latency = watch.latency(contender, size)
-        if latency is not None:
-            seen = latency_estimate(latency)
-            found.append(
-                TimedSize(size=size, seconds=seen.median, low_s=seen.low, high_s=seen.high, samples=seen.samples)
-            )
-    return tuple(found)
+    seen = {size: latency_estimate(latency) for size, latency in watch.latencies(contender).items()}
+    return tuple(
+        TimedSize(size=size, seconds=latency.median, low_s=latency.low, high_s=latency.high, samples=latency.samples)
+        for size, latency in seen.items()
+    )
 
 
 def fit_row(contender: Contender, limit_s: float, watch: Stopwatch) -> FitRow:

@@ -1,25 +1,15 @@
 """Asks a device for its ceilings, unless they are known; what is known is completed, never measured twice."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
 from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.messages import AnyRequest, TimeCopies, TimeLaunch, TimeProduct
-from kaoprof.records.measured import Ceilings, Environment, timestamp
+from kaoprof.records.measured import Ceilings, timestamp
 
 Ask = Callable[[AnyRequest], Any]
-
-
-class Store(Protocol):
-    """Where ceilings are kept between runs."""
-
-    def known(self, environment: Environment) -> Ceilings | None:
-        """What is known of an environment."""
-
-    def keep(self, environment: Environment, ceilings: Ceilings) -> None:
-        """Keeps it, if it can."""
 
 
 def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) -> Ceilings:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from kaoprof.models.layers import POOLS, ConvNorm, Sum, for_each_axis, side_by_side
+from kaoprof.models.layers import AVG_POOLS, ConvNorm, Sum, for_each_axis, side_by_side
 
 
 class BaseModule(nn.Module):
@@ -89,7 +89,7 @@ class AttnModule(nn.Module):
         self.depthwise = ConvNorm(axes, beside, beside, kernel=3, stride=steps, groups=beside)
         self.attention = attention
         if any(step > 1 for step in steps):
-            self.pool = POOLS["avg_pool", axes](steps, ceil_mode=True)
+            self.pool = AVG_POOLS[axes](steps, ceil_mode=True)
         self.project = ConvNorm(axes, expand * channels, out, kernel=1, activation="none")
         if self.may_add_input and keeps_shape(channels, out, stride):
             self.residual = Sum()

@@ -6,11 +6,12 @@ What a layer was made from stands with its cost, so nothing of the spec is walke
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
 from torch import nn
 
 from kaoprof.costs.layer_tree import LayerCost
 from kaoprof.costs.layers import per_axis
-from kaoprof.models.layers import ACTIVATIONS, NORMS, POOLS, ConvNorm, GlobalAvgPool
+from kaoprof.models.layers import ACTIVATIONS, AVG_POOLS, MAX_POOLS, NORMS, ConvNorm, GlobalAvgPool
 from kaoprof.models.modules import AttnModule, AttnSkipModule, BaseModule, BaseSkipModule
 from kaoprof.models.network import Add, Chain, Concat, Residual, Reuse, Upsample
 from kaoprof.networks.attention import choose_operator
@@ -44,11 +45,11 @@ def _linear(layer: spec.Linear, at: Given, _: Inside) -> nn.Module:
 
 
 def _pool(layer: spec.MaxPool | spec.AvgPool, at: Given, _: Inside) -> nn.Module:
-    kind = "max_pool" if isinstance(layer, spec.MaxPool) else "avg_pool"
+    pools = MAX_POOLS if isinstance(layer, spec.MaxPool) else AVG_POOLS
     kernel = per_axis(layer.kernel, at.axes, "kernel")
     stride = kernel if layer.stride is None else per_axis(layer.stride, at.axes, "stride")
     padding = per_axis(layer.padding, at.axes, "padding")
-    return POOLS[kind, at.axes](kernel, stride, padding, ceil_mode=layer.ceil)
+    return pools[at.axes](kernel, stride, padding, ceil_mode=layer.ceil)
 
 
 def _block(layer: spec.Block, at: Given, inside: Inside) -> nn.Module:
@@ -56,14 +57,8 @@ def _block(layer: spec.Block, at: Given, inside: Inside) -> nn.Module:
 
 
 def _attention(layer: spec.AttentionLayer, at: Given, _: Inside = ()) -> nn.Module:
-    operator, options = choose_operator(layer, at.path, at.site.defaults, at.site.places)
-    return resolve(operator.factory)(
-        at.shape[0],
-        heads=options.heads,
-        projection=options.projection,
-        scale=options.scale,
-        implementation=options.implementation,
-    )
+    operator, options = choose_operator(layer, at.path, at.site)
+    return resolve(operator.factory)(at.shape[0], **asdict(options))
 
 
 def _base(layer: spec.Base | spec.BaseSkip, at: Given, _: Inside) -> nn.Module:

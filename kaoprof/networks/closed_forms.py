@@ -11,21 +11,9 @@ from kaoprof.costs import modules
 from kaoprof.costs.layer_tree import LayerCost, Shape, chain, group
 from kaoprof.dims import Dims, head_size
 from kaoprof.errors import SpecError, UsageError
-from kaoprof.networks.attention import Defaults, choose_operator
+from kaoprof.networks.attention import Site, choose_operator
 from kaoprof.specs import layers as spec
-from kaoprof.specs.places import Places, key_path
-
-
-class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """What a layer knows of the network around it: the defaults of attention, and the shapes of named blocks so far.
-
-    `referenced` are the names of blocks whose outputs are used again.
-    """
-
-    places: Places
-    defaults: Defaults
-    blocks: dict[str, Shape] = msgspec.field(default_factory=dict)
-    referenced: frozenset[str] = frozenset()
+from kaoprof.specs.places import key_path
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,7 +171,7 @@ def _reuse(layer: spec.Reuse, at: Given) -> LayerCost:
 
 def _operator(layer: spec.AttentionLayer, path: str, site: Site) -> modules.Operator:
     """The closed form of the layer's operator."""
-    operator, options = choose_operator(layer, path, site.defaults, site.places)
+    operator, options = choose_operator(layer, path, site)
 
     def form(name: str, shape: Shape) -> LayerCost:
         channels, *spatial = forms.spatial_shape(shape)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kaoprof.errors import UsageError
-from kaoprof.networks.checking import network_cost, spec_input
+from kaoprof.networks.checking import network_cost, spec_with_layers
 from kaoprof.specs import Document
 from kaoprof.specs.code import input_tensors
 from kaoprof.specs.documents import CodeSpec, ModelSpec, OperatorSpec
@@ -32,7 +32,7 @@ def build_network(document: Document) -> "nn.Module":
 
 def network_workload(document: Document, *, dtype: str = "fp32", mode: str = "forward", seed: int = 0) -> Workload:
     """The workload of a model or an operator on one input of the size and batch that its spec says."""
-    given = spec_input(document)
+    given = spec_with_layers(document).input
     return Workload(
         factory="kaoprof.networks.workloads:network_from_json",
         kwargs={"spec": _as_json(document), "kind": document.kind},

@@ -125,10 +125,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def cells(self) -> dict[tuple[object, ...], list[Row]]:
         """The rows by grid cell, in order."""
-        grouped: dict[tuple[object, ...], list[Row]] = {}
-        for row in self.rows:
-            grouped.setdefault(row.case.cell, []).append(row)
-        return grouped
+        return by_cell(self.rows)
+
+
+def by_cell(rows: Iterable[Row]) -> dict[tuple[object, ...], list[Row]]:
+    """Rows by grid cell, in order."""
+    grouped: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row.case.cell, []).append(row)
+    return grouped
 
 
 def element_bytes(case: Case) -> int:

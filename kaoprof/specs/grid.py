@@ -1,6 +1,7 @@
 """The cells of a grid spec: every combination of its sizes."""
 
 import itertools
+import math
 
 from kaoprof.dims import Dims, head_size
 from kaoprof.errors import UsageError
@@ -46,9 +47,7 @@ def check_grid(spec: GridSpec, places: Places) -> None:
     if planar and grid.h is None:
         raise places.error(f"{planar[0]} without h", f"grid.{planar[0]}", hint="add h: heights such as [14, 28]")
     combinations = [len(listed(getattr(grid, axis) or 1)) for axis in ("h", "w", "t", "n", "c", "batch", "heads")]
-    cells = 1
-    for count in combinations:
-        cells *= count
+    cells = math.prod(combinations)
     if cells > MAX_CELLS:
         raise places.error(f"{cells:,} cells are too many", "grid", hint=f"at most {MAX_CELLS:,}")
     for channels, heads in itertools.product(listed(grid.c), listed(grid.heads)):

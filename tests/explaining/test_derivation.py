@@ -43,8 +43,8 @@ def test_a_whole_network_is_derived_with_its_printed_count():
     assert derivation.specialisations == ()
     assert derivation.domain.lines() == ("b >= 2", "h >= 33", "w >= 33")  # its stride is 32 in all
     at_224 = {"b": 1, "h": 224, "w": 224}
-    assert value_at(derivation.macs, at_224) == 281_119_392  # arXiv:2007.08442 prints 281m
-    assert order(derivation.macs, tuple(target.sizes)) == "O(h^2)"
+    assert value_at(derivation.formulas["macs"], at_224) == 281_119_392  # arXiv:2007.08442 prints 281m
+    assert order(derivation.formulas["macs"], tuple(target.sizes)) == "O(h^2)"
 
 
 def test_the_pooled_form_asks_for_no_more_than_sizes_of_three():

@@ -18,7 +18,6 @@ from kaoprof.memory.kernels import (
     reduction,
     resampling,
 )
-from kaoprof.memory.kernels.trilinear import trilinear_scratch
 from kaoprof.memory.kernels.verified_kernels import holds_nothing
 from kaoprof.torch_internals import OpOverload
 from kaoprof.workload.operation_names import name_of
@@ -103,7 +102,7 @@ CPU_SCRATCH: dict[str, Callable[..., Size]] = {
     **dict.fromkeys(("scatter_add", "scatter_add_"), indexing.scattered_sum),
     "roll": indexing.rolled,
     **dict.fromkeys(("tril", "triu"), indexing.triangle),
-    "_trilinear": trilinear_scratch,
+    "_trilinear": products.trilinear_scratch,
 }  # fmt: skip
 
 
@@ -139,9 +138,7 @@ CUDA_RECURRENT_GAP = "recurrent layers by cuDNN"
 UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
 UNBOUNDED = {RECURRENT_GAP, CUDA_RECURRENT_GAP, cuda.ATTENTION_GAP}  # no bound of what they hold is known
 
-PRODUCTS = (
-    "mm", "bmm", "mv", "addmm", "baddbmm", "addmv", "_addmm_activation", "_trilinear",
-)  # fmt: skip
+PRODUCTS = ("mm", "bmm", "mv", "addmm", "baddbmm", "addmv", "_addmm_activation", "_trilinear")
 CPU_GAPS: dict[str, Callable[..., str | None]] = {
     **dict.fromkeys(PRODUCTS, products.product_gap),
     "_scaled_dot_product_flash_attention_for_cpu_backward": flash.flash_gradient_gap,
@@ -151,8 +148,8 @@ CPU_GAPS: dict[str, Callable[..., str | None]] = {
     **dict.fromkeys(("mkldnn_rnn_layer", "mkldnn_rnn_layer_backward"), lambda *_: RECURRENT_GAP),
 }
 CUDA_GAPS: dict[str, Callable[..., str | None]] = {
-    **dict.fromkeys(("convolution", "convolution_backward"), cuda.convolution_gap),
-    "_scaled_dot_product_flash_attention": cuda.attention_gap,
+    **dict.fromkeys(("convolution", "convolution_backward"), lambda *_: cuda.CONVOLUTION_GAP),
+    "_scaled_dot_product_flash_attention": lambda *_: cuda.ATTENTION_GAP,
 }
 
 
