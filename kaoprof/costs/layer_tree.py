@@ -7,6 +7,7 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import Size
 
 Shape: TypeAlias = tuple[Size, ...]  # of one sample: (c, *spatial), or (c,)
+SUMMED = ("macs", "elementwise", "params", "params_norm", "map_entries")  # of the layers inside another
 
 
 class LayerCost(NamedTuple):
@@ -55,17 +56,8 @@ class LayerCost(NamedTuple):
 
 def group(name: str, kind: str, children: tuple[LayerCost, ...], output_shape: Shape) -> LayerCost:
     """A layer made of others, which costs what they cost together."""
-    return LayerCost(
-        name=name,
-        type=kind,
-        output_shape=output_shape,
-        macs=sum(child.macs for child in children),
-        elementwise=sum(child.elementwise for child in children),
-        params=sum(child.params for child in children),
-        params_norm=sum(child.params_norm for child in children),
-        map_entries=sum(child.map_entries for child in children),
-        children=children,
-    )
+    totals = {quantity: sum(getattr(child, quantity) for child in children) for quantity in SUMMED}
+    return LayerCost(name=name, type=kind, output_shape=output_shape, children=children, **totals)
 
 
 def chain(name: str, kind: str, shape: Shape, steps: tuple[Callable[[Shape], LayerCost], ...]) -> LayerCost:

@@ -49,7 +49,7 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         for name, size in self.sizes.items():
             if size < 1:
                 raise UsageError(f"must be at least 1, not {size}", where=name)
-        setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype)
+        setting = self.setting(None)
         dims = setting.dims(self.axis, setting.step(self.axis))
         if dims.c % self.told.heads:
             raise UsageError(f"{dims.c} channels cannot be split into {self.told.heads} heads", where="heads")
@@ -131,11 +131,15 @@ def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: Progr
     return Stopwatch(axis=request.axis, setting=request.setting(device), session=session, load_before=load_average())
 
 
+def _contenders(pairs: Sequence[tuple[str, str]]) -> list[Contender]:
+    return [Contender(operator=operator, implementation=implementation) for operator, implementation in pairs]
+
+
 def _fit_time(
     request: FitRequest, limit_s: float, pairs: Sequence[tuple[str, str]], notify: ProgressCallback
 ) -> FitRecord:
     device = find_device(request.options.device)
-    contenders = [Contender(operator=operator, implementation=implementation) for operator, implementation in pairs]
+    contenders = _contenders(pairs)
     timeout_s = min(request.options.timeout_s, max(LONGEST_CALL * limit_s, LEAST_TIMEOUT_S))
     with _stopwatch(request, device, timeout_s, notify) as watch:
         time_fits(contenders, limit_s, watch, request.options.budget_s)
@@ -211,13 +215,7 @@ def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, 
 def _with_race(
     record: CrossRecord, request: FitRequest, names: tuple[str, str], device: str, notify: ProgressCallback
 ) -> CrossRecord:
-    teams = [
-        [
-            Contender(operator=operator, implementation=implementation)
-            for operator, implementation in chosen_operators([name])
-        ]
-        for name in names
-    ]
+    teams = [_contenders(chosen_operators([name])) for name in names]
     watch = _stopwatch(request, device, request.options.timeout_s, notify)
     failure = None
     try:

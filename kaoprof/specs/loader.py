@@ -10,7 +10,7 @@ import msgspec
 
 from kaoprof.errors import SpecError, did_you_mean
 from kaoprof.specs.code import check_code
-from kaoprof.specs.documents import KIND_NAMES, KINDS, CodeSpec, GridSpec, Input, ModelSpec, OperatorSpec, Spec
+from kaoprof.specs.documents import KIND_NAMES, KINDS, CodeSpec, GridSpec, ModelSpec, OperatorSpec, Spec
 from kaoprof.specs.grid import check_grid
 from kaoprof.specs.layers import Block, Layer, Reuse, Upsample
 from kaoprof.specs.nodes import Value, read_yaml
@@ -124,19 +124,15 @@ def _convert(value: Value, places: Places) -> Spec:
 def _check(spec: Spec, places: Places) -> None:
     """What the schema cannot say."""
     if isinstance(spec, ModelSpec | OperatorSpec):
-        _check_input(spec.input, places)
+        elements = spec.input.batch * spec.input.channels * math.prod(spec.input.size)
+        if elements > MAX_INPUT:
+            raise places.error(f"an input of {elements:,} elements is absurd", "input", hint="choose smaller sizes")
     if isinstance(spec, ModelSpec):
         _check_layers(spec, places)
     elif isinstance(spec, GridSpec):
         check_grid(spec, places)
     elif isinstance(spec, CodeSpec):
         check_code(spec, places)
-
-
-def _check_input(given: Input, places: Places) -> None:
-    elements = given.batch * given.channels * math.prod(given.size)
-    if elements > MAX_INPUT:
-        raise places.error(f"an input of {elements:,} elements is absurd", "input", hint="choose smaller sizes")
 
 
 def _check_layers(spec: ModelSpec, places: Places) -> None:

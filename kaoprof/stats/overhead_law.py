@@ -53,7 +53,7 @@ def overhead_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
     pure = pure_law(timed)
     if pure is None or len(timed) <= PARAMETERS:
         return pure
-    seconds, weights, sizes = _seconds(timed), _weights(timed), sorted(timed)
+    (seconds, weights), sizes = _points(timed), sorted(timed)
     if not _bends_up(pure, seconds, weights):
         return pure
     from kaoprof.stats.overhead_fit import best_fit
@@ -73,23 +73,21 @@ def pure_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
     """The same without an overhead: a power law through all points; None if they are too few."""
     if len(timed) < MIN_POINTS:
         return None
-    law = law_through(_seconds(timed), _weights(timed))
+    law = law_through(*_points(timed))
     return OverheadLaw(
         overhead_s=0.0, coefficient=math.exp(law.intercept), exponent=law.exponent, margin=law.margin,
         dominated=(), beyond=tuple(sorted(timed)),
     )  # fmt: skip
 
 
-def _seconds(timed: Mapping[int, Timed]) -> dict[int, float]:
-    return {size: one.seconds for size, one in timed.items()}
+def _points(timed: Mapping[int, Timed]) -> tuple[dict[int, float], dict[int, float]]:
+    """Seconds and weights by size."""
+    seconds = {size: median.seconds for size, median in timed.items()}
+    return seconds, {size: _weight(median) for size, median in timed.items()}
 
 
-def _weights(timed: Mapping[int, Timed]) -> dict[int, float]:
-    return {size: _weight(one) for size, one in timed.items()}
-
-
-def _weight(one: Timed) -> float:
-    deviation = UNKNOWN_SPREAD if one.half_width is None else one.half_width / quantile(10**6)
+def _weight(median: Timed) -> float:
+    deviation = UNKNOWN_SPREAD if median.half_width is None else median.half_width / quantile(10**6)
     return 1 / (deviation**2 + LAW_SPREAD**2)
 
 
