@@ -58,8 +58,8 @@ def _joules_in(path: Path) -> float:
 
 def nvml_meter(device: str) -> EnergyMeter | None:
     """The GPU's meter, if NVML's Python module is installed."""
-    found = nvml_handle(device)
-    return board_meter(*found) if found else None
+    board = nvml_handle(device)
+    return board_meter(*board) if board else None
 
 
 def board_meter(handle: Any, nvml: Any) -> EnergyMeter:

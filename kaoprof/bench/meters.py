@@ -112,9 +112,9 @@ class CudaMeters:
         self.synchronize()
         del output
         after = torch.cuda.memory_stats(self.device)
-        told = REQUESTED if after.get(f"{REQUESTED}.all.peak") else ALLOCATED  # cudaMallocAsync knows no requests
+        counted = REQUESTED if after.get(f"{REQUESTED}.all.peak") else ALLOCATED  # cudaMallocAsync knows no requests
         return {
-            "allocated": after[f"{told}.all.peak"] - before[f"{told}.all.current"],
+            "allocated": after[f"{counted}.all.peak"] - before[f"{counted}.all.current"],
             "reserved": after[f"{RESERVED}.all.peak"] - before[f"{ALLOCATED}.all.current"],
         }
 

@@ -182,21 +182,21 @@ def _proven_peak(
 
 def _interpolated(target: Target, counted: Quantities, device: Device, seed: int, *, why: str) -> Analysis:
     try:
-        found = interpolate(lambda sizes: counted_at(target, sizes, None), target.sizes)
+        polynomials = interpolate(lambda sizes: counted_at(target, sizes, None), target.sizes)
     except NotPolynomialCountError as error:
         raise NotAnalysableError(f"{error.message}; {why}", where=target.factory, hint=error.hint) from error
-    checked = verify(found.formulas, target, found.domain, device=None, seed=seed)
+    checked = verify(polynomials.formulas, target, polynomials.domain, device=None, seed=seed)
     peak, peak_note = _interpolated_peak(target, counted, device, seed)
     return Analysis(
         method="interpolation",
-        formulas=found.formulas | peak,
+        formulas=polynomials.formulas | peak,
         items=(),
         counted=counted,
-        domain=found.domain,
+        domain=polynomials.domain,
         specialisations=(),
         checked=checked,
         uncounted={},
-        notes=(f"interpolated exactly from {found.counts} concrete counts on meta, because {why}", peak_note),
+        notes=(f"interpolated exactly from {polynomials.counts} concrete counts on meta, because {why}", peak_note),
     )
 
 
@@ -209,9 +209,12 @@ def _interpolated_peak(
         return {"peak_bytes": predict_peak_bytes(target.at(sizes), device=device.name, threads=device.threads)}
 
     try:
-        found = interpolate(peak_at, target.sizes)
-        verify(found.formulas, target, found.domain, device=device, seed=seed)
+        polynomials = interpolate(peak_at, target.sizes)
+        verify(polynomials.formulas, target, polynomials.domain, device=device, seed=seed)
     except KaoprofError:
         here = format_bytes(counted["peak_bytes"])
         return {}, f"the peak is no polynomial; at the given sizes on {device.name} it is {here}"
-    return found.formulas, "the peak's formula is right where it was checked; at far larger sizes another may take over"
+    return (
+        polynomials.formulas,
+        "the peak's formula is right where it was checked; at far larger sizes another may take over",
+    )

@@ -167,9 +167,9 @@ def run_cross(
     if operators[0] == operators[1]:
         questions = questions[1:]
     rows = []
-    for done, (quantity, one, other) in enumerate(questions):
-        notify(Progress(label=f"{one} and {other}", step=quantity, done=done, total=len(questions)))
-        rows.append(_cross_exactly(one, other, quantity, request, setting))
+    for done, (quantity, left, right) in enumerate(questions):
+        notify(Progress(label=f"{left} and {right}", step=quantity, done=done, total=len(questions)))
+        rows.append(_cross_exactly(left, right, quantity, request, setting))
     record = CrossRecord(
         version=__version__, created=timestamp(), conditions=request.conditions(device), rows=tuple(rows)
     )
@@ -200,7 +200,7 @@ def _pairs(first: str, second: str) -> list[tuple[str, str]]:
             [name.partition(":")[2] for name in (first, second) if ":" in name][:1] or IMPLEMENTATIONS
         )
     ]
-    return [(one, other) for one, other in pairs]
+    return [(left, right) for left, right in pairs]
 
 
 def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, setting: Setting) -> CrossRow:

@@ -62,17 +62,17 @@ class Stopwatch(msgspec.Struct, kw_only=True):
         """What the session needs to know."""
         from kaoprof.memory.capacity import bytes_in_all, resident_bytes
 
-        told = self.setting.with_implementation(contender.implementation)
-        dims = told.dims(self.axis, size)
-        workload = told.workload(contender.operator, dims)
+        chosen = self.setting.with_implementation(contender.implementation)
+        dims = chosen.dims(self.axis, size)
+        workload = chosen.workload(contender.operator, dims)
         resident = resident_bytes(workload)
         return Subject(
             key=key,
             label=f"{contender.name} {dims}",
             workload=workload,
             resident_bytes=resident,
-            predicted_bytes=bytes_in_all(workload, device=told.device, threads=told.threads) - resident,
-            floor_flops=2 * told.macs(contender.operator, dims),
+            predicted_bytes=bytes_in_all(workload, device=chosen.device, threads=chosen.threads) - resident,
+            floor_flops=2 * chosen.macs(contender.operator, dims),
         )
 
     def latency(self, contender: Contender, size: int) -> Latency | None:
@@ -90,7 +90,9 @@ class Stopwatch(msgspec.Struct, kw_only=True):
     def wall(self, contender: Contender) -> tuple[int, str] | None:
         """The smallest size that could not be timed, and why."""
         failed = [
-            (size, one.detail) for (who, size), one in self.timed.items() if who == contender and not one.samples_s
+            (size, measurement.detail)
+            for (who, size), measurement in self.timed.items()
+            if who == contender and not measurement.samples_s
         ]
         return min(failed, default=None)
 

@@ -142,10 +142,8 @@ class Child:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None and not pipe.closed:
-                try:
+                with suppress(BrokenPipeError):  # an unsent request to a dead child
                     pipe.close()
-                except BrokenPipeError:
-                    continue  # an unsent request to a dead child
         self.last_words.close()
 
 

@@ -14,17 +14,17 @@ Ask = Callable[[AnyRequest], Any]
 
 def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) -> Ceilings:
     """The ceilings that a run in `dtype`, with `cold` caches or warm ones, needs: `known`, with what it lacks."""
-    found = known
-    if found is None:
-        found = Ceilings(
+    ceilings = known
+    if ceilings is None:
+        ceilings = Ceilings(
             created=timestamp(),
             load=load_average(),
             copies=ask(TimeCopies(cache="warm")).copies,
             products={},
             launch_s=ask(TimeLaunch()).value,
         )
-    if cold and not found.cold_copies:
-        found = replace(found, cold_copies=ask(TimeCopies(cache="cold")).copies)
-    if dtype not in found.products:
-        found = replace(found, products=found.products | {dtype: ask(TimeProduct(dtype=dtype)).value})
-    return found
+    if cold and not ceilings.cold_copies:
+        ceilings = replace(ceilings, cold_copies=ask(TimeCopies(cache="cold")).copies)
+    if dtype not in ceilings.products:
+        ceilings = replace(ceilings, products=ceilings.products | {dtype: ask(TimeProduct(dtype=dtype)).value})
+    return ceilings

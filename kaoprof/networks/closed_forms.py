@@ -102,10 +102,6 @@ def _conv(layer: spec.Conv | spec.Depthwise, at: Given) -> LayerCost:
     return modules.conv_norm(at.name, at.shape, **conv_keywords(layer, at.shape[0]))
 
 
-def _dropout(_: spec.Dropout, at: Given) -> LayerCost:
-    return forms.dropout(at.name, at.shape)
-
-
 def _upsample(layer: spec.Upsample, at: Given) -> LayerCost:
     if layer.like is not None:
         size = forms.spatial_shape(at.site.blocks[layer.like])[1:]
@@ -165,10 +161,6 @@ def _add(layer: spec.Add, at: Given) -> LayerCost:
     return group(at.name, "add", (*branches, total), total.output_shape)
 
 
-def _reuse(layer: spec.Reuse, at: Given) -> LayerCost:
-    return LayerCost(name=at.name, type="reuse", output_shape=at.site.blocks[layer.block])
-
-
 def _operator(layer: spec.AttentionLayer, path: str, site: Site) -> modules.Operator:
     """The closed form of the layer's operator."""
     operator, options = choose_operator(layer, path, site)
@@ -207,14 +199,14 @@ FORMS: dict[type, Callable[[Any, Given], LayerCost]] = {
     spec.MaxPool: _as_told(forms.pool, kind="max_pool"),
     spec.AvgPool: _as_told(forms.pool, kind="avg_pool"),
     spec.GlobalAvgPool: _as_told(forms.global_avg_pool),
-    spec.Dropout: _dropout,
+    spec.Dropout: lambda _, at: forms.dropout(at.name, at.shape),
     spec.Flatten: _as_told(forms.flatten),
     spec.Upsample: _upsample,
     spec.Block: _block,
     spec.Residual: _residual,
     spec.Concat: _concat,
     spec.Add: _add,
-    spec.Reuse: _reuse,
+    spec.Reuse: lambda layer, at: LayerCost(at.name, "reuse", at.site.blocks[layer.block]),
     spec.Attention: _attention,
     spec.Base: _as_told(modules.base_module),
     spec.BaseSkip: _as_told(modules.base_module, skip=True),

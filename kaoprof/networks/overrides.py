@@ -50,7 +50,7 @@ def _input(given: Input, batch: int | None, size: Sequence[int] | None) -> Input
             where="size",
             hint=f"write {len(given.size)}, such as {','.join(map(str, given.size))}",
         )
-    for where, number in (("batch", given.batch if batch is None else batch), *(("size", one) for one in sizes)):
+    for where, number in (("batch", given.batch if batch is None else batch), *(("size", length) for length in sizes)):
         if not 1 <= number <= MAX_SIZE:
             raise UsageError(f"must be between 1 and {MAX_SIZE:,}, not {number}", where=where)
     return replace(given, size=sizes, batch=given.batch if batch is None else batch)

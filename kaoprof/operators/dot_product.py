@@ -129,5 +129,5 @@ class AttentionOperator(nn.Module):
 
     def __init__(self, channels: int, **options: Unpack[AttentionKeywords]) -> None:
         super().__init__()
-        told = AttentionOptions(**options)
-        self.attention = IMPLEMENTATIONS[told.implementation](channels, told)
+        chosen = AttentionOptions(**options)
+        self.attention = IMPLEMENTATIONS[chosen.implementation](channels, chosen)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.records import fields
-from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Environment, Observed, Protocol
+from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +105,10 @@ class Row(Observed, frozen=True, kw_only=True):
         return self.case.variant
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(Head, frozen=True, kw_only=True):
     """One run of `compare`."""
 
-    schema: int = SCHEMA
     kind: str = "compare"
-    version: str
-    created: str
     baseline: str
     rows: tuple[Row, ...]
     protocol: Protocol | None = None

@@ -14,20 +14,17 @@ from kaoprof.errors import KaoprofError, RecordError
 from kaoprof.records.checks import check_protocol, check_row
 from kaoprof.records.compare import Row, by_cell
 from kaoprof.records.fields import Seconds
-from kaoprof.records.measured import SCHEMA, Environment, Protocol
+from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
 from kaoprof.records.sweep import CellKey, SweepPlan
 
 KIND = "sweep"
 BEGINNING = b'{"schema":1,"kind":"sweep"'  # of every journal, also of one whose header was cut off
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class Header(Head, frozen=True, kw_only=True):
     """The first line."""
 
-    schema: int = SCHEMA
     kind: str = KIND
-    version: str
-    created: str
     plan: SweepPlan
 
 

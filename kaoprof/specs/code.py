@@ -19,14 +19,14 @@ def is_tensor(value: Any) -> bool:
 
 def input_tensors(spec: CodeSpec) -> tuple[TensorInput, ...]:
     """The tensors among the inputs, from left to right."""
-    found: list[TensorInput] = []
+    tensors: list[TensorInput] = []
 
     def collect(value: Any, path: str) -> None:
         del path
-        found.append(msgspec.convert(value, TensorInput))
+        tensors.append(msgspec.convert(value, TensorInput))
 
     _tree(spec.inputs, collect, "inputs")
-    return tuple(found)
+    return tuple(tensors)
 
 
 def _tree(value: Any, tensor: Callable[[Any, str], Any], path: str) -> Any:

@@ -42,8 +42,8 @@ def check_grid(spec: GridSpec, places: Places) -> None:
     grid = spec.grid
     planar = [axis for axis in ("h", "w", "t") if getattr(grid, axis) is not None]
     if (grid.n is None) == (not planar):
-        found = f"n stands beside {', '.join(planar)}" if planar else "there is no spatial size"
-        raise places.error(found, "grid", hint="give n, or h and if need be w and t")
+        problem = f"n stands beside {', '.join(planar)}" if planar else "there is no spatial size"
+        raise places.error(problem, "grid", hint="give n, or h and if need be w and t")
     if planar and grid.h is None:
         raise places.error(f"{planar[0]} without h", f"grid.{planar[0]}", hint="add h: heights such as [14, 28]")
     combinations = [len(listed(getattr(grid, axis) or 1)) for axis in ("h", "w", "t", "n", "c", "batch", "heads")]

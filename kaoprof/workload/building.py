@@ -26,12 +26,12 @@ def resolve(factory: str) -> Callable[..., "nn.Module"]:
     if not colon or not module_name or not name:
         raise UsageError(f"{factory!r} does not name code", hint="write package.module:Class")
     try:
-        found: Any = importlib.import_module(module_name)
+        named: Any = importlib.import_module(module_name)
         for part in name.split("."):
-            found = getattr(found, part)
+            named = getattr(named, part)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
-    return found  # type: ignore[no-any-return]
+    return named  # type: ignore[no-any-return]
 
 
 def build_module(workload: Workload, *, device: str, without_data: bool = False) -> "nn.Module":
