@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable
 
 from kaoprof.dims import one_of
-from kaoprof.fitting.exact import BUDGETS, LARGEST_SIZE, Need, Setting, described, needed_bytes, needed_macs
+from kaoprof.fitting.exact import BUDGETS, LARGEST_SIZE, Setting, described, needed
 from kaoprof.records.fit import CheaperStretch, CrossRow
 
 ONE_BY_ONE = {"macs": 64, "memory": 8}  # steps of the size: where it is small, rounded halves (pooling) matter
@@ -26,7 +26,8 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     one_of("quantity", quantity, BUDGETS)
     step = setting.step(axis)
     setting.dims(axis, step)
-    needs = tuple(_need(name, axis, quantity, setting) for name in (first, second))
+    named = [name.partition(":")[::2] for name in (first, second)]
+    needs = [needed(quantity, operator, implementation or None, axis, setting) for operator, implementation in named]
     names = {-1: first, 0: None, 1: second}
 
     def sign(count: int) -> int | None:
@@ -46,12 +47,6 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     return CrossRow(
         first=first, second=second, quantity=quantity, stretches=stretches, cheaper=last.cheaper, since=last.start
     )
-
-
-def _need(name: str, axis: str, quantity: str, setting: Setting) -> Need:
-    operator, _, implementation = name.partition(":")
-    needed = needed_bytes if quantity == "memory" else needed_macs
-    return needed(operator, axis, setting.with_implementation(implementation or None))
 
 
 def _changes(sign: Callable[[int], int | None], singly: int, most: int) -> dict[int, int]:

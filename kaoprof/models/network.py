@@ -99,11 +99,8 @@ class Upsample(Routed):
         self.mode = mode
 
     def forward(self, x: Tensor, saved: Saved) -> Tensor:
-        if self.like is not None:
-            return resize(x, saved[self.like].shape[2:], self.mode)
-        if self.size is not None:
-            return resize(x, self.size, self.mode)
-        return resize(x, [size * (self.scale or 1) for size in x.shape[2:]], self.mode)
+        enlarged = self.size or [size * (self.scale or 1) for size in x.shape[2:]]
+        return resize(x, saved[self.like].shape[2:] if self.like is not None else enlarged, self.mode)
 
 
 class Network(nn.Module):
