@@ -118,7 +118,8 @@ def _derived(target: Target, derivation: Derivation, counted: Quantities, device
     domain = derivation.domain
     peak, peak_checked, notes = _proven_peak(target, derivation, device, seed)
     peak_domain = domain & peak.domain if peak else domain
-    narrower = _narrower(domain, peak_domain)
+    more = [line for line in peak_domain.lines() if line not in domain.lines()]  # kernels choose buffers by the sizes
+    narrower = (f"the peak's formula holds where also {', '.join(more)}",) if more else ()
     checked = peak_checked
     if peak is None or narrower:
         checked = verify(formulas, target, domain, device=None, seed=seed)
@@ -137,12 +138,6 @@ def _derived(target: Target, derivation: Derivation, counted: Quantities, device
         uncounted=derivation.uncounted,
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def _narrower(domain: Domain, peak_domain: Domain) -> tuple[str, ...]:
-    """What the peak's formula needs beyond the others: kernels choose buffers by the sizes."""
-    more = [line for line in peak_domain.lines() if line not in domain.lines()]
-    return (f"the peak's formula holds where also {', '.join(more)}",) if more else ()
 
 
 def _outside(formulas: dict[str, sympy.Expr], target: Target, counted: Quantities, domain: Domain) -> tuple[str, ...]:

@@ -78,9 +78,7 @@ class Stopwatch(msgspec.Struct, kw_only=True):
     def latency(self, contender: Contender, size: int) -> Latency | None:
         """The samples of one contender at one size, if it was timed."""
         measurement = self.timed.get((contender, size))
-        if measurement is None or measurement.status != "ok":
-            return None
-        return measurement.latency
+        return measurement.latency if measurement is not None and measurement.status == "ok" else None
 
     def latencies(self, contender: Contender) -> dict[int, Latency]:
         """The samples of one contender by size, smallest size first."""

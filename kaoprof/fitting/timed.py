@@ -8,7 +8,8 @@ from functools import partial
 from kaoprof.fitting.exact import LARGEST_SIZE, largest_within, needed_macs
 from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.records.fit import FitRow, TimedRatio, TimedSize
-from kaoprof.stats.medians import latency_estimate, paired_ratio
+from kaoprof.records.measured import Latency
+from kaoprof.stats.medians import latency_estimate, median_s, paired_ratio
 from kaoprof.stats.power_law import PowerLaw, fitted, objection
 from kaoprof.units import format_seconds
 
@@ -178,19 +179,18 @@ def timed_ratios(first: Sequence[Contender], second: Sequence[Contender], watch:
     """The first's time over the second's at every size where both were timed, smallest size first."""
     compared = []
     for size in sorted({size for _, size in watch.timed}):
-        best = [_fastest(contenders, size, watch) for contenders in (first, second)]
-        latencies = [watch.latency(team, size) for team in best if team]
-        if len(latencies) < 2 or latencies[0] is None or latencies[1] is None:  # noqa: PLR2004 - the two in the race
+        left, right = (_fastest(contenders, size, watch) for contenders in (first, second))
+        if left is None or right is None:
             continue
-        ratio = paired_ratio(latencies[0], latencies[1])
-        if ratio is not None and best[0] and best[1]:
+        ratio = paired_ratio(left[1], right[1])
+        if ratio is not None:
             compared.append(
-                TimedRatio(size=size, first=best[0].name, second=best[1].name, ratio=ratio.median, low=ratio.low,
+                TimedRatio(size=size, first=left[0].name, second=right[0].name, ratio=ratio.median, low=ratio.low,
                            high=ratio.high, samples=ratio.samples)
             )  # fmt: skip
     return tuple(compared)
 
 
-def _fastest(contenders: Sequence[Contender], size: int, watch: Stopwatch) -> Contender | None:
-    timed = [contender for contender in contenders if watch.latency(contender, size)]
-    return min(timed, key=lambda contender: medians(contender, watch)[size], default=None)
+def _fastest(contenders: Sequence[Contender], size: int, watch: Stopwatch) -> tuple[Contender, Latency] | None:
+    timed = [(contender, latency) for contender in contenders if (latency := watch.latency(contender, size))]
+    return min(timed, key=lambda pair: median_s(pair[1]), default=None)

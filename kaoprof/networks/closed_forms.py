@@ -174,10 +174,6 @@ def _operator(layer: spec.AttentionLayer, path: str, site: Site) -> modules.Oper
     return form
 
 
-def _attention(layer: spec.Attention, at: Given) -> LayerCost:
-    return _operator(layer, at.path, at.site)(at.name, at.shape)
-
-
 def _attn(layer: spec.Attn | spec.AttnSkip, at: Given) -> LayerCost:
     return modules.attn_module(
         at.name,
@@ -207,7 +203,7 @@ FORMS: dict[type, Callable[[Any, Given], LayerCost]] = {
     spec.Concat: _concat,
     spec.Add: _add,
     spec.Reuse: lambda layer, at: LayerCost(at.name, "reuse", at.site.blocks[layer.block]),
-    spec.Attention: _attention,
+    spec.Attention: lambda layer, at: _operator(layer, at.path, at.site)(at.name, at.shape),
     spec.Base: _as_told(modules.base_module),
     spec.BaseSkip: _as_told(modules.base_module, skip=True),
     spec.Attn: _attn,
