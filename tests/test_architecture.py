@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
-    "profiling.census", "workload.attention_backend", "workload.called", "workload.conversions",
-    "workload.cuda_attention", "workload.tensor_bytes", "torch_internals",
+    "networks.builders", "profiling.census", "stats.overhead_fit", "torch_internals", "workload.attention_backend",
+    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.tensor_bytes",
 }  # fmt: skip
 LIGHT_FILES = {"explaining.run", "explaining.size_arithmetic", "explaining.target"}  # the doors of heavy rooms
 FLOORS = [  # a room imports from lower floors only; heavy rooms are imported inside functions, unless by each other

@@ -59,8 +59,8 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
 
 def median_beside(latency: Latency | None, name: str) -> float | None:
     """The median of what was seen beside each sample: its `page_faults` or `system_shares`; None if nothing was."""
-    told = getattr(latency, name, ())
-    return estimate(told).median if told else None
+    beside = getattr(latency, name, ())
+    return estimate(beside).median if beside else None
 
 
 @lru_cache(maxsize=256)  # several columns and sentences ask for the same one

@@ -1,6 +1,6 @@
 """A module of any signature, called with a flat row of tensors and answering with tensors alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -39,8 +39,8 @@ class CalledModule(nn.Module):
     def forward(self, *tensors: Tensor) -> Tensor | tuple[Tensor, ...]:
         arguments = _arranged(self.inputs, iter(tensors))
         answer = self.module(**arguments) if isinstance(arguments, dict) else self.module(*arguments)
-        found = float_tensors(answer)
-        return found if len(found) > 1 else found[0]
+        floats = float_tensors(answer)
+        return floats if len(floats) > 1 else floats[0]
 
 
 def _arranged(pattern: Any, tensors: Iterator[Tensor]) -> Any:
@@ -57,23 +57,23 @@ def float_tensors(answer: Any) -> tuple[Tensor, ...]:
     Raises:
         UsageError: there is none.
     """
-    found = {id(leaf): leaf for leaf in _leaves(answer) if leaf.is_floating_point()}
-    if not found:
-        dtypes = sorted({str(leaf.dtype).removeprefix("torch.") for leaf in _leaves(answer)})
+    floats = tuple(leaf for leaf in leaves(answer) if leaf.is_floating_point())
+    if not floats:
+        dtypes = sorted({str(leaf.dtype).removeprefix("torch.") for leaf in leaves(answer)})
         name = f"tensors of {' and '.join(dtypes)}" if dtypes else type(answer).__name__
         raise UsageError(f"the module answers with {name}, without a floating-point tensor", where="module")
-    return tuple(found.values())
+    return floats
 
 
-def _leaves(answer: Any) -> Iterator[Tensor]:
+def leaves(answer: Any) -> list[Tensor]:
+    """The tensors in an answer, each once, however it is nested: in lists, mappings and dataclasses."""
     if isinstance(answer, Tensor):
-        yield answer
-    elif isinstance(answer, dict):
-        for inner in answer.values():
-            yield from _leaves(inner)
+        return [answer]
+    parts: Iterable[Any] = ()
+    if isinstance(answer, Mapping):
+        parts = answer.values()
     elif isinstance(answer, list | tuple):
-        for inner in answer:
-            yield from _leaves(inner)
+        parts = answer
     elif is_dataclass(answer):
-        for field in fields(answer):
-            yield from _leaves(getattr(answer, field.name))
+        parts = (getattr(answer, field.name) for field in fields(answer))
+    return list({id(leaf): leaf for part in parts for leaf in leaves(part)}.values())

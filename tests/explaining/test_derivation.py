@@ -33,7 +33,7 @@ def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, i
     assert derivation.uncounted == {}
     assert {
         line.quantity: line.difference for line in compare_with_formula(derivation.formulas, target, name, options)
-    } == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), 0)
+    } == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), "0")
 
 
 @pytest.mark.slow
@@ -43,8 +43,8 @@ def test_a_whole_network_is_derived_with_its_printed_count():
     assert derivation.specialisations == ()
     assert derivation.domain.lines() == ("b >= 2", "h >= 33", "w >= 33")  # its stride is 32 in all
     at_224 = {"b": 1, "h": 224, "w": 224}
-    assert value_at(derivation.macs, at_224) == 281_119_392  # arXiv:2007.08442 prints 281m
-    assert order(derivation.macs, tuple(target.sizes)) == "O(h^2)"
+    assert value_at(derivation.formulas["macs"], at_224) == 281_119_392  # arXiv:2007.08442 prints 281m
+    assert order(derivation.formulas["macs"], tuple(target.sizes)) == "O(h^2)"
 
 
 def test_the_pooled_form_asks_for_no_more_than_sizes_of_three():
