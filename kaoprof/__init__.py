@@ -6,6 +6,7 @@ What Python programs use stands here under short names; each is imported when it
 TYPE_CHECKING = False  # typing's own takes milliseconds to import, in which no Ctrl-C can be heeded yet
 if TYPE_CHECKING:
     from kaoprof.comparing.run import compare
+    from kaoprof.counting.rules import rule
     from kaoprof.dims import AttentionOptions
     from kaoprof.errors import KaoprofError
     from kaoprof.explaining.run import ExplainRequest, explain
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from kaoprof.records.reading import load_runs
     from kaoprof.sweeping.plan import sweep_plan as plan_sweep
     from kaoprof.sweeping.run import Sweep
+    from kaoprof.tape.counted import Counts, count
     from kaoprof.version import __version__
 
 __all__ = [
     "AttentionOptions",
+    "Counts",
     "ExplainRequest",
     "FitRequest",
     "KaoprofError",
@@ -29,17 +32,20 @@ __all__ = [
     "Sweep",
     "__version__",
     "compare",
+    "count",
     "cross",
     "explain",
     "fit",
     "load_runs",
     "plan_sweep",
     "profile",
+    "rule",
 ]
 
 _PLACES = {
     "__version__": "version:__version__",
     "AttentionOptions": "dims:AttentionOptions",
+    "Counts": "tape.counted:Counts",
     "ExplainRequest": "explaining.run:ExplainRequest",
     "FitRequest": "fitting.run:FitRequest",
     "KaoprofError": "errors:KaoprofError",
@@ -47,12 +53,14 @@ _PLACES = {
     "Options": "records.options:Options",
     "Sweep": "sweeping.run:Sweep",
     "compare": "comparing.run:compare",
+    "count": "tape.counted:count",
     "cross": "fitting.run:run_cross",
     "explain": "explaining.run:explain",
     "fit": "fitting.run:run_fit",
     "load_runs": "records.reading:load_runs",
     "plan_sweep": "sweeping.plan:sweep_plan",
     "profile": "profiling.run:profile",
+    "rule": "counting.rules:rule",
 }
 
 

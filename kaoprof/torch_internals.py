@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch.fx.experimental.symbolic_shapes import ShapeEnv as ShapeEnv
     from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
     from torch.utils._pytree import tree_leaves as tree_leaves
+    from torch.utils._pytree import tree_map as tree_map
     from torch.utils._pytree import tree_map_only as tree_map_only
     from torch.utils._sympy.functions import FloorDiv as FloorDiv
     from torch.utils._sympy.functions import Mod as Mod
@@ -35,6 +36,7 @@ PLACES = {  # name -> module
     "OpOverload": "torch._ops",  # no counts, no predicted peaks: what a dispatch mode sees
     "TorchDispatchMode": "torch.utils._python_dispatch",  # likewise
     "tree_leaves": "torch.utils._pytree",  # likewise
+    "tree_map": "torch.utils._pytree",  # no recorded runs
     "tree_map_only": "torch.utils._pytree",  # no CUDA graphs
     "FakeTensor": "torch._subclasses.fake_tensor",  # no predicted peaks, no formulas
     "FakeTensorMode": "torch._subclasses.fake_tensor",  # likewise
@@ -51,6 +53,7 @@ FAKE_TENSOR_LOGGER = logging.getLogger("torch._subclasses.fake_tensor")  # silen
 CONVOLUTION_CHOICE = ("conv", "torch._subclasses.fake_impls")  # function, module: else `conv` fixes sizes
 FUSED_ATTENTION, FUSED_ENCODER = "_native_multi_head_attention", "_transformer_encoder_layer_fwd"  # in torch
 LINEAR_FIXES_SIZES = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13)  # seen in 2.11, not in 2.13
+CALL = "_call_impl"  # of a module: what every call ends in. Without it: no recorded runs
 CONVERT = "_apply"  # of a module: every conversion goes through it
 
 
@@ -96,6 +99,32 @@ def storage_identity(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
 
 
+def storage_key(storage: Any) -> int:
+    """As `storage_identity`, of the storage itself."""
+    return int(storage._cdata)  # noqa: SLF001
+
+
+def is_higher_order(operation: Any) -> bool:
+    """Whether it runs functions that it is given, such as flexible attention; it has no overloads, schema or tags."""
+    return not hasattr(operation, "overloadpacket")
+
+
+def is_composite(operation: Any) -> bool:
+    """Whether torch takes the operation apart, which happens unseen except in inference mode. Without it: uncounted."""
+    has_kernel = part_of_torch("_C._dispatch_has_kernel_for_dispatch_key")
+    return bool(has_kernel(operation.name(), "CompositeImplicitAutograd"))
+
+
+def written_arguments(operation: Any) -> tuple[int, ...]:
+    """The positions of arguments that the operation writes to. Without it: no recorded runs."""
+    arguments = operation._schema.arguments if operation._schema.is_mutable else ()  # noqa: SLF001
+    return tuple(
+        position
+        for position, argument in enumerate(arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+
+
 def is_view(tensor: Tensor) -> bool:
     """Whether it shares its storage with the tensor that it was made of. Without it: no predicted peaks in training."""
     return tensor._is_view()  # noqa: SLF001
@@ -129,6 +158,11 @@ def changes_of(tensor: Tensor) -> int:
 def held_tensors(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
     """The module's own parameters and buffers, to be replaced: nothing else replaces both."""
     return cast("tuple[dict[str, Any], dict[str, Any]]", (module._parameters, module._buffers))  # noqa: SLF001
+
+
+def submodules(module: nn.Module) -> dict[str, nn.Module | None]:
+    """The modules right inside, each under every name that it has: `named_children` tells but one."""
+    return module._modules  # noqa: SLF001
 
 
 def forward_hooks(module: nn.Module) -> tuple[dict[Any, Any], dict[Any, Any]]:

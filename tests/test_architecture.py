@@ -11,18 +11,24 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
-HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots"}
+HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots", "tape"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
-    "networks.builders", "profiling.census", "stats.overhead_fit", "torch_internals", "workload.attention_backend",
+    "networks.builders", "profiling.taking", "stats.overhead_fit", "torch_internals", "workload.attention_backend",
     "workload.called", "workload.conversions", "workload.cuda_attention", "workload.tensor_bytes",
 }  # fmt: skip
-LIGHT_FILES = {"explaining.run", "explaining.size_arithmetic", "explaining.target"}  # the doors of heavy rooms
+LIGHT_FILES = {
+    "explaining.run",
+    "explaining.size_arithmetic",
+    "explaining.target",
+    "tape.tree",
+}  # the doors of heavy rooms
 FLOORS = [  # a room imports from lower floors only; heavy rooms are imported inside functions, unless by each other
     {"errors", "version", "models"},
     {"dims", "torch_internals", "units"},
     {"costs", "operators", "records", "specs", "workload"},
     {"catalog", "counting", "measuring", "stats"},
     {"findings", "memory", "networks"},
+    {"tape"},
     {"comparing", "diffing", "explaining", "profiling", "reporting"},
     {"bench", "fitting", "reproducing", "sweeping"},
     {"cli"},

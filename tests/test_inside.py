@@ -52,7 +52,12 @@ def followed(recipe, folder):
     return touched, shown
 
 
-@pytest.mark.parametrize("name", FILES)
+MEASURES = {"Add a measured quantity"}  # as a user would, with all that a first measurement learns
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in MEASURES else []) for name in FILES]
+)
 def test_a_recipe_works_as_it_is_written_and_touches_no_other_file(tmp_path, name):
     shutil.copytree(PACKAGE, tmp_path / "kaoprof", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(PACKAGE.parent / "profiles", tmp_path / "profiles")

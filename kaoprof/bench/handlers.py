@@ -70,10 +70,14 @@ def time_calls(bench: Bench, request: say.Time) -> say.Took:
 
 def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
     """Counts a model here, whose code may do anything."""
-    from kaoprof.profiling.census import take_census as census_of
+    from kaoprof.networks.workloads import INSIDE
+    from kaoprof.profiling.taking import take_census as census_of
 
     kind = bench.device.partition(":")[0]
-    return say.Census(census=census_of(request.workload, None, device=kind, threads=torch.get_num_threads()))
+    counted = census_of(
+        request.workload, None, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE
+    )
+    return say.Census(census=counted)
 
 
 HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {

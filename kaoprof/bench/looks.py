@@ -57,7 +57,7 @@ def traffic(at: LookAt) -> Seen:
     workload, module = subject.workload, subject.module
     samples, step, inputs = 1, subject.step, subject.inputs
     if alone:
-        samples = workload.inputs[0].shape[0]
+        samples = workload.batch
         step, inputs = on_one_sample(workload, module, device=bench.device)
     traced = trace(step, module, inputs, trained=workload.mode == "train")
     seen = Traffic(

@@ -1,4 +1,4 @@
-"""MACs of torch's contractions: products, convolutions, attention, and their gradients.
+"""MACs of torch's contractions: products, convolutions, recurrent layers, and their gradients.
 
 Each rule sees the operation's arguments and its output, of which only the shapes are used; so sizes may be symbolic.
 """
@@ -6,29 +6,52 @@ Each rule sees the operation's arguments and its output, of which only the shape
 import math
 from typing import Any
 
-from torch import Tensor
-
+from kaoprof.counting.shapes import Shaped, first_tensor
 from kaoprof.dims import Size
 
+LSTM_GATES = 4
+GROUP_AXES = 2  # of both operands where groups share the axis that is summed over
 
-def matmul_macs(left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
+
+def matmul_macs(left: Shaped, right: Shaped, *_: object, out: Any, **__: object) -> Size:
     """`(m k) , (k n) -> (m n)`, also batched: k MACs for each output element."""
     del right
-    return out.numel() * left.shape[-1]
+    return first_tensor(out).numel() * left.shape[-1]
 
 
-def added_matmul_macs(bias: Tensor, left: Tensor, right: Tensor, *_: object, out: Tensor, **__: object) -> Size:
+def added_matmul_macs(bias: Shaped, left: Shaped, right: Shaped, *_: object, out: Shaped, **__: object) -> Size:
     """`bias + left @ right`: the product's MACs; adding the bias is elementwise."""
     del bias
     return matmul_macs(left, right, out=out)
 
 
-def dot_macs(left: Tensor, *_: object, **__: object) -> Size:
+def summed_matmul_macs(added: Shaped, left: Shaped, right: Shaped, *_: object, **__: object) -> Size:
+    """`added + sum over b of (b m k) , (b k n) -> (m n)`: the products are added up inside the contraction."""
+    del added
+    return left.numel() * right.shape[-1]
+
+
+def outer_macs(*_: object, out: Shaped, **__: object) -> Size:
+    """`added + (m) x (n) -> (m n)`: one multiply-add for each element."""
+    return out.numel()
+
+
+def grouped_matmul_macs(left: Shaped, right: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """`(m k) , (g k n) -> (m n)`: each row meets one group's matrix; so does each column of `(g m k) , (k n)`.
+
+    Of `(m k) , (k n) -> (g m n)` each step of k belongs to one group.
+    """
+    if left.ndim == right.ndim == GROUP_AXES:
+        return left.numel() * right.shape[-1]
+    return out.numel() * left.shape[-1]
+
+
+def dot_macs(left: Shaped, *_: object, **__: object) -> Size:
     """`(k) , (k) -> ()`."""
     return left.numel()
 
 
-def convolution_macs(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any, out: Tensor, **_: object) -> Size:
+def convolution_macs(x: Shaped, weight: Shaped, bias: object, *geometry: Any, out: Shaped, **_: object) -> Size:
     """`(b c *s) , (o c/groups *k) -> (b o *s')`: each output element takes c/groups x prod(k) MACs, padding included.
 
     A transposed convolution scatters instead: each input element takes as many. The `geometry` is torch's: stride,
@@ -40,7 +63,7 @@ def convolution_macs(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: 
 
 
 def convolution_backward_macs(
-    grad_out: Tensor, x: Tensor, weight: Tensor, bias_sizes: list[int] | None, *geometry_and_mask: Any, **_: object
+    grad_out: Shaped, x: Shaped, weight: Shaped, bias_sizes: object, *geometry_and_mask: Any, **_: object
 ) -> Size:
     """Gradients of the input and of the weight are each as dear as the forward pass, groups included."""
     del bias_sizes
@@ -48,15 +71,16 @@ def convolution_backward_macs(
     return convolution_macs(x, weight, None, *geometry, out=grad_out) * (int(wanted[0]) + int(wanted[1]))
 
 
-def attention_macs(query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object) -> Size:
-    """`(b heads n d) , (b heads m d) , (b heads m e) -> (b heads n e)`: similarities and weighted sum."""
-    batch_heads_queries = math.prod(query.shape[:-1])
-    return batch_heads_queries * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+def recurrent_macs(x: Shaped, weight: Shaped, recurrent: Shaped, *_: object, **__: object) -> Size:
+    """One layer of an LSTM, one direction: `(steps b i)`, weights `(4h i)` and `(4h h)`."""
+    return x.shape[0] * x.shape[1] * (weight.numel() + recurrent.numel())
 
 
-def attention_backward_macs(
-    grad_out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: object, **__: object
-) -> Size:
-    """Twice the forward pass; what a fused kernel recomputes to save memory is not counted, as papers do not."""
-    del grad_out
-    return 2 * attention_macs(query, key, value)
+def recurrent_backward_macs(x: Shaped, weight: Shaped, recurrent: Shaped, *_: object, **__: object) -> Size:
+    """Gradients of inputs and of weights, each as dear as the forward pass."""
+    return 2 * recurrent_macs(x, weight, recurrent)
+
+
+def packed_linear_macs(x: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """`(.. k) -> (.. n)` with weights that only the kernel can see."""
+    return out.numel() * x.shape[-1]

@@ -7,7 +7,7 @@ import torch
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.one_thread import seen_in_one_thread
-from kaoprof.counting.rules import flops_of, has_rule, macs_of
+from kaoprof.counting.rules import LOGARITHMIC, counts_of, has_rule
 from kaoprof.dims import Size
 from kaoprof.torch_internals import TorchDispatchMode
 from kaoprof.workload.building import build_inputs, build_module, step_of
@@ -42,7 +42,8 @@ class CountingMode(TorchDispatchMode):
             if taken_apart is not NotImplemented:
                 return taken_apart
         out = foreign(func, *args, **kwargs)
-        self.note(func, macs_of(func, args, kwargs, out), flops_of(func, args, kwargs, out), out)
+        macs, elementwise = counts_of(func, args, kwargs, out)
+        self.note(func, macs, None if name_of(func) in LOGARITHMIC else elementwise, out)
         return out
 
     def note(self, func: Any, macs: Size, elementwise: Size | None, out: object) -> None:

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kaoprof.counting.fvcore_convolution import CONVOLUTION_HANDLERS, TracedConvolutions
-from kaoprof.torch_internals import forward_hooks
+from kaoprof.torch_internals import forward_hooks, held_tensors
 from kaoprof.workload.building import build_inputs, build_module
 from kaoprof.workload.workload import Workload
 
@@ -26,16 +26,31 @@ with warnings.catch_warnings():  # fvcore compiles a loss function with torch.ji
     from fvcore.nn import FlopCountAnalysis
 
 WITHOUT_MACS = (
-    "add", "add_", "sub", "rsub", "mul", "mul_", "div", "div_", "neg", "exp", "rsqrt", "mean", "sum", "softmax",
-    "max_pool1d", "max_pool2d", "max_pool3d", "mT", "clone", "contiguous", "cat", "split_with_sizes", "expand",
-    "reshape", "view", "flatten", "unflatten", "transpose", "permute", "unsqueeze", "squeeze",
-    "grid_sampler", "pad", "roll", "index", "masked_fill", "ne", "min",
-    "relu", "relu_", "hardtanh", "hardtanh_", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
-    "leaky_relu", "elu", "softplus", "mish", "dropout", "dropout_", "batch_norm", "layer_norm", "group_norm",
-    "instance_norm", "avg_pool1d", "avg_pool2d", "avg_pool3d",
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
-    "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
-    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d",
+    "add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "div_", "neg", "exp", "exp_", "expm1", "log",
+    "log2", "log10", "log1p", "sqrt", "sqrt_", "rsqrt", "square", "pow", "abs", "sign", "sin", "cos", "tan",
+    "atan2", "erf", "erfinv", "reciprocal", "floor", "ceil", "round", "fmod", "remainder", "mean", "sum",
+    "prod", "var", "std", "var_mean", "std_mean", "cumsum", "cumprod", "logsumexp", "softmax", "log_softmax",
+    "norm", "linalg_vector_norm", "max", "min", "amax", "amin", "argmax", "argmin", "maximum", "minimum",
+    "sort", "argsort", "topk", "any", "all", "where", "lerp", "addcmul", "addcdiv", "bernoulli_", "rand_like",
+    "randn_like", "rand", "randn", "normal_", "uniform_", "max_pool1d", "max_pool2d", "max_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d", "adaptive_max_pool2d", "upsample_nearest1d", "upsample_nearest2d",
+    "upsample_nearest3d", "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d",
+    "upsample_trilinear3d", "grid_sampler", "im2col", "col2im", "mT", "T", "clone", "contiguous", "cat",
+    "concat", "stack", "split", "split_with_sizes", "chunk", "unbind", "select", "slice", "narrow", "expand",
+    "expand_as", "reshape", "view", "view_as", "flatten", "unflatten", "transpose", "permute", "movedim",
+    "swapaxes", "unsqueeze", "unsqueeze_", "squeeze", "squeeze_", "pad", "constant_pad_nd", "reflection_pad2d",
+    "roll", "flip", "index", "index_select", "gather", "scatter", "scatter_", "scatter_add", "repeat",
+    "repeat_interleave", "embedding", "one_hot", "masked_fill", "masked_fill_", "tril", "triu", "meshgrid",
+    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "type_as", "to", "copy_", "fill_", "zero_", "detach",
+    "alias", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_not", "bitwise_and",
+    "bitwise_not", "arange", "linspace", "zeros", "ones", "full", "zeros_like", "ones_like", "full_like",
+    "empty_like", "new_zeros", "new_ones", "new_full", "new_empty", "scalar_tensor", "relu", "relu_", "relu6",
+    "relu6_", "hardtanh", "hardtanh_", "gelu", "gelu_", "silu", "silu_", "hardswish", "hardswish_",
+    "hardsigmoid", "hardsigmoid_", "sigmoid", "sigmoid_", "tanh", "tanh_", "leaky_relu", "leaky_relu_", "elu",
+    "elu_", "selu", "selu_", "celu", "celu_", "softplus", "softsign", "mish", "mish_", "glu", "prelu",
+    "log_sigmoid", "clamp", "clamp_", "clamp_min", "clamp_min_", "clamp_max", "dropout", "dropout_",
+    "feature_dropout", "alpha_dropout", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm",
 )  # fmt: skip
 MOST_OPERANDS = 2  # of einsum: with more, the order in which they are multiplied decides
 
@@ -72,6 +87,14 @@ def einsum_handler(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(summed) * math.prod(max(first.get(one, 1), second.get(one, 1)) for one in kept) if summed else 0
 
 
+def matmul_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `matmul`: `(.. m k) , (.. k n) -> (.. m n)`, also where one side is spread over the other's batch.
+
+    fvcore's own reads the batch off the left operand alone.
+    """
+    return math.prod(_value_shape(outputs[0])) * _value_shape(inputs[0])[-1]
+
+
 def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
     """Elementwise arithmetic and moved data: no contraction."""
     del inputs, outputs
@@ -82,6 +105,7 @@ HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
     **{f"aten::{name}": no_macs for name in WITHOUT_MACS},
     "aten::scaled_dot_product_attention": attention_handler,
     "aten::einsum": einsum_handler,
+    "aten::matmul": matmul_handler,
     **CONVOLUTION_HANDLERS,
 }
 
@@ -109,22 +133,46 @@ def count_with_fvcore(workload: Workload) -> int | None:
     return None if modules is None else modules[""]
 
 
-def count_modules_with_fvcore(workload: Workload) -> dict[str, int] | None:
+def count_modules_with_fvcore(workload: Workload, module: nn.Module | None = None) -> dict[str, int] | None:
     """MACs of every module by its name, what is inside it included; the whole is called "". None as above.
 
     fvcore's "flop" is one multiply-add, so its figure compares with MACs as it is.
+
+    Args:
+        workload: what runs.
+        module: its model, if it is there already; it ends up without data. Else one is built.
     """
     if workload.mode != "forward":
         return None
-    module = build_module(workload, device="meta")
-    inputs = build_inputs(workload, device="meta")
     logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
-    analysis = FlopCountAnalysis(module, inputs).set_op_handle(**HANDLERS)
-    analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
-    with warnings.catch_warnings(), torch.no_grad(), hooks_restored(module), TracedConvolutions():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer warns of every shape that becomes a constant: that is its purpose
         try:
-            counted = {name: round(macs) for name, macs in analysis.by_module().items()}
+            model = build_module(workload, device="meta") if module is None else on_meta(module)
+            return _analysed(model, build_inputs(workload, device="meta"))
         except Exception:  # noqa: BLE001 - whatever stops the tracer, torch itself ran the module: no opinion
             return None
+
+
+def _analysed(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, int] | None:
+    analysis = FlopCountAnalysis(module, inputs).set_op_handle(**HANDLERS)
+    analysis.unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
+    with hooks_restored(module), TracedConvolutions(), torch.device("meta"):
+        counted = {name: round(macs) for name, macs in analysis.by_module().items()}
         return None if analysis.unsupported_ops() else counted
+
+
+def on_meta(module: nn.Module) -> nn.Module:
+    """The module, each of whose parameters and buffers is replaced by one without data; shared ones stay shared."""
+    known: dict[int, Tensor] = {}
+
+    def emptied(tensor: Tensor) -> Tensor:
+        if id(tensor) not in known:
+            empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+            known[id(tensor)] = nn.Parameter(empty, requires_grad=False) if isinstance(tensor, nn.Parameter) else empty
+        return known[id(tensor)]
+
+    for part in module.modules():
+        for tensors in held_tensors(part):
+            tensors.update({name: emptied(tensor) for name, tensor in tensors.items() if tensor is not None})
+    return module

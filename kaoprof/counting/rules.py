@@ -1,285 +1,290 @@
-"""What each of torch's operations costs: MACs of contractions, FLOPs of everything else, by the rules of `costs`.
+"""Rules by the name of an operation: which MACs a contraction has, and the FLOPs of everything else.
 
-A rule sees the operation's arguments and its output, only their shapes are used, so sizes may be symbolic. An operation
-that is neither listed here nor known to torch as a view, pointwise or reduction has no rule: it is reported by name.
+A rule sees the operation's arguments and its output, only their shapes and dtypes are used, so sizes may be symbolic.
+An operation that is neither listed here nor known to torch as a view, pointwise or reduction has no rule: it is
+reported by name. Anybody may add a rule of their own with `rule`, and formulas registered with torch's counter are
+used.
 """
 
-import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, NORMALISE_FLOPS, SOFTMAX_FLOPS, interpolation_flops
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, SOFTMAX_FLOPS
+from kaoprof.counting import attention, elementwise
 from kaoprof.counting.contractions import (
     added_matmul_macs,
-    attention_backward_macs,
-    attention_macs,
     convolution_backward_macs,
     convolution_macs,
     dot_macs,
+    grouped_matmul_macs,
     matmul_macs,
+    outer_macs,
+    packed_linear_macs,
+    recurrent_backward_macs,
+    recurrent_macs,
+    summed_matmul_macs,
 )
 from kaoprof.counting.data_movement import MOVES_DATA, only_looks
+from kaoprof.counting.elementwise import Rule, per_input, per_output
+from kaoprof.counting.shapes import first_tensor
 from kaoprof.counting.trilinear import trilinear_flops, trilinear_macs
 from kaoprof.dims import Size
-from kaoprof.torch_internals import OpOverload
+from kaoprof.torch_internals import is_higher_order
 from kaoprof.workload.operation_names import name_of
 
-Rule = Callable[..., Size]  # (*args of the operation, out=its output, **kwargs) -> count
-
 COMPLEX_FACTOR = 4  # real products in a complex one
-COMPLEX_PRODUCT_FLOPS = 6  # four products and two sums
-COMPLEX_SUM_FLOPS = 2
-SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
-MASK_FLOPS = 1  # per coefficient: a mask is added
-STATISTICS_FLOPS = 4  # per element of a normalisation in training: mean 1, variance 3
-CUBIC_NEIGHBOURS = 16
 GLU_FLOPS = 2  # per output: sigmoid, product
 NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums over it 3, the input's gradient 4
+DROPOUT_FLOPS = 3  # per element: a number is drawn, compared, and multiplied
+VARIANCE_FLOPS = 4  # per element: mean 1, subtraction, square, sum
+SUMMED_EXPONENTIALS_FLOPS = 4  # per element: maximum, subtraction, exponential, sum
+NORM_FLOPS = 2  # per element: square, sum
+PRELU_BACKWARD_FLOPS = 2  # per element: the gradient of the input, and of the weight
+FOREACH = "_foreach_"
 
 
-def convolution_flops(x: Tensor, weight: Tensor, bias: Tensor | None, *_: object, out: Tensor, **__: object) -> Size:
-    """Adding the bias to each output element."""
-    del x, weight
-    return 0 if bias is None else out.numel()
+def names(text: str) -> tuple[str, ...]:
+    """The names of torch's own operations in a text."""
+    return tuple(text.split())
 
 
-def attention_flops(query: Tensor, key: Tensor, _: Tensor, *args: object, **kwargs: object) -> Size:
-    """Scaling and softmax of every coefficient; and adding a mask, if there is one."""
-    kwargs.pop("out")
-    masked = any(isinstance(value, Tensor) for value in (*args, *kwargs.values()))
-    coefficients = math.prod(query.shape[:-1]) * key.shape[-2]
-    return coefficients * (SOFTMAX_FLOPS + FUSED_SCALE_FLOPS + (MASK_FLOPS if masked else 0))
-
-
-def per_output(flops: int) -> Rule:
-    """A rule of `flops` for each element of the (first) output."""
-    return lambda *_, out, **__: flops * first_tensor(out).numel()
-
-
-def per_input(flops: int) -> Rule:
-    """A rule of `flops` for each element of the first input."""
-    return lambda x, *_, **__: flops * first_tensor(x).numel()
-
-
-def pool_rule(x: Tensor, kernel_size: list[int], *_: object, out: Any, **__: object) -> Size:
-    """Each output looks at a whole window; a single kernel size holds for all spatial axes."""
-    output = first_tensor(out)
-    unbatched = output.ndim - (x.ndim - output.ndim)
-    window = math.prod(kernel_size) if len(kernel_size) > 1 else kernel_size[0] ** (unbatched - 2)
-    return output.numel() * window
-
-
-def batch_norm_flops(x: Tensor, *args: Any, **_: object) -> Size:
-    """Normalise; while training also the statistics of the batch."""
-    training = any(arg is True for arg in args)
-    return x.numel() * (NORMALISE_FLOPS + (STATISTICS_FLOPS if training else 0))
-
-
-def sum_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size:
-    """The sum of k elements is k - 1 additions; with the division that follows it, a mean."""
-    return x.numel() - out.numel()
-
-
-def interpolation_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size:
-    """`(b c *s) -> (b c *s')`, linear along every spatial axis."""
-    return interpolation_flops(out.numel(), x.ndim - 2)
-
-
-def interpolation_backward_rule(grad_out: Tensor, *_: object, **__: object) -> Size:
-    """Each gradient is weighted and added to the 2^d neighbours that its output was made of."""
-    return grad_out.numel() * 2 * 2 ** (grad_out.ndim - 2)
-
-
-def cubic_rule(x: Tensor, *_: object, out: Tensor, **__: object) -> Size:
-    """`(b c h w) -> (b c h' w')`: each output is a weighted sum of 4 x 4 neighbours, as for linear ones with its 4."""
-    del x
-    return out.numel() * (2 * CUBIC_NEIGHBOURS - 1)
-
-
-def cubic_backward_rule(grad_out: Tensor, *_: object, **__: object) -> Size:
-    """Each gradient is weighted and added to the 16 neighbours that its output was made of."""
-    return grad_out.numel() * 2 * CUBIC_NEIGHBOURS
-
-
-def product_rule(x: Tensor, y: object, *_: object, out: Tensor, **__: object) -> Size:
-    """Element by element; of two complex numbers it takes four products and two sums, with a real one two products."""
-    if not out.is_complex():
-        return out.numel()
-    both = _is_complex(x) and _is_complex(y)
-    return out.numel() * (COMPLEX_PRODUCT_FLOPS if both else COMPLEX_SUM_FLOPS)
-
-
-def complex_sum_rule(*_: object, out: Tensor, **__: object) -> Size:
-    """Element by element; the parts of complex numbers are added each."""
-    return out.numel() * (COMPLEX_SUM_FLOPS if out.is_complex() else 1)
-
-
-def _is_complex(value: object) -> bool:
-    return value.is_complex() if isinstance(value, Tensor) else isinstance(value, complex)
-
-
-def pool_backward_rule(grad_out: Tensor, x: Tensor, kernel_size: list[int], *_: object, **__: object) -> Size:
-    """Each gradient is added to every element of its window."""
-    return pool_rule(x, kernel_size, out=grad_out)
-
-
-def added_rule(x: Tensor, dim: int, index: Tensor, source: Tensor, *_: object, **__: object) -> Size:
-    """Each element of the source is added to one of `x`."""
-    del x, dim, index
-    return source.numel()
-
-
-def first_tensor(value: Any) -> Tensor:
-    """The tensor itself, or the first one of a list or tuple."""
-    return value if isinstance(value, Tensor) else first_tensor(value[0])
-
-
-FUSED_ATTENTION = (
-    "scaled_dot_product_attention",
-    "_scaled_dot_product_flash_attention",
-    "_scaled_dot_product_flash_attention_for_cpu",
-    "_scaled_dot_product_efficient_attention",
-    "_scaled_dot_product_cudnn_attention",
+FUSED_ATTENTION = names(
+    "scaled_dot_product_attention _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu "
+    "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention "
+    "_scaled_dot_product_fused_attention_overrideable"
 )
-FUSED_ATTENTION_BACKWARD = (
-    "_scaled_dot_product_flash_attention_backward",
-    "_scaled_dot_product_flash_attention_for_cpu_backward",
-    "_scaled_dot_product_efficient_attention_backward",
-    "_scaled_dot_product_cudnn_attention_backward",
-)
-
-DRAWN = (
-    "bernoulli", "bernoulli_", "rand", "rand_like", "randn", "randn_like", "randint",
-    "normal_", "uniform_",
-)  # fmt: skip
+FUSED_ATTENTION_BACKWARD = tuple(f"{name}_backward" for name in FUSED_ATTENTION[1:])
+PACKED_LINEAR = tuple(f"quantized.linear{kind}" for kind in ("", "_relu", "_dynamic", "_relu_dynamic", "_dynamic_fp16"))
+ROWS_FIRST = ("_flash_attention_forward", "torch_attn._varlen_attn")
+ROWS_FIRST_BACKWARD = ("_flash_attention_backward", "torch_attn._varlen_attn_backward")
 
 MACS: dict[str, Rule] = {
-    "mm": matmul_macs,
-    "bmm": matmul_macs,
-    "mv": matmul_macs,
-    "addmm": added_matmul_macs,
-    "baddbmm": added_matmul_macs,
-    "addmv": added_matmul_macs,
-    "dot": dot_macs,
-    "vdot": dot_macs,
-    "convolution": convolution_macs,
+    **dict.fromkeys(names("mm bmm mv _int_mm _scaled_mm _weight_int8pack_mm"), matmul_macs),
+    **dict.fromkeys(
+        names("addmm baddbmm addmv addmm_ baddbmm_ addmv_ _addmm_activation _sparse_addmm"), added_matmul_macs
+    ),
+    **dict.fromkeys(names("addbmm addbmm_"), summed_matmul_macs),
+    **dict.fromkeys(names("addr addr_ ger"), outer_macs),
+    **dict.fromkeys(names("_grouped_mm _scaled_grouped_mm"), grouped_matmul_macs),
+    **dict.fromkeys(names("dot vdot"), dot_macs),
+    **dict.fromkeys(names("convolution _convolution"), convolution_macs),
     "convolution_backward": convolution_backward_macs,
+    "mkldnn_rnn_layer": recurrent_macs,
+    "mkldnn_rnn_layer_backward": recurrent_backward_macs,
     "_trilinear": trilinear_macs,
-    **dict.fromkeys(FUSED_ATTENTION, attention_macs),
-    **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention_backward_macs),
+    **dict.fromkeys(PACKED_LINEAR, packed_linear_macs),
+    **dict.fromkeys(FUSED_ATTENTION, attention.attention_macs),
+    **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention.attention_backward_macs),
+    **dict.fromkeys(ROWS_FIRST, attention.rows_first_macs),
+    **dict.fromkeys(ROWS_FIRST_BACKWARD, attention.rows_first_backward_macs),
+    "_efficient_attention_forward": attention.biased_rows_first_macs,
+    "_efficient_attention_backward": attention.biased_rows_first_backward_macs,
+    "higher_order.flex_attention": attention.flexible_macs,
+    "higher_order.flex_attention_backward": attention.flexible_backward_macs,
+    "_native_multi_head_attention": attention.fused_attention_macs,
+    "_transformer_encoder_layer_fwd": attention.fused_encoder_macs,
 }
 
 FLOPS: dict[str, Rule] = {
+    **dict.fromkeys(names("softmax _softmax _safe_softmax _log_softmax _masked_softmax"), per_output(SOFTMAX_FLOPS)),
     **dict.fromkeys(
-        ("softmax", "_softmax", "_safe_softmax", "_log_softmax"),
-        per_output(SOFTMAX_FLOPS),
+        names("_softmax_backward_data _log_softmax_backward_data"), per_output(attention.SOFTMAX_BACKWARD_FLOPS)
     ),
-    "_softmax_backward_data": per_output(SOFTMAX_BACKWARD_FLOPS),
-    "_log_softmax_backward_data": per_output(SOFTMAX_BACKWARD_FLOPS),
-    **dict.fromkeys(FUSED_ATTENTION, attention_flops),
-    **dict.fromkeys(("addmm", "baddbmm", "addmv"), per_output(1)),
-    "convolution": convolution_flops,
+    **dict.fromkeys(FUSED_ATTENTION, attention.attention_flops),
+    **dict.fromkeys(FUSED_ATTENTION_BACKWARD, attention.attention_backward_flops),
+    **dict.fromkeys(ROWS_FIRST, attention.rows_first_flops),
+    "_efficient_attention_forward": attention.biased_rows_first_flops,
+    "higher_order.flex_attention": attention.flexible_flops,
+    "_native_multi_head_attention": attention.fused_attention_flops,
+    "_transformer_encoder_layer_fwd": attention.fused_encoder_flops,
+    **dict.fromkeys(names("addmm baddbmm addmv addmm_ baddbmm_ addmv_ addbmm addbmm_"), per_output(1)),
+    "_addmm_activation": per_output(2),
+    **dict.fromkeys(PACKED_LINEAR, per_output(1)),
+    **dict.fromkeys(names("convolution _convolution"), elementwise.convolution_flops),
+    "convolution_backward": elementwise.convolution_backward_flops,
+    "mkldnn_rnn_layer": elementwise.recurrent_flops,
     "_trilinear": trilinear_flops,
-    **dict.fromkeys(  # not all of these are tagged as pointwise, or not in every version of torch
-        ("hardtanh", "hardtanh_", "hardswish", "hardswish_", "_prelu_kernel"),
-        per_output(1),
-    ),
-    **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), interpolation_rule),
-    "sum": sum_rule,
-    "max_pool2d_with_indices": pool_rule,
-    "max_pool3d_with_indices": pool_rule,
-    "avg_pool2d": pool_rule,
-    "avg_pool3d": pool_rule,
-    "avg_pool2d_backward": pool_backward_rule,
-    "avg_pool3d_backward": pool_backward_rule,
+    # not all of these are tagged as pointwise, or not in every version of torch
     **dict.fromkeys(
-        (
-            "hardtanh_backward",
-            "hardswish_backward",
-            "hardsigmoid_backward",
-            "softplus_backward",
-            "elu_backward",
-            "leaky_relu_backward",
-            "log_sigmoid_forward",
-            "log_sigmoid_backward",
-            "_adaptive_avg_pool2d_backward",
-            "_adaptive_avg_pool3d_backward",
-            "masked_fill_",
-            "cumprod",
+        names("hardtanh hardtanh_ hardswish hardswish_ relu6 relu6_ _prelu_kernel threshold_"), per_output(1)
+    ),
+    "_prelu_kernel_backward": per_output(PRELU_BACKWARD_FLOPS),
+    **dict.fromkeys(
+        names(
+            "hardtanh_backward hardswish_backward hardsigmoid_backward softplus_backward elu_backward "
+            "floor_divide leaky_relu_backward log_sigmoid_forward log_sigmoid_backward _adaptive_avg_pool2d_backward "
+            "_adaptive_avg_pool3d_backward masked_fill masked_fill_ cumprod native_dropout_backward "
+            "nll_loss_backward nll_loss2d_backward masked_scatter_backward"
         ),
         per_output(1),
     ),
-    **dict.fromkeys(("mul", "mul_"), product_rule),
-    **dict.fromkeys(("add", "add_", "sub", "sub_"), complex_sum_rule),
-    "upsample_bicubic2d": cubic_rule,
-    "upsample_bicubic2d_backward": cubic_backward_rule,
-    **dict.fromkeys(DRAWN, per_output(1)),
+    **dict.fromkeys(
+        names("upsample_linear1d upsample_bilinear2d upsample_trilinear3d _upsample_bilinear2d_aa"),
+        elementwise.interpolation_rule,
+    ),
+    **dict.fromkeys(
+        names("upsample_linear1d_backward upsample_bilinear2d_backward upsample_trilinear3d_backward"),
+        elementwise.interpolation_backward_rule,
+    ),
+    **dict.fromkeys(names("upsample_bicubic2d _upsample_bicubic2d_aa"), elementwise.cubic_rule),
+    "upsample_bicubic2d_backward": elementwise.cubic_backward_rule,
+    **dict.fromkeys(names("grid_sampler_2d grid_sampler_3d _grid_sampler_2d_cpu_fallback"), elementwise.sampling_rule),
+    **dict.fromkeys(names("grid_sampler_2d_backward grid_sampler_3d_backward"), elementwise.sampling_backward_rule),
+    "sum": elementwise.sum_rule,
+    **dict.fromkeys(
+        names("max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d"), elementwise.pool_rule
+    ),
+    **dict.fromkeys(names("avg_pool2d_backward avg_pool3d_backward"), elementwise.pool_backward_rule),
+    **dict.fromkeys(names("mul mul_"), elementwise.product_rule),
+    **dict.fromkeys(names("add add_ sub sub_ rsub"), elementwise.scaled_sum_rule),
+    **dict.fromkeys(names("addcmul addcmul_ addcdiv addcdiv_"), elementwise.added_product_rule),
+    **dict.fromkeys(names("lerp lerp_"), per_output(elementwise.LERP_FLOPS)),
+    **dict.fromkeys(
+        names(
+            "bernoulli bernoulli_ rand rand_like randn randn_like randint randint_like normal normal_ uniform_ "
+            "random_ exponential_ multinomial poisson geometric_ log_normal_ cauchy_"
+        ),
+        per_output(1),
+    ),
+    "native_dropout": per_output(DROPOUT_FLOPS),
     "glu": per_output(GLU_FLOPS),
-    **dict.fromkeys(("scatter_add", "scatter_add_", "index_add", "index_add_"), added_rule),
-    **dict.fromkeys(("col2im", "unfold_backward", "embedding_dense_backward"), per_input(1)),
+    "glu_backward": per_output(GLU_FLOPS),
+    **dict.fromkeys(names("scatter_add scatter_add_ index_add index_add_"), elementwise.added_rule),
+    **dict.fromkeys(names("index_put index_put_ _index_put_impl_"), elementwise.accumulated_rule),
     **dict.fromkeys(
-        (
-            "upsample_linear1d_backward",
-            "upsample_bilinear2d_backward",
-            "upsample_trilinear3d_backward",
-        ),
-        interpolation_backward_rule,
-    ),
-    **dict.fromkeys(
-        (
-            "upsample_nearest1d_backward",
-            "upsample_nearest2d_backward",
-            "upsample_nearest3d_backward",
+        names(
+            "col2im unfold_backward embedding_dense_backward _embedding_bag _embedding_bag_dense_backward cumsum "
+            "upsample_nearest1d_backward upsample_nearest2d_backward upsample_nearest3d_backward "
+            "max_pool2d_with_indices_backward max_pool3d_with_indices_backward "
+            "adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool2d_backward adaptive_max_pool3d_backward "
+            "_adaptive_avg_pool2d _adaptive_avg_pool3d argmax argmin max min amax amin aminmax mean prod any all "
+            "count_nonzero median nanmedian kthvalue mode cummax cummin logcumsumexp trace bincount histc "
+            "reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward "
+            "replication_pad1d_backward replication_pad2d_backward replication_pad3d_backward "
+            "nll_loss_forward nll_loss2d_forward segment_reduce _segment_reduce_backward scatter_reduce "
+            "scatter_reduce_ index_reduce index_reduce_ _is_all_true _is_any_true"
         ),
         per_input(1),
     ),
     **dict.fromkeys(
-        (
-            "native_batch_norm_backward",
-            "native_layer_norm_backward",
-            "native_group_norm_backward",
+        names(
+            "native_batch_norm_backward native_layer_norm_backward native_group_norm_backward _fused_rms_norm_backward"
         ),
         per_input(NORMALISE_BACKWARD_FLOPS),
     ),
-    "max_pool2d_with_indices_backward": per_input(1),
-    "max_pool3d_with_indices_backward": per_input(1),
-    "_adaptive_avg_pool2d": per_input(1),
-    "_adaptive_avg_pool3d": per_input(1),
-    "native_batch_norm": batch_norm_flops,
-    "_native_batch_norm_legit": batch_norm_flops,
-    "_native_batch_norm_legit_no_training": per_input(NORMALISE_FLOPS),
-    "native_layer_norm": per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
-    "native_group_norm": per_input(STATISTICS_FLOPS + NORMALISE_FLOPS),
-    "cumsum": per_input(1),
+    **dict.fromkeys(
+        names(
+            "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional "
+            "_native_batch_norm_legit_no_training _batch_norm_no_update"
+        ),
+        elementwise.batch_norm_flops,
+    ),
+    "_batch_norm_with_update": elementwise.group_norm_flops,
+    "native_layer_norm": elementwise.layer_norm_flops,
+    "native_group_norm": elementwise.group_norm_flops,
+    "_fused_rms_norm": elementwise.rms_norm_flops,
+    **dict.fromkeys(names("var std var_mean std_mean"), per_input(VARIANCE_FLOPS)),
+    "logsumexp": per_input(SUMMED_EXPONENTIALS_FLOPS),
+    **dict.fromkeys(names("norm linalg_vector_norm _weight_norm_interface"), per_input(NORM_FLOPS)),
+    **dict.fromkeys(
+        names("mse_loss smooth_l1_loss huber_loss binary_cross_entropy kl_div"), elementwise.norm_loss_rule
+    ),
+    **dict.fromkeys(names("sort msort argsort"), elementwise.sort_rule),
+    **dict.fromkeys(names("_unique _unique2 unique_dim unique_consecutive"), elementwise.sort_all_rule),
+    "topk": elementwise.topk_rule,
+    "searchsorted": elementwise.search_rule,
+    "bucketize": elementwise.bucket_rule,
+    **dict.fromkeys(names("_fft_c2c _fft_r2c _fft_c2r"), elementwise.fft_rule),
 }
 
+LOGARITHMIC = frozenset(
+    names("sort msort argsort topk searchsorted bucketize _fft_c2c _fft_r2c _fft_c2r")
+    + names("_unique _unique2 unique_dim unique_consecutive")
+)  # no formula of ours has a logarithm: where sizes are symbols they count as unknown
+REGISTERED: dict[str, Rule] = {}  # by users: MACs alone, or MACs and other FLOPs
 
-def has_rule(operation: OpOverload) -> bool:
+
+def rule(operation: str) -> Callable[[Rule], Rule]:
+    """Registers what an operation of one's own costs: `@kaoprof.rule("mylib::myop")` above a function.
+
+    The function is called with the operation's arguments and with its result as `out`; of tensors it may use sizes and
+    dtypes. It returns the MACs, or a pair: the MACs, and the FLOPs that come beside them.
+
+    Raises:
+        ValueError: the name has no namespace.
+    """
+    if "::" not in operation:
+        raise ValueError(f"{operation!r} is no operation's full name: write 'namespace::name', such as 'aten::mm'")
+
+    def register(function: Rule) -> Rule:
+        REGISTERED[operation.replace("::", ".").removeprefix("aten.")] = function
+        return function
+
+    return register
+
+
+def has_rule(operation: Any) -> bool:
     """Whether the operation counts as one and is not looked into: it is listed, or asks a tensor for its traits."""
     name = name_of(operation)
-    return operation.namespace == "prim" or name in MACS or name in FLOPS or name in MOVES_DATA
+    return name.startswith("prim.") or any(name in table for table in (REGISTERED, MACS, FLOPS, MOVES_DATA))
 
 
-def macs_of(operation: OpOverload, args: Any, kwargs: Any, out: Any) -> Size:
-    """MACs of one call; 0 for what is no contraction. A complex multiply-add is four real ones."""
-    rule = MACS.get(name_of(operation))
-    if rule is None:
-        return 0
-    return rule(*args, **kwargs | {"out": out}) * (COMPLEX_FACTOR if first_tensor(args).is_complex() else 1)
-
-
-def flops_of(operation: OpOverload, args: Any, kwargs: Any, out: Any) -> Size | None:
-    """FLOPs of one call outside contractions; None if no rule covers it."""
-    name = name_of(operation)
-    if name in FLOPS:
-        return FLOPS[name](*args, **kwargs | {"out": out})  # also where the caller gave `out=` itself
-    if name in MACS or name in MOVES_DATA or only_looks(operation):
-        return 0
+@cache
+def trait_rule(operation: Any) -> Rule | None:
+    """The rule of what no table lists, by what torch itself knows of it; None if it knows nothing of use."""
+    if is_higher_order(operation):
+        return None
+    if only_looks(operation):
+        return per_output_of_nothing
     if torch.Tag.reduction in operation.tags:
-        return first_tensor(args).numel()
-    if torch.Tag.pointwise in operation.tags:
-        return first_tensor(out).numel()
+        return per_input(1)
+    if torch.Tag.pointwise in operation.tags or name_of(operation).startswith(FOREACH):
+        return of_all_outputs
     return None
+
+
+def per_output_of_nothing(*_: object, **__: object) -> Size:
+    """What computes nothing."""
+    return 0
+
+
+def of_all_outputs(*args: Any, out: Any, **_: object) -> Size:
+    """One for each element of the first output; of operations on lists of tensors, of each of the list."""
+    results = out if out is not None else args[0]
+    return sum(part.numel() for part in results) if isinstance(results, list) else first_tensor(results).numel()
+
+
+def counts_of(operation: Any, args: Any, kwargs: Any, out: Any) -> tuple[Size, Size | None]:
+    """MACs of one call, and its FLOPs outside of contractions, which are None if no rule covers it."""
+    name = name_of(operation)
+    given = kwargs | {"out": out} if kwargs else {"out": out}  # also where the caller gave `out=` itself
+    own = REGISTERED.get(name)
+    if own is not None:
+        counted: Any = own(*args, **given)
+        return counted if isinstance(counted, tuple) else (counted, 0)
+    macs_rule, flops_rule = MACS.get(name), FLOPS.get(name)
+    macs: Size = 0
+    if macs_rule is not None:
+        macs = macs_rule(*args, **given) or 0
+        macs = macs * COMPLEX_FACTOR if first_tensor(args).is_complex() else macs
+    if flops_rule is not None:
+        return macs, flops_rule(*args, **given)
+    if macs_rule is not None or name in MOVES_DATA:
+        return macs, 0
+    by_trait = trait_rule(operation)
+    if by_trait is not None:
+        return macs, by_trait(*args, **given)
+    return macs, None
+
+
+def registered_with_torch(operation: Any, args: Any, kwargs: Any, out: Any) -> Size | None:
+    """MACs by a formula that somebody registered with `torch.utils.flop_counter`, which sees the tensors themselves."""
+    from torch.utils.flop_counter import flop_registry
+
+    formula = flop_registry.get(getattr(operation, "overloadpacket", operation))
+    if formula is None:
+        return None
+    return int(formula(*args, **kwargs, out_val=out)) // FLOPS_PER_MAC

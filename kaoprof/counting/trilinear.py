@@ -3,8 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from torch import Tensor
-
+from kaoprof.counting.shapes import Shaped
 from kaoprof.dims import Size
 
 UNROLLED_AXIS = 1  # by default
@@ -39,9 +38,9 @@ class Trilinear(NamedTuple):
 
 
 def trilinear_of(
-    one: Tensor,
-    two: Tensor,
-    three: Tensor,
+    one: Shaped,
+    two: Shaped,
+    three: Shaped,
     lacks_one: list[int],
     lacks_two: list[int],
     lacks_three: list[int],
@@ -57,13 +56,13 @@ def trilinear_of(
     return Trilinear(tuple(sizes[axis] for axis in every), first, second, third, frozenset(summed), unrolled)
 
 
-def trilinear_macs(*args: Any, out: Tensor, **kwargs: Any) -> Size:
+def trilinear_macs(*args: Any, out: Shaped, **kwargs: Any) -> Size:
     """`(n i) , (o i j) , (n j) -> (n o)` takes n o i j MACs, and likewise each of its gradients."""
     del out
     return math.prod(trilinear_of(*args, **kwargs).sizes)
 
 
-def trilinear_flops(*args: Any, out: Tensor, **kwargs: Any) -> Size:
+def trilinear_flops(*args: Any, out: Shaped, **kwargs: Any) -> Size:
     """The product that is no such contraction: a multiplication for each element, and an addition where it is summed.
 
     Forward it is the second one: n o j multiplications and as many additions.

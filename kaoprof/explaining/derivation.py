@@ -87,7 +87,7 @@ def symbolic_inputs(workload: Workload, *, device: str) -> tuple[Tensor, ...]:
             spec.shape,
             device=device,
             dtype=torch_dtype(spec.dtype),
-            requires_grad=training and spec.dtype in FLOAT_DTYPES,
+            requires_grad=training and workload.input_grad and spec.dtype in FLOAT_DTYPES,
         )
         for spec in workload.inputs
     )

@@ -38,6 +38,7 @@ class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
         device: where peak memory is predicted for, `cpu` or `cuda`.
         threads: of the CPU kernels; some keep a buffer for each.
         seed: of the sizes at which formulas are verified.
+        input_grad: whether the input of code and of models requires gradients in `train`; an operator's always does.
     """
 
     target: str
@@ -53,6 +54,7 @@ class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
     device: str = "cpu"
     threads: int = 1
     seed: int = 0
+    input_grad: bool = False
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
@@ -158,6 +160,7 @@ def _code_target(request: ExplainRequest) -> Target:
         sizes=dict(request.sizes),
         mode=request.mode,
         dtype=request.dtype,
+        input_grad=request.input_grad,
     )
 
 
@@ -176,7 +179,7 @@ def _spec_target(request: ExplainRequest) -> Target:
     if document.kind == "code":
         return _code_spec_target(request, document)
     _refuse_inputs(request)
-    workload = network_workload(document, dtype=request.dtype, mode=request.mode)
+    workload = network_workload(document, dtype=request.dtype, mode=request.mode, input_grad=request.input_grad)
     target = workload_target(workload)
     sizes = target.sizes | dict(_known_sizes(request, tuple(target.sizes)))
     return replace(target, sizes=sizes)
@@ -205,6 +208,7 @@ def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
         mode=request.mode,
         dtype=request.dtype,
         dtypes=dtypes,
+        input_grad=request.input_grad,
     )
 
 

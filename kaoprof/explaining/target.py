@@ -28,6 +28,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         mode: `forward`, or `train` for forward and backward.
         dtype: of inputs and parameters.
         dtypes: of each input, where they differ: `("int64", "fp32")`.
+        input_grad: whether inputs require gradients in `train`, as those of an operator do; a model's do not.
     """
 
     factory: str
@@ -38,6 +39,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "forward"
     dtype: str = "fp32"
     dtypes: tuple[str, ...] = ()
+    input_grad: bool = True
 
     def __post_init__(self) -> None:
         for name, size in self.sizes.items():
@@ -72,6 +74,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             ),
             mode=self.mode,
             param_dtype=self.dtype,
+            input_grad=self.input_grad,
         )
 
     def _argument(self, value: Argument, sizes: Mapping[str, Size]) -> Any:
@@ -112,5 +115,6 @@ def workload_target(workload: Workload) -> Target:
         inputs=(("b", str(channels), *names),),
         sizes={"b": batch, **dict(zip(names, spatial, strict=True))},
         mode=workload.mode,
+        input_grad=workload.input_grad,
         dtype=workload.inputs[0].dtype,
     )

@@ -1,9 +1,13 @@
 """Which device a run is on, what it can do, and where its ceilings are kept."""
 
 import os
+import sys
+from pathlib import Path
 
 from kaoprof.errors import MeasurementError, UsageError
 from kaoprof.records.options import Options
+
+DRIVER_FILES = ("nvidiactl", "nvidia0", "dxg", "nvhost-gpu", "nvgpu")  # dxg: below Windows; the last two: on a Jetson
 
 
 def default_cache(device: str) -> str:
@@ -40,6 +44,8 @@ def find_device(name: str) -> str:
     Raises:
         MeasurementError: it is not there.
     """
+    if name == "cpu" or (name == "auto" and not may_have_cuda()):
+        return "cpu"
     import torch
 
     if name == "auto":
@@ -55,6 +61,11 @@ def find_device(name: str) -> str:
             )
         return f"cuda:{index}"
     return name
+
+
+def may_have_cuda() -> bool:
+    """Whether torch, which takes seconds to import, must be asked: on Linux a GPU has a file of its driver."""
+    return sys.platform != "linux" or any(Path("/dev", file).exists() for file in DRIVER_FILES)
 
 
 def load_average() -> float | None:

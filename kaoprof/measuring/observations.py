@@ -44,7 +44,7 @@ def _denormals(connection: Connection, subject: Subject, share_s: float) -> Look
     """Of an operator on a CPU, where they cost time."""
     if subject.layers or subject.variant != "eager" or connection.plan.device != "cpu":
         return None
-    sample_s = connection.measurements[subject.key].call_s / subject.workload.inputs[0].shape[0]
+    sample_s = connection.measurements[subject.key].call_s / subject.workload.batch
     return Look(subject=subject.key) if sample_s * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE else None
 
 
@@ -52,7 +52,7 @@ def _traffic(connection: Connection, subject: Subject, share_s: float) -> Look |
     """Of the whole call; of its first sample where that is all that there is time for, and the subject an operator."""
     if subject.variant != "eager":
         return None
-    call_s, batch = connection.measurements[subject.key].call_s, subject.workload.inputs[0].shape[0]
+    call_s, batch = connection.measurements[subject.key].call_s, subject.workload.batch
     alone = call_s >= share_s
     if alone and (subject.layers or call_s / batch >= share_s):
         return None

@@ -13,6 +13,8 @@ from kaoprof.specs.places import Places
 from kaoprof.workload.building import resolve
 from kaoprof.workload.workload import TensorSpec, Workload
 
+INSIDE = "module"  # the path of somebody's module in the one that calls it
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -30,8 +32,13 @@ def build_network(document: Document) -> "nn.Module":
     return Network(modules_of(network_cost(document).children))
 
 
-def network_workload(document: Document, *, dtype: str = "fp32", mode: str = "forward", seed: int = 0) -> Workload:
-    """The workload of a model or an operator on one input of the size and batch that its spec says."""
+def network_workload(
+    document: Document, *, dtype: str = "fp32", mode: str = "forward", seed: int = 0, input_grad: bool = False
+) -> Workload:
+    """The workload of a model or an operator on one input of the size and batch that its spec says.
+
+    In `train` a model's input requires a gradient if `input_grad`; an operator's always, for it stands inside of one.
+    """
     given = spec_with_layers(document).input
     return Workload(
         factory="kaoprof.networks.workloads:network_from_json",
@@ -39,6 +46,7 @@ def network_workload(document: Document, *, dtype: str = "fp32", mode: str = "fo
         inputs=(TensorSpec(shape=(given.batch, given.channels, *given.size), dtype=dtype),),
         mode=mode,
         seed=seed,
+        input_grad=input_grad or document.kind == "operator",
     )
 
 
@@ -54,9 +62,18 @@ def network_from_json(spec: str, kind: str) -> "nn.Module":
 
 
 def code_workload(
-    document: Document, *, allow_import: bool, dtype: str = "fp32", mode: str = "forward", seed: int = 0
+    document: Document,
+    *,
+    allow_import: bool,
+    dtype: str = "fp32",
+    mode: str = "forward",
+    seed: int = 0,
+    input_grad: bool = False,
+    batch_axis: int = 0,
 ) -> Workload:
     """The workload of a module that code makes, called with what the spec says, computing in `dtype`.
+
+    In `train` it is a whole model's step, whose input requires no gradient unless `input_grad`.
 
     Raises:
         UsageError: the spec is of another kind, says another dtype, or importing is not allowed.
@@ -80,6 +97,8 @@ def code_workload(
         mode=mode,
         seed=seed,
         param_dtype=dtype,
+        input_grad=input_grad,
+        batch_axis=batch_axis,
     )
     if workload.dtype != dtype:
         raise UsageError(

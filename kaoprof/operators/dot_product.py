@@ -26,7 +26,8 @@ class _Projected(nn.Module):
     def __init__(self, channels: int, options: AttentionOptions) -> None:
         super().__init__()
         self.heads = options.heads
-        self.scale = head_size(channels, options.heads) ** -0.5 if options.scale == "sqrt" else 1.0
+        self.scales = options.scale == "sqrt"  # also by 1, with one channel for each head: the work depends on no value
+        self.scale = head_size(channels, options.heads) ** -0.5 if self.scales else 1.0
         for name in PROJECTED[options.projection]:
             self.add_module(name, nn.Linear(channels, channels, bias=False))
 
@@ -58,7 +59,7 @@ class MatmulAttention(_Projected):
         q = self.split_heads(self.project("query", queries))  # (b*heads d n)
         k = self.split_heads(self.project("key", keys_values))  # (b*heads d m)
         v = self.split_heads(self.project("value", keys_values))  # (b*heads d m)
-        if self.scale != 1.0:
+        if self.scales:
             k = k * self.scale
         similarities = torch.bmm(q.mT, k)  # (b*heads n m)
         if transformed(similarities):

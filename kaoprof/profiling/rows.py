@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.layer_tree import LayerCost
+from kaoprof.costs.training import training_macs
 from kaoprof.measuring.plan import Measurement
 from kaoprof.networks import network_cost
 from kaoprof.records.measured import EAGER, VARIANT
@@ -17,10 +17,13 @@ from kaoprof.specs.documents import CodeSpec
 from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
-    from kaoprof.profiling.census import LayerCensus, ModelCensus
+    from kaoprof.profiling.census import ModelCensus
+    from kaoprof.tape.tree import CountedLayer
 
 
-def analytic_profile(document: Document, mode: str, *, attention: str | None = None) -> ModelProfile:
+def analytic_profile(
+    document: Document, mode: str, *, attention: str | None = None, input_grad: bool = False
+) -> ModelProfile:
     """A model with the closed form of every layer; code has none, only its place.
 
     One whose attention was swapped says so in its name: its figures are not those of the model it is called after.
@@ -34,17 +37,18 @@ def analytic_profile(document: Document, mode: str, *, attention: str | None = N
         )
     cost = network_cost(document)
     given = spec.input  # type: ignore[union-attr]  # network_cost refused everything without an input
-    factor = TRAIN_FACTOR if mode == "train" else 1
+    forward = {path: layer.macs for path, _, layer in cost.walk()}
+    macs = forward if mode == "forward" else training_macs(cost, input_grad=input_grad or document.kind == "operator")
     return ModelProfile(
         model=f"{spec.name} ({attention})" if attention else spec.name,
         source=spec.source,
         batch=given.batch,
         input_shapes=((given.batch, given.channels, *given.size),),
-        layers=tuple(_analytic_row(path, depth, layer, factor) for path, depth, layer in cost.walk()),
+        layers=tuple(_analytic_row(path, depth, layer, macs[path], mode) for path, depth, layer in cost.walk()),
     )
 
 
-def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> LayerRow:
+def _analytic_row(path: str, depth: int, layer: LayerCost, macs: int | None, mode: str) -> LayerRow:
     return LayerRow(
         layer=path,
         type=layer.type,
@@ -53,29 +57,28 @@ def _analytic_row(path: str, depth: int, layer: LayerCost, factor: int) -> Layer
         output_shape=layer.output_shape,
         params=layer.params,
         params_norm=layer.params_norm,
-        macs_analytic=layer.macs * factor,
-        flops_all=layer.flops_all if factor == 1 else None,
+        macs_analytic=macs,
+        flops_all=layer.flops_all if mode == "forward" else None,
     )
 
 
 def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
-    """The model with its counts, per sample. What does not depend on the batch is shared out, to the nearest whole.
+    """The model with its counts, per sample, shared out so that the leaves sum to the whole, to the nearest whole.
 
-    Somebody's module stands inside a wrapper, which has no row; but its peak is the model's, backward pass included.
+    One that only runs, and cannot be counted, says why.
     """
-    batch = workload.inputs[0].shape[0]
-    known = {row.layer: row for row in model.layers} if not model.inside else {}
-    wrapper = next((layer for layer in census.layers if model.inside and not layer.layer), None)
-    rows = []
-    for layer in census.layers:
-        if layer is wrapper:
-            continue
-        path = layer.layer.removeprefix(model.inside).removeprefix(".")
-        rows.append(_counted_row(path, layer, known.get(path), batch, depth=layer.depth - bool(model.inside)))
-    rows = [row if row.leaf else _summed(row, rows) for row in rows]
-    if wrapper is not None:
-        rows = [row if row.layer else replace(row, peak_bytes_predicted=wrapper.peak_bytes) for row in rows]
+    batch = workload.batch
     shapes = tuple(spec.shape for spec in workload.inputs)
+    if census.uncountable:
+        detail = f"cannot be counted: {census.uncountable}"
+        return replace(model, batch=batch, input_shapes=shapes, dtype=workload.dtype, detail=detail)
+    known = {row.layer: row for row in model.layers} if not model.inside else {}
+    macs = _shared_out(census.layers, [layer.macs for layer in census.layers], batch)
+    flops = _shared_out(census.layers, [layer.flops_all for layer in census.layers], batch)
+    rows = [
+        replace(_counted_row(layer, known.get(layer.layer), batch), macs_counted=macs_each, flops_all=flops_each)
+        for layer, macs_each, flops_each in zip(census.layers, macs, flops, strict=True)
+    ]
     return replace(
         model,
         batch=batch,
@@ -83,35 +86,47 @@ def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload
         layers=tuple(rows),
         dtype=workload.dtype,
         unmodelled=census.unmodelled,
+        recorded=census.recorded,
+        value_reads=census.value_reads,
+        detail=f"the peak cannot be predicted: {census.unpredicted}" if census.unpredicted else "",
     )
 
 
-def _counted_row(path: str, layer: "LayerCensus", analytic: LayerRow | None, batch: int, *, depth: int) -> LayerRow:
+def _counted_row(layer: "CountedLayer", analytic: LayerRow | None, batch: int) -> LayerRow:
     return LayerRow(
-        layer=path,
+        layer=layer.layer,
         type=analytic.type if analytic else layer.type,
-        depth=depth,
+        depth=layer.depth,
         leaf=layer.leaf,
         output_shape=layer.output_shape or _batched(analytic, batch),
         params=layer.params,
         params_norm=layer.params_norm,
         macs_analytic=analytic.macs_analytic if analytic else None,
-        macs_counted=round(layer.macs / batch),
+        macs_batch=layer.macs,
         macs_fvcore=None if layer.macs_fvcore is None else round(layer.macs_fvcore / batch),
-        flops_all=round(layer.flops_all / batch),
         uncounted=layer.uncounted,
         peak_bytes_predicted=layer.peak_bytes,
     )
 
 
-def _summed(row: LayerRow, rows: Sequence[LayerRow]) -> LayerRow:
-    """A layer that holds others: the sum of the leaves inside."""
-    leaves = [leaf for leaf in rows if leaf.leaf and leaf.layer.startswith(_prefix(row.layer))]
-    return replace(
-        row,
-        macs_counted=sum(leaf.macs_counted or 0 for leaf in leaves),
-        flops_all=sum(leaf.flops_all or 0 for leaf in leaves),
-    )
+def _shared_out(layers: "Sequence[CountedLayer]", counts: Sequence[int], batch: int) -> list[int]:
+    """Each layer's part of one sample; a layer that holds others is their sum, and the whole is rounded once.
+
+    What the leaves before it have been given in all is rounded, so no rounding adds up.
+    """
+    shares = [0] * len(layers)
+    around: list[int] = []
+    done = given = 0
+    for position, layer in enumerate(layers):
+        del around[layer.depth :]
+        around.append(position)
+        if layer.leaf:
+            done += counts[position]
+            share = round(done / batch) - given
+            given += share
+            for holder in around:
+                shares[holder] += share
+    return shares
 
 
 def _batched(analytic: LayerRow | None, batch: int) -> tuple[int, ...] | None:
@@ -138,7 +153,9 @@ def measured_model(model: ModelProfile, measurement: Measurement | None) -> Mode
         else:
             must = moved = peak = None
         rows.append(replace(timed, peak_bytes_measured=peak, compulsory_bytes=must, traffic=moved))
-    return replace(model, layers=tuple(rows), **measurement.for_a_record())
+    seen = measurement.for_a_record()
+    details = "; ".join(filter(None, (model.detail, str(seen.get("detail") or ""))))
+    return replace(model, layers=tuple(rows), **seen | {"detail": details})
 
 
 def variant_of(model: ModelProfile, variant: str) -> ModelProfile:

@@ -43,6 +43,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         dtype: of inputs and parameters.
         measured: whether anything is run; else it is only counted and predicted.
         allow_import: whether a spec may name code, which runs it.
+        input_grad: whether a model's input requires gradients in `train`, as that of a part of a network.
+        batch_axis: of the first input of code: where its samples lie.
     """
 
     batch: int | None = None
@@ -52,6 +54,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = "fp32"
     measured: bool = True
     allow_import: bool = False
+    input_grad: bool = False
+    batch_axis: int = 0
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
@@ -89,7 +93,10 @@ def profile(
         mode=model.mode,
         dtype=model.dtype,
         device=None,
-        models=tuple(analytic_profile(document, model.mode, attention=model.attention) for document in documents),
+        models=tuple(
+            analytic_profile(document, model.mode, attention=model.attention, input_grad=model.input_grad)
+            for document in documents
+        ),
     )
     if options.analytic:
         return record
@@ -99,7 +106,7 @@ def profile(
     record = replace(record, device=device)
     record = count_models(record, workloads, device, options, notify)
     if not model.measured:
-        return record
+        return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
     pairs = [
         pair
         for one, workload in zip(record.models, workloads, strict=True)
@@ -107,6 +114,11 @@ def profile(
     ]
     record = replace(record, models=tuple(one for one, _ in pairs))
     return measure_models(record, [workload for _, workload in pairs], device, options, notify)
+
+
+def _failed_if_unknown(model: ModelProfile) -> ModelProfile:
+    """The model; where it could not be counted and is not measured either, that is an error."""
+    return replace(model, status="error") if model.status == "ok" and not model.total.known else model
 
 
 def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> list[tuple[ModelProfile, Workload]]:
@@ -146,19 +158,17 @@ def _document(target: str | Document, model: ModelOptions) -> Document:
 
 def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
     if isinstance(document.spec, CodeSpec):
-        return code_workload(document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed)
-    return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed)
+        return code_workload(
+            document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed,
+            input_grad=model.input_grad, batch_axis=model.batch_axis,
+        )  # fmt: skip
+    return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed, input_grad=model.input_grad)
 
 
 def count_models(
     record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
 ) -> ProfileRecord:
     """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
-    import torch
-
-    from kaoprof.profiling.census import take_census
-
-    threads = options.threads_wanted or torch.get_num_threads()
     models: list[ModelProfile] = []
     failures: list[Exception] = []
     for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
@@ -168,8 +178,7 @@ def count_models(
             if one.inside:
                 census = census_in_child(workload, device, options)
             else:
-                with torch.random.fork_rng(devices=[]):  # building draws weights: the caller's random numbers stay
-                    census = take_census(workload, names, device=device.partition(":")[0], threads=threads)
+                census = census_here(workload, names, device, options)
             models.append(counted_model(one, census, workload))
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
             failures.append(error)
@@ -178,6 +187,17 @@ def count_models(
     if len(failures) == len(models) and isinstance(failures[0], UsageError):
         raise failures[0]  # there is nothing to show, and the request was wrong
     return replace(record, models=tuple(models))
+
+
+def census_here(workload: Workload, names: Sequence[str] | None, device: str, options: Options) -> "ModelCensus":
+    """The census of a network of ours, taken in this process."""
+    import torch
+
+    from kaoprof.profiling.taking import take_census
+
+    threads = options.threads_wanted or torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):  # building draws weights: the caller's random numbers stay
+        return take_census(workload, names, device=device.partition(":")[0], threads=threads)
 
 
 def census_in_child(workload: Workload, device: str, options: Options) -> "ModelCensus":

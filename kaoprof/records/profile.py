@@ -21,7 +21,8 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
         params: weights without those of batch norm, which papers leave out.
         params_norm: scale and shift of batch norm.
         macs_analytic: from closed forms; None for code.
-        macs_counted: from running on meta.
+        macs_counted: from a recorded run.
+        macs_batch: the same of the whole batch, exactly.
         macs_fvcore: fvcore's opinion.
         flops_all: all arithmetic.
         uncounted: operations without a rule, with their calls.
@@ -43,6 +44,7 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     params_norm: fields.Unbounded = 0
     macs_analytic: fields.Unbounded | None = None
     macs_counted: fields.Unbounded | None = None
+    macs_batch: fields.Unbounded | None = None
     macs_fvcore: fields.Unbounded | None = None
     flops_all: fields.Unbounded | None = None
     uncounted: dict[str, fields.Count] = msgspec.field(default_factory=dict)
@@ -65,6 +67,8 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     Its `latency` is measured without timers around layers. `inside` is where the layers' paths begin in the module that
     ran: somebody's code is called through a wrapper. `model` is its name, and how it ran if not eagerly:
     `kanet-qkv+compile`, which has no layers. `dtype` is what it computes in. For `unmodelled` see `records.Counted`.
+    `recorded` is how its operations were: on tensors without data (`fake`), or on `real` ones; `value_reads` is how
+    often values of its input decided what ran.
     """
 
     model: str
@@ -75,6 +79,8 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     layers: tuple[LayerRow, ...]
     dtype: fields.Dtype | None = None
     unmodelled: tuple[str, ...] = ()
+    recorded: str | None = None
+    value_reads: fields.Count = 0
 
     @property
     def variant(self) -> str:

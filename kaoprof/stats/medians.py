@@ -24,6 +24,11 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     samples: int
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """The median and its distribution-free interval: the k-th smallest and k-th largest sample.

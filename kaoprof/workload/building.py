@@ -50,13 +50,13 @@ def build_module(workload: Workload, *, device: str, without_data: bool = False)
     factory = resolve(workload.factory)
     torch.manual_seed(workload.seed)
     dry = conversions_without_data() if without_data or device == "meta" else nullcontext()
-    with torch.device(device), _default_dtype(torch_dtype(workload.dtype)), dry:
+    with torch.device(device), default_dtype(torch_dtype(workload.dtype)), dry:
         module = checked_module(factory(*workload.args, **workload.kwargs))
     return module.train(workload.mode == "train")
 
 
 @contextmanager
-def _default_dtype(dtype: "torch.dtype") -> Iterator[None]:
+def default_dtype(dtype: "torch.dtype") -> Iterator[None]:
     """Parameters are born in `dtype`: a later `.to(dtype)` is refused for fake tensors."""
     import torch
 
@@ -69,7 +69,7 @@ def _default_dtype(dtype: "torch.dtype") -> Iterator[None]:
 
 
 def build_inputs(workload: Workload, *, device: str) -> "tuple[Tensor, ...]":
-    """The workload's inputs on `device`, seeded; in `train` mode floats require gradients, as inside a network."""
+    """The workload's inputs on `device`, seeded; in `train` mode floats require gradients if the workload says so."""
     import torch
 
     generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed)
@@ -79,7 +79,7 @@ def build_inputs(workload: Workload, *, device: str) -> "tuple[Tensor, ...]":
         if spec.dtype not in FLOAT_DTYPES:
             return torch.randint(spec.high, spec.shape, device=device, generator=generator).to(dtype)
         return torch.randn(spec.shape, device=device, dtype=dtype, generator=generator).requires_grad_(
-            workload.mode == "train"
+            workload.mode == "train" and workload.input_grad
         )
 
     return tuple(drawn(spec) for spec in workload.inputs)

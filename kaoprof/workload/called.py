@@ -1,4 +1,4 @@
-"""A module of any signature, called with a flat row of tensors and answering with tensors alone."""
+"""A module of any signature, called with a flat row of tensors and answering with tensors alone where there are any."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -23,7 +23,8 @@ def checked_module(made: object) -> nn.Module:
 class CalledModule(nn.Module):
     """Arranges its tensors as the module wants them, and returns the floating-point tensors of what it answers.
 
-    All of them, for a backward pass must reach every part of the module, and nothing may be taken for unused.
+    All of them, for a backward pass must reach every part of the module, and nothing may be taken for unused. An answer
+    without any is returned as it is.
 
     Args:
         module: what is called.
@@ -36,11 +37,11 @@ class CalledModule(nn.Module):
         self.module = checked_module(module)
         self.inputs = inputs
 
-    def forward(self, *tensors: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, *tensors: Tensor) -> Any:
         arguments = _arranged(self.inputs, iter(tensors))
         answer = self.module(**arguments) if isinstance(arguments, dict) else self.module(*arguments)
         floats = float_tensors(answer)
-        return floats if len(floats) > 1 else floats[0]
+        return floats if len(floats) > 1 else floats[0] if floats else answer
 
 
 def _arranged(pattern: Any, tensors: Iterator[Tensor]) -> Any:
@@ -52,17 +53,8 @@ def _arranged(pattern: Any, tensors: Iterator[Tensor]) -> Any:
 
 
 def float_tensors(answer: Any) -> tuple[Tensor, ...]:
-    """The floating-point tensors in an answer, each once: a tensor, or lists, mappings and dataclasses of them.
-
-    Raises:
-        UsageError: there is none.
-    """
-    floats = tuple(leaf for leaf in leaves(answer) if leaf.is_floating_point())
-    if not floats:
-        dtypes = sorted({str(leaf.dtype).removeprefix("torch.") for leaf in leaves(answer)})
-        name = f"tensors of {' and '.join(dtypes)}" if dtypes else type(answer).__name__
-        raise UsageError(f"the module answers with {name}, without a floating-point tensor", where="module")
-    return floats
+    """The floating-point tensors in an answer, each once: a tensor, or lists, mappings and dataclasses of them."""
+    return tuple(leaf for leaf in leaves(answer) if leaf.is_floating_point())
 
 
 def leaves(answer: Any) -> list[Tensor]:

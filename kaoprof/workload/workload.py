@@ -25,6 +25,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         mode: `forward`, or `train` for forward and backward.
         seed: of the weights and the inputs.
         param_dtype: of the parameters, where no input tells: all are whole numbers.
+        input_grad: whether inputs require gradients in `train`, as inside a network; a network's own input does not.
+        batch_axis: of the first input that has axes.
     """
 
     factory: str
@@ -34,8 +36,16 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "forward"
     seed: int = 0
     param_dtype: str = "fp32"
+    input_grad: bool = True
+    batch_axis: int = 0
 
     @property
     def dtype(self) -> str:
         """What its parameters are, and what it computes in: as its first input of floats."""
         return next((spec.dtype for spec in self.inputs if spec.dtype in FLOAT_DTYPES), self.param_dtype)
+
+    @property
+    def batch(self) -> int:
+        """How many samples the first input that has axes holds; 1 if none has, or not that one."""
+        shape = next((spec.shape for spec in self.inputs if spec.shape), ())
+        return shape[self.batch_axis] if self.batch_axis < len(shape) else 1

@@ -82,9 +82,12 @@ def test_a_transformer_encoder_layer(capsys):
 
 
 def test_multihead_attention_training_answers_a_pair(capsys):
-    code, explanation = explained([*ATTENTION, "--mode", "train"], capsys)
+    code, explanation = explained([*ATTENTION, "--mode", "train", "--input-grad"], capsys)
     assert code == 0
     assert texts_of(explanation)["macs"] == "6 b c n (2 c + n)"  # three times the forward's 2 b c n (2 c + n)
+    code, explanation = explained([*ATTENTION, "--mode", "train"], capsys)
+    assert code == 0
+    assert texts_of(explanation)["macs"] == "3 b c n (3 c + 2 n)"  # 3 c less: the input's gradient
 
 
 STRIDED = ["explain", "mine:Strided", "--input", "b,c,h,w", "--at", "b=2,c=3,h=9,w=12", "--arg", "c"]

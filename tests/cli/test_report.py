@@ -124,6 +124,7 @@ def test_a_record_written_again_is_the_same_record(folder):
     assert (folder / "again.json").read_bytes() == (folder / "grid.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_analytic_run_beside_a_measured_one_has_no_latency_to_draw(folder):
     targets = [f"both.{suffix}" for suffix in FORMATS if suffix not in ("svg", "pdf")]  # they draw as png does
     assert report("grid.json", "paper.json", *(word for target in targets for word in ("--to", target))) == 0

@@ -42,6 +42,7 @@ def test_each_product_is_named_with_its_formula(nonlocal_attention):
     assert products == [("1st bmm", "b c^2 h w"), ("2nd bmm", "b c h^2 w^2"), ("3rd bmm", "b c h^2 w^2")]
 
 
+@pytest.mark.slow
 def test_training_triples_every_submodule():
     options = AttentionOptions(projection="qkv")
     trained = explain(ExplainRequest(target="kao_kv", options=options, mode="train"))

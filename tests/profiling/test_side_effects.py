@@ -1,16 +1,19 @@
 """Profiling somebody's module leaves their class, their instances and all of torch as they were, also if it fails."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 import torch
 from torch import nn
 
+from kaoprof.findings.models import profile_warnings
 from kaoprof.networks import code_workload
-from kaoprof.profiling.census import take_census
 from kaoprof.profiling.run import ModelOptions, profile
+from kaoprof.profiling.taking import take_census
 from kaoprof.records.options import Options
+from kaoprof.records.profile import ProfileRecord
 from kaoprof.specs import parse_spec
 
 pytestmark = pytest.mark.usefixtures("quick_measuring")
@@ -106,7 +109,10 @@ def test_a_module_that_fails_is_a_row_with_one_line_and_the_others_go_on(mode):
     assert failed.detail == "cannot be counted: RuntimeError: the reason"
     assert failed.total.macs_counted is None
     forward = 6 * 6 * 5 * 3 * 9  # 3 x 3 kernels over 3 channels leave 6 x 6 outputs of 5
-    assert (sound.status, sound.total.macs_counted) == ("ok", forward * (3 if mode == "train" else 1))
+    assert (sound.status, sound.total.macs_counted) == (
+        "ok",
+        forward * (2 if mode == "train" else 1),
+    )  # a model's own input needs no gradient
 
 
 def test_where_fvcores_tracer_gives_up_the_rest_is_known():
@@ -125,3 +131,46 @@ def test_training_what_no_parameter_reaches_is_refused():
 
     with pytest.raises(UsageError, match="nothing to train"):
         profiled(Frozen, mode="train")
+
+
+class Threaded(Sound):
+    def forward(self, x):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(super().forward, x).result()
+
+
+def test_what_cannot_be_counted_is_measured_all_the_same():
+    (counted_only,) = profiled(Threaded)
+    assert counted_only.status == "error"
+    assert "Conv2d, ReLU, Sequential is called in another thread" in counted_only.detail
+    options = Options(device="cpu", samples=1, budget_s=0.1)
+    model = ModelOptions(allow_import=True)
+    (measured,) = profile([document("threaded", Threaded)], options=options, model=model).models
+    assert (measured.status, measured.detail) == ("ok", counted_only.detail)
+    assert measured.latency is not None
+    assert measured.total.macs_counted is None
+
+
+class Decides(Sound):
+    def forward(self, x):
+        return super().forward(x) if x.sum() > -1e9 else x
+
+
+def test_what_values_decided_is_said():
+    (model,) = profiled(Decides)
+    assert (model.status, model.recorded, model.value_reads) == ("ok", "real", 1)
+    assert model.total.macs_counted == 6 * 6 * 5 * 3 * 9
+    record = ProfileRecord(version="0", created="now", mode="forward", dtype="fp32", device="cpu", models=(model,))
+    assert any("values of its input decided" in warning for warning in profile_warnings(record))
+
+
+def test_a_prediction_that_fails_leaves_the_counts(monkeypatch):
+    def broken(*_, **__):
+        raise ArithmeticError("no model")
+
+    monkeypatch.setattr("kaoprof.profiling.taking.predict_peak", broken)
+    workload = code_workload(document("sound", Sound), allow_import=True)
+    census = take_census(workload, None, device="cpu", threads=1, inside="module")
+    assert census.unpredicted == "ArithmeticError: no model"
+    assert census.layers[0].macs == 2 * 6 * 6 * 5 * 3 * 9
+    assert census.layers[0].peak_bytes is None

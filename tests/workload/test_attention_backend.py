@@ -17,7 +17,7 @@ from kaoprof.explaining.target import operator_target
 from kaoprof.fitting.run import FitRequest, run_fit
 from kaoprof.memory.live_bytes import predict_peak_bytes
 from kaoprof.networks import network_workload
-from kaoprof.profiling.census import take_census
+from kaoprof.profiling.taking import take_census
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.options import Options
 from kaoprof.specs import load_spec

@@ -50,7 +50,7 @@ def test_a_module_that_refuses_symbols_is_interpolated():
 
 
 @pytest.mark.parametrize(("room", "name"), [
-    (dispatcher, "macs_of"), (derivation, "greatest"), (peak_formula, "scratch_bytes"),
+    (dispatcher, "counts_of"), (derivation, "greatest"), (peak_formula, "scratch_bytes"),
 ])  # fmt: skip
 def test_a_fault_of_kaoprof_surfaces_as_what_it_is(monkeypatch, room, name):
     monkeypatch.setattr(room, name, None)  # calling that is a TypeError, raised where it is called

@@ -22,6 +22,7 @@ def explain(
     scale: opt.Scale = "sqrt",
     implementation: Annotated[str, typer.Option(help="matmul, or sdpa: torch's fused attention.")] = "matmul",
     mode: opt.Mode = "forward",
+    input_grad: opt.InputGrad = False,
     dtype: opt.Dtype = "fp32",
     device: opt.PeakDevice = "cpu",
     threads: opt.PeakThreads = 1,
@@ -51,7 +52,7 @@ def explain(
     request = ExplainRequest(
         target=target, inputs=tuple(input_ or ()), sizes=parse_sizes(at), args=tuple(map(parse_argument, arg or ())),
         kwargs=dict(map(parse_keyword, kwarg or ())), allow_import=allow_import, ndim=ndim, mode=mode, dtype=dtype,
-        device=device, threads=threads, seed=seed,
+        device=device, threads=threads, seed=seed, input_grad=input_grad,
         options=AttentionOptions(heads=heads, projection=projection, scale=scale, implementation=implementation),
     )  # fmt: skip
     with importable(allowed=allow_import), stdout_for_results():

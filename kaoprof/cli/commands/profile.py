@@ -23,6 +23,8 @@ def profile(
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
+    input_grad: opt.InputGrad = False,
+    batch_axis: Annotated[int, typer.Option(metavar="N", help="Of code's first input: where its samples lie.")] = 0,
     analytic: opt.Analytic = False,
     no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
     depth: Annotated[int | None, typer.Option(help="Levels of the tree; as many as fit by default.")] = None,
@@ -53,6 +55,7 @@ def profile(
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
+        input_grad=input_grad, batch_axis=batch_axis,
     )  # fmt: skip
     if (input_ or arg or kwarg) and not any(":" in spec for spec in specs):
         given = "--input" if input_ else "--arg" if arg else "--kwarg"

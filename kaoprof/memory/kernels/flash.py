@@ -3,6 +3,7 @@
 Read off `FlashAttentionKernel.cpp` of torch, and checked against the allocator by a test.
 """
 
+import torch
 from torch import Tensor
 
 from kaoprof.dims import Size
@@ -17,8 +18,7 @@ FLASH_QUERY_BLOCKS = ((768, 256), (192, 64), (0, 32))  # (from so many queries o
 def cpu_flash_forward(query: Tensor, key: Tensor, value: Tensor, *_: object, threads: int, **__: object) -> Size:
     """The buffers of each thread, in the accumulation dtype.
 
-    Source: `size_per_thread` of the kernel. Not modelled: the packed copies of keys and values that half precision
-    takes on processors with matrix units; they do not come from torch's allocator.
+    Source: `size_per_thread` of the kernel. Not modelled: the packed copies of keys and values, see `packed_gap`.
     """
     del key
     rows, columns = flash_block(query.shape[-2], value.shape[-2])
@@ -60,6 +60,12 @@ def flash_backward_bytes(query: Tensor, *, rows: Size, columns: Size, threads: i
     single = SINGLE_BYTES if reduced else query.element_size()
     blocks = 2 * rows * columns
     return threads * blocks * (single + (query.element_size() if reduced else 0)) + rows * single
+
+
+def packed_gap(query: Tensor, *_: object) -> str | None:
+    """On processors with matrix units half precision takes packed copies of keys and values, if that seems worth it."""
+    packs = query.dtype in REDUCED and torch.cpu.get_capabilities().get("amx_tile", False)
+    return f"packed keys and values in {str(query.dtype).removeprefix('torch.')}" if packs else None
 
 
 def flash_gradient_gap(_: Tensor, query: Tensor, *__: object) -> str | None:

@@ -141,6 +141,7 @@ UNBOUNDED = {RECURRENT_GAP, CUDA_RECURRENT_GAP, cuda.ATTENTION_GAP}  # no bound 
 PRODUCTS = ("mm", "bmm", "mv", "addmm", "baddbmm", "addmv", "_addmm_activation", "_trilinear")
 CPU_GAPS: dict[str, Callable[..., str | None]] = {
     **dict.fromkeys(PRODUCTS, products.product_gap),
+    "_scaled_dot_product_flash_attention_for_cpu": flash.packed_gap,
     "_scaled_dot_product_flash_attention_for_cpu_backward": flash.flash_gradient_gap,
     **dict.fromkeys(("index_add", "index_add_"), indexing.added_rows_gap),
     "convolution": convolution.convolution_gap,

@@ -1,0 +1,98 @@
+"""What a tape says of arithmetic: MACs, FLOPs and uncounted operations of each module; their sum is the whole."""
+
+from collections import Counter
+
+import msgspec
+import msgspec.structs
+
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.counting.rules import counts_of
+from kaoprof.tape.entries import Operation, Tape
+from kaoprof.workload.operation_names import name_of
+
+
+class LayerCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What one module itself executes, for the whole batch; not what the modules inside it do.
+
+    Args:
+        type: the module's class.
+        output_shape: of its (first) output, with the batch; None if it never ran or answers without a tensor.
+        macs: contractions only.
+        elementwise: every other FLOP.
+        params: its own trainable numbers, not those of modules inside it; each number belongs to one module.
+        norm: whether it is a batch norm.
+        uncounted: each operation without a rule, with its calls.
+        called: whether it ran.
+        leaf: whether no other module is inside it.
+    """
+
+    type: str
+    output_shape: tuple[int, ...] | None
+    macs: int
+    elementwise: int
+    params: int
+    norm: bool
+    uncounted: dict[str, int]
+    called: bool
+    leaf: bool
+
+    @property
+    def flops_all(self) -> int:
+        """All arithmetic, with 1 MAC = 2 FLOPs."""
+        return FLOPS_PER_MAC * self.macs + self.elementwise
+
+
+def count_layers(tape: Tape) -> dict[str, LayerCount]:
+    """Each module of the tape by its path, the whole first."""
+    macs: Counter[str] = Counter()
+    elementwise: Counter[str] = Counter()
+    uncounted: dict[str, Counter[str]] = {}
+    for event in tape.events:
+        if not isinstance(event, Operation):
+            continue
+        counted, others = count_operation(event)
+        macs[event.layer] += counted
+        elementwise[event.layer] += others or 0
+        if others is None:
+            uncounted.setdefault(event.layer, Counter())[name_of(event.func)] += 1
+    holders = {path.rpartition(".")[0] for path in tape.layers if path}
+    return {
+        path: LayerCount(
+            type=facts.type,
+            output_shape=facts.output_shape,
+            macs=macs[path],
+            elementwise=elementwise[path],
+            params=facts.params,
+            norm=facts.norm,
+            uncounted=dict(uncounted.get(path, {})),
+            called=facts.called,
+            leaf=path not in holders,
+        )
+        for path, facts in tape.layers.items()
+    }
+
+
+def unwrapped(counts: dict[str, LayerCount], inside: str) -> dict[str, LayerCount]:
+    """The counts of the module at the path `inside`, as if it were the whole; what its wrapper did is its own, too."""
+    if not inside:
+        return counts
+    core, wrapper = counts[inside], counts[""]
+    uncounted = Counter(core.uncounted) + Counter(wrapper.uncounted)
+    both = msgspec.structs.replace(
+        core,
+        macs=core.macs + wrapper.macs,
+        elementwise=core.elementwise + wrapper.elementwise,
+        params=core.params + wrapper.params,
+        uncounted=dict(uncounted),
+    )
+    rest = {path.removeprefix(f"{inside}."): count for path, count in counts.items() if path.startswith(f"{inside}.")}
+    return {"": both, **rest}
+
+
+def count_operation(operation: Operation) -> tuple[int, int | None]:
+    """MACs of one operation, and its FLOPs outside of contractions; these are None where no rule covers it."""
+    if operation.macs is not None:
+        return operation.macs, 0
+    kwargs = operation.kwargs if operation.visited is None else operation.kwargs | {"visited": operation.visited}
+    counted, others = counts_of(operation.func, operation.args, kwargs, operation.out)
+    return int(counted), None if others is None else int(others)

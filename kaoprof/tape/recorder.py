@@ -1,0 +1,307 @@
+"""Records what torch's dispatcher executes, operation by operation: on tensors without data, on real ones, or mixed.
+
+Mixed is the custom: what follows from parameters and from real numbers in the input has no data, everything else a
+module does, such as counting positions or making masks, is real and its values can be looked at.
+"""
+
+import math
+import weakref
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.parameter import is_lazy
+
+from kaoprof.counting.rules import MACS, has_rule, registered_with_torch
+from kaoprof.tape.building import empty_like
+from kaoprof.tape.entries import (
+    BACKWARD,
+    FORWARD,
+    RECOMPUTED,
+    Born,
+    Died,
+    Entered,
+    Event,
+    Left,
+    Operation,
+    Recorded,
+    records_in,
+)
+from kaoprof.tape.known_results import KnownResults
+from kaoprof.tape.modules import NO_NODE, ModuleTrail
+from kaoprof.torch_internals import (
+    FakeTensor,
+    TorchDispatchMode,
+    is_composite,
+    is_higher_order,
+    is_view,
+    storage_key,
+    written_arguments,
+)
+from kaoprof.workload.operation_names import name_of
+
+aten = torch.ops.aten
+ADDITION, LOOKUP = aten.add.Tensor, aten.index.Tensor
+LARGEST_REAL = 2**24  # elements of a tensor that is made for real while others have no data
+MOST_VALUES = 4096  # whole numbers that are kept because a rule looks at them
+READS = frozenset({
+    "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "masked_select", "_unique2", "unique_dim",
+    "unique_consecutive", "repeat_interleave",
+})  # fmt: skip
+OF_SEQUENCES = frozenset(
+    name for name in MACS if name.startswith(("torch_attn.", "_flash_attention", "_efficient_attention"))
+)
+FLEXIBLE = "higher_order.flex_attention"
+DEVICE = torch.ops.prim.device.default
+TRAITS = frozenset({
+    aten.sym_size.default, aten.size.default, aten.sym_stride.default, aten.stride.default, aten.sym_numel.default,
+    aten.numel.default, aten.dim.default, aten.sym_storage_offset.default, aten.storage_offset.default,
+    aten.is_contiguous.default, aten.is_contiguous.memory_format, aten.is_strides_like_format.default,
+    aten.is_non_overlapping_and_dense.default, torch.ops.prim.layout.default, DEVICE,
+})  # fmt: skip  # what tensors are asked in passing; subclasses answer for themselves
+
+
+class Recorder(TorchDispatchMode):
+    """While active, writes `events`.
+
+    Args:
+        trail: tells the module that runs.
+        known: what results without data are known to be; None to run everything for real.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, trail: ModuleTrail, known: KnownResults | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.trail = trail
+        self.fakes = None if known is None else known.fakes
+        self._known_results = known
+        self.events: list[Event] = []
+        self.value_reads = 0
+        self.failures = 0
+        self._numbers: dict[int, int] = {}
+        self._watched: dict[int, weakref.ref[Any]] = {}
+        self._storages = 0
+        self._without_data: set[int] = set()  # numbers of real storages whose values are not to be trusted, or touched
+        self._own: set[int] = set()  # numbers of storages that were made while recording
+        self._derived: set[int] = set()  # numbers of real storages whose values follow from the input
+        self._twins: dict[int, tuple[Tensor, Tensor]] = {}
+        trail.on_enter = lambda path: self.events.append(Entered(path))
+        trail.on_leave = lambda path: self.events.append(Left(path))
+
+    def holds(self, tensor: Tensor, *, data: bool, given: bool) -> None:
+        """Tells of a tensor that is there before: whether its values may be looked at, and are those of an input."""
+        number = self._number(tensor, made=False)
+        if not data:
+            self._without_data.add(number)
+        if given:
+            self._derived.add(number)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is DEVICE and type(args[0]) is FakeTensor:
+            return args[0].fake_device
+        if func in TRAITS or any(_answers_for_itself(kind) for kind in types):
+            return NotImplemented
+        kwargs = kwargs or {}
+        if _is_composite(func):
+            with self:
+                return func.decompose(*args, **kwargs)
+        noted_args = [self._noted(arg) for arg in args]
+        noted_kwargs = {name: self._noted(arg) for name, arg in kwargs.items()} if kwargs else kwargs
+        records = list(records_in([*noted_args, *noted_kwargs.values()]))
+        fake = self.fakes is not None and self._needs_no_data(func, types, args, records)
+        try:
+            out = self._run_without_data(func, types, args, kwargs, noted_args) if fake else func(*args, **kwargs)
+        except Exception:
+            self.failures += 1
+            raise
+        self._follow_values(func, noted_args, records, fake=fake)
+        self._write(func, args, kwargs, out, tuple(noted_args), noted_kwargs, records, fake=fake)
+        return out
+
+    def _write(
+        self,
+        func: Any,
+        args: Any,
+        kwargs: Any,
+        out: Any,
+        noted_args: Any,
+        noted_kwargs: Any,
+        records: Any,
+        *,
+        fake: bool,
+    ) -> None:
+        layer, node = self.trail.here()
+        phase = FORWARD if node == NO_NODE else RECOMPUTED if self.trail.recomputing(node) else BACKWARD
+        births = len(self.events)
+        if name_of(func) in OF_SEQUENCES:
+            _keep_values(args, noted_args)
+        noted_out = self._noted(out, made=True)
+        if not fake and self._derived and any(record.storage in self._derived for record in records):
+            self._derived.update(record.storage for record in records_in([noted_out]))
+        born = self.events[births:]
+        del self.events[births:]
+        operation = Operation(
+            func, noted_args, noted_kwargs, noted_out, layer, phase,
+            visited=_visited_pairs(args) if name_of(func) == FLEXIBLE else None,
+            macs=None if has_rule(func) else registered_with_torch(func, args, kwargs, out),
+            view=phase != FORWARD and func is ADDITION and is_view(args[0]),
+        )  # fmt: skip
+        self.events.append(operation)
+        self.events += born
+
+    def _noted(self, value: Any, *, made: bool = False) -> Any:
+        """The value, with records in the place of tensors."""
+        if isinstance(value, Tensor):
+            if is_lazy(value):
+                return Recorded(torch.Size([0]), value.dtype, None, -1)  # it has no shape yet
+            number = self._number(value, made=made)
+            if value.layout is not torch.strided:
+                return Recorded(value.shape, value.dtype, None, number)
+            return Recorded(value.shape, value.dtype, value.stride(), number, int(value.storage_offset()))
+        if isinstance(value, list | tuple):
+            return [self._noted(part, made=made) for part in value]
+        return value
+
+    def _number(self, tensor: Tensor, *, made: bool) -> int:
+        """The tape's number of the tensor's storage, which is followed until it dies."""
+        if tensor.layout is not torch.strided:
+            return -1
+        storage = tensor.untyped_storage()
+        key = storage_key(storage)
+        number = self._numbers.get(key)
+        if number is None:
+            self._storages += 1
+            number = self._storages
+            self._watch(storage, key, number)
+            if made:
+                self._own.add(number)
+                self.events.append(Born(number, storage.nbytes()))
+        return number
+
+    def _watch(self, storage: Any, key: int, number: int) -> None:
+        def died(_: object) -> None:
+            self._numbers.pop(key, None)
+            self._watched.pop(key, None)
+            self.events.append(Died(number))
+
+        self._numbers[key] = number
+        self._watched[key] = weakref.ref(storage, died)
+
+    def _needs_no_data(self, func: Any, types: Any, args: Any, records: list[Recorded]) -> bool:
+        """Whether an operation must run on tensors without data."""
+        if FakeTensor in types or any(record.storage in self._without_data for record in records):
+            return True
+        if is_higher_order(func):
+            return False
+        if any(
+            record.storage not in self._own
+            for position in _written(func)
+            if position < len(args) and isinstance(args[position], Tensor)
+            for record in [self._noted(args[position])]
+        ):
+            return True  # what was there before is not touched
+        return _elements_at_most(func, args, records) > LARGEST_REAL
+
+    def _run_without_data(self, func: Any, types: Any, args: Any, kwargs: Any, noted: list[Any]) -> Any:
+        assert self.fakes is not None  # noqa: S101 - for the reader
+        assert self._known_results is not None  # noqa: S101 - likewise
+        written = [args[position] for position in _written(func) if position < len(args)]
+        for tensor in written:
+            if isinstance(tensor, Tensor) and not isinstance(tensor, FakeTensor):
+                self._without_data.add(self._number(tensor, made=False))
+                if torch.Tag.inplace_view in func.tags:
+                    func(*args, **kwargs)  # the real tensor changes its shape, too, which takes no data
+        args, kwargs = self._twinned(args), {name: self._twinned(arg) for name, arg in kwargs.items()}
+        if is_higher_order(func):
+            with self.fakes:
+                return func(*args, **kwargs)
+        return self._known_results.run(func, types, args, kwargs, noted)
+
+    def _twinned(self, value: Any) -> Any:
+        """The value, with tensors without data in the place of real ones, for each always the same."""
+        if isinstance(value, Tensor):
+            return value if isinstance(value, FakeTensor) else self._twin(value)
+        if isinstance(value, list | tuple):
+            return type(value)([self._twinned(part) for part in value]) if type(value) in (list, tuple) else value
+        return value
+
+    def _twin(self, tensor: Tensor) -> Tensor:
+        assert self.fakes is not None  # noqa: S101 - for the reader
+        known = self._twins.get(id(tensor))
+        if known is not None and known[0] is tensor:
+            return known[1]
+        number = self._number(tensor, made=False)
+        twin = empty_like(tensor, self.fakes) if number not in self._own else self.fakes.from_tensor(tensor)
+        if tensor.layout is torch.strided:
+            storage = twin.untyped_storage()
+            if storage_key(storage) not in self._numbers:
+                self._watch(storage, storage_key(storage), number)
+            if number not in self._own:
+                self._twins[id(tensor)] = tensor, twin  # such as parameters, which stay as they are
+        return twin
+
+    def _follow_values(self, func: Any, noted_args: list[Any], records: list[Recorded], *, fake: bool) -> None:
+        if fake or not self._derived:
+            return
+        if any(record.storage in self._derived for record in records):
+            if name_of(func) in READS or (func is LOOKUP and _has_mask(noted_args)):
+                self.value_reads += 1
+            for position in _written(func):
+                if position < len(noted_args) and isinstance(noted_args[position], Recorded):
+                    self._derived.add(noted_args[position].storage)
+
+
+@cache
+def _answers_for_itself(kind: type[Tensor]) -> bool:
+    """Whether tensors of this class say themselves what an operation on them runs, which is then recorded."""
+    return kind is not FakeTensor and kind.__torch_dispatch__ is not Tensor.__torch_dispatch__
+
+
+@cache
+def _is_composite(func: Any) -> bool:
+    """Whether torch would take the operation apart, which it does before we see it except in inference mode."""
+    return not is_higher_order(func) and not has_rule(func) and is_composite(func)
+
+
+@cache
+def _written(func: Any) -> tuple[int, ...]:
+    """The positions of arguments that the operation writes to."""
+    return () if is_higher_order(func) else written_arguments(func)
+
+
+def _elements_at_most(func: Any, args: Any, records: list[Recorded]) -> int:
+    """How many elements a result may have: as many as its arguments spread over each other, or as are asked for."""
+    if not records:
+        sizes = args[0] if args and isinstance(args[0], list | tuple) else [arg for arg in args if isinstance(arg, int)]
+        return math.prod(sizes) if all(isinstance(size, int) for size in sizes) else LARGEST_REAL + 1
+    if func.is_view:
+        return 0
+    most = max(record.ndim for record in records)
+    shapes = [(1,) * (most - record.ndim) + tuple(record.shape) for record in records]
+    return math.prod(max(sizes) for sizes in zip(*shapes, strict=True))
+
+
+def _keep_values(args: Any, noted: Any) -> None:
+    """Keeps the values of short rows of whole numbers that are real: where packed sequences begin."""
+    for arg, record in zip(args, noted, strict=True):
+        if not isinstance(arg, Tensor) or isinstance(arg, FakeTensor) or arg.is_floating_point():
+            continue
+        if arg.ndim == 1 and arg.numel() <= MOST_VALUES:
+            record.recorded_values = tuple(arg.tolist())
+
+
+def _has_mask(noted_args: list[Any]) -> bool:
+    return any(record.dtype is torch.bool for record in records_in(noted_args[1:2]))
+
+
+def _visited_pairs(args: Any) -> int | None:
+    """The pairs in the blocks that flexible attention's block mask leaves; None where they are not known."""
+    query, mask = args[0], args[4]
+    counts = [part for part in (mask[2], mask[4]) if isinstance(part, Tensor)]
+    sizes = [part for part in mask if isinstance(part, int)]
+    if not counts or any(isinstance(part, FakeTensor) for part in counts):
+        return None
+    groups: int = query.shape[0] * query.shape[1] // (counts[0].shape[0] * counts[0].shape[1])
+    return sum(int(part.sum()) for part in counts) * math.prod(sizes[-2:]) * groups
