@@ -87,9 +87,7 @@ def test_multihead_attention_training_answers_a_pair(capsys):
     assert texts_of(explanation)["macs"] == "6 b c n (2 c + n)"  # three times the forward's 2 b c n (2 c + n)
     code, explanation = explained([*ATTENTION, "--mode", "train"], capsys)
     assert code == 0
-    assert (
-        texts_of(explanation)["macs"] == "3 b c n (3 c + 2 n)"
-    )  # 3 c less: the input's gradient
+    assert texts_of(explanation)["macs"] == "3 b c n (3 c + 2 n)"  # 3 c less: the input's gradient
 
 
 STRIDED = ["explain", "mine:Strided", "--input", "b,c,h,w", "--at", "b=2,c=3,h=9,w=12", "--arg", "c"]
