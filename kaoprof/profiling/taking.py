@@ -12,8 +12,8 @@ from kaoprof.profiling.census import ModelCensus
 from kaoprof.tape.layers import LayerCount, count_layers, unwrapped
 from kaoprof.tape.models import Recording, record_workload, runs
 from kaoprof.tape.peak import predict_peak
+from kaoprof.tape.products import has_unused_products, written_out
 from kaoprof.tape.tree import CountedLayer, layer_tree
-from kaoprof.tape.unused import has_unused_products
 from kaoprof.workload.attention_backend import UnservedError, served_by
 from kaoprof.workload.workload import Workload
 
@@ -67,6 +67,7 @@ def take_census(
         unmodelled=prediction.unmodelled,
         recorded=recording.tape.recorded,
         value_reads=recording.tape.value_reads,
+        written_out=written_out(recording.tape) if workload.mode == "forward" else 0,
         unpredicted=prediction.failure,
     )
 
