@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
+from kaoprof.counting.installed_rules import load_installed_rules
 from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.profiling.census import ModelCensus
@@ -49,6 +50,7 @@ def take_census(
         UnservedError: that backend cannot serve the attention in it.
         Exception: whatever the model itself raises on real tensors.
     """
+    load_installed_rules()
     with served_by(sdpa if device == "cpu" else "auto", "cpu"):
         try:
             recording = record_workload(workload)

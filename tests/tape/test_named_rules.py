@@ -10,6 +10,8 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 import kaoprof
+from kaoprof.counting import installed_rules
+from kaoprof.counting.installed_rules import load_installed_rules
 from kaoprof.counting.rules import REGISTERED
 from kaoprof.tape.counted import counts_of_call
 from kaoprof.tape.recording import Call
@@ -175,3 +177,31 @@ def test_somebodys_operation_is_named_until_somebody_says_what_it_costs():
 def test_a_rule_needs_a_full_name():
     with pytest.raises(ValueError, match="namespace::name"):
         kaoprof.rule("mystery")
+
+
+class Entry:
+    name, value = "mine", "my_rules"
+
+    def __init__(self, load):
+        self.load = load
+
+
+def test_installed_packages_bring_their_rules_along(monkeypatch):
+    groups = []
+
+    def found(load):
+        load_installed_rules.cache_clear()
+        monkeypatch.setattr(installed_rules, "entry_points", lambda *, group: groups.append(group) or [Entry(load)])
+
+    try:
+        found(lambda: kaoprof.rule("kaotest::mystery")(lambda x, *, out: x.numel() + out.numel()))
+        assert macs(torch.ops.kaotest.mystery, torch.randn(4, 8)) == 64
+        assert groups == ["kaoprof.rules"]
+        found(lambda: 1 / 0)
+        with pytest.raises(
+            kaoprof.KaoprofError, match=r"rules 'mine' \(my_rules\) cannot be imported: division by zero"
+        ):
+            kaoprof.count(torch.relu, torch.randn(2))
+    finally:
+        REGISTERED.pop("kaotest.mystery", None)
+        load_installed_rules.cache_clear()
