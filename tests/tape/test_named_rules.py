@@ -71,6 +71,12 @@ def test_products_that_are_added_to_something_are_counted_in_every_spelling():
     assert macs(torch.matmul, torch.randn(2, 1, 4, 8), torch.randn(3, 8, 5)) == 2 * 3 * 4 * 5 * 8
 
 
+def test_convolutions_over_time_and_at_given_places_are_contractions():
+    x, weight = torch.randn(5, 2, 6), torch.randn(3, 6, 4)  # 5 steps, 2 samples; 3 of them together
+    assert macs(torch.conv_tbc, x, weight, torch.randn(4)) == 3 * 2 * 4 * (3 * 6)
+    assert flops(torch.cdist, torch.randn(4, 5, 3), torch.randn(4, 6, 3)) == 3 * 4 * 5 * 6 * 3
+
+
 def causal(_batch, _head, query, key):
     return query >= key
 
