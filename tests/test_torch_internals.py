@@ -88,4 +88,4 @@ def test_names_of_operations_are_those_of_torch():
     assert unknown <= {
         "_reshape_copy",
         "torchvision.deform_conv2d",
-    }  # what another version has is a gap there, and no crash
+    }  # of other versions and packages
