@@ -90,9 +90,11 @@ def _opinion(workload: Workload, recording: Recording) -> Mapping[str, int]:
 def _with_opinions(
     layer: CountedLayer, inside: str, opinion: Mapping[str, int], peaks: Mapping[str, int]
 ) -> CountedLayer:
+    """The layer with fvcore's count and its peak, under a name that is text: half a character is none."""
     module = ".".join(filter(None, (inside, layer.layer)))
     peak = peaks.get("") if not layer.layer else peaks.get(module)
-    return replace(layer, macs_fvcore=opinion.get(module), peak_bytes=peak)
+    name, kind = (text.encode(errors="backslashreplace").decode() for text in (layer.layer, layer.type))
+    return replace(layer, layer=name, type=kind, macs_fvcore=opinion.get(module), peak_bytes=peak)
 
 
 def _predicted(
