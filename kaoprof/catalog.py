@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 
 import msgspec
+from msgspec.structs import asdict
 
 from kaoprof.costs.cost import Cost, CostFunction, order
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
@@ -127,12 +128,7 @@ def operator_workload(
     return Workload(
         factory=find_operator(name).factory,
         args=(dims.c,),
-        kwargs={
-            "heads": options.heads,
-            "projection": options.projection,
-            "scale": options.scale,
-            "implementation": options.implementation,
-        },
+        kwargs=asdict(options),
         inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
         mode=mode,
         seed=seed,

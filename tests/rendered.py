@@ -2,12 +2,13 @@
 
 import io
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from kaoprof.reporting import kinds
 from kaoprof.reporting.document import Heading, Table, words_of
 from kaoprof.reporting.formats.console import to_console
-from kaoprof.reporting.tables.grid import GridReport, NamedRun, grid_of
+from kaoprof.reporting.tables.grid import NamedRun, grid_of
 
 
 def printed(shown, width=80):
@@ -40,7 +41,7 @@ def runs(*records):
 def reported(*records, quantities=None, name=None):
     """Runs that were kept, as `report` has them."""
     named = runs(*records) if name is None else (NamedRun(name=name, record=records[0]),)
-    grid = GridReport(grid=grid_of(named), quantities=quantities) if kinds.KINDS[records[0].kind].is_grid else None
+    grid = replace(grid_of(named), quantities=quantities) if kinds.KINDS[records[0].kind].is_grid else None
     return kinds.Report(runs=named, grid=grid)
 
 

@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots", "tape"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
-    "profiling.taking", "workload.attention_backend", "workload.called", "workload.conversions",
-    "workload.cuda_attention", "workload.tensor_bytes", "torch_internals",
+    "networks.builders", "profiling.taking", "stats.overhead_fit", "torch_internals", "workload.attention_backend",
+    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.tensor_bytes",
 }  # fmt: skip
 LIGHT_FILES = {
     "explaining.run",

@@ -155,8 +155,8 @@ def test_every_row_is_above_its_floor_and_says_what_binds_it(cache):
     assert record.protocol.ceilings.cold_copies or cache == "warm"
     for cell in standings(record).values():
         for standing in cell:
-            assert standing.times_floor > 1
-            assert standing.demand.limit in {"launch", "memory", "compute"}
+            assert standing.limits.times_floor > 1
+            assert standing.limits.demand.limit in {"launch", "memory", "compute"}
             assert 0 < standing.row.deviation.largest < 1e-3
 
 

@@ -60,19 +60,19 @@ def _fastest_with_any_threads(meters: Meters, step: Callable[[], object]) -> flo
 
 def launch_seconds(meters: Meters, device: str) -> float:
     """Seconds of the smallest operation: one element, negated, many times in a row."""
-    one = torch.ones(1, device=device)
+    element = torch.ones(1, device=device)
     with torch.no_grad():
-        return fastest_seconds(meters, one.neg)
+        return fastest_seconds(meters, element.neg)
 
 
 def product_throughput(meters: Meters, device: str, dtype: str) -> float:
     """FLOP/s of the fastest square product in `dtype`, of several sizes, or in another type where that is faster."""
-    found = _throughput(meters, device, torch_dtype(dtype))
+    fastest = _throughput(meters, device, torch_dtype(dtype))
     if dtype == "fp32" and meters.kind == "cuda":
-        found = max(found, _emulated_throughput(meters, device))
+        fastest = max(fastest, _emulated_throughput(meters, device))
     if dtype in WIDER:
-        found = max(found, _throughput(meters, device, torch_dtype(WIDER[dtype])))
-    return found
+        fastest = max(fastest, _throughput(meters, device, torch_dtype(WIDER[dtype])))
+    return fastest
 
 
 def _emulated_throughput(meters: Meters, device: str) -> float:
@@ -86,17 +86,17 @@ def _emulated_throughput(meters: Meters, device: str) -> float:
 
 
 def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:
-    found = 0.0
+    fastest = 0.0
     for size in PRODUCT_SIZES:
         factor = torch.ones(size, size, device=device, dtype=dtype)
         others = [factor]
         if meters.kind == "cuda":  # as in `nn.Linear`: tensor cores may want both with the summed axis innermost
             others.append(factor.mT)
         seconds = min(_fastest_with_any_threads(meters, partial(torch.mm, factor, other)) for other in others)
-        found = max(found, FLOPS_PER_MAC * size**3 / seconds)
+        fastest = max(fastest, FLOPS_PER_MAC * size**3 / seconds)
         if 8 * seconds > LONGEST_PRODUCT_S:  # the next one takes eight times as long
             break
-    return found
+    return fastest
 
 
 def fastest_seconds(meters: Meters, step: Callable[[], object]) -> float:

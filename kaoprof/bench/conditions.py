@@ -1,5 +1,7 @@
 """Clock, temperature and throttling of a device. They are read, never changed."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +38,19 @@ def _hottest() -> float | None:
 
 
 def _gpu_conditions(device: str) -> Conditions:
-    """Of the GPU: clock of its multiprocessors, temperature, ns that power or heat held it back."""
-    told: dict[str, Any] = {}
-    try:
-        handle, nvml = nvml_handle(device) or (None, None)
-    except Exception:  # noqa: BLE001 - NVML raises errors of its own, and all say: not here
-        return Conditions()
-    if nvml is None:
-        return Conditions()
-    readings: dict[str, Any] = {
+    """Of the GPU, as far as it offers that."""
+    seen: dict[str, Any] = {}
+    with suppress(Exception):  # NVML raises errors of its own, and all say: not here
+        board = nvml_handle(device)
+        for name, read in _readings(*board).items() if board else ():
+            with suppress(Exception):  # NVML says so in many ways: this GPU does not offer it
+                seen[name] = read()
+    return Conditions(**seen)
+
+
+def _readings(handle: Any, nvml: Any) -> dict[str, Callable[[], Any]]:
+    """Clock of its multiprocessors, temperature, ns that power or heat held it back."""
+    return {
         "clock_hz": lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM) * MEGA,
         "temperature_c": lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
         "throttled": lambda: sum(
@@ -52,9 +58,3 @@ def _gpu_conditions(device: str) -> Conditions:
             for policy in (nvml.NVML_PERF_POLICY_POWER, nvml.NVML_PERF_POLICY_THERMAL)
         ),
     }
-    for name, read in readings.items():
-        try:
-            told[name] = read()
-        except Exception:  # noqa: BLE001 - NVML says so in many ways: this GPU does not offer it
-            told[name] = None
-    return Conditions(**told)

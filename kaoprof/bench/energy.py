@@ -2,11 +2,13 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 POWERCAP = Path("/sys/class/powercap")
@@ -15,69 +17,55 @@ MILLI, MICRO = 1e-3, 1e-6
 PORTIONS = 50  # of the calls, between which the counter is looked at: 10 ms of half a second
 
 
-class RaplMeter:
-    """The processors' own counters. Each begins anew at its `max_energy_range_uj`."""
+class EnergyMeter(msgspec.Struct, frozen=True, kw_only=True):
+    """What counts joules: each counter by its name, and where it begins anew, if it does."""
 
-    source = "RAPL"
-
-    def __init__(self, packages: list[Path]) -> None:
-        self.ranges = {package: _number(package / "max_energy_range_uj") for package in packages}
+    source: str
+    counters: Mapping[Any, Callable[[], float]]
+    ranges: dict[Any, float] = {}
 
     def read(self) -> dict[Any, float]:
-        """Joules by package."""
-        return {package: _number(package / "energy_uj") * MICRO for package in self.ranges}
+        """Joules by counter."""
+        return {name: joules() for name, joules in self.counters.items()}
 
     def joules(self, before: dict[Any, float], after: dict[Any, float]) -> float:
         """Between two readings; a counter that is lower than before has begun anew once."""
-        return sum(
-            after[package] - before[package] + (self.ranges[package] * MICRO if after[package] < before[package] else 0)
-            for package in before
-        )
-
-
-class NvmlMeter:
-    """The GPU's counter of its whole board since the driver was loaded."""
-
-    source = "NVML"
-
-    def __init__(self, handle: Any, nvml: Any) -> None:
-        self.handle, self.nvml = handle, nvml
-
-    def read(self) -> dict[Any, float]:
-        """Joules of the board."""
-        return {"board": self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) * MILLI}
-
-    def joules(self, before: dict[Any, float], after: dict[Any, float]) -> float:
-        """Between two readings."""
-        return after["board"] - before["board"]
-
-
-EnergyMeter = RaplMeter | NvmlMeter
-
-
-def _number(path: Path) -> int:
-    return int(path.read_text().strip())
+        anew = [name for name in self.ranges if after[name] < before[name]]
+        return sum(after[name] - before[name] for name in before) + sum(self.ranges[name] for name in anew)
 
 
 def energy_meter(device: str, powercap: Path = POWERCAP) -> EnergyMeter | None:
     """The meter of a device; None where none can be read."""
-    meter: EnergyMeter | None = None
     with suppress(Exception):  # NVML and the kernel raise errors of many kinds, and all say: not here
-        if device.startswith("cuda"):
-            meter = nvml_meter(device)
-        else:
-            packages = [path for path in sorted(powercap.glob(PACKAGES)) if path.name.count(":") == 1]
-            meter = RaplMeter(packages) if packages else None
+        meter = nvml_meter(device) if device.startswith("cuda") else rapl_meter(powercap)
         if meter is not None:
             meter.read()
         return meter
     return None
 
 
-def nvml_meter(device: str) -> NvmlMeter | None:
+def rapl_meter(powercap: Path) -> EnergyMeter | None:
+    """The processors' own counters."""
+    packages = [path for path in sorted(powercap.glob(PACKAGES)) if path.name.count(":") == 1]
+    counters = {package: partial(_joules_in, package / "energy_uj") for package in packages}
+    ranges = {package: _joules_in(package / "max_energy_range_uj") for package in packages}
+    return EnergyMeter(source="RAPL", counters=counters, ranges=ranges) if packages else None
+
+
+def _joules_in(path: Path) -> float:
+    return int(path.read_text().strip()) * MICRO
+
+
+def nvml_meter(device: str) -> EnergyMeter | None:
     """The GPU's meter, if NVML's Python module is installed."""
-    found = nvml_handle(device)
-    return NvmlMeter(*found) if found else None
+    board = nvml_handle(device)
+    return board_meter(*board) if board else None
+
+
+def board_meter(handle: Any, nvml: Any) -> EnergyMeter:
+    """The GPU's counter of its whole board since the driver was loaded."""
+    counters = {"board": lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) * MILLI}
+    return EnergyMeter(source="NVML", counters=counters)
 
 
 def nvml_handle(device: str) -> tuple[Any, Any] | None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import record_function
 
-from kaoprof.bench.meters import MEMORY_EVENT
+from kaoprof.bench.meters import MEMORY_EVENT, profiled
 from kaoprof.bench.traffic import TrafficMode, compulsory_bytes, tensors_in
 from kaoprof.records.measured import Traffic
 from kaoprof.records.profile import TIMED_RUNS
@@ -127,15 +127,8 @@ def layer_traffic(
 def layer_peaks(step: Callable[[], object], module: nn.Module, names: Collection[str]) -> dict[str, int]:
     """The most that is allocated on the CPU while each named layer runs, above what was there before the step."""
     modules = {name: part for name, part in module.named_modules() if name in names}
-    ranges = Ranges()
-    with (
-        profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler,
-        watched(modules, ranges),
-    ):
-        output = step()
-    del output
-    results = profiler.profiler.kineto_results if profiler.profiler else None
-    return _peaks_within(results.events() if results else [])
+    with watched(modules, Ranges()):
+        return _peaks_within(profiled(step))
 
 
 def _peaks_within(events: list[Any]) -> dict[str, int]:

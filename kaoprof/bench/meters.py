@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -28,6 +29,15 @@ def mean_seconds(
     return total / calls
 
 
+def profiled(step: Step) -> list[Any]:
+    """What torch's profiler tells of the CPU while `step` runs and its output lives, allocations among it."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+        output = step()
+    del output
+    results = profiler.profiler.kineto_results if profiler.profiler else None
+    return list(results.events()) if results else []
+
+
 class CpuMeters:
     """The allocator's own event stream, which also sees buffers inside kernels; a monotonic clock.
 
@@ -42,11 +52,7 @@ class CpuMeters:
 
     def peak(self, step: Step) -> dict[str, int | None]:
         """High-water mark of allocated bytes while `step` runs and its output lives, above what was there before."""
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
-            output = step()
-        del output
-        results = profiler.profiler.kineto_results if profiler.profiler else None
-        events = [event for event in results.events() if event.name() == MEMORY_EVENT] if results else []
+        events = [event for event in profiled(step) if event.name() == MEMORY_EVENT]
         live = peak = 0
         for event in sorted(events, key=lambda event: event.start_ns()):
             live += event.nbytes()
@@ -106,9 +112,9 @@ class CudaMeters:
         self.synchronize()
         del output
         after = torch.cuda.memory_stats(self.device)
-        told = REQUESTED if after.get(f"{REQUESTED}.all.peak") else ALLOCATED  # cudaMallocAsync knows no requests
+        counted = REQUESTED if after.get(f"{REQUESTED}.all.peak") else ALLOCATED  # cudaMallocAsync knows no requests
         return {
-            "allocated": after[f"{told}.all.peak"] - before[f"{told}.all.current"],
+            "allocated": after[f"{counted}.all.peak"] - before[f"{counted}.all.current"],
             "reserved": after[f"{RESERVED}.all.peak"] - before[f"{ALLOCATED}.all.current"],
         }
 

@@ -41,5 +41,5 @@ def usage() -> Usage:
     """Since the process began; nothing where the system does not tell."""
     if resource is None:
         return NOTHING
-    told = resource.getrusage(resource.RUSAGE_SELF)
-    return Usage(told.ru_minflt + told.ru_majflt, told.ru_stime, told.ru_utime)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Usage(used.ru_minflt + used.ru_majflt, used.ru_stime, used.ru_utime)

@@ -1,5 +1,6 @@
 """What one call really does on its device: operations, the bytes that they read and write, which attention ran."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -98,14 +99,11 @@ def tensors_in(value: object) -> list[Tensor]:
 def touched_bytes(tensors: list[Tensor]) -> int:
     """Bytes of memory behind these tensors, each tensor once: an expanded axis is read over and over, but is one."""
     unique = {id(tensor): tensor for tensor in tensors}.values()
-    return sum(_distinct_elements(tensor) * tensor.element_size() for tensor in unique)
-
-
-def _distinct_elements(tensor: Tensor) -> int:
-    elements = 1
-    for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
-        elements *= size if stride or not size else 1
-    return elements
+    axes = [(tensor, zip(tensor.shape, tensor.stride(), strict=True)) for tensor in unique]
+    return sum(
+        tensor.element_size() * math.prod(size for size, stride in sizes if stride or not size)
+        for tensor, sizes in axes
+    )
 
 
 def compulsory_bytes(

@@ -51,10 +51,10 @@ def compile_now(step: Step, synchronize: Callable[[], None]) -> Loaded:
         raise
     except Exception as error:
         raise CannotRun(f"cannot be compiled: {type(error).__name__}: {first_line(error)}") from error
-    seconds, found = time.perf_counter() - started, _dynamo_counts() - before
-    if found["tried"] and not found["graphs"]:
+    seconds, counts = time.perf_counter() - started, _dynamo_counts() - before
+    if counts["tried"] and not counts["graphs"]:
         raise CannotRun("torch.compile leaves all of it as it is: its code is one that it skips, or may not touch")
-    return Loaded(compile_s=seconds, graph_breaks=found["breaks"] + found["tried"] - found["traced"])
+    return Loaded(compile_s=seconds, graph_breaks=counts["breaks"] + counts["tried"] - counts["traced"])
 
 
 def _dynamo_counts() -> Counter[str]:

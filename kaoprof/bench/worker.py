@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Reply, decode_request, encode
+import msgspec
+
+from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Numbered, Reply
 
 PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
@@ -40,11 +42,11 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     bench, process = Bench(), os.getpid()
     gc.disable()  # a collection in the middle of a sample would be charged to the operator
     for line in requests:
-        asked = decode_request(line)
+        asked = msgspec.json.decode(line, type=Numbered)
         given = answer(bench, asked.request)
         if os.getpid() != process:
             os._exit(0)  # a copy that somebody's code made by forking: it must not answer, too
-        answers.write(encode(Reply(number=asked.number, answer=given)))
+        answers.write(msgspec.json.encode(Reply(number=asked.number, answer=given)) + b"\n")
         answers.flush()
 
 

@@ -65,18 +65,16 @@ def measured(*names: str, budget: Any = opt.Budget, default: str = "10s") -> Cal
     def decorated(command: Command) -> Command:
         hints = get_type_hints(Measuring, include_extras=True) | {"budget": budget}
         fields = [field for field in msgspec.structs.fields(Measuring) if not names or field.name in names]
+        options = [
+            inspect.Parameter(
+                field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hints[field.name],
+                default=default if field.name == "budget" else field.default,
+            )
+            for field in fields
+        ]  # fmt: skip
         parameters: list[inspect.Parameter] = []
         for parameter in inspect.signature(command).parameters.values():
-            if parameter.name == "measuring":
-                parameters += [
-                    inspect.Parameter(
-                        field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hints[field.name],
-                        default=default if field.name == "budget" else field.default,
-                    )
-                    for field in fields
-                ]  # fmt: skip
-            else:
-                parameters.append(parameter)
+            parameters += options if parameter.name == "measuring" else [parameter]
 
         @functools.wraps(command)
         def called(**typed: Any) -> Any:

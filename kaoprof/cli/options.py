@@ -9,6 +9,8 @@ Dtype = Annotated[str, typer.Option(help="fp64, fp32, tf32 (CUDA), bf16 or fp16.
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:0.")]
 Mode = Annotated[str, typer.Option(help="forward, or train: forward and backward.")]
 InputGrad = Annotated[bool, typer.Option("--input-grad", help="Train: with the gradient of a model's input.")]
+Operators = Annotated[str | None, typer.Option(metavar="NAMES", help="Such as kao_qkv,nonlocal:sdpa; all by default.")]
+Baseline = Annotated[str, typer.Option(help="The operator that ratios refer to.")]
 Heads = Annotated[int, typer.Option(help="Attention heads.")]
 Projection = Annotated[str, typer.Option(help="none, value (the paper's count), qkv or qkvo.")]
 Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).")]

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from kaoprof.errors import KaoprofError, OutputError, UsageError, did_you_mean
 from kaoprof.records.measured import dumps
+from kaoprof.reporting.document import Page
 from kaoprof.reporting.kinds import TEXTS, Report, format_of, to_console, written
 
 SHOWN_CHARACTERS = 100  # of a name that is too long to be one
 
 
-def check_format(name: str) -> None:
+def check_format(name: str, known: Sequence[str] = ("table", *TEXTS)) -> None:
     """Refuses an unknown format for stdout.
 
     Raises:
         UsageError: it is not known.
     """
-    known = ("table", *TEXTS)
     if name not in known:
         raise UsageError(f"unknown format {name!r}", where="--format", hint=did_you_mean(name, known))
 
@@ -115,6 +115,15 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except BaseException:
         half.unlink(missing_ok=True)
         raise
+
+
+def print_page(page: Page) -> None:
+    """Prints what no record holds, for the terminal's width."""
+    from kaoprof.cli.terminal import terminal
+    from kaoprof.reporting.formats.console import to_console as page_to_console
+
+    console = terminal()
+    console.print(page_to_console(page, console.width))
 
 
 def print_report(report: Report, format_name: str) -> None:

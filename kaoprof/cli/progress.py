@@ -1,18 +1,22 @@
 """Progress on stderr: one overwritten line on a terminal, nothing elsewhere. No thread: it would cost cycles."""
 
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from kaoprof.measuring.plan import Progress
-from kaoprof.measuring.run import ProgressCallback
 from kaoprof.units import format_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kaoprof.measuring.plan import Progress
+    from kaoprof.measuring.run import ProgressCallback
 
 CLEAR_LINE = "\r\x1b[2K"
 
 
 @contextmanager
-def shown_progress() -> Iterator[ProgressCallback]:
+def shown_progress() -> "Iterator[ProgressCallback]":
     """A callback that shows what is being done, on a terminal; the line is gone when the block ends."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
@@ -27,7 +31,7 @@ def shown_progress() -> Iterator[ProgressCallback]:
         sys.stderr.flush()
 
 
-def _show(progress: Progress, width: int) -> None:
+def _show(progress: "Progress", width: int) -> None:
     estimate = f", about {format_seconds(progress.estimate_s)} per call" if progress.estimate_s else ""
     line = f"{progress.step} {progress.done + 1}/{progress.total}: {progress.label}{estimate}"
     sys.stderr.write(CLEAR_LINE + line[: width - 1])

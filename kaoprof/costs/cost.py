@@ -79,14 +79,11 @@ def order(macs: Callable[[int, int], int], size_name: str) -> str:
     """
     size_power = degree(lambda size: macs(size, 1))
     channel_power = degree(lambda channels: macs(HUGE**4, channels))
-    factors = [(size_name, size_power), ("c", channel_power)]
-    return f"O({' '.join(_power(name, power) for name, power in factors if power) or '1'})"
+    powers = {size_name: size_power, "c": channel_power}
+    factors = [name if power == 1 else f"{name}^{power}" for name, power in powers.items() if power]
+    return f"O({' '.join(factors) or '1'})"
 
 
 def degree(polynomial: Callable[[int], int]) -> int:
     """The highest power of a polynomial with positive coefficients."""
     return round(math.log2(polynomial(2 * HUGE) / polynomial(HUGE)))
-
-
-def _power(name: str, power: int) -> str:
-    return name if power == 1 else f"{name}^{power}"

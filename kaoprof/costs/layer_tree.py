@@ -1,12 +1,13 @@
 """The cost of a network as a tree of layers: each layer's own, and their sums. Torch-free."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import Size
 
 Shape: TypeAlias = tuple[Size, ...]  # of one sample: (c, *spatial), or (c,)
+SUMMED = ("macs", "elementwise", "params", "params_norm", "map_entries")  # of the layers inside another
 
 
 class LayerCost(NamedTuple):
@@ -22,6 +23,7 @@ class LayerCost(NamedTuple):
         params_norm: scale and shift of batch norm.
         map_entries: attention coefficients, all heads together.
         children: the layers inside, in the order in which they run.
+        origin: what describes it, for whoever builds its module; None of what only holds others.
     """
 
     name: str
@@ -33,6 +35,7 @@ class LayerCost(NamedTuple):
     params_norm: Size = 0
     map_entries: Size = 0
     children: tuple["LayerCost", ...] = ()
+    origin: Any = None
 
     @property
     def flops_all(self) -> Size:
@@ -53,17 +56,8 @@ class LayerCost(NamedTuple):
 
 def group(name: str, kind: str, children: tuple[LayerCost, ...], output_shape: Shape) -> LayerCost:
     """A layer made of others, which costs what they cost together."""
-    return LayerCost(
-        name=name,
-        type=kind,
-        output_shape=output_shape,
-        macs=sum(child.macs for child in children),
-        elementwise=sum(child.elementwise for child in children),
-        params=sum(child.params for child in children),
-        params_norm=sum(child.params_norm for child in children),
-        map_entries=sum(child.map_entries for child in children),
-        children=children,
-    )
+    totals = {quantity: sum(getattr(child, quantity) for child in children) for quantity in SUMMED}
+    return LayerCost(name=name, type=kind, output_shape=output_shape, children=children, **totals)
 
 
 def chain(name: str, kind: str, shape: Shape, steps: tuple[Callable[[Shape], LayerCost], ...]) -> LayerCost:

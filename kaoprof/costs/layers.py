@@ -7,6 +7,8 @@ Convolutions and linear layers cost MACs; all else is elementwise FLOPs by the r
 import math
 from typing import TypeAlias
 
+from msgspec.structs import asdict
+
 from kaoprof.costs.arithmetic import NORMALISE_FLOPS, interpolation_flops, mean_flops, pool_flops
 from kaoprof.costs.cost import Cost
 from kaoprof.costs.layer_tree import LayerCost, Shape
@@ -248,8 +250,5 @@ def operator(name: str, shape: Shape, cost: Cost, *, kind: str) -> LayerCost:
         name=name,
         type=kind,
         output_shape=shape,
-        macs=cost.macs,
-        elementwise=cost.elementwise,
-        params=cost.params,
-        map_entries=cost.map_entries,
+        **asdict(cost),
     )

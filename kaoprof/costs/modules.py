@@ -7,17 +7,9 @@ input channels c, output channels d, stride s.
 from collections.abc import Callable
 from typing import TypeAlias
 
+from kaoprof.costs import layers as forms
 from kaoprof.costs.layer_tree import LayerCost, Shape, chain, group
-from kaoprof.costs.layers import (
-    PerAxis,
-    activation,
-    batch_norm,
-    convolution,
-    per_axis,
-    pool,
-    spatial_shape,
-    summed,
-)
+from kaoprof.costs.layers import PerAxis, per_axis
 from kaoprof.dims import Size
 from kaoprof.errors import UsageError
 
@@ -37,11 +29,11 @@ def conv_norm(
     groups: Size = 1,
     bias: bool = False,
     norm: str = "batch_norm",
-    function: str = "relu6",
+    activation: str = "relu6",
 ) -> LayerCost:
     """A convolution, its batch norm and its activation, where they are not `none`."""
     steps: list[Callable[[Shape], LayerCost]] = [
-        lambda inner: convolution(
+        lambda inner: forms.convolution(
             "conv",
             inner,
             out=out,
@@ -54,31 +46,24 @@ def conv_norm(
         )
     ]
     if norm != "none":
-        steps.append(lambda inner: batch_norm("norm", inner))
-    if function != "none":
-        steps.append(lambda inner: activation("activation", inner, function=function))
+        steps.append(lambda inner: forms.batch_norm("norm", inner))
+    if activation != "none":
+        steps.append(lambda inner: forms.activation("activation", inner, function=activation))
     return chain(name, "depthwise" if groups == shape[0] == out != 1 else "conv", shape, tuple(steps))
 
 
-def base_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: PerAxis) -> LayerCost:
-    """1x1 conv c -> r c (none if r = 1); 3x3 depthwise, stride s; 1x1 conv r c -> d; residual if s = 1 and c = d."""
+def base_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: PerAxis, skip: bool = False) -> LayerCost:
+    """1x1 conv c -> r c (none if r = 1); 3x3 depthwise, stride s; 1x1 conv r c -> d; residual if s = 1 and c = d.
+
+    With `skip` (BaseSkipModule) the first convolution makes (r-1) c channels, which stand beside the input.
+    """
     children: tuple[LayerCost, ...] = ()
     if expand != 1:
-        children = (conv_norm("expand", shape, out=expand * shape[0], kernel=1),)
-    expanded = children[-1].output_shape if children else shape
-    return _finish(
-        name, "base", shape, (*children, _depthwise(expanded, stride)), out, residual=_keeps(shape, out, stride)
-    )
-
-
-def base_skip_module(name: str, shape: Shape, *, out: Size, expand: Size, stride: PerAxis) -> LayerCost:
-    """1x1 conv c -> (r-1) c beside the input (none if r = 1); 3x3 depthwise, stride s; 1x1 conv r c -> d; residual."""
-    children: tuple[LayerCost, ...] = ()
-    if expand != 1:
-        children = (conv_norm("expand", shape, out=(expand - 1) * shape[0], kernel=1),)
-    concatenated = (expand * shape[0], *shape[1:])
-    children = (*children, _depthwise(concatenated, stride))
-    return _finish(name, "base_skip", shape, children, out, residual=_keeps(shape, out, stride))
+        children = (conv_norm("expand", shape, out=(expand - int(skip)) * shape[0], kernel=1),)
+    depthwise = _depthwise((expand * shape[0], *shape[1:]), stride)
+    kind = "base_skip" if skip else "base"
+    residual = _keeps(shape, out, stride)
+    return _finish(name, kind, shape, (*children, depthwise), depthwise.output_shape, out, residual=residual)
 
 
 def attn_module(
@@ -100,12 +85,10 @@ def attn_module(
     children: tuple[LayerCost, ...] = (expanded, depthwise, attended)
     steps = per_axis(stride, len(shape) - 1, "stride")
     if any(step > 1 for step in steps):
-        children = (*children, pool("pool", shape, kind="avg_pool", kernel=steps, ceil=True))
+        children = (*children, forms.pool("pool", shape, kind="avg_pool", kernel=steps, ceil=True))
     kind = "attn_skip" if skip else "attn"
-    concatenated = (expand * shape[0], *depthwise.output_shape[1:])
-    return _finish(
-        name, kind, shape, children, out, residual=skip and _keeps(shape, out, stride), concatenated=concatenated
-    )
+    side_by_side = (expand * shape[0], *depthwise.output_shape[1:])
+    return _finish(name, kind, shape, children, side_by_side, out, residual=skip and _keeps(shape, out, stride))
 
 
 def _depthwise(shape: Shape, stride: PerAxis) -> LayerCost:
@@ -118,19 +101,11 @@ def _keeps(shape: Shape, out: Size, stride: PerAxis) -> bool:
 
 
 def _finish(
-    name: str,
-    kind: str,
-    shape: Shape,
-    children: tuple[LayerCost, ...],
-    out: Size,
-    *,
-    residual: bool,
-    concatenated: Shape | None = None,
+    name: str, kind: str, shape: Shape, children: tuple[LayerCost, ...], joined: Shape, out: Size, *, residual: bool
 ) -> LayerCost:
-    """The last 1x1 conv, with batch norm only, and the residual sum."""
-    spatial_shape(shape)
-    last = concatenated or children[-1].output_shape
-    children = (*children, conv_norm("project", last, out=out, kernel=1, function="none"))
+    """The last 1x1 conv, with batch norm only, on what the `children` leave together; and the residual sum."""
+    forms.spatial_shape(shape)
+    children = (*children, conv_norm("project", joined, out=out, kernel=1, activation="none"))
     if residual:
-        children = (*children, summed("residual", shape))
+        children = (*children, forms.summed("residual", shape))
     return group(name, kind, children, children[-1].output_shape)

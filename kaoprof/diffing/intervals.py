@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from kaoprof.records.measured import Latency
 from kaoprof.stats.medians import estimate
@@ -86,7 +87,10 @@ def shifts_between(
         contended: whether other programs had the cores in one of the runs.
     """
     levels = [
-        {cell: levels_of(_common(rows, other.get(cell, {}))) for cell, rows in run.items()}
+        {
+            cell: levels_of({name: latency for name, latency in rows.items() if name in other.get(cell, {})})
+            for cell, rows in run.items()
+        }
         for run, other in ((old, new), (new, old))
     ]
     before, after = (_pooled(run) for run in levels)
@@ -99,24 +103,19 @@ def shifts_between(
         if rows
     }
     drifts = _drifts(raw)
-    beside = {cell: [_moved(one, -(drifts[cell] or 0.0)) for one in rows] for cell, rows in raw.items()}
+    beside = {
+        cell: [replace(shift, log_ratio=shift.log_ratio - (drifts[cell] or 0.0)) for shift in rows]
+        for cell, rows in raw.items()
+    }
     learned = any(drift is not None for drift in drifts.values())
     unknown = CONTENDED_SPREAD if contended else UNKNOWN_SPREAD
-    spread = _spread([one for rows in beside.values() for one in rows]) if learned else unknown
+    spread = _spread([shift for rows in beside.values() for shift in rows]) if learned else unknown
     removed = {cell: remove_drift and drift is not None for cell, drift in drifts.items()}
     shown = {
         cell: _with_errors(beside[cell] if removed[cell] else rows, spread, centred=removed[cell])
         for cell, rows in raw.items()
     }
     return Shifts(cells=shown, drifts=drifts, removed=removed, run_spread=spread, learned=learned)
-
-
-def _common(rows: Cell, others: Cell) -> Cell:
-    return {name: latency for name, latency in rows.items() if name in others}
-
-
-def _moved(shift: Shift, distance: float) -> Shift:
-    return Shift(name=shift.name, log_ratio=shift.log_ratio + distance, error=shift.error)
 
 
 def levels_of(rows: Cell) -> dict[str, Level]:
@@ -155,9 +154,9 @@ def _level(values: Sequence[float], launches: Sequence[int]) -> Level:
         variance = statistics.variance(medians) / len(medians)
         return Level(log_s=statistics.mean(medians), variance=variance, freedom=len(medians) - 1)
     seen = estimate(values)
-    known = seen.low is not None and seen.high is not None
-    half = (seen.high - seen.low) / 2 if seen.low is not None and seen.high is not None else 0.0
-    return Level(log_s=seen.median, variance=(half / quantile(10**6)) ** 2 if known else None, freedom=0)
+    low, high = seen.interval or (0.0, 0.0)
+    spread = ((high - low) / 2 / quantile(10**6)) ** 2 if seen.interval else None
+    return Level(log_s=seen.median, variance=spread, freedom=0)
 
 
 def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level]]:
@@ -166,44 +165,39 @@ def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level
     if not guesses:
         return {cell: dict(rows) for cell, rows in run.items()}
     typical = statistics.median(guesses) / MEDIAN_SHARE
-    return {cell: {name: _drawn(level, typical) for name, level in rows.items()} for cell, rows in run.items()}
 
+    def drawn(level: Level) -> Level:
+        if not level.freedom or level.variance is None:
+            return level
+        variance = (level.freedom * level.variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
+        return replace(level, variance=variance)
 
-def _drawn(level: Level, typical: float) -> Level:
-    if not level.freedom or level.variance is None:
-        return level
-    variance = (level.freedom * level.variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
-    return Level(log_s=level.log_s, variance=variance, freedom=level.freedom)
+    return {cell: {name: drawn(level) for name, level in rows.items()} for cell, rows in run.items()}
 
 
 def _error(old: Level, new: Level) -> float | None:
-    if old.variance is None or new.variance is None:
-        return None
-    return math.sqrt(old.variance + new.variance)
+    return None if old.variance is None or new.variance is None else math.sqrt(old.variance + new.variance)
 
 
 def _drifts(cells: Mapping[str, Sequence[Shift]]) -> dict[str, float | None]:
     """Each cell's common factor: the median over its rows, or where they are few that over all rows of all cells."""
-    everywhere = [one.log_ratio for rows in cells.values() for one in rows]
-    names = {one.name for rows in cells.values() for one in rows}
+    everywhere = [shift.log_ratio for rows in cells.values() for shift in rows]
+    names = {shift.name for rows in cells.values() for shift in rows}
     overall = statistics.median(everywhere) if len(names) >= FEWEST_NEIGHBOURS else None
     return {
-        cell: statistics.median(one.log_ratio for one in rows) if len(rows) >= FEWEST_NEIGHBOURS else overall
+        cell: statistics.median(shift.log_ratio for shift in rows) if len(rows) >= FEWEST_NEIGHBOURS else overall
         for cell, rows in cells.items()
     }
 
 
 def _with_errors(rows: Sequence[Shift], spread: float, *, centred: bool) -> list[Shift]:
     """With the spread between runs in each error; and with that of the drift, a median of few rows, if it was taken."""
-    own = [one.error**2 + spread**2 for one in rows if one.error is not None]
+    own = [shift.error**2 + spread**2 for shift in rows if shift.error is not None]
     drift = MEDIAN_VARIANCE * statistics.mean(own) / len(own) if centred and own else 0.0
     return [
-        Shift(
-            name=one.name, log_ratio=one.log_ratio,
-            error=None if one.error is None else math.sqrt(one.error**2 + spread**2 + drift),
-        )
-        for one in rows
-    ]  # fmt: skip
+        shift if shift.error is None else replace(shift, error=math.sqrt(shift.error**2 + spread**2 + drift))
+        for shift in rows
+    ]
 
 
 def _spread(shifts: Sequence[Shift]) -> float:
@@ -211,7 +205,7 @@ def _spread(shifts: Sequence[Shift]) -> float:
 
     What a few changed rows do is then no matter.
     """
-    known = [(one.log_ratio, one.error) for one in shifts if one.error is not None]
+    known = [(shift.log_ratio, shift.error) for shift in shifts if shift.error is not None]
 
     def too_small(spread: float) -> bool:
         typical = statistics.median(abs(shift) / math.hypot(error, spread) for shift, error in known)

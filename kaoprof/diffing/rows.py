@@ -1,6 +1,6 @@
 """What two runs are compared by: the rows of `compare` and `sweep`, or the models of `profile`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -25,35 +25,27 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     latency: Latency | None
 
-    @property
-    def key(self) -> Key:
-        """What the same row has in another run."""
-        return self.cell, self.name
-
 
 def figures_of(record: Comparable) -> dict[Key, Figures]:
-    """Every row of a record, in its order."""
-    found: Iterable[Figures]
+    """Every row of a record, in its order, by what the same row has in another run."""
     if isinstance(record, Record):
-        found = map(_of_row, record.rows)
+        rows = [_of_row(row) for row in record.rows]
     else:
-        cell = f"{record.mode}, {record.dtype}"
-        found = (_of_model(model, cell) for model in record.models)
-    return {figures.key: figures for figures in found}
+        rows = [_of_model(model, f"{record.mode}, {record.dtype}") for model in record.models]
+    return {(figures.cell, figures.name): figures for figures in rows}
 
 
 def cells_of(figures: Mapping[Key, Figures]) -> dict[str, dict[str, Latency]]:
     """The latencies by cell and name."""
     cells: dict[str, dict[str, Latency]] = {}
-    for one in figures.values():
-        if one.latency is not None:
-            cells.setdefault(one.cell, {})[one.name] = one.latency
+    for row in figures.values():
+        if row.latency is not None:
+            cells.setdefault(row.cell, {})[row.name] = row.latency
     return cells
 
 
 def _of_row(row: Row) -> Figures:
     analytic, counted = row.analytic, row.counted
-    macs = counted.macs if counted else analytic.macs if analytic else None
     return Figures(
         cell=_cell(row.case),
         name=row.case.name,
@@ -61,7 +53,7 @@ def _of_row(row: Row) -> Figures:
         detail=row.detail,
         latency=row.latency,
         counts=Counts(
-            macs=macs,
+            macs=counted.macs if counted else analytic.macs if analytic else None,
             params=analytic.params if analytic else None,
             map_bytes=analytic.map_bytes if analytic else None,
             peak_bytes_predicted=counted.peak_bytes_predicted if counted else None,
@@ -75,8 +67,8 @@ def _cell(case: Case) -> str:
     plain = replace(case, operator="", implementation="", device=None)
     axes = " ".join(("b", "c", *plain.dims.axes))
     skipped = ("operator", "implementation", "device", "b", "c", "spatial", "dtype", "mode")
-    told = [f"{name} {getattr(plain, name)}" for name in Case.__struct_fields__ if name not in skipped]
-    return ", ".join((f"{plain.dims} ({axes})", plain.dtype, plain.mode, *told))
+    others = [f"{name} {getattr(plain, name)}" for name in Case.__struct_fields__ if name not in skipped]
+    return ", ".join((f"{plain.dims} ({axes})", plain.dtype, plain.mode, *others))
 
 
 def _of_model(model: ModelProfile, cell: str) -> Figures:

@@ -1,36 +1,23 @@
 """Compares two run files: surroundings, counts exactly, times by interval; and which change breaks a limit."""
 
 import math
-import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from kaoprof.diffing.intervals import Shift, Shifts, shifts_between
 from kaoprof.diffing.rows import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError, RecordError, UsageError
-from kaoprof.findings.operators import competition_warnings
+from kaoprof.findings.surroundings import competition_warnings
+from kaoprof.records import diff as records
 from kaoprof.records.compare import Record
-from kaoprof.records.diff import (
-    FASTER,
-    SAME,
-    SLOWER,
-    UNSURE,
-    Change,
-    DiffRecord,
-    DiffRow,
-    Drift,
-    Side,
-    TimeChange,
-    growth,
-    peaks_of,
-)
 from kaoprof.records.measured import Environment
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reading import load_records, printable, same_place
+from kaoprof.stats.medians import median_s
 from kaoprof.units import format_percent
 from kaoprof.version import __version__
 
@@ -40,16 +27,9 @@ PROTOCOL_SAYS = ("budget_s", "samples", "timeout_s", "seed", "force_run", "cache
 WORKS = "ok"
 
 
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """A run file: the record measured last, and what is to be told of it."""
-
-    record: Comparable
-    side: Side
-
-
 def diff(
     old: Path, new: Path, *, drift: str = "auto", margin: float = MARGIN, fail_above: float | None = None
-) -> DiffRecord:
+) -> records.DiffRecord:
     """What changed from one run to another.
 
     Args:
@@ -68,21 +48,21 @@ def diff(
     one_of("drift", drift, DRIFTS)
     if not 0 < margin < 1:
         raise UsageError(f"must be more than 0 % and less than 100 %, not {format_percent(margin)}", where="margin")
-    before, after = _loaded(old), _loaded(new)
+    (old_record, old_side), (new_record, new_side) = _loaded(old), _loaded(new)
     if old.samefile(new):
         raise UsageError("is compared with itself", where=str(new), hint="name two runs")
-    sides = _comparable(before, after)
-    same = _place(before.record) == _place(after.record)
+    sides = _comparable(old_record, new_record, new_side.path)
+    same = same_place(old_record.environment) == same_place(new_record.environment)
     shifts = shifts_between(
-        *(cells_of(figures) for figures in sides),
+        *map(cells_of, sides),
         remove_drift=drift == "remove" or (drift == "auto" and same),
-        contended=bool(before.side.warnings or after.side.warnings),
+        contended=bool(old_side.warnings or new_side.warnings),
     )
-    return DiffRecord(
+    return records.DiffRecord(
         version=__version__,
-        old=before.side,
-        new=after.side,
-        changes=tuple(_changes(before.record, after.record)),
+        old=old_side,
+        new=new_side,
+        changes=tuple(_changes(old_record, new_record)),
         drifts=tuple(_drifts(shifts)),
         margin=margin,
         run_spread=shifts.run_spread,
@@ -92,58 +72,49 @@ def diff(
     )
 
 
-def _drifts(shifts: Shifts) -> Iterator[Drift]:
+def _drifts(shifts: Shifts) -> Iterator[records.Drift]:
     for cell, shift in shifts.drifts.items():
-        yield Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
+        yield records.Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
 
 
-def _loaded(path: Path) -> Loaded:
-    records = load_records(path)
-    record = records[-1]
+def _loaded(path: Path) -> tuple[Comparable, records.Side]:
+    """The record of a run file that was measured last, and what is to be told of it."""
+    *earlier, record = load_records(path)
     if not isinstance(record, Record | ProfileRecord):
         hint = "name a record of `compare` or `profile`, or a journal of `sweep`"
         raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
     rows = len(record.rows if isinstance(record, Record) else record.models)
     if not rows:
         raise RecordError("holds no rows", where=str(path), hint="was it interrupted at once?")
-    side = Side(
+    side = records.Side(
         path=printable(path), kind=record.kind, version=record.version, created=record.created, rows=rows,
-        environments=len(records), interrupted=record.interrupted,
+        environments=1 + len(earlier), interrupted=record.interrupted,
         warnings=tuple(competition_warnings(record.environment, record.protocol)),
     )  # fmt: skip
-    return Loaded(record=record, side=side)
+    return record, side
 
 
-def _comparable(before: Loaded, after: Loaded) -> tuple[dict[Key, Figures], dict[Key, Figures]]:
+def _comparable(old: Comparable, new: Comparable, where: str) -> tuple[dict[Key, Figures], dict[Key, Figures]]:
     """The rows of both runs, some of which stand in both."""
-    where = after.side.path
-    if isinstance(before.record, ProfileRecord) != isinstance(after.record, ProfileRecord):
-        kinds = f"a record of `{after.side.kind}` cannot be compared with one of `{before.side.kind}`"
+    if isinstance(old, ProfileRecord) != isinstance(new, ProfileRecord):
+        kinds = f"a record of `{new.kind}` cannot be compared with one of `{old.kind}`"
         raise RecordError(kinds, where=where)
-    old, new = figures_of(before.record), figures_of(after.record)
-    if not old.keys() & new.keys():
-        here, there = (f"{one.name} at {one.cell}" for one in (next(iter(new.values())), next(iter(old.values()))))
+    before, after = figures_of(old), figures_of(new)
+    if not before.keys() & after.keys():
+        here, there = (f"{name} at {cell}" for cell, name in (next(iter(after)), next(iter(before))))
         raise KaoprofError("no row stands in both runs", where=where, hint=f"it has {here}; the old one has {there}")
-    return old, new
+    return before, after
 
 
-def _place(record: Comparable) -> object:
-    return same_place(record.environment)
-
-
-def _changes(old: Comparable, new: Comparable) -> Iterator[Change]:
+def _changes(old: Comparable, new: Comparable) -> Iterator[records.Change]:
     """What is another around the runs, in a fixed order; what differs from one minute to the next is no change."""
-    yield from _change("kaoprof", old.version, new.version)
-    places = same_place(old.environment), same_place(new.environment)
-    for name in Environment.__struct_fields__:
-        yield from _change(name, *(getattr(place, name, None) for place in places))
-    for name in PROTOCOL_SAYS:
-        yield from _change(name, *(getattr(record.protocol, name, None) for record in (old, new)))
-
-
-def _change(name: str, old: object, new: object) -> Iterator[Change]:
-    if old != new:
-        yield Change(name=name, old=_text(old), new=_text(new))
+    protocols, places = (old.protocol, new.protocol), (same_place(old.environment), same_place(new.environment))
+    around: dict[str, list[Any]] = {"kaoprof": [old.version, new.version]}
+    around |= {name: [getattr(place, name, None) for place in places] for name in Environment.__struct_fields__}
+    around |= {name: [getattr(protocol, name, None) for protocol in protocols] for name in PROTOCOL_SAYS}
+    for name, (before, after) in around.items():
+        if before != after:
+            yield records.Change(name=name, old=_text(before), new=_text(after))
 
 
 def _text(value: object) -> str:
@@ -154,12 +125,12 @@ def _text(value: object) -> str:
 
 def _rows(
     old: Mapping[Key, Figures], new: Mapping[Key, Figures], shifts: Shifts, margin: float, fail_above: float | None
-) -> Iterator[DiffRow]:
+) -> Iterator[records.DiffRow]:
     found = {(cell, shift.name): shift for cell, rows in shifts.cells.items() for shift in rows}
     for key in dict.fromkeys((*old, *new)):
         before, after, shift = old.get(key), new.get(key), found.get(key)
         time = _time_change(before, after, shift, shifts) if before and after and shift else None
-        row = DiffRow(
+        row = records.DiffRow(
             cell=key[0],
             name=key[1],
             old_status=before.status if before else None,
@@ -173,39 +144,39 @@ def _rows(
         yield row if fail_above is None else _judged(row, fail_above)
 
 
-def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) -> TimeChange:
+def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) -> records.TimeChange:
     own, joint = shifts.interval(shift), shifts.joint_interval(shift)
-    medians = [statistics.median(one.latency.samples_s) if one.latency else math.nan for one in (before, after)]
-    return TimeChange(
+    old_s, new_s = (median_s(side.latency) if side.latency else math.nan for side in (before, after))
+    return records.TimeChange(
         ratio=math.exp(shift.log_ratio),
         low=own[0] if own else None,
         high=own[1] if own else None,
         low_joint=joint[0] if joint else None,
         high_joint=joint[1] if joint else None,
-        old_s=medians[0],
-        new_s=medians[1],
+        old_s=old_s,
+        new_s=new_s,
     )
 
 
-def _verdict(time: TimeChange, margin: float) -> str:
+def _verdict(time: records.TimeChange, margin: float) -> str:
     """Changed if the joint interval lies beyond the margin, the same if the row's own lies within; else not known."""
     if time.low is None or time.high is None or time.low_joint is None or time.high_joint is None:
-        return UNSURE
+        return records.UNSURE
     if time.low_joint > 1 + margin:
-        return SLOWER
+        return records.SLOWER
     if time.high_joint < 1 / (1 + margin):
-        return FASTER
-    return SAME if 1 / (1 + margin) <= time.low and time.high <= 1 + margin else UNSURE
+        return records.FASTER
+    return records.SAME if 1 / (1 + margin) <= time.low and time.high <= 1 + margin else records.UNSURE
 
 
-def _judged(row: DiffRow, fail_above: float) -> DiffRow:
+def _judged(row: records.DiffRow, fail_above: float) -> records.DiffRow:
     """The row with its breaches. A time counts if surely, by the joint interval's lower end, it grew by more."""
     limit = 1 + fail_above
     low = row.time.low_joint if row.time else None
     grown = {
-        "time": low if row.verdict == SLOWER else None,
-        "memory": growth(*peaks_of(row)),
-        "MACs": growth(row.old.macs, row.new.macs) if row.old and row.new else None,
+        "time": low if row.verdict == records.SLOWER else None,
+        "memory": records.growth(*records.peaks_of(row)),
+        "MACs": records.growth(row.old.macs, row.new.macs) if row.old and row.new else None,
     }
     breaches = [name for name, factor in grown.items() if factor is not None and factor > limit]
     if row.old_status == WORKS and row.new_status not in (WORKS, None):

@@ -118,7 +118,8 @@ def _derived(target: Target, derivation: Derivation, counted: Quantities, device
     domain = derivation.domain
     peak, peak_checked, notes = _proven_peak(target, derivation, device, seed)
     peak_domain = domain & peak.domain if peak else domain
-    narrower = _narrower(domain, peak_domain)
+    more = [line for line in peak_domain.lines() if line not in domain.lines()]  # kernels choose buffers by the sizes
+    narrower = (f"the peak's formula holds where also {', '.join(more)}",) if more else ()
     checked = peak_checked
     if peak is None or narrower:
         checked = verify(formulas, target, domain, device=None, seed=seed)
@@ -137,12 +138,6 @@ def _derived(target: Target, derivation: Derivation, counted: Quantities, device
         uncounted=derivation.uncounted,
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def _narrower(domain: Domain, peak_domain: Domain) -> tuple[str, ...]:
-    """What the peak's formula needs beyond the others: kernels choose buffers by the sizes."""
-    more = [line for line in peak_domain.lines() if line not in domain.lines()]
-    return (f"the peak's formula holds where also {', '.join(more)}",) if more else ()
 
 
 def _outside(formulas: dict[str, sympy.Expr], target: Target, counted: Quantities, domain: Domain) -> tuple[str, ...]:
@@ -182,21 +177,21 @@ def _proven_peak(
 
 def _interpolated(target: Target, counted: Quantities, device: Device, seed: int, *, why: str) -> Analysis:
     try:
-        found = interpolate(lambda sizes: counted_at(target, sizes, None), target.sizes)
+        polynomials = interpolate(lambda sizes: counted_at(target, sizes, None), target.sizes)
     except NotPolynomialCountError as error:
         raise NotAnalysableError(f"{error.message}; {why}", where=target.factory, hint=error.hint) from error
-    checked = verify(found.formulas, target, found.domain, device=None, seed=seed)
+    checked = verify(polynomials.formulas, target, polynomials.domain, device=None, seed=seed)
     peak, peak_note = _interpolated_peak(target, counted, device, seed)
     return Analysis(
         method="interpolation",
-        formulas=found.formulas | peak,
+        formulas=polynomials.formulas | peak,
         items=(),
         counted=counted,
-        domain=found.domain,
+        domain=polynomials.domain,
         specialisations=(),
         checked=checked,
         uncounted={},
-        notes=(f"interpolated exactly from {found.counts} concrete counts on meta, because {why}", peak_note),
+        notes=(f"interpolated exactly from {polynomials.counts} concrete counts on meta, because {why}", peak_note),
     )
 
 
@@ -209,9 +204,12 @@ def _interpolated_peak(
         return {"peak_bytes": predict_peak_bytes(target.at(sizes), device=device.name, threads=device.threads)}
 
     try:
-        found = interpolate(peak_at, target.sizes)
-        verify(found.formulas, target, found.domain, device=device, seed=seed)
+        polynomials = interpolate(peak_at, target.sizes)
+        verify(polynomials.formulas, target, polynomials.domain, device=device, seed=seed)
     except KaoprofError:
         here = format_bytes(counted["peak_bytes"])
         return {}, f"the peak is no polynomial; at the given sizes on {device.name} it is {here}"
-    return found.formulas, "the peak's formula is right where it was checked; at far larger sizes another may take over"
+    return (
+        polynomials.formulas,
+        "the peak's formula is right where it was checked; at far larger sizes another may take over",
+    )

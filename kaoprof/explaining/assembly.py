@@ -3,23 +3,14 @@
 import sympy
 
 from kaoprof.dims import AttentionOptions
+from kaoprof.explaining import expressions
 from kaoprof.explaining.analysis import analyse
-from kaoprof.explaining.breakdown import Part, by_block, by_operation, by_submodule
-from kaoprof.explaining.closed_form_check import Comparison, compare_with_formula
-from kaoprof.explaining.expressions import (
-    as_latex,
-    as_text,
-    candidates_of,
-    expanded,
-    on_multiples,
-    readable,
-    settled,
-    value_at,
-)
+from kaoprof.explaining.breakdown import by_block, by_operation, by_submodule
+from kaoprof.explaining.closed_form_check import compare_with_formula
 from kaoprof.explaining.growth import degrees, growing_sizes, order
 from kaoprof.explaining.target import Target
 from kaoprof.explaining.verification import Device
-from kaoprof.records.explain import Explanation, Formula, ProofLine, Share
+from kaoprof.records.explain import Explanation, Formula
 
 QUANTITIES = ("macs", "flops_all", "params", "largest_intermediate", "peak_bytes")
 
@@ -29,7 +20,6 @@ def explained(
 ) -> Explanation:
     """Analyses a target and puts everything into words; `operator` is its name in the catalog, if it is one of it."""
     analysis = analyse(target, device=device, seed=seed)
-    proof = compare_with_formula(analysis.formulas, target, operator, options) if operator else ()
     return Explanation(
         name=name,
         factory=target.factory,
@@ -45,12 +35,12 @@ def explained(
             if quantity in analysis.formulas
         ),
         counted=dict(analysis.counted),
-        operations=tuple(_share(part, target) for part in by_operation(analysis.items, target.sizes)),
-        submodules=tuple(_share(part, target) for part in by_submodule(analysis.items, target.sizes)),
-        blocks=tuple(_share(part, target) for part in by_block(analysis.items, target.sizes)),
+        operations=by_operation(analysis.items, target.sizes),
+        submodules=by_submodule(analysis.items, target.sizes),
+        blocks=by_block(analysis.items, target.sizes),
         domain=analysis.domain.lines(),
         specialisations=tuple(map(str, analysis.specialisations)),
-        proof=tuple(map(_proof_line, proof)),
+        proof=compare_with_formula(analysis.formulas, target, operator, options) if operator else (),
         checked=analysis.checked,
         uncounted=dict(analysis.uncounted),
         unmodelled=analysis.unmodelled,
@@ -61,46 +51,20 @@ def explained(
 
 def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
     names = tuple(target.sizes)
-    shown = readable(expression)
-    simple, divisors = on_multiples(expression)
-    here = readable(settled(expression, target.sizes))
+    shown = expressions.readable(expression)
+    simple, divisors = expressions.on_multiples(expression)
+    here = expressions.readable(expressions.settled(expression, target.sizes))
     return Formula(
         quantity=quantity,
-        text=as_text(shown),
-        latex=as_latex(shown),
-        expanded=as_text(expanded(expression)),
-        on_multiples=as_text(readable(simple)) if divisors else None,
+        text=expressions.as_text(shown),
+        latex=expressions.as_latex(shown),
+        expanded=expressions.as_text(expressions.expanded(expression)),
+        on_multiples=expressions.as_text(expressions.readable(simple)) if divisors else None,
         divisors=divisors,
         order=order(expression, names),
         degrees=degrees(expression, names),
-        candidates=len(candidates_of(expression)),
-        here=as_text(here),
-        here_latex=as_latex(here),
-        value=int(value_at(expression, target.sizes)),
-    )
-
-
-def _share(part: Part, target: Target) -> Share:
-    names = tuple(target.sizes)
-    macs = readable(part.macs)
-    return Share(
-        name=part.name,
-        module=part.module,
-        backward=part.backward,
-        macs=as_text(macs),
-        macs_latex=as_latex(macs),
-        flops_all=as_text(readable(part.flops_all)),
-        order=order(part.flops_all, names),
-        macs_share=part.macs_share,
-        flops_share=part.flops_share,
-    )
-
-
-def _proof_line(comparison: Comparison) -> ProofLine:
-    return ProofLine(
-        quantity=comparison.quantity,
-        formula=as_text(readable(comparison.formula)),
-        derived=as_text(readable(comparison.derived)),
-        difference=as_text(readable(comparison.difference)),
-        proven=comparison.proven,
+        candidates=len(expressions.candidates_of(expression)),
+        here=expressions.as_text(here),
+        here_latex=expressions.as_latex(here),
+        value=int(expressions.value_at(expression, target.sizes)),
     )

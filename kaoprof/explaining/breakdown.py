@@ -2,52 +2,31 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
 import sympy
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.explaining.expressions import value_at
+from kaoprof.explaining.expressions import as_latex, as_text, readable, value_at
+from kaoprof.explaining.growth import order
 from kaoprof.explaining.itemised_count import Item
+from kaoprof.records.explain import Share
 
 MOST_BLOCKS = 16  # rows that are still read as a table
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation, or all operations of one submodule.
-
-    Args:
-        name: such as `1st bmm`, or the submodule's path; empty for what the module itself does.
-        module: the submodule.
-        backward: whether it belongs to the backward pass.
-        macs: of the whole batch.
-        flops_all: of the whole batch.
-        macs_share: of all MACs at the sizes asked for, 0 to 1.
-        flops_share: of all FLOPs there.
-    """
-
-    name: str
-    module: str
-    backward: bool
-    macs: sympy.Expr
-    flops_all: sympy.Expr
-    macs_share: float
-    flops_share: float
-
-
-def by_operation(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
+def by_operation(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share, ...]:
     """Each operation that computes something, in the order of execution."""
     return _parts(items, sizes, lambda item: (item.title, item.module, item.backward))
 
 
-def by_submodule(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
+def by_submodule(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share, ...]:
     """Each submodule with what it does itself, without its own submodules; so the parts add up to the whole."""
     return _parts(items, sizes, lambda item: (item.module, item.module, item.backward))
 
 
-def by_block(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...]:
+def by_block(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Share, ...]:
     """Each submodule with all that is inside it, at the greatest depth where there are at most `MOST_BLOCKS`."""
     items = tuple(items)
-    depth = max((_depth(item.module) for item in items), default=0)
+    depth = max((item.module.count(".") + 1 for item in items), default=0)
     names = {level: {_block(item.module, level) for item in items} for level in range(1, depth + 1)}
     few = [level for level, blocks in names.items() if len(blocks) <= MOST_BLOCKS]
     level = max(few, default=1)
@@ -56,40 +35,34 @@ def by_block(items: Iterable[Item], sizes: Mapping[str, int]) -> tuple[Part, ...
     return _parts(items, sizes, lambda item: (_block(item.module, level), _block(item.module, level), item.backward))
 
 
-def _depth(module: str) -> int:
-    return module.count(".") + 1
-
-
 def _block(module: str, level: int) -> str:
     return ".".join(module.split(".")[:level])
 
 
 def _parts(
     items: Iterable[Item], sizes: Mapping[str, int], key: Callable[[Item], tuple[str, str, bool]]
-) -> tuple[Part, ...]:
+) -> tuple[Share, ...]:
     groups: dict[tuple[str, str, bool], list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
-    costs = {
-        group: (sympy.Add(*(item.macs for item in members)), sympy.Add(*(_flops(item) for item in members)))
-        for group, members in groups.items()
-    }
+    costs: dict[tuple[str, str, bool], tuple[sympy.Expr, sympy.Expr]] = {}
+    for group, members in groups.items():
+        macs = sympy.Add(*(item.macs for item in members))
+        costs[group] = macs, FLOPS_PER_MAC * macs + sympy.Add(*(item.elementwise for item in members))
     macs_total = sum(value_at(macs, sizes) for macs, _ in costs.values())
     flops_total = sum(value_at(flops, sizes) for _, flops in costs.values())
     return tuple(
-        Part(
+        Share(
             name=name,
             module=module,
             backward=backward,
-            macs=macs,
-            flops_all=flops,
+            macs=as_text(readable(macs)),
+            macs_latex=as_latex(readable(macs)),
+            flops_all=as_text(readable(flops)),
+            order=order(flops, tuple(sizes)),
             macs_share=float(value_at(macs, sizes) / macs_total) if macs_total else 0.0,
             flops_share=float(value_at(flops, sizes) / flops_total) if flops_total else 0.0,
         )
         for (name, module, backward), (macs, flops) in costs.items()
         if flops != 0
     )
-
-
-def _flops(item: Item) -> sympy.Expr:
-    return FLOPS_PER_MAC * item.macs + item.elementwise

@@ -2,34 +2,16 @@
 
 from collections.abc import Mapping
 
-import msgspec
 import sympy
 
 from kaoprof.catalog import find_operator
 from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.cost import Cost
 from kaoprof.dims import AttentionOptions, Dims
-from kaoprof.explaining.expressions import size_symbol
+from kaoprof.explaining.expressions import as_text, readable, size_symbol
 from kaoprof.explaining.polynomial_proofs import equal
 from kaoprof.explaining.target import Target
-
-
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One quantity: by the closed form, and as derived. `difference` is derived minus formula; 0 is the proof."""
-
-    quantity: str
-    formula: sympy.Expr
-    derived: sympy.Expr
-
-    @property
-    def proven(self) -> bool:
-        """Whether both are the same at all sizes."""
-        return equal(self.formula, self.derived)
-
-    @property
-    def difference(self) -> sympy.Expr:
-        """Derived minus formula."""
-        return sympy.Integer(0) if self.proven else sympy.expand(self.derived - self.formula)
+from kaoprof.records.explain import ProofLine
 
 
 def closed_form(name: str, axes: tuple[str, ...], options: AttentionOptions) -> Cost:
@@ -40,7 +22,7 @@ def closed_form(name: str, axes: tuple[str, ...], options: AttentionOptions) -> 
 
 def compare_with_formula(
     derived: Mapping[str, sympy.Expr], target: Target, name: str, options: AttentionOptions
-) -> tuple[Comparison, ...]:
+) -> tuple[ProofLine, ...]:
     """MACs and parameters, and forward also all FLOPs, against the closed form of operator `name`, for the whole batch.
 
     Training takes three times the forward's MACs: each contraction has two inputs, and both need gradients. FLOPs of
@@ -50,10 +32,18 @@ def compare_with_formula(
     cost = closed_form(name, axes, options)
     batch = size_symbol(axes[0])
     times = TRAIN_FACTOR if target.mode == "train" else 1
-    compared = [
-        Comparison(quantity="macs", formula=times * batch * cost.macs, derived=derived["macs"]),
-        Comparison(quantity="params", formula=sympy.sympify(cost.params), derived=derived["params"]),
-    ]
+    formulas = {"macs": times * batch * cost.macs, "params": sympy.sympify(cost.params)}
     if target.mode == "forward":
-        compared.append(Comparison(quantity="flops_all", formula=batch * cost.flops_all, derived=derived["flops_all"]))
-    return tuple(compared)
+        formulas["flops_all"] = batch * cost.flops_all
+    return tuple(_compared(quantity, formula, derived[quantity]) for quantity, formula in formulas.items())
+
+
+def _compared(quantity: str, formula: sympy.Expr, derived: sympy.Expr) -> ProofLine:
+    proven = equal(formula, derived)
+    return ProofLine(
+        quantity=quantity,
+        formula=as_text(readable(formula)),
+        derived=as_text(readable(derived)),
+        difference="0" if proven else as_text(readable(sympy.expand(derived - formula))),
+        proven=proven,
+    )

@@ -19,6 +19,7 @@ from kaoprof.explaining.target import Target
 from kaoprof.explaining.validity import LEAST_SIZE, Domain
 from kaoprof.memory.dry_module import build_dry_module
 from kaoprof.workload.building import step_of, torch_dtype
+from kaoprof.workload.layer_hooks import watched
 from kaoprof.workload.workload import FLOAT_DTYPES, Workload
 
 T = TypeVar("T")
@@ -29,9 +30,8 @@ class Derivation(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of one call, for the whole batch, as exact expressions of the named sizes.
 
     Args:
-        macs: contractions. In `train` mode forward and backward.
-        flops_all: all arithmetic, 1 MAC = 2 FLOPs.
-        params: numbers in the parameters.
+        formulas: the totals that a concrete count gives as well: `macs`, in `train` mode forward and backward,
+            `flops_all` and `params`.
         largest_intermediate: elements of the largest tensor that an operation makes.
         items: the same, operation by operation, in the order of execution.
         uncounted: operations that no rule covers, and their calls.
@@ -39,19 +39,12 @@ class Derivation(msgspec.Struct, frozen=True, kw_only=True):
         specialisations: sizes that the module fixed, and why: the formulas hold for these values only.
     """
 
-    macs: sympy.Expr
-    flops_all: sympy.Expr
-    params: sympy.Expr
+    formulas: dict[str, sympy.Expr]
     largest_intermediate: sympy.Expr
     items: tuple[Item, ...]
     uncounted: dict[str, int]
     domain: Domain
     specialisations: tuple[Specialisation, ...]
-
-    @property
-    def formulas(self) -> dict[str, sympy.Expr]:
-        """The totals that a concrete count gives as well, by quantity."""
-        return {"macs": self.macs, "flops_all": self.flops_all, "params": self.params}
 
 
 def derive(target: Target) -> Derivation:
@@ -108,7 +101,8 @@ def _derived(target: Target, sizes: NamedSizes) -> Derivation:
         module = build_dry_module(workload, device="meta")
         sizes.constructing = False
         step = step_of(workload, module, symbolic_inputs(workload, device="meta"))
-        with trail.follow(module), torch.inference_mode(workload.mode == "forward"), counting:
+        following = watched(dict(module.named_modules()), trail, failed_too=True)
+        with following, torch.inference_mode(workload.mode == "forward"), counting:
             step()
         params = sum(parameter.numel() for parameter in module.parameters())
     domain = sizes.domain()
@@ -116,9 +110,7 @@ def _derived(target: Target, sizes: NamedSizes) -> Derivation:
     macs = sympy.Add(*(item.macs for item in counting.items))
     elementwise = sympy.Add(*(item.elementwise for item in counting.items))
     return Derivation(
-        macs=macs,
-        flops_all=FLOPS_PER_MAC * macs + elementwise,
-        params=sizes.expression(params),
+        formulas={"macs": macs, "flops_all": FLOPS_PER_MAC * macs + elementwise, "params": sizes.expression(params)},
         largest_intermediate=greatest(made, least=domain.least_of_symbols),
         items=tuple(counting.items),
         uncounted=dict(counting.uncounted),

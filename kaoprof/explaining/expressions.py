@@ -1,6 +1,6 @@
 """Exact expressions of named sizes: from torch's symbols to plain sympy, equality, proof of conditions, growth, text.
 
-What can be proven about them at all sizes is in `residues`.
+What can be proven about them at all sizes is in `polynomial_proofs`.
 """
 
 import math
@@ -35,17 +35,13 @@ def floor_div(numerator: sympy.Expr, divisor: sympy.Expr) -> sympy.Expr:
     return sympy.floor(sympy.expand(numerator / divisor))
 
 
-def _modulo(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
-    return sympy.Mod(left, right)
-
-
 torch_sympy = symbolic_functions()
 PLAIN: dict[type, Callable[..., sympy.Expr]] = {
     torch_sympy.FloorDiv: floor_div,
     torch_sympy.CleanDiv: floor_div,
     torch_sympy.CeilDiv: lambda left, right: -floor_div(-left, right),
-    torch_sympy.Mod: _modulo,
-    torch_sympy.PythonMod: _modulo,
+    torch_sympy.Mod: sympy.Mod,
+    torch_sympy.PythonMod: sympy.Mod,
     torch_sympy.Max: sympy.Max,
     torch_sympy.Min: sympy.Min,
     torch_sympy.IntTrueDiv: lambda left, right: left / right,

@@ -25,8 +25,8 @@ def order(expression: sympy.Expr, names: Sequence[str]) -> str:
     smooth = _smooth(expression).subs(batch)
     if not growing:
         return f"O({_leading(smooth, [])})"
-    one = size_symbol(next((name for name in growing if name.lower() == "h"), growing[0]))
-    return f"O({_leading(smooth.subs({size_symbol(name): one for name in growing}), [one])})"
+    size = size_symbol(next((name for name in growing if name.lower() == "h"), growing[0]))
+    return f"O({_leading(smooth.subs({size_symbol(name): size for name in growing}), [size])})"
 
 
 def growing_sizes(names: Sequence[str]) -> tuple[str, ...]:
@@ -66,17 +66,11 @@ def _leading(expression: sympy.Expr, first: list[sympy.Symbol]) -> str:
     for symbol in first:
         highest = max(sympy.degree(term, symbol) for term in terms)
         terms = [term for term in terms if sympy.degree(term, symbol) == highest]
-    monomials = {_monomial(term) for term in terms}
-    kept = [one for one in monomials if not any(one != other and _divides(one, other) for other in monomials)]
+    monomials = {term.as_coeff_Mul()[1] for term in terms}
+    kept = [
+        left for left in monomials if not any(left != right and (right / left).is_polynomial() for right in monomials)
+    ]
     return " + ".join(sorted(_text(monomial, first) for monomial in kept)) or "1"
-
-
-def _monomial(term: sympy.Expr) -> sympy.Expr:
-    return term.as_coeff_Mul()[1]
-
-
-def _divides(one: sympy.Expr, other: sympy.Expr) -> bool:
-    return (other / one).is_polynomial()  # type: ignore[no-any-return]
 
 
 def _text(monomial: sympy.Expr, first: list[sympy.Symbol]) -> str:

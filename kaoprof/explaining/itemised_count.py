@@ -1,13 +1,12 @@
 """Counts like `CountingMode`, and lists each operation by itself: which, in which submodule, forward or backward."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import sympy
-from torch import Tensor, nn
+from torch import Tensor
 
 from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.dims import Size
@@ -50,32 +49,18 @@ def ordinal(number: int) -> str:
 
 
 class SubmoduleTrail:
-    """Which submodule is running. A backward operation belongs to the submodule that made its autograd node."""
+    """Which submodule is running, as hooks tell it. A backward operation belongs to whoever made its autograd node."""
 
     def __init__(self) -> None:
         self._running = [""]
         self._of_node: dict[int, str] = {}
 
-    @contextmanager
-    def follow(self, module: nn.Module) -> Iterator[None]:
-        """While active, the trail follows the module's submodules, by hooks that are removed afterwards."""
-        hooks: list[Any] = []
-        for name, submodule in module.named_modules():
-            hooks.append(submodule.register_forward_pre_hook(self._entering(name)))
-            hooks.append(submodule.register_forward_hook(self._leaving, always_call=True))
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+    def enter(self, name: str, _: object) -> None:
+        """A submodule starts to run."""
+        self._running.append(name)
 
-    def _entering(self, name: str) -> Callable[..., None]:
-        def hook(*_: object) -> None:
-            self._running.append(name)
-
-        return hook
-
-    def _leaving(self, *_: object) -> None:
+    def leave(self, _: str, __: object) -> None:
+        """It has run."""
         self._running.pop()
 
     def here(self) -> tuple[str, bool]:

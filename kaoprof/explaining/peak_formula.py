@@ -15,13 +15,7 @@ from kaoprof.explaining.target import Target
 from kaoprof.explaining.validity import Domain
 from kaoprof.memory.dry_module import build_dry_module
 from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
-from kaoprof.memory.kernels.flash import (
-    FLASH_KEY_BLOCK,
-    FLASH_QUERY_BLOCKS,
-    flash_backward_bytes,
-    flash_bytes_per_thread,
-    laid_out_bytes,
-)
+from kaoprof.memory.kernels import flash
 from kaoprof.memory.kernels.table import scratch_bytes
 from kaoprof.memory.live_bytes import LiveBytesMode
 from kaoprof.workload.attention_backend import served_by
@@ -138,9 +132,9 @@ def symbolic_scratch_bytes(
     backward = name == FLASH_BACKWARD
     query, _, value = args[1:4] if backward else args[:3]
     n_queries, n_keys, head = (sizes.expression(size) for size in (query.shape[-2], value.shape[-2], query.shape[-1]))
-    block = sympy.Piecewise(*((block, n_queries >= least) for least, block in FLASH_QUERY_BLOCKS))
-    rows, columns = sympy.Min(n_queries, block), sympy.Min(n_keys, FLASH_KEY_BLOCK)
+    block = sympy.Piecewise(*((block, n_queries >= least) for least, block in flash.FLASH_QUERY_BLOCKS))
+    rows, columns = sympy.Min(n_queries, block), sympy.Min(n_keys, flash.FLASH_KEY_BLOCK)
     if not backward:
-        return threads * flash_bytes_per_thread(query, rows=rows, columns=columns, head=head)
-    buffers = flash_backward_bytes(query, rows=rows, columns=columns, threads=threads)
-    return sizes.expression(laid_out_bytes(args[0])) + buffers
+        return threads * flash.flash_bytes_per_thread(query, rows=rows, columns=columns, head=head)
+    buffers = flash.flash_backward_bytes(query, rows=rows, columns=columns, threads=threads)
+    return sizes.expression(flash.laid_out_bytes(args[0])) + buffers

@@ -45,9 +45,13 @@ def _certain(left: sympy.Expr, right: sympy.Expr, least: Least, holds: Callable[
         for symbol in sorted(left.free_symbols | right.free_symbols, key=str)
     }
     free = _free_atoms((left, right), first)
-    return _in_all_cases(left, right, first, free, holds) or (
-        bool(free) and _in_all_cases(left, right, first, {}, holds)
-    )
+    for apart in (free, {}) if free else ({},):
+        try:
+            if all(holds(case.of(left) - case.of(right)) for case in _cases((left, right), first, apart)):
+                return True
+        except NotPolynomialError:
+            continue
+    return False
 
 
 def _no_negative_term(polynomial: PolyElement) -> bool:
@@ -56,7 +60,9 @@ def _no_negative_term(polynomial: PolyElement) -> bool:
 
 def _free_atoms(expressions: Iterable[sympy.Expr], first: Mapping[Any, int]) -> dict[Any, int]:
     """Floors and ceilings that grow with the sizes, each with its least value: proves most statements, and is quick."""
-    atoms = sorted({atom for one in expressions for atom in one.atoms(sympy.floor, sympy.ceiling)}, key=str)
+    atoms = sorted(
+        {atom for expression in expressions for atom in expression.atoms(sympy.floor, sympy.ceiling)}, key=str
+    )
     least = {}
     for atom in atoms:
         terms = [term.as_coeff_Mul() for term in sympy.Add.make_args(atom.args[0])]
@@ -64,19 +70,6 @@ def _free_atoms(expressions: Iterable[sympy.Expr], first: Mapping[Any, int]) -> 
             value = sum((number * first.get(part, 1) for number, part in terms), sympy.Integer(0))
             least[atom] = int(sympy.floor(value) if isinstance(atom, sympy.floor) else sympy.ceiling(value))
     return least
-
-
-def _in_all_cases(
-    left: sympy.Expr,
-    right: sympy.Expr,
-    first: Mapping[Any, int],
-    free: Mapping[Any, int],
-    holds: Callable[[PolyElement], bool],
-) -> bool:
-    try:
-        return all(holds(case.of(left) - case.of(right)) for case in _cases((left, right), first, free))
-    except NotPolynomialError:
-        return False
 
 
 def _cases(
@@ -143,10 +136,6 @@ class PolynomialCase:
             raise NotPolynomialError(str(expression))
         return compute(self, *expression.args)
 
-    def added(self, *terms: Any) -> PolyElement:
-        """Of a sum."""
-        return sum(map(self.of, terms), self._ring(0))
-
     def multiplied(self, *factors: Any) -> PolyElement:
         """Of a product; also of quotients that leave no remainder, such as `(h + 1) * (w + 1) / (h w + h + w + 1)`."""
         divisors = [factor for factor in factors if factor.is_Pow and factor.exp.is_Integer and factor.exp < 0]
@@ -175,28 +164,20 @@ class PolynomialCase:
     def greatest(self, *candidates: Any) -> PolyElement:
         """`Max(1, x)` is x where x >= 1 at all sizes."""
         polynomials = [self.of(candidate) for candidate in candidates]
-        for one in polynomials:
-            if all(_no_negative_term(one - other) for other in polynomials):
-                return one
+        for polynomial in polynomials:
+            if all(_no_negative_term(polynomial - other) for other in polynomials):
+                return polynomial
         raise NotPolynomialError(f"Max{candidates}")
-
-    def rounded_down(self, inside: Any) -> PolyElement:
-        """Of a floor."""
-        return _rounded(self.of(inside), math.floor)
-
-    def rounded_up(self, inside: Any) -> PolyElement:
-        """Of a ceiling."""
-        return _rounded(self.of(inside), math.ceil)
 
 
 COMPUTED: dict[type, Callable[..., PolyElement]] = {
-    sympy.Add: PolynomialCase.added,
+    sympy.Add: lambda case, *terms: sum(map(case.of, terms)),
     sympy.Mul: PolynomialCase.multiplied,
     sympy.Pow: PolynomialCase.raised,
     sympy.Mod: PolynomialCase.remainder,
     sympy.Max: PolynomialCase.greatest,
-    sympy.floor: PolynomialCase.rounded_down,
-    sympy.ceiling: PolynomialCase.rounded_up,
+    sympy.floor: lambda case, inside: _rounded(case.of(inside), math.floor),
+    sympy.ceiling: lambda case, inside: _rounded(case.of(inside), math.ceil),
 }
 
 

@@ -182,15 +182,7 @@ def _spec_target(request: ExplainRequest) -> Target:
     workload = network_workload(document, dtype=request.dtype, mode=request.mode, input_grad=request.input_grad)
     target = workload_target(workload)
     sizes = target.sizes | dict(_known_sizes(request, tuple(target.sizes)))
-    return Target(
-        factory=target.factory,
-        kwargs=target.kwargs,
-        inputs=target.inputs,
-        sizes=sizes,
-        mode=request.mode,
-        input_grad=target.input_grad,
-        dtype=request.dtype,
-    )
+    return replace(target, sizes=sizes)
 
 
 def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:

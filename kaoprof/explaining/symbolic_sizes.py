@@ -100,8 +100,8 @@ class NamedSizes(ShapeEnv):
         """
         known = super().replace(expr)
         if known not in self._replaced:
-            found = {atom: own for atom in known.atoms(FloorDiv) if (own := self._own_size(atom)) is not None}
-            self._replaced[known] = self.replace(known.xreplace(found)) if found else known
+            owned = {atom: own for atom in known.atoms(FloorDiv) if (own := self._own_size(atom)) is not None}
+            self._replaced[known] = self.replace(known.xreplace(owned)) if owned else known
         return self._replaced[known]
 
     def _own_size(self, quotient: Any) -> Any:

@@ -1,9 +1,11 @@
 """A module together with *named* sizes: what formulas are derived for, and what gives one workload at each size."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from kaoprof.catalog import find_operator
 from kaoprof.dims import SPATIAL_AXES, AttentionOptions, Size
@@ -90,16 +92,11 @@ def operator_target(
 ) -> Target:
     """One of the catalog's operators on an input of `ndim` spatial axes; hints are chosen where `sizes` names none."""
     names = ("b", "c", *SPATIAL_AXES[ndim])
-    hints = HINTS | {"c": HINTS["c"] * options.heads // _common(HINTS["c"], options.heads)} | dict(sizes or {})
+    hints = HINTS | {"c": math.lcm(HINTS["c"], options.heads)} | dict(sizes or {})
     return Target(
         factory=find_operator(name).factory,
         args=("c",),
-        kwargs={
-            "heads": options.heads,
-            "projection": options.projection,
-            "scale": options.scale,
-            "implementation": options.implementation,
-        },
+        kwargs=asdict(options),
         inputs=(names,),
         sizes={axis: hints[axis] for axis in names},
         mode=mode,
@@ -121,7 +118,3 @@ def workload_target(workload: Workload) -> Target:
         input_grad=workload.input_grad,
         dtype=workload.inputs[0].dtype,
     )
-
-
-def _common(left: int, right: int) -> int:
-    return left if not right else _common(right, left % right)

@@ -1,5 +1,6 @@
 """For which sizes a formula holds: the decisions of a symbolic run, reduced to the least that a reader must know."""
 
+import bisect
 import math
 from collections.abc import Mapping
 
@@ -99,20 +100,14 @@ def settle(decided: tuple[sympy.Basic, ...], symbols: tuple[sympy.Symbol, ...], 
 
 def _bound(condition: sympy.Basic, symbol: sympy.Symbol) -> int | None:
     """The least size from which on the condition is certain; None if there is none in sight."""
+
+    def certain(bound: int) -> bool:
+        return proven(condition, least={symbol: bound})
+
     bound = LEAST_SIZE + 1
     while bound <= MOST_LEAST_SIZE:
-        if proven(condition, least={symbol: bound}):
-            return _tightened(condition, symbol, bound)
+        if certain(bound):
+            sizes = range(max(LEAST_SIZE, math.ceil(bound / 2)), bound)
+            return sizes.start + bisect.bisect_left(sizes, True, key=certain)
         bound *= 2
     return None
-
-
-def _tightened(condition: sympy.Basic, symbol: sympy.Symbol, bound: int) -> int:
-    low, high = max(LEAST_SIZE, math.ceil(bound / 2)), bound
-    while low < high:
-        middle = (low + high) // 2
-        if proven(condition, least={symbol: middle}):
-            high = middle
-        else:
-            low = middle + 1
-    return high

@@ -80,19 +80,19 @@ def draw_sizes(hints: Mapping[str, int], domain: Domain, *, seed: int) -> tuple[
         FormulaError: none could be found.
     """
     draw = random.Random(seed)  # noqa: S311 - sizes to test at, no secrets
-    found: list[dict[str, int]] = []
+    drawn: list[dict[str, int]] = []
     for _ in range(MOST_DRAWS):
         sizes = {
             name: _drawn(draw, domain.least[name], hint, domain.units.get(name, 1)) for name, hint in hints.items()
         }
         sizes |= domain.fixed()
-        if sizes in domain and sizes not in found:
-            found.append(sizes)
-        if len(found) == CHECKS:
-            return tuple(found)
-    if found:
-        return tuple(found)
-    raise FormulaError("no sizes satisfy what the module needs", hint="give the sizes other first values with --at")
+        if sizes in domain and sizes not in drawn:
+            drawn.append(sizes)
+        if len(drawn) == CHECKS:
+            break
+    if not drawn:
+        raise FormulaError("no sizes satisfy what the module needs", hint="give the sizes other first values with --at")
+    return tuple(drawn)
 
 
 def _drawn(draw: random.Random, least: int, hint: int, unit: int) -> int:

@@ -80,8 +80,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     def group(self) -> tuple[object, ...]:
         """What lines share that stand in one table: all but the operator."""
         case = self.case
-        told = (case.heads, case.projection, case.scale, case.dtype, case.device, case.mode)
-        return (self.axis, self.tied, tuple(self.stays.items()), told)
+        return (self.axis, self.tied, tuple(self.stays.items()), _manner(case))
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,35 +104,40 @@ def growths(rows: Iterable[Row]) -> list[Growth]:
 
 def lines_of(rows: Iterable[Row]) -> list[Line]:
     """The lines, by axis, in the order of the rows."""
-    found: dict[tuple[object, ...], dict[int, Row]] = {}
+    by_line: dict[tuple[object, ...], dict[int, Row]] = {}
     for row in rows:
         for axis, tied, size, key in _directions(row.case):
-            found.setdefault((axis, tied, row.case.name, key), {})[size] = row
+            by_line.setdefault((axis, tied, row.case.name, key), {})[size] = row
     lines = [
         Line(axis=str(axis), tied=("w",) if tied else (), rows=dict(sorted(members.items())))
-        for (axis, tied, *_), members in found.items()
+        for (axis, tied, *_), members in by_line.items()
         if len(members) >= MIN_POINTS
     ]
     return sorted(lines, key=lambda line: AXES.index(line.axis))
 
 
+def _manner(case: Case) -> tuple[object, ...]:
+    """Everything but the operator and the sizes."""
+    return (case.heads, case.projection, case.scale, case.dtype, case.device, case.mode)
+
+
 def _directions(case: Case) -> Iterator[tuple[str, bool, int, tuple[object, ...]]]:
     """Each axis in which other rows may differ: (axis, whether w goes with it, the size, all that must be equal)."""
-    told = (case.heads, case.projection, case.scale, case.dtype, case.device, case.mode)
-    yield "b", False, case.b, (told, case.c, case.spatial)
-    yield "c", False, case.c, (told, case.b, case.spatial)
+    manner = _manner(case)
+    yield "b", False, case.b, (manner, case.c, case.spatial)
+    yield "c", False, case.c, (manner, case.b, case.spatial)
     for index, axis in enumerate(case.dims.axes):
         others = (case.spatial[:index], case.spatial[index + 1 :])
-        yield axis, False, case.spatial[index], (told, case.b, case.c, others)
+        yield axis, False, case.spatial[index], (manner, case.b, case.c, others)
     *frames, height, width = (0, *case.spatial)
     if len(case.spatial) > 1 and height == width:
-        yield "h", True, height, (told, case.b, case.c, tuple(frames))
+        yield "h", True, height, (manner, case.b, case.c, tuple(frames))
 
 
 def _laws(line: Line) -> dict[str, Law]:
     quantities = [name for name in QUANTITIES if line.axis != "b" or name not in PER_SAMPLE]
-    found = {name: _latency_law(line) if name == "latency" else _exact_law(name, line) for name in quantities}
-    return {name: law for name, law in found.items() if law is not None}
+    laws = (_latency_law(line) if name == "latency" else _exact_law(name, line) for name in quantities)
+    return {law.quantity: law for law in laws if law is not None}
 
 
 def _exact_law(quantity: str, line: Line) -> Law | None:
@@ -142,15 +146,15 @@ def _exact_law(quantity: str, line: Line) -> Law | None:
     values = {size: value for size, value in values.items() if value > 0}
     if not values:
         return None
-    theory, sizes = _theory(quantity, line), tuple(values)
+    law = Law(quantity=quantity, source=source, theory=_theory(quantity, line), sizes=tuple(values))
     if len(values) < MIN_POINTS:
-        few = f"known at fewer than {MIN_POINTS} sizes"
-        return Law(quantity=quantity, source=source, theory=theory, sizes=sizes, objection=few)
-    law = law_through(values)
-    return Law(
-        quantity=quantity, source=source, theory=theory, sizes=sizes, exponent=law.exponent,
-        low=law.exponent - law.margin, high=law.exponent + law.margin,
-    )  # fmt: skip
+        return replace(law, objection=f"known at fewer than {MIN_POINTS} sizes")
+    fitted = law_through(values)
+    return _with_exponent(law, fitted.exponent, fitted.margin)
+
+
+def _with_exponent(law: Law, exponent: float, margin: float) -> Law:
+    return replace(law, exponent=exponent, low=exponent - margin, high=exponent + margin)
 
 
 def _values(quantity: str, line: Line) -> tuple[str, dict[int, int]]:
@@ -184,42 +188,37 @@ def _latency_law(line: Line) -> Law | None:
     timed = {size: _timed(row.latency) for size, row in line.rows.items() if row.latency}
     if not timed:
         return None
-    theory = _theory("latency", line)
+    law = Law(quantity="latency", source="measured", theory=_theory("latency", line), sizes=tuple(timed))
     fitted = overhead_law(timed)
     if fitted is None:
-        few = f"measured at fewer than {MIN_POINTS} sizes"
-        return Law(quantity="latency", source="measured", theory=theory, sizes=tuple(timed), objection=few)
-    law = _told(fitted, theory, line)
+        return replace(law, objection=f"measured at fewer than {MIN_POINTS} sizes")
     without = pure_law(timed)
-    return _told(without, theory, line) if law.outgrows_theory and without else law
+    overall = _with_fit(law, fitted, line)
+    return _with_fit(law, without, line) if overall.outgrows_theory and without else overall
 
 
-def _told(law: OverheadLaw, theory: int, line: Line) -> Law:
-    """A fit as a law, with what speaks against it: among others that its output alone takes longer to write."""
+def _with_fit(law: Law, fitted: OverheadLaw, line: Line) -> Law:
+    """The law with a fit, or what speaks against it: among others that its output alone takes longer to write."""
     axis, output = line.axis, 1 + len(line.tied)  # exponents: the output is as large as all its sizes together
-    found = Law(
-        quantity="latency", source="measured", theory=theory, sizes=law.beyond, overhead_s=law.overhead_s or None,
-        dominated=law.dominated,
-    )  # fmt: skip
-    if len(law.beyond) < MIN_POINTS:
+    law = replace(law, sizes=fitted.beyond, overhead_s=fitted.overhead_s or None, dominated=fitted.dominated)
+    if len(fitted.beyond) < MIN_POINTS:
         wanted = f"fewer than {MIN_POINTS} sizes where less than half of the time is a call's overhead"
-        return replace(found, objection=f"{wanted}: measure larger {axis}")
-    if law.exponent < LEAST_EXPONENT:
-        return replace(found, objection=f"time hardly depends on {axis}: a call's overhead; measure larger ones")
-    low, high = law.exponent - law.margin, law.exponent + law.margin
-    if high < output - TIME_TOLERANCE:
-        return replace(
-            found, objection=f"time grows more slowly than the output: a call's overhead; measure larger {axis}"
-        )
-    if law.margin > MOST_MARGIN:
-        return replace(found, low=low, high=high, objection="the points scatter: measure longer, or at more sizes")
-    return replace(found, exponent=law.exponent, low=low, high=high)
+        return replace(law, objection=f"{wanted}: measure larger {axis}")
+    if fitted.exponent < LEAST_EXPONENT:
+        return replace(law, objection=f"time hardly depends on {axis}: a call's overhead; measure larger ones")
+    known = _with_exponent(law, fitted.exponent, fitted.margin)
+    if fitted.exponent + fitted.margin < output - TIME_TOLERANCE:
+        slow = f"time grows more slowly than the output: a call's overhead; measure larger {axis}"
+        return replace(law, objection=slow)
+    if fitted.margin > MOST_MARGIN:
+        return replace(known, exponent=None, objection="the points scatter: measure longer, or at more sizes")
+    return known
 
 
 def _timed(latency: Latency) -> Timed:
     seen = latency_estimate(latency)
-    half = (seen.high - seen.low) / 2 / seen.median if seen.low is not None and seen.high is not None else None
-    return Timed(seconds=seen.median, half_width=half)
+    low, high = seen.interval or (math.nan, math.nan)
+    return Timed(seconds=seen.median, half_width=(high - low) / 2 / seen.median if seen.interval else None)
 
 
 def _theory(quantity: str, line: Line) -> int:
@@ -236,8 +235,7 @@ def _order(quantity: str, name: str, options: AttentionOptions, axes: tuple[str,
         return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[axis] for axis in axes))
 
     def cost(size: int) -> Cost:
-        told = replace(options, projection="none") if quantity == "products" else options
-        return operator.cost(dims(size), told)
+        return operator.cost(dims(size), replace(options, projection="none") if quantity == "products" else options)
 
     if quantity in PER_SAMPLE:
         return degree(lambda size: int(cost(size).macs))
@@ -269,24 +267,20 @@ def crossovers(rows: Iterable[Row]) -> list[Crossover]:
 
 def _ratios(first: Sequence[Line], second: Sequence[Line]) -> list[TimedRatio]:
     """The first's time over the second's at every common size, smallest first."""
-    found = []
+    ratios = []
     for size in sorted({size for line in first for size in line.rows}):
-        pair = _fastest(first, size), _fastest(second, size)
-        if pair[0] is None or pair[1] is None or pair[0].latency is None or pair[1].latency is None:
-            continue
-        ratio = paired_ratio(pair[0].latency, pair[1].latency)
-        if ratio is not None:
-            found.append(
-                TimedRatio(size=size, first=pair[0].case.name, second=pair[1].case.name, ratio=ratio.median,
-                           low=ratio.low, high=ratio.high, samples=ratio.samples)
+        fastest, other = _fastest(first, size), _fastest(second, size)
+        ratio = paired_ratio(fastest[1], other[1]) if fastest and other else None
+        if fastest and other and ratio:
+            ratios.append(
+                TimedRatio(size=size, first=fastest[0], second=other[0], ratio=ratio.median, low=ratio.low,
+                           high=ratio.high, samples=ratio.samples)
             )  # fmt: skip
-    return found
+    return ratios
 
 
-def _fastest(lines: Sequence[Line], size: int) -> Row | None:
+def _fastest(lines: Sequence[Line], size: int) -> tuple[str, Latency] | None:
+    """The fastest implementation at that size, by its name."""
     rows = [line.rows[size] for line in lines if size in line.rows]
-    return min((row for row in rows if row.latency), key=_median_s, default=None)
-
-
-def _median_s(row: Row) -> float:
-    return median_s(row.latency) if row.latency else math.inf
+    timed = [(row.case.name, row.latency) for row in rows if row.latency]
+    return min(timed, key=lambda named: median_s(named[1]), default=None)

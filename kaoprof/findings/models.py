@@ -3,20 +3,10 @@
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
-from kaoprof.findings.operators import (
-    DISPATCHER,
-    FORMULA,
-    FVCORE,
-    IMPOSSIBLE,
-    ceiling_warnings,
-    competition_warnings,
-    differing,
-    memory_ratio,
-    misprediction,
-    noise_of,
-    not_finite,
-)
-from kaoprof.findings.roofline import Shares, Work, ceilings_of, demand_of, floor_of
+from kaoprof.findings import operators
+from kaoprof.findings.operators import DISPATCHER, FORMULA, FVCORE, IMPOSSIBLE
+from kaoprof.findings.roofline import Limits, Work, work_limits
+from kaoprof.findings.surroundings import competition_warnings
 from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio
@@ -29,35 +19,13 @@ class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
     latency: Estimate | None
     speedup: Estimate | None
     macs_ratio: float | None
-    params_ratio: float | None
     memory_ratio: float | None
 
 
-class LayerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device's ceilings say of a layer, or of a whole model, that took so many seconds."""
-
-    work: Work
-    floor: Shares
-    demand: Shares | None
-    seconds: float
-
-    @property
-    def times_floor(self) -> float:
-        """How many times as long as the device needs at least."""
-        return self.seconds / self.floor.seconds
-
-
-def layer_limits(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> LayerLimits | None:
+def layer_limits(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> Limits | None:
     """Floor and bound of a layer by itself: its own input, output and weights. None where too little is known."""
-    known, work = ceilings_of(record.protocol), _work_of(record, model, row)
     seconds = seconds_of(model, row)
-    if known is None or work is None or not seconds:
-        return None
-    ceilings, cold = known
-    floor = floor_of(work, ceilings, cold=cold)
-    if floor is None:
-        return None
-    return LayerLimits(work=work, floor=floor, demand=demand_of(work, ceilings, cold=cold), seconds=seconds)
+    return work_limits(_work_of(record, model, row), record.protocol, seconds) if seconds else None
 
 
 def _work_of(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> Work | None:
@@ -100,7 +68,6 @@ def model_standings(record: ProfileRecord) -> list[ModelStanding]:
             latency=latency_estimate(model.latency) if model.latency else None,
             speedup=paired_ratio(first.latency, model.latency) if first.latency and model.latency else None,
             macs_ratio=_ratio(macs_of(first.total), macs_of(model.total)),
-            params_ratio=_ratio(first.total.params, model.total.params),
             memory_ratio=_memory_ratio(first, model),
         )
         for model in record.models
@@ -113,10 +80,12 @@ def _ratio(first: int | None, other: int | None) -> float | None:
 
 def _memory_ratio(first: ModelProfile, model: ModelProfile) -> float | None:
     """None if one of them cannot run."""
+    totals = first.total, model.total
     if first.status in IMPOSSIBLE or model.status in IMPOSSIBLE:
         return None
-    totals = first.total, model.total
-    return memory_ratio([one.peak_bytes_measured for one in totals], [one.peak_bytes_predicted for one in totals])
+    return operators.memory_ratio(
+        [total.peak_bytes_measured for total in totals], [total.peak_bytes_predicted for total in totals]
+    )
 
 
 def macs_of(row: LayerRow) -> int | None:
@@ -133,13 +102,14 @@ def peak_holder(model: ModelProfile, row: LayerRow) -> LayerRow:
     """Whose peak is the layer's: its own, or, as a list of modules never runs itself, that of the fullest inside."""
     if row.leaf or peak_of(row) is not None:
         return row
-    inside = [one for one in model.layers if one.layer.startswith(f"{row.layer}.") and peak_of(one) is not None]
-    return max(inside, key=lambda one: peak_of(one) or 0, default=row)
+    inside = [layer for layer in model.layers if layer.layer.startswith(f"{row.layer}.") and peak_of(layer) is not None]
+    return max(inside, key=lambda layer: peak_of(layer) or 0, default=row)
 
 
 def layer_disagreements(row: LayerRow) -> tuple[str, ...]:
     """Where the closed form, the dispatcher and fvcore do not count the same MACs."""
-    return differing("MACs", (FORMULA, row.macs_analytic), (DISPATCHER, row.macs_counted), (FVCORE, row.macs_fvcore))
+    counts = {FORMULA: row.macs_analytic, DISPATCHER: row.macs_counted, FVCORE: row.macs_fvcore}
+    return operators.differing("MACs", *counts.items())
 
 
 def slowest_layer(model: ModelProfile) -> LayerRow | None:
@@ -156,20 +126,14 @@ def fullest_layer(model: ModelProfile) -> LayerRow | None:
 
 def profile_warnings(record: ProfileRecord) -> list[str]:
     """What a careful reader must know before quoting this profile, each a sentence."""
-    found = []
-    for model in record.models:
-        found += [f"{model.model}: {text}" for text in _model_warnings(model)]
-    return (
-        found
-        + ceiling_warnings(", ".join(_beaten_floors(record)))
-        + competition_warnings(record.environment, record.protocol)
-    )
-
-
-def _beaten_floors(record: ProfileRecord) -> list[str]:
-    """The models that are faster than their floor. A layer's timers are too coarse to say that of a layer."""
-    found = ((model, layer_limits(record, model, model.total)) for model in record.models)
-    return [f"{model.model} {limits.times_floor:.2f}x" for model, limits in found if limits and limits.times_floor < 1]
+    warnings = [f"{model.model}: {text}" for model in record.models for text in _model_warnings(model)]
+    # of whole models: a layer's timers are too coarse to say that a layer is faster than its floor
+    limits = ((model.model, layer_limits(record, model, model.total)) for model in record.models)
+    beaten = [f"{name} {times:.2f}x" for name, known in limits if known and (times := known.times_floor) and times < 1]
+    return [
+        *warnings, *operators.ceiling_warnings(", ".join(beaten)),
+        *competition_warnings(record.environment, record.protocol),
+    ]  # fmt: skip
 
 
 def _model_warnings(model: ModelProfile) -> list[str]:
@@ -187,9 +151,9 @@ def _model_warnings(model: ModelProfile) -> list[str]:
         found.append(
             f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
         )
-    elif model.latency and (noise := noise_of(model.latency)):
+    elif model.latency and (noise := operators.noise_of(model.latency)):
         found.append(f"noisy: interquartile range over median: {noise}")
-    if part := not_finite(model.deviation):
+    if part := operators.not_finite(model.deviation):
         found.append(f"not finite: {part}")
     return found
 
@@ -202,7 +166,7 @@ def _peak_warnings(model: ModelProfile) -> list[str]:
     if measured is None:
         unmodelled = ", ".join(model.unmodelled)
         return [f"the predicted peak may be too low, not modelled: {unmodelled}"] if unmodelled else []
-    off = misprediction(predicted, measured, model.unmodelled)
+    off = operators.misprediction(predicted, measured, model.unmodelled)
     return [f"the predicted peak is off by {off}"] if off else []
 
 

@@ -1,24 +1,22 @@
 """What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
-from msgspec.structs import replace
 
-from kaoprof.findings.roofline import Shares, ceilings_of, demand_of, floor_of, work_of
+from kaoprof.findings.roofline import Limits, work_limits, work_of
+from kaoprof.findings.surroundings import environment_warnings
 from kaoprof.records.compare import Record, Row
-from kaoprof.records.measured import EAGER, Deviation, Environment, Latency, Protocol
+from kaoprof.records.measured import EAGER, Deviation, Latency, Protocol
 from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio, spread
-from kaoprof.units import counted, format_percent
+from kaoprof.units import format_percent
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
 IMPOSSIBLE = ("unsupported", "error")  # such a row is no rival in memory, whatever is predicted of it
 FAULTS_PER_S = 1e5  # of a call: each costs the system about a microsecond, so that fewer are no reason for anything
 NOISY_SPREAD = 0.10  # interquartile range / median above which a latency is flagged
 MEMORY_TOLERANCE = 0.02  # relative error of the predicted peak above which it is flagged
-CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
-BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 FORMULA, DISPATCHER, FVCORE = "the closed form", "torch's dispatcher", "fvcore"  # who counts
 DENORMALS_WORTH_NAMING = 0.001  # of the coefficients: from here on an unflushed baseline is visibly slower
 
@@ -40,13 +38,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     macs_ratio: float | None
     memory_ratio: float | None
     disagreements: tuple[str, ...]
-    floor: Shares | None = None
-    demand: Shares | None = None
-
-    @property
-    def times_floor(self) -> float | None:
-        """How many times as long as the device needs at least."""
-        return self.latency.median / self.floor.seconds if self.latency and self.floor else None
+    limits: Limits | None = None
 
 
 def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
@@ -54,17 +46,8 @@ def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
     found = {}
     for cell, rows in record.cells().items():
         baseline = find_baseline(rows, record.baseline)
-        found[cell] = [_limited(_standing(row, baseline), record) for row in rows]
+        found[cell] = [_standing(row, baseline, record.protocol) for row in rows]
     return found
-
-
-def _limited(standing: Standing, record: Record) -> Standing:
-    """The standing with what the device's ceilings say of it."""
-    known, work = ceilings_of(record.protocol), work_of(standing.row)
-    if known is None or work is None:
-        return standing
-    ceilings, cold = known
-    return replace(standing, floor=floor_of(work, ceilings, cold=cold), demand=demand_of(work, ceilings, cold=cold))
 
 
 def find_baseline(rows: list[Row], name: str) -> Baseline:
@@ -87,23 +70,24 @@ def peak_bytes(row: Row) -> int | None:
     return row.counted.peak_bytes_predicted if row.counted else None
 
 
-def _standing(row: Row, baseline: Baseline) -> Standing:
+def _standing(row: Row, baseline: Baseline, protocol: Protocol | None) -> Standing:
     fastest = baseline.fastest.latency if baseline.fastest else None
+    latency = latency_estimate(row.latency) if row.latency else None
     return Standing(
         row=row,
-        latency=latency_estimate(row.latency) if row.latency else None,
+        latency=latency,
         speedup=paired_ratio(fastest, row.latency) if fastest and row.latency else None,
         macs_ratio=baseline.macs / row.analytic.macs if baseline.macs and row.analytic else None,
         memory_ratio=_memory_ratio(row, baseline.leanest),
         disagreements=disagreements(row),
+        limits=work_limits(work_of(row), protocol, latency.median if latency else None),
     )
 
 
 def _memory_ratio(row: Row, leanest: Row | None) -> float | None:
     if leanest is None or row.status in IMPOSSIBLE:
         return None
-    counted = leanest.counted, row.counted
-    predicted = [one.peak_bytes_predicted if one else None for one in counted]
+    predicted = [rival.counted.peak_bytes_predicted if rival.counted else None for rival in (leanest, row)]
     return memory_ratio((leanest.peak_bytes_measured, row.peak_bytes_measured), predicted)
 
 
@@ -142,8 +126,10 @@ def warnings_of(record: Record) -> list[str]:
     """What a careful reader must know before quoting this run, each a sentence."""
     found: list[str] = []
     for rows in record.cells().values():
-        where = f"at {rows[0].case.dims}" if len(record.cells()) > 1 else ""
-        found += [" ".join(filter(None, (where, text))) for text in _cell_warnings(rows)]
+        where = f"at {rows[0].case.dims} " if len(record.cells()) > 1 else ""
+        for sentence, members in concerned(rows):
+            named = ", ".join(f"{row.case.name} {text}" for row, text in members)
+            found.append(f"{where}{sentence}: {named}")
     beaten = [f"{row.case.name} {text}" for row, text in beaten_floors(record)]
     return found + baseline_warnings(record) + ceiling_warnings(", ".join(beaten)) + environment_warnings(record)
 
@@ -158,10 +144,10 @@ def baseline_warnings(record: Record) -> list[str]:
 def beaten_floors(record: Record) -> list[tuple[Row, str]]:
     """The rows that are faster than their floor, each with its latency in floors."""
     return [
-        (standing.row, f"{standing.times_floor:.2f}x")
+        (standing.row, f"{times:.2f}x")
         for cell in (standings(record).values() if record.protocol else ())
         for standing in cell
-        if standing.times_floor is not None and standing.times_floor < 1
+        if standing.limits and (times := standing.limits.times_floor) and times < 1
     ]
 
 
@@ -172,22 +158,9 @@ def ceiling_warnings(beaten: str) -> list[str]:
     return [f"faster than its floor: {beaten}; the ceilings are too low, kaoprof env --refresh renews them"]
 
 
-def _cell_warnings(rows: list[Row]) -> list[str]:
-    found = []
-    for sentence, look in ROW_WARNINGS.items():
-        named = [f"{row.case.name} {text}" for row in rows if (text := look(row))]
-        if named:
-            found.append(f"{sentence}: {', '.join(named)}")
-    return found
-
-
 def notes_of(row: Row) -> list[str]:
     """The warnings that concern one row."""
-    return [f"{sentence}: {text}" for sentence, look in ROW_WARNINGS.items() if (text := look(row))]
-
-
-def _disagreeing(row: Row) -> str:
-    return f"({'; '.join(found)})" if (found := disagreements(row)) else ""
+    return [f"{sentence}: {text}" for sentence, members in concerned([row]) for _, text in members]
 
 
 def _uncounted(row: Row) -> str:
@@ -239,10 +212,6 @@ def noise_of(latency: Latency) -> str:
     return f"{format_percent(noise)}{why}"
 
 
-def _not_finite(row: Row) -> str:
-    return not_finite(row.deviation)
-
-
 def not_finite(deviation: Deviation | None) -> str:
     """How much of an output is infinite or not a number; empty if nothing is."""
     fraction = deviation.not_finite if deviation else 0.0
@@ -254,76 +223,42 @@ def _denormal(row: Row) -> str:
     return format_percent(fraction, ".1%") if fraction > DENORMALS_WORTH_NAMING else ""
 
 
-def environment_warnings(record: Record) -> list[str]:
-    """That other programs were running, or that the device slowed itself."""
-    return _throttling(record) + competition_warnings(record.environment, record.protocol)
-
-
-def _throttling(record: Record) -> list[str]:
-    protocol = record.protocol
-    if protocol is None or protocol.before is None or protocol.after is None:
-        return []
-    before, after = protocol.before.throttled, protocol.after.throttled
-    if before is None or after is None or after <= before:
-        return []
-    return ["the device slowed itself while it was measured, for heat or power: let it cool, and measure again"]
-
-
-def competition_warnings(environment: Environment | None, protocol: Protocol | None) -> list[str]:
-    """That other programs wanted our cores while it was measured; where that is not told, that the machine was busy."""
-    taken = protocol.after.cores_taken if protocol and protocol.after else None
-    if environment is None:
-        return []
-    return _load(environment) if taken is None else _competition(environment, taken)
-
-
-def _competition(environment: Environment, taken: float) -> list[str]:
-    """Others may have the cores that no thread of ours needs."""
-    if taken <= CORES_TAKEN + max(0, environment.cores - environment.threads):
-        return []
-    cores = counted(environment.cores, "core")
-    return [f"other programs kept {taken:.1f} of {cores} busy while this was measured: expect noise"]
-
-
-def _load(environment: Environment) -> list[str]:
-    cores = environment.machine_cores or environment.cores  # the load is the machine's, whichever cores are ours
-    if environment.load_before is None or environment.load_before <= BUSY_LOAD * cores:
-        return []
-    load = f"load {environment.load_before:.1f} on {counted(cores, 'core')}"
-    return [f"other programs were running before the measurement ({load}): expect noise"]
-
-
 ROW_WARNINGS: dict[str, Callable[[Row], str]] = {
-    "counts disagree": _disagreeing,
+    "counts disagree": lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
     "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
     "the predicted peak is off": _mispredicted,
     "the predicted peak may be too low, not modelled": _perhaps_too_low,
     "too few samples for a 95 % interval, raise --budget or --samples": _undersampled,
     "noisy: interquartile range over median": _noisy,
-    "not finite": _not_finite,
+    "not finite": lambda row: not_finite(row.deviation),
     "coefficients that would be denormal, flushed to zero while measuring": _denormal,
 }
+
+
+def concerned(rows: Sequence[Row]) -> Iterator[tuple[str, list[tuple[Row, str]]]]:
+    """Each of the warnings that concern any of the rows: those rows, and what it says of each."""
+    for sentence, look in ROW_WARNINGS.items():
+        members = [(row, text) for row in rows if (text := look(row))]
+        if members:
+            yield sentence, members
+
 
 NAMED = 2  # rows that a warning names; of more it gives the number
 
 
 def sweep_warnings(record: Record) -> list[str]:
     """The warnings of `compare`, not cell by cell but in one sentence each."""
-    found = []
-    for sentence, look in ROW_WARNINGS.items():
-        concerned = [(row, text) for row in record.rows if (text := look(row))]
-        if concerned:
-            found.append(f"{sentence}: {_named(concerned, record)}")
+    found = [f"{sentence}: {_named(members, record)}" for sentence, members in concerned(record.rows)]
     if record.rows:
         found += baseline_warnings(record)
     beaten = beaten_floors(record)
     return found + ceiling_warnings(_named(beaten, record) if beaten else "") + environment_warnings(record)
 
 
-def _named(concerned: list[tuple[Row, str]], record: Record) -> str:
+def _named(members: list[tuple[Row, str]], record: Record) -> str:
     named = [
         f"{row.case.name} at {row.case.dims}{' ' if text.startswith('(') else ': '}{text}"
-        for row, text in concerned[:NAMED]
+        for row, text in members[:NAMED]
     ]
-    more = f" and {len(concerned) - NAMED} more of {len(record.rows)} rows" if len(concerned) > NAMED else ""
+    more = f" and {len(members) - NAMED} more of {len(record.rows)} rows" if len(members) > NAMED else ""
     return f"{', '.join(named)}{more}"

@@ -68,6 +68,35 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device's ceilings say of some work: its floor, what it asks for, and how long it took, if that is known.
+
+    `demand` is None where it was not traced.
+    """
+
+    work: Work
+    floor: Shares
+    demand: Shares | None
+    seconds: float | None
+
+    @property
+    def times_floor(self) -> float | None:
+        """How many times as long as the device needs at least."""
+        return self.seconds / self.floor.seconds if self.seconds else None
+
+
+def work_limits(work: Work | None, protocol: Protocol | None, seconds: float | None) -> Limits | None:
+    """The limits of some work that took so long; None without a closed form, or where a ceiling is not known."""
+    known = ceilings_of(protocol)
+    if known is None or work is None:
+        return None
+    ceilings, cold = known
+    floor = floor_of(work, ceilings, cold=cold)
+    if floor is None:
+        return None
+    return Limits(work=work, floor=floor, demand=demand_of(work, ceilings, cold=cold), seconds=seconds)
+
+
 def floor_of(work: Work, ceilings: Ceilings, *, cold: bool) -> Shares | None:
     """What no implementation of this work can beat on this device; None where a ceiling is not known."""
     throughput = ceilings.products.get(work.dtype)

@@ -3,11 +3,12 @@
 Small sizes are asked one by one, larger ones by doubling; where the cheaper one changes between two, by bisection.
 """
 
+import bisect
 import itertools
 from collections.abc import Callable
 
 from kaoprof.dims import one_of
-from kaoprof.fitting.exact import BUDGETS, LARGEST_SIZE, Need, Setting, described, needed_bytes, needed_macs
+from kaoprof.fitting.exact import BUDGETS, LARGEST_SIZE, Setting, described, needed
 from kaoprof.records.fit import CheaperStretch, CrossRow
 
 ONE_BY_ONE = {"macs": 64, "memory": 8}  # steps of the size: where it is small, rounded halves (pooling) matter
@@ -25,7 +26,8 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     one_of("quantity", quantity, BUDGETS)
     step = setting.step(axis)
     setting.dims(axis, step)
-    needs = tuple(_need(name, axis, quantity, setting) for name in (first, second))
+    named = [name.partition(":")[::2] for name in (first, second)]
+    needs = [needed(quantity, operator, implementation or None, axis, setting) for operator, implementation in named]
     names = {-1: first, 0: None, 1: second}
 
     def sign(count: int) -> int | None:
@@ -47,12 +49,6 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     )
 
 
-def _need(name: str, axis: str, quantity: str, setting: Setting) -> Need:
-    operator, _, implementation = name.partition(":")
-    needed = needed_bytes if quantity == "memory" else needed_macs
-    return needed(operator, axis, setting.with_implementation(implementation or None))
-
-
 def _changes(sign: Callable[[int], int | None], singly: int, most: int) -> dict[int, int]:
     """Where the sign becomes another one: each such count with its sign, beginning at 1."""
     before, changes = 1, {1: sign(1) or 0}
@@ -62,14 +58,11 @@ def _changes(sign: Callable[[int], int | None], singly: int, most: int) -> dict[
         if here is None:
             break
         if here != sign(before):
-            changes[_first_with(here, sign, before, count)] = here
+            changes[_first_with(here, sign, range(before + 1, count))] = here
         before = count
     return changes
 
 
-def _first_with(wanted: int, sign: Callable[[int], int | None], low: int, high: int) -> int:
-    """The first count with that sign above `low`, which has another one, up to `high`, which has it."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if sign(middle) == wanted else (middle, high)
-    return high
+def _first_with(wanted: int, sign: Callable[[int], int | None], between: range) -> int:
+    """The first count with that sign: before those that are `between` it is another one, after them it is that."""
+    return between.start + bisect.bisect_left(between, True, key=lambda count: sign(count) == wanted)

@@ -3,6 +3,7 @@
 Torch-free for MACs, which have closed forms; memory is predicted by dry runs.
 """
 
+import bisect
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -115,8 +116,7 @@ def fit(operator: str, implementation: str | None, axis: str, budget: Budget, se
     one_of("axis", axis, ("b", "c", "t", "h", "w", "n"))
     setting.dims(axis, setting.step(axis))
     find_operator(operator)
-    needed = needed_bytes if budget.kind == "memory" else needed_macs
-    need = needed(operator, axis, setting.with_implementation(implementation))
+    need = needed(budget.kind, operator, implementation, axis, setting)
     step = setting.step(axis)
     steps = largest_within(lambda count: need(count * step), budget.amount, LARGEST_SIZE // step)
     ended = steps == LARGEST_SIZE // step
@@ -153,21 +153,25 @@ def largest_within(need: Need, amount: int, most: int) -> int:
     """
 
     def fits(count: int) -> bool:
-        needed = described(need, count)
-        return needed is not None and needed <= amount
+        wanted = described(need, count)
+        return wanted is not None and wanted <= amount
 
     if not fits(1):
         return 0
     low, high = 1, 2
     while high <= most and fits(high):
         low, high = high, 2 * high
-    high = min(high, most + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+    high = low + 1 + bisect.bisect_left(range(low + 1, min(high, most + 1)), True, key=lambda count: not fits(count))
+    low = high - 1
     if any(fits(beyond) for beyond in range(high + 1, min(high + LOOKED_BEYOND, most) + 1)):
         raise KaoprofError(f"what is needed does not grow steadily around {low}", where="fit")
     return low
+
+
+def needed(kind: str, operator: str, implementation: str | None, axis: str, setting: Setting) -> Need:
+    """Size -> bytes (`memory`) or MACs (`macs`) of an operator, in that implementation if one is named."""
+    need_of = needed_bytes if kind == "memory" else needed_macs
+    return need_of(operator, axis, setting.with_implementation(implementation))
 
 
 def needed_macs(operator: str, axis: str, setting: Setting) -> Need:

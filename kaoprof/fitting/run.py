@@ -11,11 +11,11 @@ from kaoprof.errors import KaoprofError, MeasurementError, UsageError
 from kaoprof.findings.race import race_row
 from kaoprof.fitting.crossing import cross
 from kaoprof.fitting.exact import Budget, Setting, fit
-from kaoprof.fitting.stopwatch import Contender, Stopwatch, open_stopwatch
+from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.fitting.timed import fit_row, race, time_fits, timed_ratios
-from kaoprof.measuring.devices import check_wishes, find_device
+from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.plan import Progress
-from kaoprof.measuring.run import ProgressCallback, unheard
+from kaoprof.measuring.run import ProgressCallback, open_session, unheard
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
@@ -49,7 +49,7 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         for name, size in self.sizes.items():
             if size < 1:
                 raise UsageError(f"must be at least 1, not {size}", where=name)
-        setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype)
+        setting = self.setting(None)
         dims = setting.dims(self.axis, setting.step(self.axis))
         if dims.c % self.told.heads:
             raise UsageError(f"{dims.c} channels cannot be split into {self.told.heads} heads", where="heads")
@@ -127,28 +127,26 @@ def _fit_exactly(
 
 def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: ProgressCallback) -> Stopwatch:
     check_wishes(device, request.dtype, request.options)
-    setting = request.setting(device)
-    return open_stopwatch(request.axis, setting, request.options, device, timeout_s=timeout_s, notify=notify)
+    session = open_session(device, replace(request.options, timeout_s=timeout_s), notify)
+    return Stopwatch(axis=request.axis, setting=request.setting(device), session=session, load_before=load_average())
+
+
+def _contenders(pairs: Sequence[tuple[str, str]]) -> list[Contender]:
+    return [Contender(operator=operator, implementation=implementation) for operator, implementation in pairs]
 
 
 def _fit_time(
     request: FitRequest, limit_s: float, pairs: Sequence[tuple[str, str]], notify: ProgressCallback
 ) -> FitRecord:
     device = find_device(request.options.device)
-    contenders = [Contender(operator=operator, implementation=implementation) for operator, implementation in pairs]
+    contenders = _contenders(pairs)
     timeout_s = min(request.options.timeout_s, max(LONGEST_CALL * limit_s, LEAST_TIMEOUT_S))
-    watch = _stopwatch(request, device, timeout_s, notify)
-    interrupted = False
-    try:
+    with _stopwatch(request, device, timeout_s, notify) as watch:
         time_fits(contenders, limit_s, watch, request.options.budget_s)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        watch.close()
     return FitRecord(
         version=__version__, created=timestamp(), budget="time", amount=limit_s, conditions=request.conditions(device),
         rows=tuple(fit_row(contender, limit_s, watch) for contender in contenders), environment=watch.environment,
-        interrupted=interrupted,
+        interrupted=watch.interrupted,
     )  # fmt: skip
 
 
@@ -169,9 +167,9 @@ def run_cross(
     if operators[0] == operators[1]:
         questions = questions[1:]
     rows = []
-    for done, (quantity, one, other) in enumerate(questions):
-        notify(Progress(label=f"{one} and {other}", step=quantity, done=done, total=len(questions)))
-        rows.append(_cross_exactly(one, other, quantity, request, setting))
+    for done, (quantity, left, right) in enumerate(questions):
+        notify(Progress(label=f"{left} and {right}", step=quantity, done=done, total=len(questions)))
+        rows.append(_cross_exactly(left, right, quantity, request, setting))
     record = CrossRecord(
         version=__version__, created=timestamp(), conditions=request.conditions(device), rows=tuple(rows)
     )
@@ -202,7 +200,7 @@ def _pairs(first: str, second: str) -> list[tuple[str, str]]:
             [name.partition(":")[2] for name in (first, second) if ":" in name][:1] or IMPLEMENTATIONS
         )
     ]
-    return [(one, other) for one, other in pairs]
+    return [(left, right) for left, right in pairs]
 
 
 def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, setting: Setting) -> CrossRow:
@@ -217,24 +215,15 @@ def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, 
 def _with_race(
     record: CrossRecord, request: FitRequest, names: tuple[str, str], device: str, notify: ProgressCallback
 ) -> CrossRecord:
-    teams = [
-        [
-            Contender(operator=operator, implementation=implementation)
-            for operator, implementation in chosen_operators([name])
-        ]
-        for name in names
-    ]
+    teams = [_contenders(chosen_operators([name])) for name in names]
     watch = _stopwatch(request, device, request.options.timeout_s, notify)
-    interrupted, failure = False, None
+    failure = None
     try:
-        race(teams[0], teams[1], watch, request.options.budget_s)
-    except KeyboardInterrupt:
-        interrupted = True
+        with watch:
+            race(teams[0], teams[1], watch, request.options.budget_s)
     except MeasurementError as error:  # what is exact is known already
         failure = str(error)
-    finally:
-        watch.close()
     row = race_row(*names, request.axis, timed_ratios(teams[0], teams[1], watch))
     if failure is not None and not row.ratios:
         row = replace(row, status="error", detail=failure)
-    return replace(record, rows=(*record.rows, row), environment=watch.environment, interrupted=interrupted)
+    return replace(record, rows=(*record.rows, row), environment=watch.environment, interrupted=watch.interrupted)

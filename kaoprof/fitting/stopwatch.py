@@ -1,18 +1,17 @@
 """Times operators at sizes that are chosen as the results come in, all in one measuring session."""
 
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 import msgspec
-from msgspec.structs import replace
 
 from kaoprof.errors import KaoprofError
 from kaoprof.fitting.exact import Setting
-from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.plan import Measurement, Subject, unreached
-from kaoprof.measuring.run import ProgressCallback, environment_of, open_session
+from kaoprof.measuring.run import environment_of
 from kaoprof.measuring.session import Session
 from kaoprof.records.measured import Environment, Latency, Observed
-from kaoprof.records.options import Options
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,12 +27,13 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stopwatch(msgspec.Struct, kw_only=True):
-    """What was timed so far: by contender and size. `close` ends the measuring process."""
+    """What was timed so far: by contender and size. As a context it ends with its measuring process."""
 
     axis: str
     setting: Setting
     session: Session
     load_before: float | None = None
+    interrupted: bool = False
     timed: dict[tuple[Contender, int], Measurement] = msgspec.field(default_factory=dict)
 
     def time(self, wanted: Sequence[tuple[Contender, int]], budget_s: float) -> None:
@@ -62,34 +62,35 @@ class Stopwatch(msgspec.Struct, kw_only=True):
         """What the session needs to know."""
         from kaoprof.memory.capacity import bytes_in_all, resident_bytes
 
-        told = self.setting.with_implementation(contender.implementation)
-        dims = told.dims(self.axis, size)
-        workload = told.workload(contender.operator, dims)
+        chosen = self.setting.with_implementation(contender.implementation)
+        dims = chosen.dims(self.axis, size)
+        workload = chosen.workload(contender.operator, dims)
         resident = resident_bytes(workload)
         return Subject(
             key=key,
             label=f"{contender.name} {dims}",
             workload=workload,
             resident_bytes=resident,
-            predicted_bytes=bytes_in_all(workload, device=told.device, threads=told.threads) - resident,
-            floor_flops=2 * told.macs(contender.operator, dims),
+            predicted_bytes=bytes_in_all(workload, device=chosen.device, threads=chosen.threads) - resident,
+            floor_flops=2 * chosen.macs(contender.operator, dims),
         )
 
     def latency(self, contender: Contender, size: int) -> Latency | None:
         """The samples of one contender at one size, if it was timed."""
         measurement = self.timed.get((contender, size))
-        if measurement is None or measurement.status != "ok":
-            return None
-        return measurement.latency
+        return measurement.latency if measurement is not None and measurement.status == "ok" else None
 
-    def sizes(self, contender: Contender) -> tuple[int, ...]:
-        """The sizes that were timed, smallest first."""
-        return tuple(sorted(size for one, size in self.timed if one == contender and self.latency(one, size)))
+    def latencies(self, contender: Contender) -> dict[int, Latency]:
+        """The samples of one contender by size, smallest size first."""
+        sizes = sorted(size for timed, size in self.timed if timed == contender)
+        return {size: latency for size in sizes if (latency := self.latency(contender, size))}
 
     def wall(self, contender: Contender) -> tuple[int, str] | None:
         """The smallest size that could not be timed, and why."""
         failed = [
-            (size, one.detail) for (who, size), one in self.timed.items() if who == contender and not one.samples_s
+            (size, measurement.detail)
+            for (who, size), measurement in self.timed.items()
+            if who == contender and not measurement.samples_s
         ]
         return min(failed, default=None)
 
@@ -98,14 +99,13 @@ class Stopwatch(msgspec.Struct, kw_only=True):
         """Where it was measured, if it came to that."""
         return environment_of(self.session, self.load_before)
 
-    def close(self) -> None:
-        """Ends the measuring process."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Ends the measuring process. Ctrl-C ends the timing alone: what was timed until then stays."""
         self.session.close()
-
-
-def open_stopwatch(
-    axis: str, setting: Setting, options: Options, device: str, *, timeout_s: float, notify: ProgressCallback
-) -> Stopwatch:
-    """A stopwatch on `device`; nothing runs before the first `time`."""
-    session = open_session(device, replace(options, timeout_s=timeout_s), notify)
-    return Stopwatch(axis=axis, setting=setting, session=session, load_before=load_average())
+        self.interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        return self.interrupted

@@ -8,7 +8,8 @@ from functools import partial
 from kaoprof.fitting.exact import LARGEST_SIZE, largest_within, needed_macs
 from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.records.fit import FitRow, TimedRatio, TimedSize
-from kaoprof.stats.medians import latency_estimate, paired_ratio
+from kaoprof.records.measured import Latency
+from kaoprof.stats.medians import latency_estimate, median_s, paired_ratio
 from kaoprof.stats.power_law import PowerLaw, fitted, objection
 from kaoprof.units import format_seconds
 
@@ -31,7 +32,7 @@ def time_fits(contenders: Sequence[Contender], limit_s: float, watch: Stopwatch,
         if not wanted:
             return
         watch.time(wanted, budget_s / MOST_STEPS)
-        wanted = [(one, size) for one in contenders for size in _more_sizes(one, limit_s, watch)]
+        wanted = [(each, size) for each in contenders for size in _more_sizes(each, limit_s, watch)]
 
 
 def _pilots(contender: Contender, limit_s: float, watch: Stopwatch) -> tuple[int, ...]:
@@ -89,21 +90,17 @@ def medians(contender: Contender, watch: Stopwatch) -> dict[int, float]:
 
 def timed_sizes(contender: Contender, watch: Stopwatch) -> tuple[TimedSize, ...]:
     """What was measured of one contender, smallest size first."""
-    found = []
-    for size in watch.sizes(contender):
-        latency = watch.latency(contender, size)
-        if latency is not None:
-            seen = latency_estimate(latency)
-            found.append(
-                TimedSize(size=size, seconds=seen.median, low_s=seen.low, high_s=seen.high, samples=seen.samples)
-            )
-    return tuple(found)
+    seen = {size: latency_estimate(latency) for size, latency in watch.latencies(contender).items()}
+    return tuple(
+        TimedSize(size=size, seconds=latency.median, low_s=latency.low, high_s=latency.high, samples=latency.samples)
+        for size, latency in seen.items()
+    )
 
 
 def fit_row(contender: Contender, limit_s: float, watch: Stopwatch) -> FitRow:
     """The answer for one contender, or why there is none."""
     timed = timed_sizes(contender, watch)
-    seconds = {one.size: one.seconds for one in timed}
+    seconds = {point.size: point.seconds for point in timed}
     wall = watch.wall(contender)
     step = watch.setting.step(watch.axis)
 
@@ -136,8 +133,8 @@ def fit_row(contender: Contender, limit_s: float, watch: Stopwatch) -> FitRow:
 
 def bracket(timed: Sequence[TimedSize], limit_s: float) -> tuple[int, int]:
     """The largest size certainly within the limit, and the last one before the smallest that is certainly beyond it."""
-    within = [one.size for one in timed if one.high_s is not None and one.high_s <= limit_s]
-    beyond = [one.size for one in timed if one.low_s is not None and one.low_s > limit_s]
+    within = [point.size for point in timed if point.high_s is not None and point.high_s <= limit_s]
+    beyond = [point.size for point in timed if point.low_s is not None and point.low_s > limit_s]
     floor = max((size for size in within if size < min(beyond, default=math.inf)), default=0)
     return floor, min((size - 1 for size in beyond), default=LARGEST_SIZE)
 
@@ -159,8 +156,8 @@ def race(first: Sequence[Contender], second: Sequence[Contender], watch: Stopwat
     running = [*first, *second]
     while size <= LARGEST_SIZE and watch.session.clock() < deadline:
         watch.time([(contender, size) for contender in running], SLOWEST_SHARE * budget_s)
-        running = [one for one in running if _is_in_the_race(one, size, first if one in first else second, watch)]
-        slowest = max((medians(one, watch)[size] for one in running), default=math.inf)
+        running = [each for each in running if _is_in_the_race(each, size, first if each in first else second, watch)]
+        slowest = max((medians(each, watch)[size] for each in running), default=math.inf)
         if slowest > SLOWEST_SHARE * budget_s or not {*first} & {*running} or not {*second} & {*running}:
             break
         size *= 2
@@ -168,7 +165,9 @@ def race(first: Sequence[Contender], second: Sequence[Contender], watch: Stopwat
     for before, after in itertools.pairwise(ratios):
         if (before.ratio > 1) != (after.ratio > 1):
             between = {round(size / step) * step for size in _between(before.size, after.size)}
-            watch.time([(one, size) for size in sorted(between) for one in (*first, *second)], SLOWEST_SHARE * budget_s)
+            watch.time(
+                [(each, size) for size in sorted(between) for each in (*first, *second)], SLOWEST_SHARE * budget_s
+            )
 
 
 def _is_in_the_race(contender: Contender, size: int, rivals: Sequence[Contender], watch: Stopwatch) -> bool:
@@ -178,21 +177,20 @@ def _is_in_the_race(contender: Contender, size: int, rivals: Sequence[Contender]
 
 def timed_ratios(first: Sequence[Contender], second: Sequence[Contender], watch: Stopwatch) -> tuple[TimedRatio, ...]:
     """The first's time over the second's at every size where both were timed, smallest size first."""
-    found = []
+    compared = []
     for size in sorted({size for _, size in watch.timed}):
-        best = [_fastest(contenders, size, watch) for contenders in (first, second)]
-        latencies = [watch.latency(one, size) for one in best if one]
-        if len(latencies) < 2 or latencies[0] is None or latencies[1] is None:  # noqa: PLR2004 - the two in the race
+        left, right = (_fastest(contenders, size, watch) for contenders in (first, second))
+        if left is None or right is None:
             continue
-        ratio = paired_ratio(latencies[0], latencies[1])
-        if ratio is not None and best[0] and best[1]:
-            found.append(
-                TimedRatio(size=size, first=best[0].name, second=best[1].name, ratio=ratio.median, low=ratio.low,
+        ratio = paired_ratio(left[1], right[1])
+        if ratio is not None:
+            compared.append(
+                TimedRatio(size=size, first=left[0].name, second=right[0].name, ratio=ratio.median, low=ratio.low,
                            high=ratio.high, samples=ratio.samples)
             )  # fmt: skip
-    return tuple(found)
+    return tuple(compared)
 
 
-def _fastest(contenders: Sequence[Contender], size: int, watch: Stopwatch) -> Contender | None:
-    timed = [contender for contender in contenders if watch.latency(contender, size)]
-    return min(timed, key=lambda contender: medians(contender, watch)[size], default=None)
+def _fastest(contenders: Sequence[Contender], size: int, watch: Stopwatch) -> tuple[Contender, Latency] | None:
+    timed = [(contender, latency) for contender in contenders if (latency := watch.latency(contender, size))]
+    return min(timed, key=lambda pair: median_s(pair[1]), default=None)

@@ -28,11 +28,11 @@ class CeilingStore:
         if path is None or self.refresh:
             return None
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=Ceilings) if path.is_file() else None
+            kept = msgspec.json.decode(path.read_bytes(), type=Ceilings) if path.is_file() else None
         except (OSError, msgspec.MsgspecError, ValueError):
             return None
         cores = environment.machine_cores or environment.cores  # the load is that of all of them
-        return found if found and are_plausible(found) and not self._is_outdone(found, cores) else None
+        return kept if kept and are_plausible(kept) and not self._is_outdone(kept, cores) else None
 
     def keep(self, environment: Environment, ceilings: Ceilings) -> None:
         """Writes it whole or not at all; a folder that cannot be written is no fault."""
@@ -51,11 +51,11 @@ class CeilingStore:
                 half.unlink(missing_ok=True)
                 raise
 
-    def _is_outdone(self, found: Ceilings, cores: int) -> bool:
+    def _is_outdone(self, kept: Ceilings, cores: int) -> bool:
         """Whether the machine was busy when this was measured, and is quieter now."""
-        if found.load is None or self.load is None or found.load <= BUSY_LOAD * cores:
+        if kept.load is None or self.load is None or kept.load <= BUSY_LOAD * cores:
             return False
-        return self.load < QUIETER * found.load
+        return self.load < QUIETER * kept.load
 
     def _path(self, environment: Environment) -> Path | None:
         if self.folder is None:
@@ -66,9 +66,9 @@ class CeilingStore:
 
 def ceilings_folder() -> Path | None:
     """`kaoprof/ceilings` in `$XDG_CACHE_HOME` or `~/.cache`; None where there is no home."""
-    told = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(told).is_absolute():  # the standard says to ignore a relative one
-        return Path(told) / "kaoprof" / "ceilings"
+    folder = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(folder).is_absolute():  # the standard says to ignore a relative one
+        return Path(folder) / "kaoprof" / "ceilings"
     try:
         return Path.home() / ".cache" / "kaoprof" / "ceilings"
     except RuntimeError:

@@ -13,7 +13,7 @@ from typing import IO, Any
 import msgspec
 
 from kaoprof.errors import KaoprofError, MeasurementError
-from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Numbered, decode_reply, encode
+from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Numbered, Reply
 from kaoprof.units import format_bytes, format_seconds
 
 READ_BYTES = 65536
@@ -22,20 +22,20 @@ MOST_ANSWER_BYTES = 2**28  # a census of a hundred thousand layers is a tenth of
 LAST_WORDS_BYTES = 2000  # of a dead child's stderr that are worth repeating
 
 
-class SubjectFailed(KaoprofError):  # noqa: N818 - it is an outcome with a status, not a fault of kaoprof
+class Unanswered(KaoprofError):  # noqa: N818 - it is an outcome with a status, not a fault of kaoprof
+    """A request came to nothing."""
+
+    def __init__(self, status: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class SubjectFailed(Unanswered):
     """The child answered that this subject cannot be run; the child lives on."""
 
-    def __init__(self, status: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
 
-
-class ChildLost(KaoprofError):  # noqa: N818 - see above
+class ChildLost(Unanswered):
     """The child is gone: it was killed, crashed, or took too long and was killed by us."""
-
-    def __init__(self, status: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
 
 
 class Child:
@@ -73,7 +73,7 @@ class Child:
         try:
             if pipe is None:
                 raise MeasurementError("the measuring process has no input")
-            pipe.write(encode(Numbered(number=self.asked, request=request)))
+            pipe.write(msgspec.json.encode(Numbered(number=self.asked, request=request)) + b"\n")
             pipe.flush()
         except BrokenPipeError:
             raise self._died() from None
@@ -90,7 +90,7 @@ class Child:
         """
         line = self._read_line(timeout_s)
         try:
-            reply = decode_reply(line)
+            reply = msgspec.json.decode(line, type=Reply)
         except msgspec.DecodeError as error:
             self.kill()
             raise ChildLost("error", f"the measuring process answered nonsense: {line[:80]!r}") from error
@@ -142,10 +142,8 @@ class Child:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None and not pipe.closed:
-                try:
+                with suppress(BrokenPipeError):  # an unsent request to a dead child
                     pipe.close()
-                except BrokenPipeError:
-                    continue  # an unsent request to a dead child
         self.last_words.close()
 
 

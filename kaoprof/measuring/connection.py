@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measuring.child import ChildLost, SubjectFailed
-from kaoprof.measuring.messages import AnyRequest, Asks, Load, Loaded, ReadConditions, Time, preparation
+from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
+from kaoprof.measuring.messages import AnyRequest, Load, Loaded, ReadConditions, Time, preparation
 from kaoprof.measuring.plan import Measurement, Subject
 from kaoprof.records.measured import Conditions, Environment
 from kaoprof.records.options import Options
@@ -24,14 +24,14 @@ class Connection:
     """
 
     plan: Options
-    open_child: Callable[[], Asks]
+    open_child: Callable[[], Child]
     clock: Callable[[], float] = time.monotonic
     measurements: dict[int, Measurement] = field(default_factory=dict)
     loaded: dict[int, Subject] = field(default_factory=dict)
     environment: Environment | None = None
     before: Conditions | None = None
     free_bytes: int | None = None
-    child: Asks | None = None
+    child: Child | None = None
     born: int = 0
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class Connection:
             self.child.kill()
             self.child = None
 
-    def start(self) -> Asks:
+    def start(self) -> Child:
         """A child that is prepared and holds every surviving subject of the current cell, warmed up.
 
         Raises:
@@ -55,7 +55,7 @@ class Connection:
             return self.child or child
         return self.child
 
-    def _prepared(self) -> Asks:
+    def _prepared(self) -> Child:
         """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
         try:
             return self._prepare()
@@ -67,7 +67,7 @@ class Connection:
             self.close()
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
-    def _prepare(self) -> Asks:
+    def _prepare(self) -> Child:
         self.child = child = self.open_child()
         self.born += 1
         plan = self.plan
@@ -80,7 +80,7 @@ class Connection:
         return child
 
     def ask_device(self, request: AnyRequest) -> Any:
-        """Asks about the device, in a new child if the last one died meanwhile.
+        """Child about the device, in a new child if the last one died meanwhile.
 
         Raises:
             MeasurementError: the new one died too.
@@ -95,7 +95,7 @@ class Connection:
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
     def ask(self, subject: Subject, request: AnyRequest, *, timeout_s: float) -> Any:
-        """Asks about a subject; None if that failed, which its measurement then says."""
+        """Child about a subject; None if that failed, which its measurement then says."""
         measurement = self.measurements[subject.key]
         try:
             return self.start().ask(request, timeout_s=timeout_s)

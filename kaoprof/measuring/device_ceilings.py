@@ -1,40 +1,30 @@
 """Asks a device for its ceilings, unless they are known; what is known is completed, never measured twice."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
 from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.messages import AnyRequest, TimeCopies, TimeLaunch, TimeProduct
-from kaoprof.records.measured import Ceilings, Environment, timestamp
+from kaoprof.records.measured import Ceilings, timestamp
 
 Ask = Callable[[AnyRequest], Any]
 
 
-class Store(Protocol):
-    """Where ceilings are kept between runs."""
-
-    def known(self, environment: Environment) -> Ceilings | None:
-        """What is known of an environment."""
-
-    def keep(self, environment: Environment, ceilings: Ceilings) -> None:
-        """Keeps it, if it can."""
-
-
 def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) -> Ceilings:
     """The ceilings that a run in `dtype`, with `cold` caches or warm ones, needs: `known`, with what it lacks."""
-    found = known
-    if found is None:
-        found = Ceilings(
+    ceilings = known
+    if ceilings is None:
+        ceilings = Ceilings(
             created=timestamp(),
             load=load_average(),
             copies=ask(TimeCopies(cache="warm")).copies,
             products={},
             launch_s=ask(TimeLaunch()).value,
         )
-    if cold and not found.cold_copies:
-        found = replace(found, cold_copies=ask(TimeCopies(cache="cold")).copies)
-    if dtype not in found.products:
-        found = replace(found, products=found.products | {dtype: ask(TimeProduct(dtype=dtype)).value})
-    return found
+    if cold and not ceilings.cold_copies:
+        ceilings = replace(ceilings, cold_copies=ask(TimeCopies(cache="cold")).copies)
+    if dtype not in ceilings.products:
+        ceilings = replace(ceilings, products=ceilings.products | {dtype: ask(TimeProduct(dtype=dtype)).value})
+    return ceilings

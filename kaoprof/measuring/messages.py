@@ -4,7 +4,7 @@ Every request is a struct of its own and names the struct that answers it; the p
 """
 
 import sys
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -237,16 +237,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     answer: AnyAnswer
 
 
-class Asks(Protocol):
-    """What a connection needs of a child."""
-
-    def ask(self, request: AnyRequest, *, timeout_s: float) -> Any:
-        """Sends a request and returns what answers it."""
-
-    def kill(self) -> None:
-        """Ends the child."""
-
-
 def preparation(
     device: str,
     *,
@@ -258,22 +248,3 @@ def preparation(
     """What a new child is told first: where and how to run, and where this process imports from."""
     paths = tuple(filter(None, sys.path))
     return Prepare(device=device, threads=threads, affinity=affinity, cache=cache, sdpa=sdpa, paths=paths)
-
-
-def encode(message: Numbered | Reply) -> bytes:
-    """One line."""
-    return msgspec.json.encode(message) + b"\n"
-
-
-def decode_request(line: bytes) -> Numbered:
-    """The request in a line."""
-    return msgspec.json.decode(line, type=Numbered)
-
-
-def decode_reply(line: bytes) -> Reply:
-    """The reply in a line.
-
-    Raises:
-        msgspec.DecodeError: it is none.
-    """
-    return msgspec.json.decode(line, type=Reply)

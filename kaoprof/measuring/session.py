@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from kaoprof.measuring.calibration import calibrate, settle
+from kaoprof.measuring.ceiling_store import CeilingStore
+from kaoprof.measuring.child import Child
 from kaoprof.measuring.connection import Connection
-from kaoprof.measuring.device_ceilings import Store, learn_ceilings
-from kaoprof.measuring.messages import Asks, Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
+from kaoprof.measuring.device_ceilings import learn_ceilings
+from kaoprof.measuring.messages import Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
 from kaoprof.measuring.observations import observe
 from kaoprof.measuring.other_load import Neighbours
 from kaoprof.measuring.plan import Measurement, Progress, Subject, refusal_of, unreached
@@ -40,11 +42,11 @@ class Session:
     """
 
     plan: Options
-    open_child: Callable[[], Asks]
+    open_child: Callable[[], Child]
     notify: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
     throughput_flops: float | None = None
-    store: Store | None = None
+    store: CeilingStore | None = None
     ceilings: Ceilings | None = None
     after: Conditions | None = None
     connection: Connection = field(init=False)
@@ -152,31 +154,24 @@ class Session:
 
     def relaunch(self, number: int, share_s: float) -> None:
         """Goes on in a new process, with those subjects that still take part."""
-        staying = self.connection.loaded.items() if self.plan.samples else (
-            (key, subject)
-            for key, subject in self.connection.loaded.items()
-            if self.takes_part(subject, number, share_s)
-        )  # fmt: skip
-        self.connection.loaded = dict(staying)
+        staying = [subject for subject in self.connection.loaded.values() if self.takes_part(subject, number, share_s)]
+        self.connection.loaded = {subject.key: subject for subject in staying}
         self.close()
         if self.connection.loaded:
             self.connection.start()
 
     def run_round(self, number: int, share_s: float, deadline: float) -> bool:
         """One sample of everybody who takes part, in random order; False if nobody does."""
-        wanted = self.plan.samples
-        order = [
-            subject
-            for subject in self.connection.loaded.values()
-            if wanted or self.takes_part(subject, number, share_s)
-        ]
+        order = [subject for subject in self.connection.loaded.values() if self.takes_part(subject, number, share_s)]
         self.random.shuffle(order)
         for subject in order:
-            self.sample(subject, number, total=wanted or self.expected_rounds(deadline, number))
+            self.sample(subject, number, total=self.plan.samples or self.expected_rounds(deadline, number))
         return bool(order)
 
     def takes_part(self, subject: Subject, number: int, share_s: float) -> bool:
-        """A subject whose single call exceeds its share leaves after a few rounds; the others go on."""
+        """Without a number of samples, a subject whose single call exceeds its share leaves after a few rounds."""
+        if self.plan.samples:
+            return True
         call_s = self.measurements[subject.key].call_s
         return call_s <= share_s or number < min(SLOW_ROUNDS, self.plan.budget_s // call_s)
 

@@ -8,15 +8,9 @@ from torch.nn import functional as F
 
 CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 NORMS: dict[int, type[nn.Module]] = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-POOLS: dict[tuple[str, int], type[nn.Module]] = {
-    ("max_pool", 1): nn.MaxPool1d,
-    ("max_pool", 2): nn.MaxPool2d,
-    ("max_pool", 3): nn.MaxPool3d,
-    ("avg_pool", 1): nn.AvgPool1d,
-    ("avg_pool", 2): nn.AvgPool2d,
-    ("avg_pool", 3): nn.AvgPool3d,
-}
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+MAX_POOLS: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+AVG_POOLS: dict[int, type[nn.Module]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "gelu": nn.GELU,
@@ -30,10 +24,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "softplus": nn.Softplus,
     "mish": nn.Mish,
 }
-IN_PLACE: dict[str, Callable[[], nn.Module]] = {
-    "relu": lambda: nn.ReLU(inplace=True),
-    "relu6": lambda: nn.ReLU6(inplace=True),
-}
+IN_PLACE = ("relu", "relu6")  # their gradients follow from what they answer
 LINEAR_MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -50,7 +41,7 @@ class ConvNorm(nn.Module):
         groups: divide both channels; c for a depthwise convolution.
         bias: whether a bias is added.
         norm: `batch_norm` or `none`.
-        function: a key of `ACTIVATIONS`, or `none`.
+        activation: a key of `ACTIVATIONS`, or `none`.
     """
 
     def __init__(
@@ -66,7 +57,7 @@ class ConvNorm(nn.Module):
         groups: int = 1,
         bias: bool = False,
         norm: str = "batch_norm",
-        function: str = "relu6",
+        activation: str = "relu6",
     ) -> None:
         super().__init__()
         windows, gaps = for_each_axis(kernel, axes), for_each_axis(dilation, axes)
@@ -83,8 +74,8 @@ class ConvNorm(nn.Module):
         )
         if norm != "none":
             self.norm = NORMS[axes](out)
-        if function != "none":
-            self.activation = IN_PLACE.get(function, ACTIVATIONS[function])()
+        if activation != "none":
+            self.activation = ACTIVATIONS[activation](**({"inplace": True} if activation in IN_PLACE else {}))
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.children():

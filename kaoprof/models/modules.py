@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from kaoprof.models.layers import POOLS, ConvNorm, Sum, for_each_axis, side_by_side
+from kaoprof.models.layers import AVG_POOLS, ConvNorm, Sum, for_each_axis, side_by_side
 
 
 class BaseModule(nn.Module):
@@ -24,40 +24,35 @@ class BaseModule(nn.Module):
         stride: s, of the depthwise convolution.
     """
 
+    kept = 0  # times c: the input's channels, where they stand beside those that the first convolution makes
+
     def __init__(self, axes: int, channels: int, out: int, *, expand: int, stride: int | Sequence[int] = 1) -> None:
         super().__init__()
         wide = expand * channels
         if expand != 1:
-            self.expand = ConvNorm(axes, channels, wide, kernel=1)
+            self.expand = ConvNorm(axes, channels, wide - self.kept * channels, kernel=1)
         self.depthwise = ConvNorm(axes, wide, wide, kernel=3, stride=stride, groups=wide)
-        self.project = ConvNorm(axes, wide, out, kernel=1, function="none")
+        self.project = ConvNorm(axes, wide, out, kernel=1, activation="none")
         if keeps_shape(channels, out, stride):
             self.residual = Sum()
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = self.expand(x) if "expand" in self._modules else x
-        return _joined(self, x, self.project(self.depthwise(wide)))
+        return _joined(self, x, self.project(self.depthwise(self.widened(x))))
+
+    def widened(self, x: Tensor) -> Tensor:
+        return self.expand(x) if "expand" in self._modules else x
 
 
-class BaseSkipModule(nn.Module):
+class BaseSkipModule(BaseModule):
     """1x1 conv c -> (r-1) c beside the input (none if r = 1); 3x3 depthwise on r c; 1x1 conv r c -> d.
 
     Residual sum with the input if s = 1 and c = d. Arguments as for `BaseModule`.
     """
 
-    def __init__(self, axes: int, channels: int, out: int, *, expand: int, stride: int | Sequence[int] = 1) -> None:
-        super().__init__()
-        wide = expand * channels
-        if expand != 1:
-            self.expand = ConvNorm(axes, channels, wide - channels, kernel=1)
-        self.depthwise = ConvNorm(axes, wide, wide, kernel=3, stride=stride, groups=wide)
-        self.project = ConvNorm(axes, wide, out, kernel=1, function="none")
-        if keeps_shape(channels, out, stride):
-            self.residual = Sum()
+    kept = 1
 
-    def forward(self, x: Tensor) -> Tensor:
-        wide = side_by_side(x, self.expand(x)) if "expand" in self._modules else x
-        return _joined(self, x, self.project(self.depthwise(wide)))
+    def widened(self, x: Tensor) -> Tensor:
+        return side_by_side(x, self.expand(x)) if "expand" in self._modules else x
 
 
 class AttnModule(nn.Module):
@@ -74,6 +69,8 @@ class AttnModule(nn.Module):
         stride: s.
         attention: the operator, `(b, c, *spatial) -> (b, c, *spatial)`.
     """
+
+    may_add_input = False
 
     def __init__(
         self,
@@ -92,8 +89,10 @@ class AttnModule(nn.Module):
         self.depthwise = ConvNorm(axes, beside, beside, kernel=3, stride=steps, groups=beside)
         self.attention = attention
         if any(step > 1 for step in steps):
-            self.pool = POOLS["avg_pool", axes](steps, ceil_mode=True)
-        self.project = ConvNorm(axes, expand * channels, out, kernel=1, function="none")
+            self.pool = AVG_POOLS[axes](steps, ceil_mode=True)
+        self.project = ConvNorm(axes, expand * channels, out, kernel=1, activation="none")
+        if self.may_add_input and keeps_shape(channels, out, stride):
+            self.residual = Sum()
 
     def forward(self, x: Tensor) -> Tensor:
         convolved = self.depthwise(self.expand(x))
@@ -106,19 +105,7 @@ class AttnModule(nn.Module):
 class AttnSkipModule(AttnModule):
     """AttnModule with the residual sum if s = 1 and c = d. Arguments as for `AttnModule`."""
 
-    def __init__(
-        self,
-        axes: int,
-        channels: int,
-        out: int,
-        *,
-        expand: int,
-        attention: nn.Module,
-        stride: int | Sequence[int] = 1,
-    ) -> None:
-        super().__init__(axes, channels, out, expand=expand, attention=attention, stride=stride)
-        if keeps_shape(channels, out, stride):
-            self.residual = Sum()
+    may_add_input = True
 
 
 def keeps_shape(channels: int, out: int, stride: int | Sequence[int]) -> bool:

@@ -10,7 +10,12 @@ Saved = dict[str, Tensor]  # outputs of named blocks, within one call
 
 
 class Routed(nn.Module):
-    """A layer that may save or look up named outputs; the others see only their input."""
+    """A layer that may save or look up named outputs, as may those `inside`; the others see only their input."""
+
+    def __init__(self, inside: Sequence[nn.Module] = ()) -> None:
+        super().__init__()
+        for index, layer in enumerate(inside):
+            self.add_module(str(index), layer)
 
     def forward(self, x: Tensor, saved: Saved) -> Tensor:
         raise NotImplementedError
@@ -25,10 +30,8 @@ class Chain(Routed):
     """Layers one after another. With a `label`, its output is saved under that name for the rest of the call."""
 
     def __init__(self, layers: Sequence[nn.Module], *, label: str | None = None) -> None:
-        super().__init__()
+        super().__init__(layers)
         self.label = label
-        for index, layer in enumerate(layers):
-            self.add_module(str(index), layer)
 
     def forward(self, x: Tensor, saved: Saved) -> Tensor:
         for layer in self.children():
@@ -42,9 +45,7 @@ class Residual(Routed):
     """The input plus what the layers make of it."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
-        super().__init__()
-        for index, layer in enumerate(layers):
-            self.add_module(str(index), layer)
+        super().__init__(layers)
         self.add = Sum()
 
     def forward(self, x: Tensor, saved: Saved) -> Tensor:
@@ -57,11 +58,6 @@ class Residual(Routed):
 class Concat(Routed):
     """Branches that get the same input; their outputs side by side as channels."""
 
-    def __init__(self, branches: Sequence[Chain]) -> None:
-        super().__init__()
-        for index, branch in enumerate(branches):
-            self.add_module(str(index), branch)
-
     def forward(self, x: Tensor, saved: Saved) -> Tensor:
         return side_by_side(*(call(branch, x, saved) for branch in self.children()))
 
@@ -69,10 +65,8 @@ class Concat(Routed):
 class Add(Routed):
     """Branches that get the same input; the sum of their outputs."""
 
-    def __init__(self, branches: Sequence[Chain]) -> None:
-        super().__init__()
-        for index, branch in enumerate(branches):
-            self.add_module(str(index), branch)
+    def __init__(self, branches: Sequence[nn.Module]) -> None:
+        super().__init__(branches)
         self.add = Sum()
 
     def forward(self, x: Tensor, saved: Saved) -> Tensor:
@@ -105,11 +99,8 @@ class Upsample(Routed):
         self.mode = mode
 
     def forward(self, x: Tensor, saved: Saved) -> Tensor:
-        if self.like is not None:
-            return resize(x, saved[self.like].shape[2:], self.mode)
-        if self.size is not None:
-            return resize(x, self.size, self.mode)
-        return resize(x, [size * (self.scale or 1) for size in x.shape[2:]], self.mode)
+        enlarged = self.size or [size * (self.scale or 1) for size in x.shape[2:]]
+        return resize(x, saved[self.like].shape[2:] if self.like is not None else enlarged, self.mode)
 
 
 class Network(nn.Module):

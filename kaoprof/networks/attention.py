@@ -1,8 +1,9 @@
-"""Which operator an attention layer uses: its own settings over the spec's defaults."""
+"""What a layer knows of its network; and which operator it uses: its own settings over the spec's defaults."""
 
 import msgspec
 
 from kaoprof.catalog import OPERATORS, Operator
+from kaoprof.costs.layer_tree import Shape
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import did_you_mean
 from kaoprof.specs.documents import AttentionDefaults
@@ -12,32 +13,49 @@ from kaoprof.specs.places import Places, key_path
 OPTIONS = ("heads", "projection", "scale", "implementation")
 
 
-class Defaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What attention layers use unless they say otherwise, and the key under which the spec says so."""
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """What a layer knows of the network around it.
 
-    settings: AttentionDefaults | None
-    path: str
+    Args:
+        places: where the parts of the spec stand.
+        defaults: what attention layers use unless they say otherwise, which the spec says under the key `said_at`.
+        blocks: the shapes of named blocks so far.
+        referenced: the names of blocks whose outputs are used again.
+    """
+
+    places: Places
+    defaults: AttentionDefaults | None
+    said_at: str
+    blocks: dict[str, Shape] = msgspec.field(default_factory=dict)
+    referenced: frozenset[str] = frozenset()
 
 
-def choose_operator(
-    layer: AttentionLayer, path: str, defaults: Defaults, places: Places
-) -> tuple[Operator, AttentionOptions]:
+def choose_operator(layer: AttentionLayer, path: str, site: Site) -> tuple[Operator, AttentionOptions]:
     """The operator and the options of the layer at `path`.
 
     Raises:
         SpecError: there is no such operator, or neither the layer nor the spec names one.
     """
     name, at = layer.operator, key_path(path, "operator")
-    if name is None and defaults.settings is not None:
-        name, at = defaults.settings.type, key_path(defaults.path, "type")
+    if name is None and site.defaults is not None:
+        name, at = site.defaults.type, key_path(site.said_at, "type")
     if name is None:
-        raise places.error(
+        raise site.places.error(
             "no operator: neither the layer nor the spec names one",
             path,
             hint=f"add operator: to it, or attention: {{type: kao_qkv}} to the spec; {did_you_mean('', OPERATORS)}",
         )
-    if name not in OPERATORS:
-        raise places.error(f"unknown operator {name!r}", at, hint=did_you_mean(name, OPERATORS))
-    chosen = {key: getattr(defaults.settings, key) for key in OPTIONS} if defaults.settings is not None else {}
+    chosen = {key: getattr(site.defaults, key) for key in OPTIONS} if site.defaults is not None else {}
     chosen |= {key: getattr(layer, key) for key in OPTIONS if getattr(layer, key) is not None}
-    return OPERATORS[name], AttentionOptions(**chosen)
+    return known_operator(name, at, site.places), AttentionOptions(**chosen)
+
+
+def known_operator(name: str, path: str, places: Places) -> Operator:
+    """The operator that stands at `path`.
+
+    Raises:
+        SpecError: there is no such operator.
+    """
+    if name not in OPERATORS:
+        raise places.error(f"unknown operator {name!r}", path, hint=did_you_mean(name, OPERATORS))
+    return OPERATORS[name]

@@ -2,14 +2,14 @@
 
 import math
 
-from kaoprof.catalog import OPERATORS
 from kaoprof.costs.layer_tree import LayerCost, Shape, group
-from kaoprof.errors import UsageError, did_you_mean
-from kaoprof.networks.attention import Defaults
-from kaoprof.networks.closed_forms import Site, cost_of
+from kaoprof.errors import UsageError
+from kaoprof.networks.attention import Site, known_operator
+from kaoprof.networks.closed_forms import cost_of
 from kaoprof.specs import Document
-from kaoprof.specs.documents import AttentionDefaults, GridSpec, Input, ModelSpec, OperatorSpec
+from kaoprof.specs.documents import GridSpec, ModelSpec, OperatorSpec
 from kaoprof.specs.layers import Attention, Layer, Reuse, Upsample
+from kaoprof.specs.places import Places
 from kaoprof.specs.tree import walk_layers
 
 MAX_MAP = 2**50  # elements of one layer's output: beyond it a spec is a mistake
@@ -26,14 +26,9 @@ def check_spec(document: Document) -> None:
         network_cost(document)
     if isinstance(spec, GridSpec):
         for index, name in enumerate(spec.operators):
-            _known_operator(document, name, f"operators[{index}]")
+            known_operator(name, f"operators[{index}]", document.places)
     if isinstance(spec, ModelSpec) and spec.attention is not None:
-        _known_operator(document, spec.attention.type, "attention.type")
-
-
-def _known_operator(document: Document, name: str, path: str) -> None:
-    if name not in OPERATORS:
-        raise document.places.error(f"unknown operator {name!r}", path, hint=did_you_mean(name, OPERATORS))
+        known_operator(spec.attention.type, "attention.type", document.places)
 
 
 def network_cost(document: Document) -> LayerCost:
@@ -45,11 +40,11 @@ def network_cost(document: Document) -> LayerCost:
         UsageError: the spec is neither a model nor an operator.
         SpecError: a layer does not fit its input.
     """
-    given = spec_input(document)
-    shape: Shape = (given.channels, *given.size)
-    site = site_of(document)
+    spec = spec_with_layers(document)
+    shape: Shape = (spec.input.channels, *spec.input.size)
+    site = site_of(spec, document.places)
     costs: list[LayerCost] = []
-    for name, path, layer in top_layers(document):
+    for name, path, layer in top_layers(spec):
         costs.append(cost_of(layer, name, shape, path, site))
         shape = costs[-1].output_shape
         if math.prod(shape) > MAX_MAP:
@@ -57,8 +52,8 @@ def network_cost(document: Document) -> LayerCost:
     return group("", document.kind, tuple(costs), shape)
 
 
-def spec_input(document: Document) -> Input:
-    """The input of a model or an operator.
+def spec_with_layers(document: Document) -> ModelSpec | OperatorSpec:
+    """The spec of a model or an operator.
 
     Raises:
         UsageError: the spec is of another kind.
@@ -69,32 +64,22 @@ def spec_input(document: Document) -> Input:
             where=document.places.file,
             hint="name a model or an operator; kaoprof sweep measures grids",
         )
-    return document.spec.input
+    return document.spec
 
 
-def top_layers(document: Document) -> list[tuple[str, str, Layer]]:
+def top_layers(spec: ModelSpec | OperatorSpec) -> list[tuple[str, str, Layer]]:
     """The layers that are not inside others, as (name of the module, key path, layer)."""
-    if isinstance(document.spec, ModelSpec):
-        layers = enumerate(document.spec.layers)
-        return [(f"layers.{index}", f"layers[{index}]", layer) for index, layer in layers]
+    if isinstance(spec, ModelSpec):
+        return [(f"layers.{index}", f"layers[{index}]", layer) for index, layer in enumerate(spec.layers)]
     return [("layers.0", "operator", Attention())]
 
 
-def site_of(document: Document) -> Site:
+def site_of(spec: ModelSpec | OperatorSpec, places: Places) -> Site:
     """What every layer of the spec may refer to."""
-    spec = document.spec
-    settings: AttentionDefaults | None = None
-    layers: tuple[Layer, ...] = ()
-    if isinstance(spec, ModelSpec):
-        settings, layers = spec.attention, spec.layers
-    elif isinstance(spec, OperatorSpec):
-        settings = spec.operator
-    names = [_reference(layer) for _, layer, _ in walk_layers(layers, "layers")]
-    return Site(
-        places=document.places,
-        defaults=Defaults(settings=settings, path="operator" if isinstance(spec, OperatorSpec) else "attention"),
-        referenced=frozenset(name for name in names if name is not None),
-    )
+    if isinstance(spec, OperatorSpec):
+        return Site(places=places, defaults=spec.operator, said_at="operator")
+    names = {_reference(layer) for _, layer, _ in walk_layers(spec.layers, "layers")}
+    return Site(places=places, defaults=spec.attention, said_at="attention", referenced=frozenset(filter(None, names)))
 
 
 def _reference(layer: Layer) -> str | None:

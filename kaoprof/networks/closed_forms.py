@@ -4,41 +4,41 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from kaoprof.costs import layers as forms
 from kaoprof.costs import modules
 from kaoprof.costs.layer_tree import LayerCost, Shape, chain, group
 from kaoprof.dims import Dims, head_size
 from kaoprof.errors import SpecError, UsageError
-from kaoprof.networks.attention import Defaults, choose_operator
+from kaoprof.networks.attention import Site, choose_operator
 from kaoprof.specs import layers as spec
-from kaoprof.specs.places import Places, key_path
-
-
-class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """What a layer knows of the network around it: the defaults of attention, and the shapes of named blocks so far.
-
-    `referenced` are the names of blocks whose outputs are used again.
-    """
-
-    places: Places
-    defaults: Defaults
-    blocks: dict[str, Shape] = msgspec.field(default_factory=dict)
-    referenced: frozenset[str] = frozenset()
+from kaoprof.specs.places import key_path
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What a closed form is given besides its layer: the layer's name, its input's shape, its key path, its network."""
+    """What a layer's form and module rest on besides the layer: its name, its input's shape, key path and network."""
 
     name: str
     shape: Shape
     path: str
     site: Site
 
+    @property
+    def axes(self) -> int:
+        """How many spatial axes the input has."""
+        return len(self.shape) - 1
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a closed form was made from."""
+
+    layer: spec.Layer
+    given: Given
+
 
 def cost_of(layer: spec.Layer, name: str, shape: Shape, path: str, site: Site) -> LayerCost:
-    """The cost of one layer of the spec, which stands at `path`, on one sample of `shape`.
+    """The cost of one layer of the spec, which stands at `path`, on one sample of `shape`; its `origin` is an `Origin`.
 
     Raises:
         SpecError: the layer does not fit its input.
@@ -46,7 +46,8 @@ def cost_of(layer: spec.Layer, name: str, shape: Shape, path: str, site: Site) -
     try:
         copies = repeated(layer)
         if len(copies) == 1:
-            return FORMS[type(layer)](layer, Given(name=name, shape=shape, path=path, site=site))
+            given = Given(name=name, shape=shape, path=path, site=site)
+            return FORMS[type(layer)](layer, given)._replace(origin=Origin(layer=layer, given=given))
         steps = tuple(_step(copy, str(index), path, site) for index, copy in enumerate(copies))
         return chain(name, type_name(layer), shape, steps)
     except SpecError:
@@ -81,51 +82,24 @@ def type_name(layer: spec.Layer) -> str:
     return str(layer.__struct_config__.tag)
 
 
+def keywords(layer: spec.Layer) -> dict[str, Any]:
+    """The layer's settings by name, as its closed form takes them, and mostly its module."""
+    return {name: value for name, value in asdict(layer).items() if name != "repeat"}
+
+
+def conv_keywords(layer: spec.Conv | spec.Depthwise, channels: int) -> dict[str, Any]:
+    """Those of a convolution of so many channels."""
+    each_alone = {"out": channels, "groups": channels} if isinstance(layer, spec.Depthwise) else {}
+    return keywords(layer) | each_alone
+
+
+def _as_told(form: Callable[..., LayerCost], **more: Any) -> Callable[[spec.Layer, Given], LayerCost]:
+    """The closed form of a layer that is told no more than its settings, and the same of every layer of its type."""
+    return lambda layer, at: form(at.name, at.shape, **keywords(layer), **more)
+
+
 def _conv(layer: spec.Conv | spec.Depthwise, at: Given) -> LayerCost:
-    channels = at.shape[0]
-    out, groups = (layer.out, layer.groups) if isinstance(layer, spec.Conv) else (channels, channels)
-    return modules.conv_norm(
-        at.name,
-        at.shape,
-        out=out,
-        kernel=layer.kernel,
-        stride=layer.stride,
-        padding=layer.padding,
-        dilation=layer.dilation,
-        groups=groups,
-        bias=layer.bias,
-        norm=layer.norm,
-        function=layer.activation,
-    )
-
-
-def _linear(layer: spec.Linear, at: Given) -> LayerCost:
-    return forms.linear(at.name, at.shape, out=layer.out, bias=layer.bias)
-
-
-def _activation(layer: spec.Activation, at: Given) -> LayerCost:
-    return forms.activation(at.name, at.shape, function=layer.function)
-
-
-def _pool(layer: spec.MaxPool | spec.AvgPool, at: Given) -> LayerCost:
-    return forms.pool(
-        at.name,
-        at.shape,
-        kind=type_name(layer),
-        kernel=layer.kernel,
-        stride=layer.stride,
-        padding=layer.padding,
-        ceil=layer.ceil,
-    )
-
-
-def _global_avg_pool(layer: spec.GlobalAvgPool, at: Given) -> LayerCost:
-    return forms.global_avg_pool(at.name, at.shape, keep=layer.keep)
-
-
-def _plain(form: Callable[[str, Shape], LayerCost]) -> Callable[..., LayerCost]:
-    """A layer without settings."""
-    return lambda _, at: form(at.name, at.shape)
+    return modules.conv_norm(at.name, at.shape, **conv_keywords(layer, at.shape[0]))
 
 
 def _upsample(layer: spec.Upsample, at: Given) -> LayerCost:
@@ -187,13 +161,9 @@ def _add(layer: spec.Add, at: Given) -> LayerCost:
     return group(at.name, "add", (*branches, total), total.output_shape)
 
 
-def _reuse(layer: spec.Reuse, at: Given) -> LayerCost:
-    return LayerCost(name=at.name, type="reuse", output_shape=at.site.blocks[layer.block])
-
-
 def _operator(layer: spec.AttentionLayer, path: str, site: Site) -> modules.Operator:
     """The closed form of the layer's operator."""
-    operator, options = choose_operator(layer, path, site.defaults, site.places)
+    operator, options = choose_operator(layer, path, site)
 
     def form(name: str, shape: Shape) -> LayerCost:
         channels, *spatial = forms.spatial_shape(shape)
@@ -202,18 +172,6 @@ def _operator(layer: spec.AttentionLayer, path: str, site: Site) -> modules.Oper
         return forms.operator(name, shape, cost, kind=operator.name)
 
     return form
-
-
-def _attention(layer: spec.Attention, at: Given) -> LayerCost:
-    return _operator(layer, at.path, at.site)(at.name, at.shape)
-
-
-def _base(layer: spec.Base, at: Given) -> LayerCost:
-    return modules.base_module(at.name, at.shape, out=layer.out, expand=layer.expand, stride=layer.stride)
-
-
-def _base_skip(layer: spec.BaseSkip, at: Given) -> LayerCost:
-    return modules.base_skip_module(at.name, at.shape, out=layer.out, expand=layer.expand, stride=layer.stride)
 
 
 def _attn(layer: spec.Attn | spec.AttnSkip, at: Given) -> LayerCost:
@@ -231,23 +189,23 @@ def _attn(layer: spec.Attn | spec.AttnSkip, at: Given) -> LayerCost:
 FORMS: dict[type, Callable[[Any, Given], LayerCost]] = {
     spec.Conv: _conv,
     spec.Depthwise: _conv,
-    spec.Linear: _linear,
-    spec.BatchNorm: _plain(forms.batch_norm),
-    spec.Activation: _activation,
-    spec.MaxPool: _pool,
-    spec.AvgPool: _pool,
-    spec.GlobalAvgPool: _global_avg_pool,
-    spec.Dropout: _plain(forms.dropout),
-    spec.Flatten: _plain(forms.flatten),
+    spec.Linear: _as_told(forms.linear),
+    spec.BatchNorm: _as_told(forms.batch_norm),
+    spec.Activation: _as_told(forms.activation),
+    spec.MaxPool: _as_told(forms.pool, kind="max_pool"),
+    spec.AvgPool: _as_told(forms.pool, kind="avg_pool"),
+    spec.GlobalAvgPool: _as_told(forms.global_avg_pool),
+    spec.Dropout: lambda _, at: forms.dropout(at.name, at.shape),
+    spec.Flatten: _as_told(forms.flatten),
     spec.Upsample: _upsample,
     spec.Block: _block,
     spec.Residual: _residual,
     spec.Concat: _concat,
     spec.Add: _add,
-    spec.Reuse: _reuse,
-    spec.Attention: _attention,
-    spec.Base: _base,
-    spec.BaseSkip: _base_skip,
+    spec.Reuse: lambda layer, at: LayerCost(at.name, "reuse", at.site.blocks[layer.block]),
+    spec.Attention: lambda layer, at: _operator(layer, at.path, at.site)(at.name, at.shape),
+    spec.Base: _as_told(modules.base_module),
+    spec.BaseSkip: _as_told(modules.base_module, skip=True),
     spec.Attn: _attn,
     spec.AttnSkip: _attn,
 }

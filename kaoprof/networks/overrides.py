@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator
 from kaoprof.errors import UsageError
-from kaoprof.networks.checking import spec_input
+from kaoprof.networks.checking import spec_with_layers
 from kaoprof.specs import Document
-from kaoprof.specs.documents import AttentionDefaults, Input, ModelSpec, OperatorSpec, Spec
+from kaoprof.specs.documents import AttentionDefaults, Input, OperatorSpec
 from kaoprof.specs.layers import MAX_SIZE, Add, Attention, Attn, AttnSkip, Block, Concat, Layer, Residual
 
 
@@ -31,10 +31,9 @@ def override(
     Raises:
         UsageError: the spec is of another kind, a size is impossible, or there is no such operator.
     """
-    spec: Spec = document.spec
-    given = spec_input(document)
-    if isinstance(spec, ModelSpec | OperatorSpec) and (batch is not None or size is not None):
-        spec = replace(spec, input=_input(given, batch, size))
+    spec = spec_with_layers(document)
+    if batch is not None or size is not None:
+        spec = replace(spec, input=_input(spec.input, batch, size))
     if attention is not None:
         find_operator(attention)
         spec = _with_operator(spec, attention)
@@ -51,7 +50,7 @@ def _input(given: Input, batch: int | None, size: Sequence[int] | None) -> Input
             where="size",
             hint=f"write {len(given.size)}, such as {','.join(map(str, given.size))}",
         )
-    for where, number in (("batch", given.batch if batch is None else batch), *(("size", one) for one in sizes)):
+    for where, number in (("batch", given.batch if batch is None else batch), *(("size", length) for length in sizes)):
         if not 1 <= number <= MAX_SIZE:
             raise UsageError(f"must be between 1 and {MAX_SIZE:,}, not {number}", where=where)
     return replace(given, size=sizes, batch=given.batch if batch is None else batch)

@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.dims import DTYPE_BYTES
-from kaoprof.networks.checking import check_spec, network_cost, spec_input
+from kaoprof.networks.checking import check_spec, network_cost
 from kaoprof.specs import Document
 from kaoprof.specs.documents import GridSpec, ModelSpec, OperatorSpec
 from kaoprof.specs.grid import grid_cells
@@ -45,7 +45,7 @@ def totals_of(document: Document) -> SpecTotals:
         return SpecTotals(name=spec.name, kind=document.kind, cells=len(grid_cells(spec)))
     if not isinstance(spec, ModelSpec | OperatorSpec):
         return SpecTotals(name=spec.name, kind=document.kind)
-    cost, given = network_cost(document), spec_input(document)
+    cost, given = network_cost(document), spec.input
     return SpecTotals(
         name=spec.name,
         kind=document.kind,

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kaoprof.errors import UsageError
-from kaoprof.networks.builders import module_of
-from kaoprof.networks.checking import network_cost, site_of, spec_input, top_layers
+from kaoprof.networks.checking import network_cost, spec_with_layers
 from kaoprof.specs import Document
 from kaoprof.specs.code import input_tensors
 from kaoprof.specs.documents import CodeSpec, ModelSpec, OperatorSpec
@@ -19,8 +18,6 @@ INSIDE = "module"  # the path of somebody's module in the one that calls it
 if TYPE_CHECKING:
     from torch import nn
 
-    from kaoprof.costs.layer_tree import Shape
-
 
 def build_network(document: Document) -> "nn.Module":
     """The network `(b, c, *spatial) -> ...` of a model or an operator; its modules are called as in `network_cost`.
@@ -30,15 +27,9 @@ def build_network(document: Document) -> "nn.Module":
         SpecError: a layer does not fit its input.
     """
     from kaoprof.models.network import Network
+    from kaoprof.networks.builders import modules_of
 
-    given = spec_input(document)
-    shape: Shape = (given.channels, *given.size)
-    site = site_of(document)
-    built: list[nn.Module] = []
-    for (_, path, layer), cost in zip(top_layers(document), network_cost(document).children, strict=True):
-        built.append(module_of(layer, cost, shape, path, site))
-        shape = cost.output_shape
-    return Network(built)
+    return Network(modules_of(network_cost(document).children))
 
 
 def network_workload(
@@ -48,7 +39,7 @@ def network_workload(
 
     In `train` a model's input requires a gradient if `input_grad`; an operator's always, for it stands inside of one.
     """
-    given = spec_input(document)
+    given = spec_with_layers(document).input
     return Workload(
         factory="kaoprof.networks.workloads:network_from_json",
         kwargs={"spec": _as_json(document), "kind": document.kind},

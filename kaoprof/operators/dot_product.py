@@ -3,13 +3,13 @@
 Both hold the same weights under the same names, so a state dict of one loads into the other.
 """
 
-from typing import cast
+from typing import Unpack, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kaoprof.dims import AttentionOptions, head_size
+from kaoprof.dims import AttentionKeywords, AttentionOptions, head_size
 from kaoprof.torch_internals import is_transformed
 
 PROJECTED = {
@@ -121,10 +121,14 @@ class FusedAttention(_Projected):
 IMPLEMENTATIONS: dict[str, type[MatmulAttention | FusedAttention]] = {"matmul": MatmulAttention, "sdpa": FusedAttention}
 
 
-def dot_product_attention(channels: int, options: AttentionOptions) -> MatmulAttention | FusedAttention:
-    """The attention that `options` ask for.
+class AttentionOperator(nn.Module):
+    """An operator around an `attention`, which is the one that its options ask for.
 
     Raises:
         UsageError: the heads do not divide the channels.
     """
-    return IMPLEMENTATIONS[options.implementation](channels, options)
+
+    def __init__(self, channels: int, **options: Unpack[AttentionKeywords]) -> None:
+        super().__init__()
+        chosen = AttentionOptions(**options)
+        self.attention = IMPLEMENTATIONS[chosen.implementation](channels, chosen)

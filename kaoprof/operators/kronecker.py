@@ -1,13 +1,11 @@
 """Kronecker attention: attend through the averages along each axis instead of through the positions."""
 
 import math
-from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from kaoprof.dims import AttentionKeywords, AttentionOptions
-from kaoprof.operators.dot_product import dot_product_attention, transformed
+from kaoprof.operators.dot_product import AttentionOperator, transformed
 
 ONE_AXIS = 3  # dimensions of `(b c n)`: there is nothing to average over
 WIDE = frozenset((torch.float32, torch.float64))  # dtypes that sums are kept in
@@ -17,7 +15,7 @@ LEAST_PARTS = 4  # what is smaller is in the caches as a whole
 LARGE_PLANE_BYTES = 16 * 2**10  # of a channel of a sample: in smaller ones the averages are no longer few
 
 
-class KroneckerAttentionKV(nn.Module):
+class KroneckerAttentionKV(AttentionOperator):
     """KAO_KV: every position attends to the averages along each axis.
 
     Args:
@@ -27,10 +25,6 @@ class KroneckerAttentionKV(nn.Module):
     Source: arXiv:2007.08442, section 3.3. With one spatial axis it is regular attention.
     """
 
-    def __init__(self, channels: int, **options: Unpack[AttentionKeywords]) -> None:
-        super().__init__()
-        self.attention = dot_product_attention(channels, AttentionOptions(**options))
-
     def forward(self, x: Tensor) -> Tensor:
         positions = x.flatten(2)  # (b c *spatial) -> (b c n)
         averages = positions if x.ndim == ONE_AXIS else joined_averages(x)  # (b c s)
@@ -38,7 +32,7 @@ class KroneckerAttentionKV(nn.Module):
         return attended.reshape(x.shape)
 
 
-class KroneckerAttentionQKV(nn.Module):
+class KroneckerAttentionQKV(AttentionOperator):
     """KAO_QKV: the averages attend to each other; an outer sum brings the result back to every position.
 
     Args:
@@ -48,10 +42,6 @@ class KroneckerAttentionQKV(nn.Module):
 
     Source: arXiv:2007.08442, section 3.3. With one spatial axis it is regular attention.
     """
-
-    def __init__(self, channels: int, **options: Unpack[AttentionKeywords]) -> None:
-        super().__init__()
-        self.attention = dot_product_attention(channels, AttentionOptions(**options))
 
     def forward(self, x: Tensor) -> Tensor:
         averages = x if x.ndim == ONE_AXIS else joined_averages(x)  # (b c s)

@@ -1,17 +1,14 @@
 """Regular (non-local) attention, and attention with pooled keys and values."""
 
-from typing import Unpack
-
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from kaoprof.dims import AttentionKeywords, AttentionOptions
-from kaoprof.operators.dot_product import dot_product_attention
+from kaoprof.operators.dot_product import AttentionOperator
 
 MAX_POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
-class NonLocalAttention(nn.Module):
+class NonLocalAttention(AttentionOperator):
     """Every position attends to every position.
 
     Args:
@@ -21,17 +18,13 @@ class NonLocalAttention(nn.Module):
     Source: arXiv:2007.08442, section 3.1; Wang et al., Non-local Neural Networks, CVPR 2018 (embedded Gaussian).
     """
 
-    def __init__(self, channels: int, **options: Unpack[AttentionKeywords]) -> None:
-        super().__init__()
-        self.attention = dot_product_attention(channels, AttentionOptions(**options))
-
     def forward(self, x: Tensor) -> Tensor:
         positions = x.flatten(2)  # (b c *spatial) -> (b c n)
         attended: Tensor = self.attention(positions, positions)  # (b c n)
         return attended.reshape(x.shape)
 
 
-class NonLocalPooledAttention(nn.Module):
+class NonLocalPooledAttention(AttentionOperator):
     """Every position attends to the positions left by max pooling, 2 per spatial axis in ceil mode.
 
     Args:
@@ -40,10 +33,6 @@ class NonLocalPooledAttention(nn.Module):
 
     Source: arXiv:2007.08442, section 4 (attention + pooling).
     """
-
-    def __init__(self, channels: int, **options: Unpack[AttentionKeywords]) -> None:
-        super().__init__()
-        self.attention = dot_product_attention(channels, AttentionOptions(**options))
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = MAX_POOLS[x.ndim - 2](x, kernel_size=2, ceil_mode=True)  # (b c ceil(s/2)...)

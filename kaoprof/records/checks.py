@@ -1,7 +1,5 @@
 """What no measurement gives and only a changed file holds, as far as the bounds of its single fields do not tell it."""
 
-from collections.abc import Iterable
-
 from kaoprof.errors import RecordError
 from kaoprof.records.compare import Analytic, Counted, Record, Row
 from kaoprof.records.measured import Ceilings, Conditions, Latency, Protocol
@@ -24,16 +22,6 @@ def check_figures(record: Record | ProfileRecord, *, where: str) -> None:
         return
     for number, row in enumerate(record.rows, start=1):
         check_row(row, where=f"{where}: row {number}")
-
-
-def check_rows(rows: Iterable[Row], *, where: str) -> None:
-    """Refuses rows whose figures cannot be.
-
-    Raises:
-        RecordError: as `check_figures`.
-    """
-    for row in rows:
-        check_row(row, where=where)
 
 
 def check_row(row: Row, *, where: str) -> None:
@@ -63,8 +51,8 @@ def check_protocol(protocol: Protocol | None, *, where: str) -> None:
 
 def are_plausible(ceilings: Ceilings) -> bool:
     """Whether copies are there in order, and the rest can be shown: somebody else may have written the file."""
-    sizes = [[copy.moved_bytes for copy in found] for found in (ceilings.copies, ceilings.cold_copies)]
-    in_order = all(found == sorted(set(found)) for found in sizes)
+    sizes = [[copy.moved_bytes for copy in copies] for copies in (ceilings.copies, ceilings.cold_copies)]
+    in_order = all(moved == sorted(set(moved)) for moved in sizes)
     return bool(ceilings.copies) and in_order and ceilings.created.isprintable()
 
 
@@ -94,9 +82,9 @@ def _check_latency(latency: Latency | None, *, where: str) -> None:
     if len(set(rounds)) < len(rounds):
         raise RecordError("two samples of one round cannot be", where=where, hint=CHANGED)
     for name in ("launches", "page_faults", "system_shares"):
-        told = getattr(latency, name)
-        if told and len(told) != len(samples):
-            message = f"{len(samples)} samples of {len(told)} {name.replace('_', ' ')} cannot be"
+        beside = getattr(latency, name)
+        if beside and len(beside) != len(samples):
+            message = f"{len(samples)} samples of {len(beside)} {name.replace('_', ' ')} cannot be"
             raise RecordError(message, where=where, hint=CHANGED)
     if len(latency.page_faults) != len(latency.system_shares):
         raise RecordError("page faults without the system's shares cannot be", where=where, hint=CHANGED)

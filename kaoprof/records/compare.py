@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.records import fields
-from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Environment, Observed, Protocol
+from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +105,10 @@ class Row(Observed, frozen=True, kw_only=True):
         return self.case.variant
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(Head, frozen=True, kw_only=True):
     """One run of `compare`."""
 
-    schema: int = SCHEMA
     kind: str = "compare"
-    version: str
-    created: str
     baseline: str
     rows: tuple[Row, ...]
     protocol: Protocol | None = None
@@ -125,10 +122,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def cells(self) -> dict[tuple[object, ...], list[Row]]:
         """The rows by grid cell, in order."""
-        grouped: dict[tuple[object, ...], list[Row]] = {}
-        for row in self.rows:
-            grouped.setdefault(row.case.cell, []).append(row)
-        return grouped
+        return by_cell(self.rows)
+
+
+def by_cell(rows: Iterable[Row]) -> dict[tuple[object, ...], list[Row]]:
+    """Rows by grid cell, in order."""
+    grouped: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row.case.cell, []).append(row)
+    return grouped
 
 
 def element_bytes(case: Case) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from kaoprof.records.measured import SCHEMA, Environment
+from kaoprof.records.measured import Environment, Head
 
 Quantity = Annotated[str, Meta(pattern="^(macs|memory|time)$")]
 
@@ -65,13 +65,10 @@ class FitRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.operator if self.implementation is None else f"{self.operator}:{self.implementation}"
 
 
-class FitRecord(msgspec.Struct, frozen=True, kw_only=True):
+class FitRecord(Head, frozen=True, kw_only=True):
     """One run of `fit` with a budget: `amount` bytes (`memory`), MACs of the whole batch (`macs`), seconds (`time`)."""
 
-    schema: int = SCHEMA
     kind: str = "fit"
-    version: str
-    created: str
     budget: Quantity
     amount: int | float
     conditions: Conditions
@@ -127,13 +124,10 @@ class CrossRow(msgspec.Struct, frozen=True, kw_only=True):
     ratios: tuple[TimedRatio, ...] = ()
 
 
-class CrossRecord(msgspec.Struct, frozen=True, kw_only=True):
+class CrossRecord(Head, frozen=True, kw_only=True):
     """One run of `fit --cross`."""
 
-    schema: int = SCHEMA
     kind: str = "cross"
-    version: str
-    created: str
     conditions: Conditions
     rows: tuple[CrossRow, ...]
     environment: Environment | None = None

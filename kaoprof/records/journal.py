@@ -11,23 +11,20 @@ from pathlib import Path
 import msgspec
 
 from kaoprof.errors import KaoprofError, RecordError
-from kaoprof.records.checks import check_protocol, check_rows
-from kaoprof.records.compare import Row
+from kaoprof.records.checks import check_protocol, check_row
+from kaoprof.records.compare import Row, by_cell
 from kaoprof.records.fields import Seconds
-from kaoprof.records.measured import SCHEMA, Environment, Protocol
+from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
 from kaoprof.records.sweep import CellKey, SweepPlan
 
 KIND = "sweep"
 BEGINNING = b'{"schema":1,"kind":"sweep"'  # of every journal, also of one whose header was cut off
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class Header(Head, frozen=True, kw_only=True):
     """The first line."""
 
-    schema: int = SCHEMA
     kind: str = KIND
-    version: str
-    created: str
     plan: SweepPlan
 
 
@@ -75,7 +72,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def plan(self) -> SweepPlan:
         """What was asked for last."""
-        return next((one.plan for one in reversed(self.launches) if one.plan), self.header.plan)
+        return next((launch.plan for launch in reversed(self.launches) if launch.plan), self.header.plan)
 
 
 def is_journal(data: bytes) -> bool:
@@ -118,7 +115,8 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
         elif not launches:
             raise RecordError("a cell stands before any launch: the file is damaged", where=f"{where}:{number}")
         else:
-            check_rows(entry.rows, where=f"{where}:{number}")
+            for row in entry.rows:
+                check_row(row, where=f"{where}:{number}")
             spent_s[-1] += entry.spent_s
             cells.update(_cells(entry.rows, len(launches) - 1))
     return Contents(
@@ -131,10 +129,7 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
 
 
 def _cells(rows: Sequence[Row], launch: int) -> dict[CellKey, Cell]:
-    grouped: dict[CellKey, list[Row]] = {}
-    for row in rows:
-        grouped.setdefault(row.case.cell, []).append(row)
-    return {key: Cell(rows=tuple(found), launch=launch) for key, found in grouped.items()}
+    return {key: Cell(rows=tuple(measured), launch=launch) for key, measured in by_cell(rows).items()}
 
 
 def _header(line: bytes, *, whole: bool, where: str) -> Header:

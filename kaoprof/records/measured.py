@@ -16,6 +16,15 @@ EAGER = "eager"
 VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
 
 
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """How a record begins: the format's number, the command that left it behind, kaoprof's version, and when."""
+
+    schema: int = SCHEMA
+    kind: str
+    version: str
+    created: str
+
+
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row.
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from kaoprof.records import fields
-from kaoprof.records.measured import EAGER, SCHEMA, VARIANT, Environment, Observed, Protocol, Traffic
+from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol, Traffic
 
 TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
@@ -99,13 +99,10 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
         return self.layers[0]
 
 
-class ProfileRecord(msgspec.Struct, frozen=True, kw_only=True):
+class ProfileRecord(Head, frozen=True, kw_only=True):
     """One run of `profile`, of one model or several side by side."""
 
-    schema: int = SCHEMA
     kind: str = "profile"
-    version: str
-    created: str
     mode: fields.Mode
     dtype: fields.Dtype
     device: str | None

@@ -55,14 +55,14 @@ def load_runs(paths: Path | str | Iterable[Path | str]) -> tuple[Run, ...]:
     Raises:
         RecordError: a file cannot be read, is damaged, or holds something else.
     """
-    found: list[Run] = []
+    runs: list[Run] = []
     paths = [paths] if isinstance(paths, Path | str) else paths
     for path, name, record in load_named(paths):
         if not isinstance(record, Record):
             hint = "name a record of `compare` or a journal of `sweep`"
             raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
-        found.append(Run(path=path, name=name, record=record))
-    return tuple(found)
+        runs.append(Run(path=path, name=name, record=record))
+    return tuple(runs)
 
 
 def load_named(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str, AnyRecord]]:
@@ -164,9 +164,9 @@ def records_of(contents: Contents, plan: SweepPlan | None = None) -> tuple[Recor
     for key in order:
         cell = contents.cells[key]
         rows[group_of[cell.launch]].extend(cell.rows)
-    used = [(group, found) for group, found in zip(groups, rows, strict=True) if found]
-    records = [_sweep_record(contents, group, tuple(found), interrupted=interrupted) for group, found in used]
-    return tuple(records) or (_unmeasured(contents),)
+    used = [(group, measured) for group, measured in zip(groups, rows, strict=True) if measured]
+    records = [_sweep_record(contents, group, tuple(measured), interrupted=interrupted) for group, measured in used]
+    return tuple(records) or (_sweep_record(contents, [], (), interrupted=True),)
 
 
 def _groups(launches: tuple[Launch, ...]) -> list[list[int]]:
@@ -185,14 +185,15 @@ def same_place(environment: Environment | None) -> Environment | None:
 
 def _sweep_record(contents: Contents, group: list[int], rows: tuple[Row, ...], *, interrupted: bool) -> Record:
     launches = [contents.launches[number] for number in group]
+    begun = launches[0] if launches else contents.header
     return Record(
         kind="sweep",
-        version=launches[0].version,
-        created=launches[0].created,
+        version=begun.version,
+        created=begun.created,
         baseline=contents.plan.options.baseline,
         rows=rows,
         protocol=_protocol(launches, sum(contents.spent_s[number] for number in group)),
-        environment=launches[0].environment,
+        environment=launches[0].environment if launches else None,
         interrupted=interrupted,
     )
 
@@ -204,11 +205,3 @@ def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:
         return None
     rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
     return replace(protocols[-1], spent_s=spent_s, throughput_flops=rates.pop() if len(rates) == 1 else None)
-
-
-def _unmeasured(contents: Contents) -> Record:
-    header = contents.header
-    return Record(
-        kind="sweep", version=header.version, created=header.created, baseline=header.plan.options.baseline, rows=(),
-        interrupted=True,
-    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from kaoprof.records.measured import SCHEMA, Environment, Protocol
+from kaoprof.records.measured import Environment, Head, Protocol
 
 CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "not decidable here"
 ROUNDED, CUT_OFF, DIFFERS = "rounded", "cut off", "differs"
@@ -44,16 +44,13 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class ReproductionRecord(msgspec.Struct, frozen=True, kw_only=True):
+class ReproductionRecord(Head, frozen=True, kw_only=True):
     """One run of `reproduce`. `run` names the run that was judged, if it was not measured for this.
 
     `manners` are the dtypes and modes of its rows, such as `fp32 forward`.
     """
 
-    schema: int = SCHEMA
     kind: str = "reproduction"
-    version: str
-    created: str
     source: str
     operators: tuple[Figure, ...]
     networks: tuple[Figure, ...]

@@ -59,9 +59,9 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
         """What keeps the cells of two plans from standing in one journal, each as `seed 1, there 0`."""
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in ("operators", "projection", "scale")]
         pairs += [
-            (one.name, getattr(self.options, one.name), getattr(other.options, one.name))
-            for one in fields(Options)
-            if one.name not in MAY_DIFFER
+            (field.name, getattr(self.options, field.name), getattr(other.options, field.name))
+            for field in fields(Options)
+            if field.name not in MAY_DIFFER
         ]
         return [f"{name} {_shown(here)}, there {_shown(there)}" for name, here, there in pairs if here != there]
 

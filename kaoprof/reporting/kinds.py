@@ -5,6 +5,7 @@ Functions stand here by their place under kaoprof, `module:name`, and are import
 
 import importlib
 from collections.abc import Collection, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ import msgspec
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.records.measured import SCHEMA
 from kaoprof.reporting.document import Medium, Page
-from kaoprof.reporting.tables.grid import GridReport, NamedRun, grid_of
+from kaoprof.reporting.tables.grid import Grid, NamedRun, grid_of
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +114,7 @@ KINDS = {
         warnings="reporting.sentences.explain:warnings_of",
         sound="reporting.tables.explain:sound",
         next_step="reporting.next_steps:after_explain",
-        document="reporting.tables.explain:document_of",
+        document="records.explain:Explanation.as_json",
     ),
 }
 GRID_PAGE, GRID_WARNINGS = "reporting.tables.grid_rows:page_of", "reporting.tables.grid_rows:summed_warnings"
@@ -150,7 +151,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     runs: tuple[NamedRun, ...]
-    grid: GridReport | None = None
+    grid: Grid | None = None
     how: Mapping[str, Any] = {}
 
     @property
@@ -159,9 +160,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return KINDS[self.runs[0].record.kind]
 
     @property
-    def gridded(self) -> GridReport:
+    def gridded(self) -> Grid:
         """Its runs of operators in their grid."""
-        return self.grid or GridReport(grid=grid_of(self.runs))
+        return self.grid or grid_of(self.runs)
 
 
 def report_of(record: Any, **how: Any) -> Report:
@@ -172,13 +173,13 @@ def report_of(record: Any, **how: Any) -> Report:
 def load(place: str) -> Any:
     """What stands at a place, `module:name` under kaoprof."""
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(f"kaoprof.{module}"), name)
+    return attrgetter(name)(importlib.import_module(f"kaoprof.{module}"))
 
 
 def pages_of(report: Report, medium: Medium) -> list[Page]:
     """A page for each run, or one for the grid."""
     if report.grid is not None:
-        return [load(GRID_PAGE)(report.grid.grid, medium)]
+        return [load(GRID_PAGE)(report.grid, medium)]
     make = load(report.kind.page)
     return [make(run.record, medium, **report.how) for run in report.runs]
 

@@ -1,6 +1,7 @@
 """The commands that would measure a run again, as exactly as its record tells."""
 
 import itertools
+import math
 import shlex
 from collections.abc import Iterable, Sequence
 
@@ -52,10 +53,7 @@ def _full(places: Sequence[Place]) -> bool:
     """Whether the cells are all combinations of their values."""
     if len({frozenset(place) for place in places}) != 1:
         return False
-    product = 1
-    for name in places[0]:
-        product *= len({place[name] for place in places})
-    return product == len(places)
+    return len(places) == math.prod(len({place[name] for place in places}) for name in places[0])
 
 
 def _compare_command(record: Record, first: Case, operators: Sequence[tuple[str, str]], places: Sequence[Place]) -> str:
@@ -77,24 +75,20 @@ def _manner(protocol: Protocol | None, device: str | None, record: Record | Prof
     """How it was measured, as options."""
     if protocol is None:
         return ["--analytic"]
-    words = [
-        "--device",
-        device or "auto",
-        "--budget",
-        f"{protocol.budget_s:g}s",
-        "--timeout",
-        f"{protocol.timeout_s:g}s",
-    ]
-    words += ["--seed", str(protocol.seed)]
-    for name in ("cache", "sdpa"):
-        chosen = getattr(protocol, name)
-        words += [f"--{name}", chosen] if chosen else []
-    if record.environment is not None and record.environment.affinity is not None and isinstance(record, Record):
-        words += ["--affinity", ",".join(map(str, record.environment.affinity))]
-    if protocol.samples is not None:
-        words += ["--samples", str(protocol.samples)]
-    if record.environment is not None:
-        words += ["--threads", str(record.environment.threads)]
+    environment = record.environment
+    cores = environment.affinity if environment and isinstance(record, Record) else None
+    options = {
+        "device": device or "auto",
+        "budget": f"{protocol.budget_s:g}s",
+        "timeout": f"{protocol.timeout_s:g}s",
+        "seed": protocol.seed,
+        "cache": protocol.cache,
+        "sdpa": protocol.sdpa,
+        "affinity": None if cores is None else ",".join(map(str, cores)),
+        "samples": protocol.samples,
+        "threads": environment.threads if environment else None,
+    }
+    words = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
     return [*words, *(["--force-run"] if protocol.force_run else [])]
 
 
@@ -109,9 +103,10 @@ def profile_commands(record: ProfileRecord) -> list[str]:
 
 def environment_terms(record: Record | ProfileRecord) -> dict[str, str]:
     """Where and how, as names and values."""
-    terms = {"made with": f"kaoprof {record.version}", "begun": record.created}
     environment, protocol = record.environment, record.protocol
+    terms: dict[str, str | None] = {"made with": f"kaoprof {record.version}", "begun": record.created}
     if environment is not None:
+        load = environment.load_before
         terms |= {
             "device": environment.device_name,
             "cores, threads": f"{environment.cores}, {environment.threads}",
@@ -120,14 +115,11 @@ def environment_terms(record: Record | ProfileRecord) -> dict[str, str]:
             "Python, torch": f"{environment.python}, {environment.torch}",
             "backends": " ".join(environment.backends),
             "denormals": "flushed" if environment.denormals_flushed else "kept",
+            "settings": " ".join(environment.settings) or None,
+            "CUDA": environment.cuda,
+            "load before": None if load is None else f"{load:.1f}",
         }
-        if environment.settings:
-            terms["settings"] = " ".join(environment.settings)
-        if environment.cuda is not None:
-            terms["CUDA"] = environment.cuda
-        if environment.load_before is not None:
-            terms["load before"] = f"{environment.load_before:.1f}"
     if protocol is not None:
         terms["budget, timeout, seed"] = f"{protocol.budget_s:g} s, {protocol.timeout_s:g} s, {protocol.seed}"
         terms["measured in"] = f"{protocol.spent_s:.0f} s"
-    return terms
+    return {name: term for name, term in terms.items() if term is not None}

@@ -32,27 +32,23 @@ def judged(rows: Sequence[Row], networks: Sequence[Figure]) -> tuple[ClaimVerdic
 
 def _smaller_networks(networks: Sequence[Figure]) -> ClaimVerdict:
     """Claim 3, of parameters and MACs."""
-    by_name = {(figure.name, figure.quantity): figure for figure in networks}
-    quantities = ("parameters", "MACs")
+    names, quantities = (*paper.KANETS, paper.RIVAL_NETWORK), ("parameters", "MACs")
+    here = [figure for figure in networks if figure.name in names]
+    formulas = {(figure.name, figure.quantity): figure.formula for figure in here}
     smaller = all(
-        by_name[name, quantity].formula < by_name[paper.RIVAL_NETWORK, quantity].formula
+        formulas[name, quantity] < formulas[paper.RIVAL_NETWORK, quantity]
         for name in paper.KANETS
         for quantity in quantities
     )
-    counts = [figure for figure in networks if figure.name in (*paper.KANETS, paper.RIVAL_NETWORK)]
-    counted = ", counted by torch alike" if all(one.counted == one.formula for one in counts) else ""
+    costs = {
+        quantity: ", ".join(f"{name} {format_count(formulas[name, quantity])}" for name in names)
+        for quantity in quantities
+    }
+    counted = ", counted by torch alike" if all(figure.counted == figure.formula for figure in here) else ""
     return ClaimVerdict(
         number="3",
         claim="KANets are smaller and cheaper than MobileNetV2",
         status=CONFIRMED if smaller else REFUTED,
-        found="; ".join(
-            f"{quantity}: "
-            + ", ".join(
-                f"{name} {format_count(by_name[name, quantity].formula)}"
-                for name in (*paper.KANETS, paper.RIVAL_NETWORK)
-            )
-            for quantity in quantities
-        )
-        + counted,
+        found="; ".join(f"{quantity}: {named}" for quantity, named in costs.items()) + counted,
         rule="each KANet has fewer parameters (without batch norm) and MACs by formula",
     )

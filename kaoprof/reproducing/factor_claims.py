@@ -61,17 +61,14 @@ def larger_for_larger() -> ClaimVerdict:
 
 def factor_of_time(rows: Sequence[Row]) -> ClaimVerdict:
     """Claim 2 for measured time, against the fastest implementation of regular attention."""
-    ratios = _race(rows)
-    known = [ratio for ratio in ratios if ratio.low is not None and ratio.high is not None]
-    status = _factor_status([(ratio.low or 0.0, ratio.high or 0.0) for ratio in known])
-    found = ", ".join(map(_raced, known)) or "measured at fewer than 3 sizes often enough"
+    known = [ratio for ratio in _race(rows) if ratio.low is not None and ratio.high is not None]
     return _against_the_best(
         [row for row in rows if row.latency is not None],
         ClaimVerdict(
             number="2d",
             claim="measured time: a factor of hundreds against the best regular attention",
-            status=status,
-            found=found,
+            status=_factor_status([(ratio.low or 0.0, ratio.high or 0.0) for ratio in known]),
+            found=", ".join(map(_raced, known)) or "measured at fewer than 3 sizes often enough",
             rule=RULE,
         ),
     )
@@ -91,9 +88,9 @@ def _is_fused_baseline(row: Row) -> bool:
     return case.operator == paper.BASELINE and case.options.implementation == "sdpa" and row.backend != "math"
 
 
-def _raced(one: TimedRatio) -> str:
-    interval = f"{three_digits(one.low or 0.0)}-{three_digits(one.high or 0.0)}"
-    return f"{format_ratio(one.ratio)} ({interval}) at h={one.size}"
+def _raced(ratio: TimedRatio) -> str:
+    interval = f"{three_digits(ratio.low or 0.0)}-{three_digits(ratio.high or 0.0)}"
+    return f"{format_ratio(ratio.ratio)} ({interval}) at h={ratio.size}"
 
 
 RULE = (
@@ -104,13 +101,10 @@ RULE = (
 
 def _race(rows: Sequence[Row]) -> tuple[TimedRatio, ...]:
     """Regular attention's time over the best operator's, at each size."""
-    raced = [row for growth in together(rows) for row in growth.line.rows.values() if _races(row)]
-    races = [one.verdict for one in crossovers(raced) if is_square_image(one.line)]
+    rivals = (paper.BASELINE, paper.BEST)
+    kept = [row for growth in together(rows) for row in growth.line.rows.values() if row.case.operator in rivals]
+    races = [crossover.verdict for crossover in crossovers(kept) if is_square_image(crossover.line)]
     return races[0].ratios if races else ()
-
-
-def _races(row: Row) -> bool:
-    return row.case.operator in (paper.BASELINE, paper.BEST)
 
 
 def _factor_status(intervals: Sequence[tuple[float, float]]) -> str:
@@ -152,7 +146,7 @@ def factor_of_memory(rows: Sequence[Row]) -> ClaimVerdict:
 
 def _leanest(rows: Sequence[Row], operator: str) -> dict[int, tuple[int, int]]:
     """By size, the least peak of the operator's implementations, and the order of its growth."""
-    found: dict[int, tuple[int, int]] = {}
+    leanest: dict[int, tuple[int, int]] = {}
     for growth in together(rows):
         law = growth.laws.get("memory")
         if law is None or growth.line.case.operator != operator:
@@ -160,5 +154,5 @@ def _leanest(rows: Sequence[Row], operator: str) -> dict[int, tuple[int, int]]:
         for size, row in growth.line.rows.items():
             peak = peak_bytes(row)
             if peak is not None:
-                found[size] = min(found.get(size, (peak, law.theory)), (peak, law.theory))
-    return found
+                leanest[size] = min(leanest.get(size, (peak, law.theory)), (peak, law.theory))
+    return leanest

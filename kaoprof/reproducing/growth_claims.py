@@ -18,15 +18,10 @@ IMPLEMENTATION = "matmul"  # the paper's form: coefficients written out
 
 def growth_of_counts(rows: Sequence[Row]) -> ClaimVerdict:
     """Claim 1 for counts: the products' exponents in h and in c."""
-    on_paper = _paper_growths()
-    along_h = {name: _law(on_paper, name, "h", "products") for name in paper.TIME_EXPONENTS}
-    along_c = {name: _law(on_paper, name, "c", "products") for name in paper.TIME_EXPONENTS}
-    right = _near(along_h, paper.TIME_EXPONENTS) and _near(
-        along_c, dict.fromkeys(along_c, paper.CHANNEL_EXPONENTS["time"])
-    )
+    right, exponents = _on_paper("products", paper.CHANNEL_EXPONENTS["time"])
     counted = {
         name: law
-        for name in along_h
+        for name in paper.TIME_EXPONENTS
         if (law := _law(together(rows), name, "h", "products")) and law.source == "counted"
     }
     also = f"; counted by torch at {_sizes(counted)}: {_exponents(counted, 'h')}" if counted else ""
@@ -34,26 +29,31 @@ def growth_of_counts(rows: Sequence[Row]) -> ClaimVerdict:
         number="1a",
         claim="arithmetic: O(h^4 c), O(h^3 c), O(h^2 c)",
         status=CONFIRMED if right and _near(counted, paper.TIME_EXPONENTS) else REFUTED,
-        found=f"by formula: {_exponents(along_h, 'h')}; {_exponents(along_c, 'c')}{also}",
+        found=f"{exponents}{also}",
         rule=f"MACs of the two products grow with these exponents, within {COUNT_TOLERANCE}",
     )
 
 
 def growth_of_map() -> ClaimVerdict:
     """Claim 1 for the coefficient matrix."""
-    on_paper = _paper_growths()
-    along_h = {name: _law(on_paper, name, "h", "map") for name in paper.TIME_EXPONENTS}
-    along_c = {name: _law(on_paper, name, "c", "map") for name in paper.TIME_EXPONENTS}
-    right = _near(along_h, paper.TIME_EXPONENTS) and _near(
-        along_c, dict.fromkeys(along_c, paper.CHANNEL_EXPONENTS["coefficients"])
-    )
+    right, exponents = _on_paper("map", paper.CHANNEL_EXPONENTS["coefficients"])
     return ClaimVerdict(
         number="1b",
         claim="coefficient matrix: O(h^4), O(h^3), O(h^2), without c",
         status=CONFIRMED if right else REFUTED,
-        found=f"by formula: {_exponents(along_h, 'h')}; {_exponents(along_c, 'c')}",
+        found=exponents,
         rule=f"its entries grow with these exponents, within {COUNT_TOLERANCE}",
     )
+
+
+def _on_paper(quantity: str, along_channels: int) -> tuple[bool, str]:
+    """Whether closed forms grow as claimed, along h and along c; and how they grow."""
+    growths_here = _paper_growths()
+    along_h, along_c = (
+        {name: _law(growths_here, name, axis, quantity) for name in paper.TIME_EXPONENTS} for axis in ("h", "c")
+    )
+    right = _near(along_h, paper.TIME_EXPONENTS) and _near(along_c, dict.fromkeys(along_c, along_channels))
+    return right, f"by formula: {_exponents(along_h, 'h')}; {_exponents(along_c, 'c')}"
 
 
 def _paper_growths() -> list[Growth]:
@@ -64,11 +64,11 @@ def _paper_growths() -> list[Growth]:
     return growths(record.rows)
 
 
-def _law(found: Sequence[Growth], operator: str, axis: str, quantity: str) -> Law | None:
+def _law(grown: Sequence[Growth], operator: str, axis: str, quantity: str) -> Law | None:
     """The law of the operator as the paper writes it, along an axis; of square images if the axis is h."""
-    lines = (growth for growth in found if growth.line.axis == axis and (axis != "h" or is_square_image(growth.line)))
+    lines = (growth for growth in grown if growth.line.axis == axis and (axis != "h" or is_square_image(growth.line)))
     name = f"{operator}:{IMPLEMENTATION}"
-    return next((one.laws[quantity] for one in lines if one.line.case.name == name and quantity in one.laws), None)
+    return next((line.laws[quantity] for line in lines if line.line.case.name == name and quantity in line.laws), None)
 
 
 def _near(laws: Mapping[str, Law | None], exponents: Mapping[str, int]) -> bool:
@@ -93,8 +93,8 @@ def _sizes(laws: Mapping[str, Law | None]) -> str:
 
 def growth_of_time(rows: Sequence[Row]) -> ClaimVerdict:
     """Claim 1 for measured time. No few sizes refute an order by themselves; growths in the wrong order do."""
-    found = together(rows)
-    laws = {name: _law(found, name, "h", "latency") for name in paper.TIME_EXPONENTS}
+    grown = together(rows)
+    laws = {name: _law(grown, name, "h", "latency") for name in paper.TIME_EXPONENTS}
     status = UNDECIDED
     if any(_surely_steeper(laws[after], laws[before]) for before, after in itertools.combinations(laws, 2)):
         status = REFUTED
@@ -104,7 +104,7 @@ def growth_of_time(rows: Sequence[Row]) -> ClaimVerdict:
         number="1c",
         claim="measured time: h^4, h^3, h^2",
         status=status,
-        found="; ".join(_told(name, law) for name, law in laws.items()),
+        found="; ".join(_described(name, law) for name, law in laws.items()),
         rule=(
             f"confirmed if each 95 % interval comes within {TIME_TOLERANCE} of its exponent and holds neither the next "
             "higher nor the next lower one; refuted if an operator of lower order surely grows faster than one of "
@@ -114,10 +114,8 @@ def growth_of_time(rows: Sequence[Row]) -> ClaimVerdict:
     )
 
 
-def _surely_steeper(one: Law | None, other: Law | None) -> bool:
-    if one is None or other is None or one.low is None or other.high is None:
-        return False
-    return one.low > other.high
+def _surely_steeper(law: Law | None, other: Law | None) -> bool:
+    return bool(law and other and law.low is not None and other.high is not None and law.low > other.high)
 
 
 def _reaches(law: Law | None, exponent: int) -> bool:
@@ -128,7 +126,7 @@ def _reaches(law: Law | None, exponent: int) -> bool:
     return near and exponent - 1 < law.low and law.high < exponent + 1
 
 
-def _told(name: str, law: Law | None) -> str:
+def _described(name: str, law: Law | None) -> str:
     if law is None:
         return f"{name}: measured at fewer than 3 sizes"
     if law.exponent is None:

@@ -56,14 +56,12 @@ def network_figures(counted: Mapping[str, tuple[int, int]]) -> tuple[Figure, ...
             ("MACs", network.macs, totals.macs, macs),
             ("parameters", network.params, totals.params, params),
         ):
-            if formula is None:
-                continue
-            figures.append(
-                Figure(
-                    name=network.spec, at=at, quantity=quantity, reported=reported, formula=formula, counted=count,
-                    match=None if reported is None else match_of(reported, formula),
-                )
-            )  # fmt: skip
+            if formula is not None:
+                match = None if reported is None else match_of(reported, formula)
+                figures.append(
+                    Figure(name=network.spec, at=at, quantity=quantity, reported=reported, formula=formula,
+                           counted=count, match=match)
+                )  # fmt: skip
     return tuple(figures)
 
 

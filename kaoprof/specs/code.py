@@ -1,7 +1,7 @@
 """Specs that name code: what the module is called with. Parsing one imports nothing."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -19,24 +19,19 @@ def is_tensor(value: Any) -> bool:
 
 def input_tensors(spec: CodeSpec) -> tuple[TensorInput, ...]:
     """The tensors among the inputs, from left to right."""
-    found: list[TensorInput] = []
-
-    def collect(value: Any, path: str) -> None:
-        del path
-        found.append(msgspec.convert(value, TensorInput))
-
-    _tree(spec.inputs, collect, "inputs")
-    return tuple(found)
+    return tuple(msgspec.convert(value, TensorInput) for _, value in _described(spec.inputs, "inputs"))
 
 
-def _tree(value: Any, tensor: Callable[[Any, str], Any], path: str) -> Any:
+def _described(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Whatever describes a tensor inside of a value, with its key path."""
     if is_tensor(value):
-        return tensor(value, path)
-    if isinstance(value, dict):
-        return {key: _tree(inner, tensor, key_path(path, key)) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_tree(inner, tensor, f"{path}[{index}]") for index, inner in enumerate(value)]
-    return value
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _described(inner, key_path(path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _described(inner, f"{path}[{index}]")
 
 
 def check_code(spec: CodeSpec, places: Places) -> None:
@@ -50,15 +45,12 @@ def check_code(spec: CodeSpec, places: Places) -> None:
     if is_tensor(spec.inputs):
         raise places.error("must be a list or a mapping of tensors", "inputs", hint="write - {shape: [...]} in a list")
 
-    def check(value: Any, path: str) -> bool:
+    for path, value in _described(spec.inputs, "inputs"):
         try:
             msgspec.convert(value, TensorInput)
         except msgspec.ValidationError as error:
             from kaoprof.specs.mistakes import explain
 
             raise explain(error, value, TensorInput, places, at=path) from None
-        return True
-
-    _tree(spec.inputs, check, "inputs")
     if not input_tensors(spec):
         raise places.error("no tensor among the inputs", "inputs", hint="add {shape: [1, 3, 224, 224]}")

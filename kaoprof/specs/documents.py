@@ -4,16 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from kaoprof.specs.layers import (
-    Count,
-    Heads,
-    Implementation,
-    Layer,
-    Name,
-    OperatorName,
-    Projection,
-    Scale,
-)
+from kaoprof.specs.layers import Count, Heads, Implementation, Layer, Name, OperatorName, Projection, Scale
 
 Counts: TypeAlias = Count | Annotated[tuple[Count, ...], Meta(min_length=1, max_length=1000)]
 Schema = Annotated[Literal[1], Meta(description="version of this format: 1")]
@@ -38,6 +29,13 @@ class Input(Part, frozen=True, kw_only=True):
     batch: Annotated[Count, Meta(description="samples at once")] = 1
 
 
+class _Named(Part, frozen=True, kw_only=True):
+    schema: Schema
+    name: Name
+    source: Source = ""
+    description: Description = ""
+
+
 Given = Annotated[Input, Meta(description="what goes in, such as {channels: 3, size: [224, 224]}")]
 
 
@@ -51,13 +49,9 @@ class AttentionDefaults(Part, frozen=True, kw_only=True):
     implementation: Implementation = "matmul"
 
 
-class ModelSpec(Part, frozen=True, kw_only=True):
+class ModelSpec(_Named, frozen=True, kw_only=True):
     """A network, layer by layer."""
 
-    schema: Schema
-    name: Name
-    source: Source = ""
-    description: Description = ""
     input: Given
     attention: Annotated[
         AttentionDefaults | None,
@@ -66,13 +60,9 @@ class ModelSpec(Part, frozen=True, kw_only=True):
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, description="the layers, from input to output")]
 
 
-class OperatorSpec(Part, frozen=True, kw_only=True):
+class OperatorSpec(_Named, frozen=True, kw_only=True):
     """One attention operator on one input."""
 
-    schema: Schema
-    name: Name
-    source: Source = ""
-    description: Description = ""
     input: Given
     operator: Annotated[AttentionDefaults, Meta(description="the operator, such as {type: kao_qkv}")]
 
@@ -89,13 +79,9 @@ class Sizes(Part, frozen=True, kw_only=True):
     heads: Annotated[Counts, Meta(description="numbers of heads")] = 1
 
 
-class GridSpec(Part, frozen=True, kw_only=True):
+class GridSpec(_Named, frozen=True, kw_only=True):
     """Operators side by side on a grid of sizes."""
 
-    schema: Schema
-    name: Name
-    source: Source = ""
-    description: Description = ""
     grid: Sizes
     operators: Annotated[tuple[OperatorName, ...], Meta(description="operators to compare; default: all")] = ()
     projection: Projection = "value"
@@ -115,13 +101,9 @@ class TensorInput(Part, frozen=True, kw_only=True):
     high: Annotated[int, Meta(ge=1, le=2**31, description="whole numbers are drawn from 0 to below this")] = 2
 
 
-class CodeSpec(Part, frozen=True, kw_only=True):
+class CodeSpec(_Named, frozen=True, kw_only=True):
     """A module that code makes. Importing runs that code, so it needs permission when it is used."""
 
-    schema: Schema
-    name: Name
-    source: Source = ""
-    description: Description = ""
     module: Annotated[str, Meta(max_length=300, description="package.module:factory, such as my_models:build")]
     args: Annotated[tuple[Any, ...], Meta(description="positional arguments of the factory")] = ()
     kwargs: Annotated[dict[str, Any], Meta(description="keyword arguments of the factory")] = {}

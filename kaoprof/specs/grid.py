@@ -1,6 +1,7 @@
 """The cells of a grid spec: every combination of its sizes."""
 
 import itertools
+import math
 
 from kaoprof.dims import Dims, head_size
 from kaoprof.errors import UsageError
@@ -41,14 +42,12 @@ def check_grid(spec: GridSpec, places: Places) -> None:
     grid = spec.grid
     planar = [axis for axis in ("h", "w", "t") if getattr(grid, axis) is not None]
     if (grid.n is None) == (not planar):
-        found = f"n stands beside {', '.join(planar)}" if planar else "there is no spatial size"
-        raise places.error(found, "grid", hint="give n, or h and if need be w and t")
+        problem = f"n stands beside {', '.join(planar)}" if planar else "there is no spatial size"
+        raise places.error(problem, "grid", hint="give n, or h and if need be w and t")
     if planar and grid.h is None:
         raise places.error(f"{planar[0]} without h", f"grid.{planar[0]}", hint="add h: heights such as [14, 28]")
     combinations = [len(listed(getattr(grid, axis) or 1)) for axis in ("h", "w", "t", "n", "c", "batch", "heads")]
-    cells = 1
-    for count in combinations:
-        cells *= count
+    cells = math.prod(combinations)
     if cells > MAX_CELLS:
         raise places.error(f"{cells:,} cells are too many", "grid", hint=f"at most {MAX_CELLS:,}")
     for channels, heads in itertools.product(listed(grid.c), listed(grid.heads)):

@@ -107,22 +107,19 @@ class Activation(_Layer, tag="activation", frozen=True, kw_only=True):
     function: Annotated[ActivationName, Meta(description="which activation, such as relu")]
 
 
-class MaxPool(_Layer, tag="max_pool", frozen=True, kw_only=True):
+class _Pool(_Layer, frozen=True, kw_only=True):
+    kernel: Kernel = 2
+    stride: Annotated[PerAxis | None, Meta(description="step of the window; default: the kernel")] = None
+    padding: Annotated[PaddingPerAxis, Meta(description="padding on both sides, at most half the kernel")] = 0
+    ceil: Annotated[bool, Meta(description="whether a window may hang over the edge: true or false")] = False
+
+
+class MaxPool(_Pool, tag="max_pool", frozen=True, kw_only=True):
     """Maximum of each window."""
 
-    kernel: Kernel = 2
-    stride: Annotated[PerAxis | None, Meta(description="step of the window; default: the kernel")] = None
-    padding: Annotated[PaddingPerAxis, Meta(description="padding on both sides, at most half the kernel")] = 0
-    ceil: Annotated[bool, Meta(description="whether a window may hang over the edge: true or false")] = False
 
-
-class AvgPool(_Layer, tag="avg_pool", frozen=True, kw_only=True):
+class AvgPool(_Pool, tag="avg_pool", frozen=True, kw_only=True):
     """Average of each window; padding counts as zeros."""
-
-    kernel: Kernel = 2
-    stride: Annotated[PerAxis | None, Meta(description="step of the window; default: the kernel")] = None
-    padding: Annotated[PaddingPerAxis, Meta(description="padding on both sides, at most half the kernel")] = 0
-    ceil: Annotated[bool, Meta(description="whether a window may hang over the edge: true or false")] = False
 
 
 class GlobalAvgPool(_Layer, tag="global_avg_pool", frozen=True, kw_only=True):
@@ -204,50 +201,39 @@ class Attention(_Layer, tag="attention", frozen=True, kw_only=True):
     repeat: Repeat = 1
 
 
-class Base(_Layer, tag="base", frozen=True, kw_only=True):
+class _Expanding(_Layer, frozen=True, kw_only=True):
+    out: Out
+    expand: Annotated[Count, Meta(description="expansion r, such as 6; 1 leaves the first convolution out")]
+    stride: Stride = 1
+    repeat: Repeat = 1
+
+
+class Base(_Expanding, tag="base", frozen=True, kw_only=True):
     """BaseModule (MobileNetV2's inverted residual): 1x1 conv to expand * c, 3x3 depthwise, 1x1 conv to out."""
 
-    out: Out
-    expand: Annotated[Count, Meta(description="expansion r, such as 6; 1 leaves the first convolution out")]
-    stride: Stride = 1
-    repeat: Repeat = 1
 
-
-class BaseSkip(_Layer, tag="base_skip", frozen=True, kw_only=True):
+class BaseSkip(_Expanding, tag="base_skip", frozen=True, kw_only=True):
     """BaseSkipModule: 1x1 conv to (expand - 1) * c, beside the input; 3x3 depthwise; 1x1 conv to out."""
 
+
+class _Attending(_Layer, frozen=True, kw_only=True):
     out: Out
-    expand: Annotated[Count, Meta(description="expansion r, such as 6; 1 leaves the first convolution out")]
+    expand: Annotated[int, Meta(ge=2, le=MAX_SIZE, description="expansion r, at least 2, such as 6")]
     stride: Stride = 1
     repeat: Repeat = 1
+    operator: OperatorName | None = None
+    heads: Heads | None = None
+    projection: Projection | None = None
+    scale: Scale | None = None
+    implementation: Implementation | None = None
 
 
-class Attn(_Layer, tag="attn", frozen=True, kw_only=True):
+class Attn(_Attending, tag="attn", frozen=True, kw_only=True):
     """AttnModule: an attention operator beside a 1x1 conv to (expand - 1) * c and 3x3 depthwise; 1x1 conv to out."""
 
-    out: Out
-    expand: Annotated[int, Meta(ge=2, le=MAX_SIZE, description="expansion r, at least 2, such as 6")]
-    stride: Stride = 1
-    repeat: Repeat = 1
-    operator: OperatorName | None = None
-    heads: Heads | None = None
-    projection: Projection | None = None
-    scale: Scale | None = None
-    implementation: Implementation | None = None
 
-
-class AttnSkip(_Layer, tag="attn_skip", frozen=True, kw_only=True):
+class AttnSkip(_Attending, tag="attn_skip", frozen=True, kw_only=True):
     """AttnSkipModule: AttnModule plus its input, where stride is 1 and the channels stay."""
-
-    out: Out
-    expand: Annotated[int, Meta(ge=2, le=MAX_SIZE, description="expansion r, at least 2, such as 6")]
-    stride: Stride = 1
-    repeat: Repeat = 1
-    operator: OperatorName | None = None
-    heads: Heads | None = None
-    projection: Projection | None = None
-    scale: Scale | None = None
-    implementation: Implementation | None = None
 
 
 Layer: TypeAlias = (

@@ -10,7 +10,7 @@ import msgspec
 
 from kaoprof.errors import SpecError, did_you_mean
 from kaoprof.specs.code import check_code
-from kaoprof.specs.documents import KIND_NAMES, KINDS, CodeSpec, GridSpec, Input, ModelSpec, OperatorSpec, Spec
+from kaoprof.specs.documents import KIND_NAMES, KINDS, CodeSpec, GridSpec, ModelSpec, OperatorSpec, Spec
 from kaoprof.specs.grid import check_grid
 from kaoprof.specs.layers import Block, Layer, Reuse, Upsample
 from kaoprof.specs.nodes import Value, read_yaml
@@ -108,8 +108,8 @@ def _convert(value: Value, places: Places) -> Spec:
                 raise places.error(f"unknown key {key!r}", key, hint=f"did you mean {close[0]!r}?")
     if len(named) != 1:
         hint = "a model has layers, a comparison has grid, one operator has operator, code has module"
-        found = f"has {' and '.join(named)}: which is it?" if named else "does not say what it describes"
-        raise places.error(f"the spec {found}", named[1] if named else "", hint=hint)
+        problem = f"has {' and '.join(named)}: which is it?" if named else "does not say what it describes"
+        raise places.error(f"the spec {problem}", named[1] if named else "", hint=hint)
     kind = KINDS[named[0]]
     try:
         spec = msgspec.convert(value, kind)
@@ -124,19 +124,15 @@ def _convert(value: Value, places: Places) -> Spec:
 def _check(spec: Spec, places: Places) -> None:
     """What the schema cannot say."""
     if isinstance(spec, ModelSpec | OperatorSpec):
-        _check_input(spec.input, places)
+        elements = spec.input.batch * spec.input.channels * math.prod(spec.input.size)
+        if elements > MAX_INPUT:
+            raise places.error(f"an input of {elements:,} elements is absurd", "input", hint="choose smaller sizes")
     if isinstance(spec, ModelSpec):
         _check_layers(spec, places)
     elif isinstance(spec, GridSpec):
         check_grid(spec, places)
     elif isinstance(spec, CodeSpec):
         check_code(spec, places)
-
-
-def _check_input(given: Input, places: Places) -> None:
-    elements = given.batch * given.channels * math.prod(given.size)
-    if elements > MAX_INPUT:
-        raise places.error(f"an input of {elements:,} elements is absurd", "input", hint="choose smaller sizes")
 
 
 def _check_layers(spec: ModelSpec, places: Places) -> None:
@@ -161,8 +157,8 @@ def _check_reference(layer: Layer, path: str, names: dict[str, str], places: Pla
     if isinstance(layer, Upsample):
         given = [key for key in ("scale", "size", "like") if getattr(layer, key) is not None]
         if len(given) != 1:
-            found = " and ".join(given) or "none of scale, size and like"
-            raise places.error(f"upsample has {found}", path, hint="give exactly one of scale, size, like")
+            problem = " and ".join(given) or "none of scale, size and like"
+            raise places.error(f"upsample has {problem}", path, hint="give exactly one of scale, size, like")
     for key in ("like", "block") if isinstance(layer, Upsample | Reuse) else ():
         name = getattr(layer, key, None)
         if name is not None and name not in names:

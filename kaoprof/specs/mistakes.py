@@ -55,73 +55,73 @@ def explain(error: msgspec.ValidationError, value: Any, kind: type, places: Plac
     return places.error(words, joined(at, path), hint=_description(types) or SEE_SCHEMA)
 
 
-def _unknown_key(found: Finding) -> Report:
-    key = found.match[1][:LONG_TEXT]
-    known = [field.name for struct in _structs(found.types) for field in struct.fields]
+def _unknown_key(finding: Finding) -> Report:
+    key = finding.match[1][:LONG_TEXT]
+    known = [field.name for struct in _structs(finding.types) for field in struct.fields]
     if ":" in key:
         return Report(
-            f"unknown key {key!r}", key_path(found.path, key), "write a space after the colon, as in stride: 2"
+            f"unknown key {key!r}", key_path(finding.path, key), "write a space after the colon, as in stride: 2"
         )
-    return Report(f"unknown key {key!r}", key_path(found.path, found.match[1]), did_you_mean(key, known))
+    return Report(f"unknown key {key!r}", key_path(finding.path, finding.match[1]), did_you_mean(key, known))
 
 
-def _missing_key(found: Finding) -> Report:
-    key, structs = found.match[1], _structs(found.types)
+def _missing_key(finding: Finding) -> Report:
+    key, structs = finding.match[1], _structs(finding.types)
     if any(struct.tag_field == key for struct in structs):
-        return Report("key 'type' is missing", found.path, "add the layer's type, such as type: conv")
+        return Report("key 'type' is missing", finding.path, "add the layer's type, such as type: conv")
     about = _description([option for struct in structs for option in _inside(struct, key)])
-    return Report(f"key {key!r} is missing", found.path, f"add {key}: {about}" if about else f"add {key}")
+    return Report(f"key {key!r} is missing", finding.path, f"add {key}: {about}" if about else f"add {key}")
 
 
-def _unknown_layer(found: Finding) -> Report:
-    name = str(found.culprit)[:LONG_TEXT]
+def _unknown_layer(finding: Finding) -> Report:
+    name = str(finding.culprit)[:LONG_TEXT]
     message = f"unknown layer type {name!r}"
     if name in get_args(ActivationName):
-        return Report(message, found.path, f"write {{type: activation, function: {name}}}")
-    return Report(message, found.path, did_you_mean(name, [str(struct.tag) for struct in _structs(found.types)]))
+        return Report(message, finding.path, f"write {{type: activation, function: {name}}}")
+    return Report(message, finding.path, did_you_mean(name, [str(struct.tag) for struct in _structs(finding.types)]))
 
 
-def _unknown_word(found: Finding) -> Report:
-    if found.path == "schema":
-        message = f"unknown schema version {_shown(found.culprit, 'this')}"
-        return Report(message, found.path, "this version of kaoprof reads schema: 1")
-    word = str(found.culprit)[:LONG_TEXT]
-    choices = [str(one) for part in found.types if isinstance(part, inspect.LiteralType) for one in part.values]
-    return Report(f"unknown value {word!r}", found.path, did_you_mean(word, choices))
+def _unknown_word(finding: Finding) -> Report:
+    if finding.path == "schema":
+        message = f"unknown schema version {_shown(finding.culprit, 'this')}"
+        return Report(message, finding.path, "this version of kaoprof reads schema: 1")
+    word = str(finding.culprit)[:LONG_TEXT]
+    choices = [str(value) for part in finding.types if isinstance(part, inspect.LiteralType) for value in part.values]
+    return Report(f"unknown value {word!r}", finding.path, did_you_mean(word, choices))
 
 
-def _wrong_type(found: Finding) -> Report:
-    wanted = " or ".join(WORDS.get(word, word) for word in found.match[1].split(" | ") if word != "null")
-    given = _shown(found.culprit, WORDS.get(found.match[2], found.match[2]))
-    hint = found.description or _whole_layer(found) or f"write {wanted}"
-    return Report(f"must be {wanted}, not {given}", found.path, hint)
+def _wrong_type(finding: Finding) -> Report:
+    wanted = " or ".join(WORDS.get(word, word) for word in finding.match[1].split(" | ") if word != "null")
+    given = _shown(finding.culprit, WORDS.get(finding.match[2], finding.match[2]))
+    hint = finding.description or _whole_layer(finding) or f"write {wanted}"
+    return Report(f"must be {wanted}, not {given}", finding.path, hint)
 
 
-def _whole_layer(found: Finding) -> str:
+def _whole_layer(finding: Finding) -> str:
     """How to write the layer of which only a word was written; empty if no layer belongs there."""
-    tags = [str(struct.tag) for struct in _structs(found.types) if struct.tag is not None]
-    if found.culprit in tags:
-        return f"write {{type: {found.culprit}}}, with the keys that it needs"
+    tags = [str(struct.tag) for struct in _structs(finding.types) if struct.tag is not None]
+    if finding.culprit in tags:
+        return f"write {{type: {finding.culprit}}}, with the keys that it needs"
     return "write a layer, such as {type: conv, out: 32, kernel: 3}" if tags else ""
 
 
-def _out_of_range(found: Finding) -> Report:
-    limit = f"{float(found.match[3]):,.10g}"
-    relation = {">=": "at least", "<=": "at most", "<": "below", ">": "above"}[found.match[2]]
-    message = f"must be {relation} {limit}, not {found.culprit}"
-    return Report(message, found.path, found.description or f"write {relation} {limit}")
+def _out_of_range(finding: Finding) -> Report:
+    limit = f"{float(finding.match[3]):,.10g}"
+    relation = {">=": "at least", "<=": "at most", "<": "below", ">": "above"}[finding.match[2]]
+    message = f"must be {relation} {limit}, not {finding.culprit}"
+    return Report(message, finding.path, finding.description or f"write {relation} {limit}")
 
 
-def _wrong_length(found: Finding) -> Report:
-    one, many = ("character", "characters") if found.match[1] == "str" else ("entry", "entries")
-    relation = "at least" if found.match[2] == ">=" else "at most"
-    unit = one if found.match[3] == "1" else many
-    message = f"must have {relation} {found.match[3]} {unit}, not {len(found.culprit)}"
-    return Report(message, found.path, found.description or SEE_SCHEMA)
+def _wrong_length(finding: Finding) -> Report:
+    single, many = ("character", "characters") if finding.match[1] == "str" else ("entry", "entries")
+    relation = "at least" if finding.match[2] == ">=" else "at most"
+    unit = single if finding.match[3] == "1" else many
+    message = f"must have {relation} {finding.match[3]} {unit}, not {len(finding.culprit)}"
+    return Report(message, finding.path, finding.description or SEE_SCHEMA)
 
 
-def _wrong_pattern(found: Finding) -> Report:
-    return Report(f"{_shown(found.culprit, 'this')} is not a name", found.path, found.description or SEE_SCHEMA)
+def _wrong_pattern(finding: Finding) -> Report:
+    return Report(f"{_shown(finding.culprit, 'this')} is not a name", finding.path, finding.description or SEE_SCHEMA)
 
 
 REPORTS: tuple[tuple[re.Pattern[str], Callable[[Finding], Report]], ...] = (

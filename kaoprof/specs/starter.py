@@ -44,4 +44,4 @@ def starter_spec(file: str = FILE) -> str:
     stem = Path(file).stem
     if not re.fullmatch(NAME_PATTERN, stem):
         return STARTER
-    return re.sub(r"my-model(\.yaml)?", lambda found: file if found[1] else stem, STARTER)
+    return re.sub(r"my-model(\.yaml)?", lambda match: file if match[1] else stem, STARTER)

@@ -24,6 +24,11 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     samples: int
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; None where there is no interval."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """The median and its distribution-free interval: the k-th smallest and k-th largest sample.
@@ -54,8 +59,8 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
 
 def median_beside(latency: Latency | None, name: str) -> float | None:
     """The median of what was seen beside each sample: its `page_faults` or `system_shares`; None if nothing was."""
-    told = getattr(latency, name, ())
-    return estimate(told).median if told else None
+    beside = getattr(latency, name, ())
+    return estimate(beside).median if beside else None
 
 
 @lru_cache(maxsize=256)  # several columns and sentences ask for the same one

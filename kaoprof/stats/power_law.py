@@ -79,15 +79,12 @@ def law_through(values: Mapping[int, float], weights: Mapping[int, float] | None
     y = [math.log(values[size]) for size in sizes]
     w = relative_weights(sizes, weights)
     center, level = _mean(w, x), _mean(w, y)
-    width = sum(weight * (value - center) ** 2 for weight, value in zip(w, x, strict=True))
-    exponent = (
-        sum(weight * (left - center) * (right - level) for weight, left, right in zip(w, x, y, strict=True)) / width
-    )
+    around = [(weight, left - center, right - level) for weight, left, right in zip(w, x, y, strict=True)]
+    width = sum(weight * left**2 for weight, left, _ in around)
+    exponent = sum(weight * left * right for weight, left, right in around) / width
     intercept = level - exponent * center
     freedom = len(x) - 2
-    residual = sum(
-        weight * (right - intercept - exponent * left) ** 2 for weight, left, right in zip(w, x, y, strict=True)
-    )
+    residual = sum(weight * (right - exponent * left) ** 2 for weight, left, right in around)
     return PowerLaw(
         intercept=intercept,
         exponent=exponent,

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,7 +36,7 @@ class Journal:
             if contents is None or not contents.cells:  # what it was begun for does not bind anybody
                 os.ftruncate(self.file, 0)
                 self.size = 0
-                data = self._write(header)
+                data = self.append(header)
                 _keep_name(path)
                 contents = parse_journal(data, where=str(path))
             self.contents = contents
@@ -46,15 +47,12 @@ class Journal:
             self.close()
             raise
 
-    def append(self, entry: Entry) -> None:
-        """Adds one line, and returns when it is on the disk.
+    def append(self, entry: Header | Entry) -> bytes:
+        """Adds one line, and returns it when it is on the disk.
 
         Raises:
             OutputError: it could not be written. The file holds what it held before.
         """
-        self._write(entry)
-
-    def _write(self, entry: Header | Entry) -> bytes:
         line = msgspec.json.encode(entry) + b"\n"
         if not self._is_in_place():
             hint = "if it was moved, move it back: the same command then goes on"
@@ -81,10 +79,8 @@ class Journal:
 
     def _cut_off(self) -> None:
         """Takes back what was written of a line. If that fails too, the reader drops the incomplete line."""
-        try:
+        with suppress(OSError):
             os.ftruncate(self.file, self.size)
-        except OSError:
-            return
 
     def close(self) -> None:
         """Lets others write it."""

@@ -23,7 +23,7 @@ class Pace:
         if not self.seen:
             return None
         basic_s = min(seconds for _, seconds in self.seen)
-        slow = [one for one in self.seen if one[1] > SLOW * basic_s and not self._disturbed(*one)]
+        slow = [cell for cell in self.seen if cell[1] > SLOW * basic_s and not self._disturbed(*cell)]
         return sum(max(basic_s, _like_nearest(slow, macs)) for macs in cells)
 
     def _disturbed(self, macs: int, seconds: float) -> bool:
@@ -34,5 +34,5 @@ class Pace:
 def _like_nearest(slow: Sequence[tuple[int, float]], macs: int) -> float:
     if not slow:
         return 0.0
-    known, seconds = min(slow, key=lambda one: abs(math.log(macs / one[0])))
+    known, seconds = min(slow, key=lambda cell: abs(math.log(macs / cell[0])))
     return seconds * math.pow(macs / known, GROWTH)

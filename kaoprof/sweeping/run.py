@@ -152,7 +152,7 @@ class Sweep:
         device = self.find_device()
         check_device(journal.contents, device, self.path)
         load = load_average()
-        session = open_session(device, options, self.notify)
+        session = open_session(device, options, self.tell)
         works = [macs_of(cases) for cases in todo]
         rates: dict[str, float | None] = {}  # of a large product, by dtype
         learnt: object = None
@@ -195,7 +195,7 @@ class Sweep:
             baseline=options.baseline,
             rows=tuple(Row(case=case, analytic=analytic(case)) for case in cases),
         )
-        rows = count_rows(blank, device, options, self.notify).rows
+        rows = count_rows(blank, device, options, self.tell).rows
         subjects = [subject_of(row, key, options.seed) for key, row in enumerate(rows) if row.status == "ok"]
         session.measurements.clear()
         if subjects:
@@ -209,12 +209,8 @@ class Sweep:
         self.rows += rows
         self.tell(finished=tuple(rows))
 
-    def notify(self, step: Progress) -> None:
-        """Passes on what is being done in the current cell."""
-        self.tell(step=step)
-
-    def tell(self, *, finished: tuple[Row, ...] = (), step: Progress | None = None) -> None:
-        """Tells whoever watches where the sweep stands."""
+    def tell(self, step: Progress | None = None, *, finished: tuple[Row, ...] = ()) -> None:
+        """Tells whoever watches where the sweep stands, and what is being done in the current cell."""
         self.watch(
             SweepProgress(done=self.done, total=len(self.plan), rows=self.rows, finished=finished, step=step,
                           left_s=self.left_s)

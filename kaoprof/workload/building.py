@@ -4,7 +4,7 @@ A `Workload` is torch-free and goes through JSON, so that the same one is counte
 """
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,12 @@ def resolve(factory: str) -> Callable[..., "nn.Module"]:
     if not colon or not module_name or not name:
         raise UsageError(f"{factory!r} does not name code", hint="write package.module:Class")
     try:
-        found: Any = importlib.import_module(module_name)
+        named: Any = importlib.import_module(module_name)
         for part in name.split("."):
-            found = getattr(found, part)
+            named = getattr(named, part)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
-    return found  # type: ignore[no-any-return]
+    return named  # type: ignore[no-any-return]
 
 
 def build_module(workload: Workload, *, device: str, without_data: bool = False) -> "nn.Module":
@@ -99,6 +99,8 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
     """
     import torch
 
+    from kaoprof.workload.called import leaves
+
     def forward() -> object:
         with torch.no_grad():
             return module(*inputs)
@@ -108,7 +110,7 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
         for tensor in inputs:
             tensor.grad = None
         output = module(*inputs)
-        ends = _ends(output)
+        ends = [leaf for leaf in leaves(output) if leaf.requires_grad]
         if not ends:
             raise UsageError(
                 "nothing to train: no answer depends on a parameter", where="module", hint="use --mode forward"
@@ -117,14 +119,3 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
         return output
 
     return train if workload.mode == "train" else forward
-
-
-def _ends(output: object) -> "list[Tensor]":
-    """Where the backward pass starts: every tensor with gradients in the output, each once, however it is nested."""
-    import torch
-
-    if isinstance(output, torch.Tensor):
-        return [output] if output.requires_grad else []
-    parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, list | tuple) else ()
-    found = {id(end): end for part in parts for end in _ends(part)}
-    return list(found.values())

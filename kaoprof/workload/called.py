@@ -1,6 +1,6 @@
 """A module of any signature, called with a flat row of tensors and answering with tensors alone where there are any."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -54,18 +54,18 @@ def _arranged(pattern: Any, tensors: Iterator[Tensor]) -> Any:
 
 def float_tensors(answer: Any) -> tuple[Tensor, ...]:
     """The floating-point tensors in an answer, each once: a tensor, or lists, mappings and dataclasses of them."""
-    return tuple({id(leaf): leaf for leaf in _leaves(answer) if leaf.is_floating_point()}.values())
+    return tuple(leaf for leaf in leaves(answer) if leaf.is_floating_point())
 
 
-def _leaves(answer: Any) -> Iterator[Tensor]:
+def leaves(answer: Any) -> list[Tensor]:
+    """The tensors in an answer, each once, however it is nested: in lists, mappings and dataclasses."""
     if isinstance(answer, Tensor):
-        yield answer
-    elif isinstance(answer, dict):
-        for inner in answer.values():
-            yield from _leaves(inner)
+        return [answer]
+    parts: Iterable[Any] = ()
+    if isinstance(answer, Mapping):
+        parts = answer.values()
     elif isinstance(answer, list | tuple):
-        for inner in answer:
-            yield from _leaves(inner)
+        parts = answer
     elif is_dataclass(answer):
-        for field in fields(answer):
-            yield from _leaves(getattr(answer, field.name))
+        parts = (getattr(answer, field.name) for field in fields(answer))
+    return list({id(leaf): leaf for part in parts for leaf in leaves(part)}.values())

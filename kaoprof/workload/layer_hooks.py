@@ -19,8 +19,11 @@ class Watcher(Protocol):
 
 
 @contextmanager
-def watched(modules: "dict[str, nn.Module]", watcher: Watcher) -> Iterator[None]:
-    """While active, `watcher` is told of every module; the hooks are gone afterwards, also after an exception."""
+def watched(modules: "dict[str, nn.Module]", watcher: Watcher, *, failed_too: bool = False) -> Iterator[None]:
+    """While active, `watcher` is told of every module; the hooks are gone afterwards, also after an exception.
+
+    With `failed_too` it is also told that a layer has run which raised an exception: whatever calls it may catch that.
+    """
 
     def entering(name: str) -> Callable[..., None]:
         return lambda _, args, kwargs: watcher.enter(name, (args, kwargs))
@@ -32,7 +35,7 @@ def watched(modules: "dict[str, nn.Module]", watcher: Watcher) -> Iterator[None]
     try:
         for name, module in modules.items():
             handles.append(module.register_forward_pre_hook(entering(name), with_kwargs=True))
-            handles.append(module.register_forward_hook(leaving(name)))
+            handles.append(module.register_forward_hook(leaving(name), always_call=failed_too))
         yield
     finally:
         for handle in handles:

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from kaoprof.dims import Size
 
-HALF_BYTES = 2
 SINGLE_BYTES = 4
 REDUCED = (torch.float16, torch.bfloat16)
 

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import torch
 
@@ -33,8 +34,6 @@ from kaoprof.measuring.messages import (
     TimeProduct,
     Took,
     Weigh,
-    decode_reply,
-    encode,
 )  # fmt: skip
 from kaoprof.workload.workload import TensorSpec, Workload
 
@@ -73,7 +72,8 @@ def test_an_error_whose_text_is_no_unicode_is_an_answer():
         raise ValueError("half a character: \ud800")
 
     bench = SimpleNamespace(subject=fail, status_of=lambda _: "error", explain=str)
-    reply = decode_reply(encode(Reply(number=7, answer=answer(bench, Time(subject=1)))))
+    line = msgspec.json.encode(Reply(number=7, answer=answer(bench, Time(subject=1))))
+    reply = msgspec.json.decode(line, type=Reply)
     assert reply == Reply(number=7, answer=Failed(status="error", detail="half a character: \\ud800"))
 
 

@@ -14,7 +14,7 @@ from kaoprof.bench import energy as energy_module
 from kaoprof.bench import variants as variants_module
 from kaoprof.bench.conditions import conditions_of, cpu_conditions
 from kaoprof.bench.deviation import deviation_of, is_random, relative_to
-from kaoprof.bench.energy import NvmlMeter, energy_meter, joules_per_call
+from kaoprof.bench.energy import board_meter, energy_meter, joules_per_call
 from kaoprof.bench.environment import settings_of
 from kaoprof.bench.failures import CaptureFailed
 from kaoprof.bench.layer_meter import layer_traffic
@@ -361,7 +361,7 @@ def test_energy_is_read_when_the_counter_was_just_renewed():
     def run(calls):
         board.now_s += calls * 1e-3
 
-    found = joules_per_call(NvmlMeter("board 0", board), run, 550)
+    found = joules_per_call(board_meter("board 0", board), run, 550)
     assert found == pytest.approx(0.5, rel=0.03)  # 500 W for 1 ms; between two blind readings of 550 ms: 0.45 or 0.55
     assert board.now_s < 3 * 0.55
 
@@ -369,7 +369,7 @@ def test_energy_is_read_when_the_counter_was_just_renewed():
 def test_a_counter_that_stands_still_is_not_waited_for_for_ever():
     board = SimpleNamespace(nvmlDeviceGetTotalEnergyConsumption=lambda _: 7)
     made = []
-    assert joules_per_call(NvmlMeter("board 0", board), made.append, 100) == 0
+    assert joules_per_call(board_meter("board 0", board), made.append, 100) == 0
     assert sum(made) == 100 + 200
 
 

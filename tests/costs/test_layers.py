@@ -9,7 +9,7 @@ from torch import nn
 
 from kaoprof.costs import layers as forms
 from kaoprof.costs.layer_tree import chain, group
-from kaoprof.costs.modules import attn_module, base_module, base_skip_module, conv_norm
+from kaoprof.costs.modules import attn_module, base_module, conv_norm
 from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.errors import UsageError
 
@@ -108,7 +108,7 @@ def test_moving_and_averaging_by_hand():
 def test_a_group_is_the_sum_of_its_leaves_and_paths_are_dotted():
     layer = chain("outer", "block", (3, 8, 8), (
         lambda shape: conv_norm("first", shape, out=4, kernel=3),
-        lambda shape: conv_norm("second", shape, out=5, kernel=1, norm="none", function="none"),
+        lambda shape: conv_norm("second", shape, out=5, kernel=1, norm="none", activation="none"),
     ))  # fmt: skip
     root = group("", "model", (layer,), layer.output_shape)
     leaves = dict(root.leaves())
@@ -128,7 +128,7 @@ def test_the_modules_by_the_papers_formulas_with_symbols():
     base = base_module("m", (c, h, w), out=d, expand=r, stride=1)
     # 1x1: c r c, depthwise: 9 r c, 1x1: r c d, at every position
     assert sympy.expand(base.macs - h * w * (r * c**2 + 9 * r * c + r * c * d)) == 0
-    skip = base_skip_module("m", (c, h, w), out=d, expand=r, stride=1)
+    skip = base_module("m", (c, h, w), out=d, expand=r, stride=1, skip=True)
     # the first 1x1 makes only (r - 1) c channels; the input is the rest
     assert sympy.expand(skip.macs - h * w * ((r - 1) * c**2 + 9 * r * c + r * c * d)) == 0
     assert sympy.expand(base.macs - skip.macs - h * w * c**2) == 0
@@ -140,14 +140,15 @@ def test_the_modules_by_the_papers_formulas_with_symbols():
 
 @pytest.mark.parametrize(("out", "stride", "has_residual"), [(8, 1, True), (12, 1, False), (8, 2, False)])
 def test_the_residual_is_there_when_the_shape_stays(out, stride, has_residual):
-    for module in (base_module, base_skip_module):
-        names = [child.name for child in module("m", (8, 6, 6), out=out, expand=6, stride=stride).children]
+    for skip in (False, True):
+        base = base_module("m", (8, 6, 6), out=out, expand=6, stride=stride, skip=skip)
+        names = [child.name for child in base.children]
         assert ("residual" in names) == has_residual
 
 
 def test_without_expansion_there_is_no_first_convolution():
-    for module in (base_module, base_skip_module):
-        cost = module("m", (8, 6, 6), out=4, expand=1, stride=1)
+    for skip in (False, True):
+        cost = base_module("m", (8, 6, 6), out=4, expand=1, stride=1, skip=skip)
         assert [child.name for child in cost.children] == ["depthwise", "project"]
         assert cost.macs == 36 * (9 * 8 + 8 * 4)
 

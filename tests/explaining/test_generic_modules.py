@@ -223,7 +223,7 @@ def test_tokens_that_must_be_a_square_keep_their_size_and_say_why():
 def test_a_wrong_formula_is_an_error():
     derivation = derive(ENCODER)
     with pytest.raises(FormulaError, match="macs is"):
-        verify({"macs": derivation.macs + 1}, ENCODER, derivation.domain, device=None, seed=0)
+        verify({"macs": derivation.formulas["macs"] + 1}, ENCODER, derivation.domain, device=None, seed=0)
 
 
 def test_torch_is_left_as_it_was():

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 from samples import CALL_S, PEAK_BYTES, measured_record
 
-from kaoprof.findings.operators import competition_warnings, disagreements, find_baseline, sound, standings, warnings_of
+from kaoprof.findings.operators import disagreements, find_baseline, sound, standings, warnings_of
+from kaoprof.findings.surroundings import competition_warnings
 from kaoprof.records.measured import Conditions, Deviation, Latency
 
 
@@ -137,17 +138,17 @@ def test_incomplete_counts_are_not_sound():
 def test_a_rows_distance_from_its_floor_is_that_of_its_median():
     found = by_name(measured_record())["nonlocal:sdpa"]
     floor_s = 2 * 157_552_640 * 8 / 200e9
-    assert found.floor.seconds == pytest.approx(floor_s)
-    assert found.times_floor == pytest.approx(found.latency.median / floor_s)
-    assert found.demand.limit == "compute"
+    assert found.limits.floor.seconds == pytest.approx(floor_s)
+    assert found.limits.times_floor == pytest.approx(found.latency.median / floor_s)
+    assert found.limits.demand.limit == "compute"
     skipped = by_name(measured_record())["nonlocal:matmul"]
-    assert (skipped.times_floor, skipped.demand) == (None, None)
+    assert (skipped.limits.times_floor, skipped.limits.demand) == (None, None)
 
 
 def test_without_ceilings_there_is_no_floor():
     record = measured_record()
     record = replace(record, protocol=replace(record.protocol, ceilings=None))
-    assert {(one.floor, one.demand, one.times_floor) for one in by_name(record).values()} == {(None, None, None)}
+    assert {one.limits for one in by_name(record).values()} == {None}
 
 
 def test_a_row_that_beats_its_floor_convicts_the_ceilings():

@@ -12,6 +12,7 @@ from kaoprof.explaining.peak_formula import derive_peak
 from kaoprof.explaining.target import Target
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.memory.live_bytes import predict_peak_bytes
+from kaoprof.torch_internals import LINEAR_FIXES_SIZES
 from kaoprof.workload.building import build_inputs, build_module, step_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
@@ -133,6 +134,7 @@ def test_a_stack_has_formulas_too():
         factory=f"{__name__}:Stack", args=("c", 2), inputs=(("b", "n", "c"),), sizes={"b": 2, "n": 17, "c": 8}
     )
     derived = derive_peak(target, device="cpu", threads=2)
+    assert not derived.specialisations or LINEAR_FIXES_SIZES
     if derived.specialisations:
         pytest.skip("this torch (2.11) fixes sizes in its fused encoders, so that explain shows no formula of the peak")
     peak = derived.peak_bytes

@@ -110,7 +110,7 @@ def test_an_activation_after_a_convolution_leaves_the_input_alone():
     before = x.clone()
     for function in ACTIVATIONS:
         for norm in ("batch_norm", "none"):
-            ConvNorm(2, 3, 4, kernel=1, norm=norm, function=function).eval()(x)
+            ConvNorm(2, 3, 4, kernel=1, norm=norm, activation=function).eval()(x)
     torch.testing.assert_close(x, before, rtol=0, atol=0)
 
 

@@ -7,7 +7,7 @@ from samples import measured_record
 from kaoprof.findings.operators import standings
 from kaoprof.records.measured import Deviation, Traffic
 from kaoprof.reporting.columns.compare import COLUMNS, views
-from kaoprof.reporting.sentences.limits import NOT_RECORDED, ceilings_sentence, limits_of, reason_of, rows_of
+from kaoprof.reporting.sentences.limits import NOT_RECORDED, bound_of, ceilings_sentence, limits_of, rows_of
 from kaoprof.reporting.sentences.protocol import meaning_of, protocol_of
 
 
@@ -32,19 +32,19 @@ def with_row(record, name, **changes):
 def test_the_bound_comes_with_its_reason(traffic, reason):
     told = Traffic(operations=traffic[0], moved_bytes=traffic[1])
     record = with_row(measured_record(), "kao_qkv:matmul", traffic=told)
-    assert reason_of(standing(record, "kao_qkv:matmul")) == reason
+    assert bound_of(standing(record, "kao_qkv:matmul").limits) == reason
 
 
 def test_what_launches_cost_is_also_seen_on_the_smallest_input():
     told = Traffic(operations=9, moved_bytes=3_300_000, launch_s=74e-6)
     record = with_row(measured_record(), "kao_qkv:matmul", traffic=told)
     expected = "launch-bound: even on the smallest input its 9 operations took 74.0 µs, here 157 µs"
-    assert reason_of(standing(record, "kao_qkv:matmul")) == expected
+    assert bound_of(standing(record, "kao_qkv:matmul").limits) == expected
 
 
 def test_what_launches_nothing_is_bound_by_nothing():
     record = with_row(measured_record(), "kao_qkv:matmul", traffic=Traffic(operations=0, moved_bytes=0))
-    assert reason_of(standing(record, "kao_qkv:matmul")) is None
+    assert bound_of(standing(record, "kao_qkv:matmul").limits) is None
 
 
 def test_who_waits_for_the_systems_memory_is_named():
@@ -67,7 +67,7 @@ def test_who_waits_for_the_systems_memory_is_named():
 
 
 def test_what_was_not_measured_has_no_bound():
-    assert reason_of(standing(measured_record(), "nonlocal:matmul")) is None
+    assert bound_of(standing(measured_record(), "nonlocal:matmul").limits) is None
 
 
 def test_the_summary_says_what_binds_the_winner_and_the_baseline():

@@ -21,6 +21,7 @@ from kaoprof.profiling.taking import take_census
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.options import Options
 from kaoprof.specs import load_spec
+from kaoprof.torch_internals import LINEAR_FIXES_SIZES
 from kaoprof.workload.attention_backend import UnservedError, forced_attention
 from kaoprof.workload.building import build_inputs, build_module, step_of
 
@@ -74,7 +75,13 @@ def test_a_model_with_fused_attention(backend, mode):  # all of them: tests/benc
 @pytest.mark.parametrize("backend", ["flash", "math"])
 def test_the_formula_is_that_of_the_backend(backend):
     target = operator_target("nonlocal", FUSED, mode="train")
-    peak = derive_peak(target, device="cpu", threads=2, sdpa=backend).peak_bytes
+    derived = derive_peak(target, device="cpu", threads=2, sdpa=backend)
+    assert not derived.specialisations or LINEAR_FIXES_SIZES
+    if derived.specialisations:
+        pytest.skip(
+            "this torch (2.11) fixes sizes in the plain form, so that explain shows no formula of its peak"
+        )
+    peak = derived.peak_bytes
     for sizes in ({"b": 2, "c": 8, "h": 14, "w": 15}, {"b": 3, "c": 20, "h": 31, "w": 7}):
         assert value_at(peak, sizes) == predict_peak_bytes(target.at(sizes), device="cpu", threads=2, sdpa=backend)
 

@@ -7,11 +7,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from kaoprof.networks.totals import SpecTotals
+    from kaoprof.reporting.document import Page
 
 WRONG_SPEC = 2
+WORDS = ("name", "kind", "input")
 HEADERS = ("name", "kind", "MACs", "params\nno BN", "params\nwith BN", "map", "input")
 CONVENTION = "MACs are of one sample, 1 MAC = 2 FLOPs; map: attention coefficients of the batch, fp32; BN: batch norm."
 
@@ -24,6 +24,7 @@ def check(
     Needs no torch. Whatever is wrong is named with file, line and key; every spec is looked at, also after a
     wrong one.
     """
+    from kaoprof.cli.output import print_page
     from kaoprof.cli.streams import complain
     from kaoprof.errors import KaoprofError
     from kaoprof.networks.totals import totals_of
@@ -36,33 +37,18 @@ def check(
         except KaoprofError as error:
             complain(str(error))
     if right:
-        show(right)
+        print_page(page_of(right))
     return 0 if len(right) == len(specs) else WRONG_SPEC
 
 
-def show(specs: "Sequence[SpecTotals]") -> None:
-    """Prints the table, and what its figures mean."""
-    from rich.console import Console
-    from rich.text import Text
+def page_of(specs: "Sequence[SpecTotals]") -> "Page":
+    """One row for each spec, and what the figures mean."""
+    from kaoprof.reporting.document import Column, Page, Table, Tone, notes_of
 
-    console = Console(highlight=False)
-    console.print(table_of(specs))
-    if any(spec.macs is not None for spec in specs):
-        console.print(Text(CONVENTION, style="dim"))
-
-
-def table_of(specs: "Sequence[SpecTotals]") -> "Table":
-    """One row for each spec."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
-    for header in HEADERS:
-        text = header in {"name", "kind", "input"}
-        table.add_column(header, justify="left" if text else "right", no_wrap=not text, overflow="fold")
-    for spec in specs:
-        table.add_row(*cells_of(spec))
-    return table
+    columns = tuple(Column(header, words=header in WORDS) for header in HEADERS)
+    meaning = CONVENTION if any(spec.macs is not None for spec in specs) else ""
+    table = Table(columns=columns, rows=tuple(map(cells_of, specs)))
+    return Page(blocks=(table, *notes_of(meaning, tone=Tone.QUIET)))
 
 
 def cells_of(spec: "SpecTotals") -> tuple[str, ...]:

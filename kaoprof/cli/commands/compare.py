@@ -8,7 +8,6 @@ from kaoprof.cli import options as opt
 from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
 HEIGHT = "Height; several with commas, or 16:256:x2."
-NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
 
 
 @measured()
@@ -20,13 +19,13 @@ def compare(
     c: Annotated[str, typer.Option("--c", metavar="SIZES", help="Channels.")] = "64",
     batch: Annotated[str, typer.Option("--batch", metavar="SIZES", help="Samples in the input.")] = "1",
     heads: opt.Heads = 1,
-    operators: Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)] = None,
+    operators: opt.Operators = None,
     projection: opt.Projection = "value",
     scale: opt.Scale = "sqrt",
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
-    baseline: Annotated[str, typer.Option(help="The operator that ratios refer to.")] = "nonlocal",
+    baseline: opt.Baseline = "nonlocal",
     analytic: opt.Analytic = False,
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,

@@ -9,6 +9,8 @@ from kaoprof.cli import options as opt
 if TYPE_CHECKING:
     from kaoprof.records.measured import Ceilings
 
+PLAIN = ["device_name", "cores", "threads", "system", "python", "torch", "denormals_flushed", "cuda", "energy_source"]
+
 
 def env(
     device: opt.Device = "auto",
@@ -25,17 +27,16 @@ def env(
     from kaoprof.comparing.cases import parse_cores
     from kaoprof.dims import one_of
     from kaoprof.measuring.run import describe_environment
+    from kaoprof.records.measured import dumps
     from kaoprof.records.options import Options
 
     one_of("format", format_, ("table", "json"))
     options = Options(device=device, threads=threads, affinity=parse_cores(affinity), cache=cache)
-    found = describe_environment(options, refresh=refresh)
+    described = describe_environment(options, refresh=refresh)
     if format_ == "json":
-        import msgspec
-
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        typer.echo(dumps(described), nl=False)
         return 0
-    for name, value in (_shown(found) | ceilings_shown(found["ceilings"])).items():
+    for name, value in (_shown(described) | ceilings_shown(described["ceilings"])).items():
         if value is not None:
             typer.echo(f"{name:18} {value}")
     return 0
@@ -47,19 +48,8 @@ def _shown(found: dict[str, Any]) -> dict[str, str | None]:
 
     conditions = found["conditions"]
     clock_hz, temperature_c = (getattr(conditions, name, None) for name in ("clock_hz", "temperature_c"))
-    plain = (
-        "device_name",
-        "cores",
-        "threads",
-        "system",
-        "python",
-        "torch",
-        "denormals_flushed",
-        "cuda",
-        "energy_source",
-    )
     return {
-        **{name.replace("_", " "): None if found[name] is None else str(found[name]) for name in plain},
+        **{name.replace("_", " "): None if found[name] is None else str(found[name]) for name in PLAIN},
         "affinity": ",".join(map(str, found["affinity"])) if found["affinity"] else None,
         "backends": " ".join(found["backends"]),
         "settings": " ".join(found["settings"]) or None,

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from kaoprof.fitting.run import FitRequest
     from kaoprof.records.fit import CrossRecord, FitRecord
 
-NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
 CROSS = "Two operators: from which size on is one cheaper?"
 SOLVE = "What is solved for: h, w, t, n, c or batch; h (or n) by default."
 
@@ -32,7 +31,7 @@ def fit(
     c: Annotated[int | None, typer.Option("--c", help="Channels; 64 by default.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Samples in the input; 1 by default.")] = None,
     heads: opt.Heads = 1,
-    operators: Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)] = None,
+    operators: opt.Operators = None,
     projection: opt.Projection = "value",
     scale: opt.Scale = "sqrt",
     dtype: opt.Dtype = "fp32",
@@ -58,7 +57,8 @@ def fit(
 
     check_format(format_)
     check_targets(output or [], force=force, kind="fit" if cross is None else "cross")
-    question = asked(memory=memory, macs=macs, time=time, cross=cross, measured=measured, operators=operators)
+    budgets = {"memory": memory, "macs": macs, "time": time}
+    question = asked(budgets, cross, measured=measured, operators=operators)
     axis, sizes = chosen_axis(solve, {"b": batch, "c": c, "t": t, "h": h, "w": w, "n": n})
     options = measuring.options(device=device)
     told = AttentionOptions(heads=heads, projection=projection, scale=scale)

@@ -1,6 +1,6 @@
 """What exactly `kaoprof fit` is asked: one budget or one crossing, and the size that is solved for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -10,6 +10,7 @@ from kaoprof.units import parse_bytes, parse_count, parse_seconds
 
 CHANNELS = 64  # by default
 AXES = {"batch": "b", "channels": "c"} | {name: name for name in ("b", "c", "t", "h", "w", "n")}
+BUDGETS: dict[str, Callable[..., float]] = {"memory": parse_bytes, "macs": parse_count, "time": parse_seconds}
 HINT = "for example kaoprof fit --memory 24GiB"
 
 
@@ -22,15 +23,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool = False
 
 
-def asked(
-    *, memory: str | None, macs: str | None, time: str | None, cross: str | None, measured: bool, operators: str | None
-) -> Question:
+def asked(budgets: Mapping[str, str | None], cross: str | None, *, measured: bool, operators: str | None) -> Question:
     """The one thing that is asked for.
 
     Raises:
         UsageError: none or several things, or a budget that is none.
     """
-    given = {"--memory": memory, "--macs": macs, "--time": time, "--cross": cross}
+    given = {f"--{name}": text for name, text in (*budgets.items(), ("cross", cross))}
     named = [name for name, text in given.items() if text is not None]
     if len(named) != 1:
         wrong = f"{' and '.join(named)} exclude each other" if named else "nothing is asked for"
@@ -41,11 +40,8 @@ def asked(
         if operators is not None:
             raise UsageError("the two operators are named by --cross", where="--operators")
         return Question(names=tuple(parse_names(cross) or ()), measured=measured)
-    if memory is not None:
-        return Question(budget="memory", amount=parse_bytes(memory, where="--memory"))
-    if macs is not None:
-        return Question(budget="macs", amount=parse_count(macs, where="--macs"))
-    return Question(budget="time", amount=parse_seconds(time or "", where="--time"))
+    ((budget, text),) = ((name, text) for name, text in budgets.items() if text is not None)
+    return Question(budget=budget, amount=BUDGETS[budget](text, where=f"--{budget}"))
 
 
 def chosen_axis(solve: str | None, given: Mapping[str, int | None]) -> tuple[str, dict[str, int]]:

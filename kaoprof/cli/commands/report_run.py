@@ -96,7 +96,7 @@ def _report(
         raise UsageError(message, hint="report them one by one")
     if kinds[0].is_grid:
         grid = grid_report(runs, x=x, only=only, quantities=quantities)
-        return Report(runs=grid.grid.runs, grid=grid)
+        return Report(runs=grid.runs, grid=grid)
     if x is not None or only or quantities:
         option = "--x" if x is not None else "--only" if only else "--plot"
         raise UsageError("is for runs of compare and sweep", where=option)
@@ -110,7 +110,7 @@ def _plot(report: Report) -> None:
     from kaoprof.cli.terminal import terminal
 
     console = terminal()
-    if report.grid is None or not console.is_terminal or not report.grid.grid.x or report.grid.quantities == ():
+    if report.grid is None or not console.is_terminal or not report.grid.x or report.grid.quantities == ():
         return
     from kaoprof.reporting.plots.terminal import first_plots
 

@@ -9,7 +9,6 @@ from kaoprof.cli import options as opt
 from kaoprof.cli.measuring_options import AS_USUAL, SHARED, Measuring, measured
 
 SIZES = "SIZES"
-NAMES = "Such as kao_qkv,nonlocal:sdpa; all by default."
 SPEC = "A grid in YAML: a file, or a shipped one such as paper-grid."
 JOURNAL = (
     "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; and FILE.csv, .json, .md, "
@@ -28,13 +27,13 @@ def sweep(
     c: Annotated[str | None, typer.Option("--c", metavar=SIZES, help="Channels; 64 by default.")] = None,
     batch: Annotated[str | None, typer.Option("--batch", metavar=SIZES, help="Samples in the input.")] = None,
     heads: Annotated[str | None, typer.Option("--heads", metavar=SIZES, help="Attention heads.")] = None,
-    operators: Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)] = None,
+    operators: opt.Operators = None,
     projection: Annotated[str | None, typer.Option(help="none, value (the default), qkv or qkvo.")] = None,
     scale: Annotated[str | None, typer.Option(help="sqrt (the default), or none (the paper's).")] = None,
     dtype: Annotated[str | None, typer.Option(help="One or several of fp64, fp32, tf32, bf16, fp16.")] = None,
     mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
     device: opt.Device = "auto",
-    baseline: Annotated[str, typer.Option(help="The operator that ratios refer to.")] = "nonlocal",
+    baseline: opt.Baseline = "nonlocal",
     analytic: opt.Analytic = False,
     measuring: Measuring = AS_USUAL,
     retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
@@ -49,15 +48,15 @@ def sweep(
 
     A larger grid may go on in the same journal; other options may not.
     """
-    from kaoprof.cli.commands.sweep_request import Asked, outputs_of, planned
+    from kaoprof.cli.commands.sweep_request import outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.output import check_format
 
     check_format(format_)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
-    asked = Asked(operators=operators, projection=projection, scale=scale, dtype=dtype, mode=mode)
-    plan = planned(spec, sizes, asked, options)
+    words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
+    plan = planned(spec, sizes, words, options)
     journal, others = outputs_of(output or [], plan, force=force)
     ending = Ending(format_name=format_, strict=strict, paths=others, command=context.obj or ())
     return run_sweep(plan, journal, ending, retry=retry)

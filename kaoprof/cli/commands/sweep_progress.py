@@ -18,7 +18,7 @@ from kaoprof.findings.growth import growths
 from kaoprof.records.compare import Row
 from kaoprof.records.sweep import SweepPlan
 from kaoprof.sweeping.run import SweepProgress
-from kaoprof.units import format_seconds
+from kaoprof.units import counted, format_seconds
 
 UP = "\x1b[1A"
 LEAST_S = 0.1  # between two looks at a terminal: nobody reads faster
@@ -48,12 +48,10 @@ def shown_sweep(plan: SweepPlan, journal: Path) -> Iterator[Watch]:
 
 def _beginning(progress: SweepProgress, journal: Path) -> str:
     """How many cells there are, and how many an earlier run has left."""
-    cells = f"{progress.total} {'cell' if progress.total == 1 else 'cells'}"
+    cells = counted(progress.total, "cell")
     if not progress.done:
         return f"{cells}, kept in {journal}"
-    if progress.done == progress.total:
-        return f"{cells}, all of them in {journal} already"
-    return f"{cells}, {progress.done} of them in {journal} already"
+    return f"{cells}, {'all' if progress.done == progress.total else progress.done} of them in {journal} already"
 
 
 def _line_per_cell(progress: SweepProgress) -> None:
@@ -62,8 +60,8 @@ def _line_per_cell(progress: SweepProgress) -> None:
         case = progress.finished[0].case
         statuses = Counter(row.status for row in progress.finished)
         rows = ", ".join(f"{times} {status}" for status, times in statuses.items())
-        told = ", ".join((f"{case.dims}", f"heads {case.heads}", case.dtype, case.mode))
-        say(f"{progress.done}/{progress.total} {told}: {rows}{_left(progress)}")
+        cell = ", ".join((f"{case.dims}", f"heads {case.heads}", case.dtype, case.mode))
+        say(f"{progress.done}/{progress.total} {cell}: {rows}{_left(progress)}")
 
 
 def _left(progress: SweepProgress) -> str:
@@ -113,9 +111,9 @@ def emerging(rows: Sequence[Row]) -> str:
         return ""
     latest = replace(rows[-1].case, spatial=(), operator="", implementation="")
     alike = [row for row in rows if replace(row.case, spatial=(), operator="", implementation="") == latest]
-    laws = {}
-    for growth in growths(alike):
-        law = growth.laws.get("latency")
-        if law is not None and law.exponent is not None:
-            laws[growth.line.case.name] = f"{growth.line.axis}^{law.exponent:.2f} {growth.line.case.name}"
+    laws = {
+        growth.line.case.name: f"{growth.line.axis}^{law.exponent:.2f} {growth.line.case.name}"
+        for growth in growths(alike)
+        if (law := growth.laws.get("latency")) and law.exponent is not None
+    }
     return f"time grows as {', '.join(laws.values())}" if laws else ""

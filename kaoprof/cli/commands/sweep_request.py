@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from kaoprof.cli.output import check_targets
 from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_grid
 from kaoprof.errors import SpecError, UsageError
@@ -14,30 +12,26 @@ from kaoprof.specs.documents import GridSpec
 from kaoprof.specs.loader import load_spec
 from kaoprof.sweeping.plan import sweep_plan
 
-CHANNELS = 64  # by default
+SIZES: dict[str, Sizes] = {"c": 64, "batch": 1, "heads": 1}  # by default
 JOURNAL_SUFFIX = ".jsonl"
 ALL = "all"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The words as they were typed; None leaves the choice to the spec, or to the defaults."""
-
-    operators: str | None
-    projection: str | None
-    scale: str | None
-    dtype: str | None
-    mode: str | None
+WORDS = {"operators": ALL, "projection": "value", "scale": "sqrt", "dtype": "fp32", "mode": "forward"}  # by default
 
 
-def planned(name: str | None, sizes: Mapping[str, str | None], asked: Asked, options: Options) -> SweepPlan:
-    """The plan of the spec called `name`, whose options may be overruled, or of the sizes.
+def planned(
+    name: str | None, sizes: Mapping[str, str | None], words: Mapping[str, str | None], options: Options
+) -> SweepPlan:
+    """The plan of the spec called `name`, whose options typed words overrule, or of the sizes.
 
     Raises:
         UsageError: both or neither are given, or they make no sense.
     """
     given = {axis: parse_sizes(axis, text) for axis, text in sizes.items()}
+    chosen = {word: text for word, text in words.items() if text is not None}
     if name is None:
-        return _plan(given, asked, options, {})
+        return _plan(given, WORDS | chosen, options)
     typed = [f"--{axis}" for axis, text in sizes.items() if text is not None]
     if typed:
         hint = f"change them there, or leave {name} out"
@@ -49,27 +43,23 @@ def planned(name: str | None, sizes: Mapping[str, str | None], asked: Asked, opt
             "kaoprof list names the grids"
         )  # fmt: skip
         raise SpecError(f"describes a {document.kind}, not a grid", where=name, hint=hint)
-    told: dict[str, str] = {"projection": spec.projection, "scale": spec.scale, "dtype": spec.dtype, "mode": spec.mode}
-    told |= {"operators": ",".join(spec.operators) or ALL, "name": spec.name}
-    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, asked, options, told)
+    described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or ALL}
+    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, spec.name)
 
 
-def _plan(sizes: Mapping[str, Sizes], asked: Asked, options: Options, told: Mapping[str, str]) -> SweepPlan:
-    """`asked` goes before `told`, which is the spec's."""
-    batch, heads, channels = sizes["batch"], sizes["heads"], sizes["c"]
-    operators = asked.operators if asked.operators is not None else told.get("operators", ALL)
+def _plan(sizes: Mapping[str, Sizes], words: Mapping[str, str], options: Options, name: str = "") -> SweepPlan:
+    others = {axis: default if sizes[axis] is None else sizes[axis] for axis, default in SIZES.items()}
+    operators = words["operators"]
     return sweep_plan(
         spatial=spatial_grid(sizes["h"], sizes["w"], sizes["t"], sizes["n"]),
-        c=CHANNELS if channels is None else channels,
-        batch=1 if batch is None else batch,
-        heads=1 if heads is None else heads,
+        **others,
         operators=None if operators.strip() == ALL else parse_names(operators),
-        projection=asked.projection if asked.projection is not None else told.get("projection", "value"),
-        scale=asked.scale if asked.scale is not None else told.get("scale", "sqrt"),
-        dtypes=parse_names(asked.dtype if asked.dtype is not None else told.get("dtype", "fp32")) or (),
-        modes=parse_names(asked.mode if asked.mode is not None else told.get("mode", "forward")) or (),
+        projection=words["projection"],
+        scale=words["scale"],
+        dtypes=parse_names(words["dtype"]) or (),
+        modes=parse_names(words["mode"]) or (),
         options=options,
-        name=told.get("name", ""),
+        name=name,
     )
 
 

@@ -11,7 +11,8 @@ from kaoprof.workload.tensor_bytes import SINGLE_BYTES, bytes_of
 
 SMALL_HEAD = 64  # channels: up to so many the efficient kernel has blocks of 64 queries, beyond of 128
 BLOCK_COLUMNS = 64  # of a block of the queries' gradient
-ATTENTION_GAP = "attention by flash or cuDNN"
+CONVOLUTION_GAP = "convolution by cuDNN"  # its workspace depends on the algorithm that it chooses
+ATTENTION_GAP = "attention by flash or cuDNN"  # few queries: keys in as many parts as the GPU is large; a workspace
 LOCK_WORDS = 4  # beside each block, padded to 128 bits
 
 
@@ -48,13 +49,3 @@ def efficient_gradient(grad_out: Tensor, query: Tensor, *_: object, **__: object
 
 def _row_sums(query: Tensor) -> Size:
     return SINGLE_BYTES * query.shape[0] * query.shape[1] * query.shape[2]
-
-
-def convolution_gap(*_: object) -> str:
-    """cuDNN's workspace depends on the algorithm that it chooses."""
-    return "convolution by cuDNN"
-
-
-def attention_gap(*_: object) -> str:
-    """Few queries make flash split the keys, in as many parts as the GPU is large; cuDNN has a workspace."""
-    return ATTENTION_GAP

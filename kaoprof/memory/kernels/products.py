@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from kaoprof.counting.trilinear import trilinear_of
 from kaoprof.dims import Size
 from kaoprof.memory.kernels.onednn import takes_reduced
 from kaoprof.workload.tensor_bytes import bytes_of
@@ -28,6 +29,15 @@ def added_product_scratch(bias: Tensor, left: Tensor, right: Tensor, *_: Any, **
     """The same with `addmm`, `baddbmm` and `addmv`."""
     del bias
     return product_scratch(left, right)
+
+
+def trilinear_scratch(*args: Any, threads: int, **kwargs: Any) -> Size:
+    """Of a product of three tensors: a slice's first product, and of that with the third tensor."""
+    del threads
+    form = trilinear_of(*args, **kwargs)
+    result = form.count((form.between | form.third) - form.summed - {form.unrolled})
+    held: Size = args[0].element_size() * (form.count(form.between) + result)
+    return held
 
 
 def product_gap(left: Tensor, *_: Any) -> str | None:

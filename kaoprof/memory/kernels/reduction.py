@@ -100,7 +100,7 @@ def promoted(*args: Any, **_: Any) -> Size:
     if len(args) < 2 or not tensors or not all(isinstance(arg, (Tensor, int, float, complex)) for arg in args[-2:]):  # noqa: PLR2004 - two meet
         return 0
     common = torch.result_type(*args[-2:])
-    return sum(one.numel() * common.itemsize for one in tensors if one.dtype != common and one.ndim > 0)
+    return sum(tensor.numel() * common.itemsize for tensor in tensors if tensor.dtype != common and tensor.ndim > 0)
 
 
 def divided(x: Any, divisor: Any, *_: Any, rounding_mode: str | None = None, **__: Any) -> Size:
@@ -108,7 +108,9 @@ def divided(x: Any, divisor: Any, *_: Any, rounding_mode: str | None = None, **_
     dtype = torch.result_type(x, divisor)
     if rounding_mode is not None or dtype.is_floating_point or dtype.is_complex:
         return promoted(x, divisor)
-    return sum(SINGLE_BYTES * one.numel() for one in (x, divisor) if isinstance(one, Tensor) and one.ndim > 0)
+    return sum(
+        SINGLE_BYTES * number.numel() for number in (x, divisor) if isinstance(number, Tensor) and number.ndim > 0
+    )
 
 
 def layer_norm_gradient(

@@ -18,7 +18,7 @@ from kaoprof.workload.tensor_bytes import bytes_of
 SMALL_MAP = 128  # height and width together: up to it channels are brought innermost, wherever they lie
 FEW_CHANNELS = 3  # up to so many, a large map whose channels lie innermost is computed as any other
 INDEX_BYTES = 8
-NEAREST_TAPS, LINEAR_TAPS, CUBIC_TAPS = 1, 2, 4  # neighbours along each axis
+CUBIC_TAPS = 4  # neighbours along each axis
 
 
 def upsampling(taps: int) -> Callable[..., Size]:
@@ -35,6 +35,9 @@ def upsampling(taps: int) -> Callable[..., Size]:
         return sum(places) * taps * (INDEX_BYTES + x.element_size())  # where each neighbour lies, and its weight
 
     return scratch
+
+
+nearest, linear, cubic = upsampling(1), upsampling(2), upsampling(CUBIC_TAPS)
 
 
 def upsampling_gradient(grad: Tensor, *_: Any, **__: Any) -> Size:

@@ -8,108 +8,67 @@ from collections.abc import Callable
 from typing import Any
 
 from kaoprof.dims import Size
-from kaoprof.memory.kernels import cuda as cuda_scratch
-from kaoprof.memory.kernels.convolution import (
-    convolution_backward_scratch,
-    convolution_gap,
-    convolution_scratch,
-    gradient_gap,
+from kaoprof.memory.kernels import (
+    convolution,
+    cuda,
+    flash,
+    indexing,
+    layout_copies,
+    products,
+    reduction,
+    resampling,
 )
-from kaoprof.memory.kernels.flash import cpu_flash_backward, cpu_flash_forward, flash_gradient_gap, packed_gap
-from kaoprof.memory.kernels.indexing import added_rows_gap, gathered, rolled, scattered, scattered_sum, triangle
-from kaoprof.memory.kernels.layout_copies import (
-    batch_norm,
-    batch_norm_backward,
-    copies_of_two,
-    copy_of_first,
-    gelu_backward,
-    half_precision_mean,
-    safe_softmax,
-    sum_in_other_dtype,
-)
-from kaoprof.memory.kernels.products import (
-    MOST_BLOCKS_BYTES,
-    PRODUCT_GAP,
-    added_product_scratch,
-    product_gap,
-    product_scratch,
-)
-from kaoprof.memory.kernels.reduction import (
-    averaged_loss,
-    divided,
-    greatest_of_all,
-    kept_by_loss,
-    layer_norm_gradient,
-    log_sum_exp,
-    magnitude,
-    promoted,
-    summed,
-)
-from kaoprof.memory.kernels.resampling import (
-    CUBIC_TAPS,
-    LINEAR_TAPS,
-    NEAREST_TAPS,
-    antialiased,
-    columns,
-    gradient_where_it_lies,
-    unless_in_order,
-    upsampling,
-    upsampling_gradient,
-)
-from kaoprof.memory.kernels.trilinear import trilinear_scratch
 from kaoprof.memory.kernels.verified_kernels import holds_nothing
 from kaoprof.torch_internals import OpOverload
 from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.tensor_bytes import bytes_of
 
 CPU_SCRATCH: dict[str, Callable[..., Size]] = {
-    **dict.fromkeys(("mm", "bmm", "mv"), product_scratch),
-    **dict.fromkeys(("addmm", "baddbmm", "addmv", "_addmm_activation"), added_product_scratch),
-    "_scaled_dot_product_flash_attention_for_cpu": cpu_flash_forward,
-    "_scaled_dot_product_flash_attention_for_cpu_backward": cpu_flash_backward,
-    "_safe_softmax": safe_softmax,
-    **dict.fromkeys(("_softmax", "_log_softmax", "native_layer_norm"), copy_of_first),
-    **dict.fromkeys(("softmax", "log_softmax"), copy_of_first),  # as which they are seen without gradients
-    **dict.fromkeys(("_softmax_backward_data", "_log_softmax_backward_data"), copies_of_two),
-    "native_layer_norm_backward": layer_norm_gradient,
-    "native_batch_norm": batch_norm,
-    "native_batch_norm_backward": batch_norm_backward,
-    "gelu_backward": gelu_backward,
-    "convolution": convolution_scratch,
-    "convolution_backward": convolution_backward_scratch,
-    "mean": half_precision_mean,
-    "sum": summed,
-    **dict.fromkeys(("cumsum", "linalg_vector_norm"), sum_in_other_dtype),
-    "logsumexp": log_sum_exp,
-    **dict.fromkeys(("max", "min"), greatest_of_all),
-    **dict.fromkeys(("abs", "angle"), magnitude),
-    **dict.fromkeys(("mse_loss", "smooth_l1_loss"), averaged_loss),
+    **dict.fromkeys(("mm", "bmm", "mv"), products.product_scratch),
+    **dict.fromkeys(("addmm", "baddbmm", "addmv", "_addmm_activation"), products.added_product_scratch),
+    "_scaled_dot_product_flash_attention_for_cpu": flash.cpu_flash_forward,
+    "_scaled_dot_product_flash_attention_for_cpu_backward": flash.cpu_flash_backward,
+    "_safe_softmax": layout_copies.safe_softmax,
+    **dict.fromkeys(("_softmax", "_log_softmax", "native_layer_norm"), layout_copies.copy_of_first),
+    **dict.fromkeys(("softmax", "log_softmax"), layout_copies.copy_of_first),  # what they are called without gradients
+    **dict.fromkeys(("_softmax_backward_data", "_log_softmax_backward_data"), layout_copies.copies_of_two),
+    "native_layer_norm_backward": reduction.layer_norm_gradient,
+    "native_batch_norm": layout_copies.batch_norm,
+    "native_batch_norm_backward": layout_copies.batch_norm_backward,
+    "gelu_backward": layout_copies.gelu_backward,
+    "convolution": convolution.convolution_scratch,
+    "convolution_backward": convolution.convolution_backward_scratch,
+    "mean": layout_copies.half_precision_mean,
+    "sum": reduction.summed,
+    **dict.fromkeys(("cumsum", "linalg_vector_norm"), layout_copies.sum_in_other_dtype),
+    "logsumexp": reduction.log_sum_exp,
+    **dict.fromkeys(("max", "min"), reduction.greatest_of_all),
+    **dict.fromkeys(("abs", "angle"), reduction.magnitude),
+    **dict.fromkeys(("mse_loss", "smooth_l1_loss"), reduction.averaged_loss),
     **dict.fromkeys(
         (
             "add", "add_", "sub", "sub_", "mul", "mul_", "maximum", "minimum", "where",
             "eq", "ne", "lt", "le", "gt", "ge",
         ),
-        promoted,
+        reduction.promoted,
     ),
-    **dict.fromkeys(("div", "div_"), divided),
+    **dict.fromkeys(("div", "div_"), reduction.divided),
     **dict.fromkeys(
         ("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d",
          "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d"),
-        upsampling(NEAREST_TAPS),
+        resampling.nearest,
     ),
-    **dict.fromkeys(
-        ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), upsampling(LINEAR_TAPS)
-    ),
-    "upsample_bicubic2d": upsampling(CUBIC_TAPS),
-    **dict.fromkeys(("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"), antialiased),
+    **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), resampling.linear),
+    "upsample_bicubic2d": resampling.cubic,
+    **dict.fromkeys(("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"), resampling.antialiased),
     **dict.fromkeys(
         (
             "upsample_nearest1d_backward", "upsample_nearest2d_backward", "upsample_nearest3d_backward",
             "upsample_linear1d_backward", "upsample_bilinear2d_backward", "upsample_trilinear3d_backward",
         ),
-        upsampling_gradient,
+        resampling.upsampling_gradient,
     ),
-    "im2col": columns,
+    "im2col": resampling.columns,
     **dict.fromkeys(
         (
             "col2im", "upsample_bicubic2d_backward", "reflection_pad1d", "replication_pad1d",
@@ -118,7 +77,7 @@ CPU_SCRATCH: dict[str, Callable[..., Size]] = {
             "nll_loss2d_forward", "grid_sampler_2d_backward",
             "adaptive_max_pool2d_backward", "adaptive_max_pool3d_backward", "avg_pool3d_backward",
         ),
-        copy_of_first,
+        layout_copies.copy_of_first,
     ),
     **dict.fromkeys(
         (
@@ -127,7 +86,7 @@ CPU_SCRATCH: dict[str, Callable[..., Size]] = {
             "replication_pad2d", "replication_pad3d", "pixel_shuffle", "pixel_unshuffle",
             "channel_shuffle",
         ),
-        unless_in_order,
+        resampling.unless_in_order,
     ),
     **dict.fromkeys(
         (
@@ -136,22 +95,22 @@ CPU_SCRATCH: dict[str, Callable[..., Size]] = {
             "reflection_pad2d_backward", "reflection_pad3d_backward", "replication_pad2d_backward",
             "replication_pad3d_backward",
         ),
-        gradient_where_it_lies,
+        resampling.gradient_where_it_lies,
     ),
-    "gather": gathered,
-    **dict.fromkeys(("scatter", "scatter_"), scattered),
-    **dict.fromkeys(("scatter_add", "scatter_add_"), scattered_sum),
-    "roll": rolled,
-    **dict.fromkeys(("tril", "triu"), triangle),
-    "_trilinear": trilinear_scratch,
+    "gather": indexing.gathered,
+    **dict.fromkeys(("scatter", "scatter_"), indexing.scattered),
+    **dict.fromkeys(("scatter_add", "scatter_add_"), indexing.scattered_sum),
+    "roll": indexing.rolled,
+    **dict.fromkeys(("tril", "triu"), indexing.triangle),
+    "_trilinear": products.trilinear_scratch,
 }  # fmt: skip
 
 
 CUDA_SCRATCH: dict[str, Callable[..., Size]] = {
-    "_scaled_dot_product_flash_attention_backward": cuda_scratch.flash_gradient,
-    "_scaled_dot_product_efficient_attention_backward": cuda_scratch.efficient_gradient,
-    "_safe_softmax": safe_softmax,
-    "_softmax_backward_data": cuda_scratch.softmax_gradient,
+    "_scaled_dot_product_flash_attention_backward": cuda.flash_gradient,
+    "_scaled_dot_product_efficient_attention_backward": cuda.efficient_gradient,
+    "_safe_softmax": layout_copies.safe_softmax,
+    "_softmax_backward_data": cuda.softmax_gradient,
 }
 
 
@@ -163,7 +122,7 @@ def scratch_bytes(operation: OpOverload, args: Any, kwargs: Any, *, device: str,
 
 CPU_STORAGES: dict[str, Callable[..., Size]] = {
     **dict.fromkeys(("im2col", "col2im"), lambda x, *_, **__: bytes_of(x)),  # the result begins like the input
-    **dict.fromkeys(("mse_loss", "smooth_l1_loss"), kept_by_loss),
+    **dict.fromkeys(("mse_loss", "smooth_l1_loss"), reduction.kept_by_loss),
 }
 
 
@@ -177,23 +136,21 @@ RECURRENT_GAP = "LSTM by oneDNN"
 PROJECTED_GAP = "LSTM with projections"
 CUDA_RECURRENT_GAP = "recurrent layers by cuDNN"
 UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
-UNBOUNDED = {RECURRENT_GAP, CUDA_RECURRENT_GAP, cuda_scratch.ATTENTION_GAP}  # no bound of what they hold is known
+UNBOUNDED = {RECURRENT_GAP, CUDA_RECURRENT_GAP, cuda.ATTENTION_GAP}  # no bound of what they hold is known
 
-PRODUCTS = (
-    "mm", "bmm", "mv", "addmm", "baddbmm", "addmv", "_addmm_activation", "_trilinear",
-)  # fmt: skip
+PRODUCTS = ("mm", "bmm", "mv", "addmm", "baddbmm", "addmv", "_addmm_activation", "_trilinear")
 CPU_GAPS: dict[str, Callable[..., str | None]] = {
-    **dict.fromkeys(PRODUCTS, product_gap),
-    "_scaled_dot_product_flash_attention_for_cpu": packed_gap,
-    "_scaled_dot_product_flash_attention_for_cpu_backward": flash_gradient_gap,
-    **dict.fromkeys(("index_add", "index_add_"), added_rows_gap),
-    "convolution": convolution_gap,
-    "convolution_backward": gradient_gap,
+    **dict.fromkeys(PRODUCTS, products.product_gap),
+    "_scaled_dot_product_flash_attention_for_cpu": flash.packed_gap,
+    "_scaled_dot_product_flash_attention_for_cpu_backward": flash.flash_gradient_gap,
+    **dict.fromkeys(("index_add", "index_add_"), indexing.added_rows_gap),
+    "convolution": convolution.convolution_gap,
+    "convolution_backward": convolution.gradient_gap,
     **dict.fromkeys(("mkldnn_rnn_layer", "mkldnn_rnn_layer_backward"), lambda *_: RECURRENT_GAP),
 }
 CUDA_GAPS: dict[str, Callable[..., str | None]] = {
-    **dict.fromkeys(("convolution", "convolution_backward"), cuda_scratch.convolution_gap),
-    "_scaled_dot_product_flash_attention": cuda_scratch.attention_gap,
+    **dict.fromkeys(("convolution", "convolution_backward"), lambda *_: cuda.CONVOLUTION_GAP),
+    "_scaled_dot_product_flash_attention": lambda *_: cuda.ATTENTION_GAP,
 }
 
 
@@ -213,4 +170,4 @@ def most_unknown_bytes(gap: str, tensors_bytes: int, *, threads: int) -> float:
     if gap in UNBOUNDED:
         return math.inf
     copies = UNKNOWN_COPIES * threads * tensors_bytes
-    return min(copies, threads * MOST_BLOCKS_BYTES) if gap.startswith(PRODUCT_GAP) else copies
+    return min(copies, threads * products.MOST_BLOCKS_BYTES) if gap.startswith(products.PRODUCT_GAP) else copies

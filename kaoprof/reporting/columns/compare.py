@@ -5,9 +5,9 @@ from collections.abc import Callable
 import msgspec
 
 from kaoprof.findings.operators import Standing, notes_of, standings
-from kaoprof.records.compare import Record
-from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value
-from kaoprof.reporting.sentences.limits import reason_of
+from kaoprof.records.compare import Record, Row
+from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value, at, each
+from kaoprof.reporting.sentences.limits import bound_of
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,123 +16,75 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     record: Record
     standing: Standing
 
+    @property
+    def row(self) -> Row:
+        """The row itself."""
+        return self.standing.row
+
 
 Column = Callable[[View], Value]
 
 
 def _axis(axis: str) -> Column:
     def size(view: View) -> Value:
-        dims = view.standing.row.case.dims
+        dims = view.row.case.dims
         return dict(zip(dims.axes, dims.spatial, strict=True)).get(axis)
 
     return size
 
 
-def _uncounted(view: View) -> Value:
-    counted = view.standing.row.counted
-    return None if counted is None else " ".join(sorted(counted.uncounted))
-
-
-def _unmodelled(view: View) -> Value:
-    counted = view.standing.row.counted
-    return None if counted is None else "; ".join(counted.unmodelled)
-
-
-def _flops_all(view: View) -> Value:
-    row = view.standing.row
+def _flops_all(view: View) -> int | None:
+    row = view.row
     if row.analytic and row.analytic.flops_all is not None:
         return row.analytic.flops_all
     return row.counted.flops_all if row.counted else None
 
 
 def _flops_per_byte(view: View) -> Value:
-    flops, row = _flops_all(view), view.standing.row
-    if not isinstance(flops, int) or row.analytic is None:
-        return None
-    return flops * row.case.b / row.analytic.compulsory_bytes
+    flops, row = _flops_all(view), view.row
+    return None if flops is None or row.analytic is None else flops * row.case.b / row.analytic.compulsory_bytes
 
 
-def _of_case(name: str) -> Column:
-    return lambda view: getattr(view.standing.row.case, name)
-
-
-def _of_analytic(name: str) -> Column:
-    return lambda view: getattr(view.standing.row.analytic, name, None)
-
-
-def _of_counted(name: str) -> Column:
-    return lambda view: getattr(view.standing.row.counted, name, None)
-
-
-def _of_speedup(name: str) -> Column:
-    return lambda view: getattr(view.standing.speedup, name, None)
-
-
-def _observed(name: str) -> Column:
-    """A column of what was observed, also of those that are newer than the list below."""
-    return lambda view: OBSERVED_COLUMNS[name](view.standing.row)
+def _observed(*names: str) -> dict[str, Column]:
+    """Columns of what was observed, also of those that are newer than the list below."""
+    return {name: lambda view, name=name: OBSERVED_COLUMNS[name](view.row) for name in names}  # type: ignore[misc]
 
 
 COLUMNS: dict[str, Column] = {
-    "schema": lambda view: view.record.schema,
-    "operator": _of_case("operator"),
-    "implementation": _of_case("implementation"),
-    "b": _of_case("b"),
-    "t": _axis("t"),
-    "h": _axis("h"),
-    "w": _axis("w"),
-    "n": _axis("n"),
-    "c": _of_case("c"),
-    "heads": _of_case("heads"),
-    "projection": _of_case("projection"),
-    "scale": _of_case("scale"),
-    "dtype": _of_case("dtype"),
-    "device": _of_case("device"),
-    "mode": _of_case("mode"),
-    "threads": lambda view: getattr(view.record.environment, "threads", None),
-    "status": lambda view: view.standing.row.status,
-    "detail": lambda view: "; ".join(filter(None, (view.standing.row.detail, *view.standing.disagreements))),
-    "order_time": _of_analytic("order_time"),
-    "order_memory": _of_analytic("order_memory"),
-    "params": _of_analytic("params"),
-    "macs_analytic": _of_analytic("macs"),
-    "macs_counted": _of_counted("macs"),
-    "macs_fvcore": _of_counted("macs_fvcore"),
+    "schema": at("record.schema"),
+    **each("row.case", "operator", "implementation", "b"),
+    **{axis: _axis(axis) for axis in ("t", "h", "w", "n")},
+    **each("row.case", "c", "heads", "projection", "scale", "dtype", "device", "mode"),
+    "threads": at("record.environment.threads"),
+    "status": at("row.status"),
+    "detail": lambda view: "; ".join(filter(None, (view.row.detail, *view.standing.disagreements))),
+    **each("row.analytic", "order_time", "order_memory", "params"),
+    "macs_analytic": at("row.analytic.macs"),
+    "macs_counted": at("row.counted.macs"),
+    "macs_fvcore": at("row.counted.macs_fvcore"),
     "flops_all": _flops_all,
-    "uncounted": _uncounted,
-    "map_bytes": _of_analytic("map_bytes"),
-    "peak_bytes_predicted": _of_counted("peak_bytes_predicted"),
-    "peak_bytes_measured": _observed("peak_bytes_measured"),
-    "latency_s": _observed("latency_s"),
-    "latency_low_s": _observed("latency_low_s"),
-    "latency_high_s": _observed("latency_high_s"),
-    "latency_samples": _observed("latency_samples"),
-    "speedup": _of_speedup("median"),
-    "speedup_low": _of_speedup("low"),
-    "speedup_high": _of_speedup("high"),
-    "macs_ratio": lambda view: view.standing.macs_ratio,
-    "memory_ratio": lambda view: view.standing.memory_ratio,
+    "uncounted": lambda view: " ".join(sorted(view.row.counted.uncounted)) if view.row.counted else None,
+    "map_bytes": at("row.analytic.map_bytes"),
+    "peak_bytes_predicted": at("row.counted.peak_bytes_predicted"),
+    **_observed("peak_bytes_measured", "latency_s", "latency_low_s", "latency_high_s", "latency_samples"),
+    "speedup": at("standing.speedup.median"),
+    "speedup_low": at("standing.speedup.low"),
+    "speedup_high": at("standing.speedup.high"),
+    **each("standing", "macs_ratio", "memory_ratio"),
     "flops_per_byte": _flops_per_byte,
     "env": lambda view: str(view.record.environment) if view.record.environment else None,
-    "notes": lambda view: "; ".join(notes_of(view.standing.row)) or None,
-    "floor_s": lambda view: view.standing.floor.seconds if view.standing.floor else None,
-    "times_floor": lambda view: view.standing.times_floor,
-    "bound": lambda view: view.standing.demand.limit if view.standing.demand else None,
-    "bound_reason": lambda view: reason_of(view.standing),
-    "operations": _observed("operations"),
-    "moved_bytes": _observed("moved_bytes"),
-    "backend": _observed("backend"),
-    "error_fp64": _observed("error_fp64"),
-    "error_fp64_rms": _observed("error_fp64_rms"),
-    "compile_s": _observed("compile_s"),
-    "energy_j": _observed("energy_j"),
-    "cache": lambda view: getattr(view.record.protocol, "cache", None),
-    "graph_breaks": _observed("graph_breaks"),
-    "unmodelled": _unmodelled,
-    "page_faults": _observed("page_faults"),
-    "system_share": _observed("system_share"),
+    "notes": lambda view: "; ".join(notes_of(view.row)) or None,
+    "floor_s": at("standing.limits.floor.seconds"),
+    "times_floor": at("standing.limits.times_floor"),
+    "bound": at("standing.limits.demand.limit"),
+    "bound_reason": lambda view: bound_of(view.standing.limits),
+    **_observed("operations", "moved_bytes", "backend", "error_fp64", "error_fp64_rms", "compile_s", "energy_j"),
+    "cache": at("record.protocol.cache"),
+    **_observed("graph_breaks"),
+    "unmodelled": lambda view: "; ".join(view.row.counted.unmodelled) if view.row.counted else None,
+    **_observed("page_faults", "system_share"),
 }
-COLUMNS |= {name: _observed(name) for name in OBSERVED_COLUMNS if name not in COLUMNS}
+COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 
 
 def views(record: Record) -> list[View]:

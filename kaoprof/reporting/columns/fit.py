@@ -52,7 +52,5 @@ def _timed_line(ratio: dict[str, Any]) -> dict[str, Any]:
     """One size that was measured; `cheaper` only where that is certain."""
     low, high = ratio["low"], ratio["high"]
     cheaper = ratio["second"] if low and low > 1 else ratio["first"] if high and high < 1 else None
-    return {
-        "first": ratio["first"], "second": ratio["second"], "start": ratio["size"], "end": ratio["size"],
-        "cheaper": cheaper, "ratio": ratio["ratio"], "ratio_low": low, "ratio_high": high,
-    }  # fmt: skip
+    size = ratio.pop("size")
+    return ratio | {"start": size, "end": size, "cheaper": cheaper, "ratio_low": low, "ratio_high": high}

@@ -1,12 +1,31 @@
 """The columns of what was observed, for whatever was: an operator's row, a model. A new quantity appears by itself."""
 
 from collections.abc import Callable
-from operator import attrgetter
+from typing import Any
 
 from kaoprof.records.measured import Observed
 from kaoprof.stats.medians import latency_estimate, median_beside
 
 Value = int | float | str | None
+
+
+def at(path: str) -> Callable[[object], Any]:
+    """A column of what stands at a path of attributes; None from the first of them on that is not known."""
+    names = path.split(".")
+
+    def value(view: object) -> Any:
+        found: Any = view
+        for name in names:
+            found = None if found is None else getattr(found, name)
+        return found
+
+    return value
+
+
+def each(holder: str, *names: str) -> dict[str, Callable[[object], Value]]:
+    """Columns that are called like what they show, all of it at one path."""
+    return {name: at(f"{holder}.{name}") for name in names}
+
 
 _LATENCY = {"latency_s": "median", "latency_low_s": "low", "latency_high_s": "high", "latency_samples": "samples"}
 _PARTS = {
@@ -27,15 +46,10 @@ def _beside(name: str) -> Callable[[Observed], Value]:
     return lambda observed: median_beside(observed.latency, name)
 
 
-def _part(path: str) -> Callable[[Observed], Value]:
-    holder, name = path.split(".")
-    return lambda observed: getattr(getattr(observed, holder), name, None)
-
-
 OBSERVED_COLUMNS: dict[str, Callable[[Observed], Value]] = (
     {name: _of_latency(figure) for name, figure in _LATENCY.items()}
-    | {name: _part(path) for name, path in _PARTS.items()}
+    | {name: at(path) for name, path in _PARTS.items()}
     | {name: _beside(figure) for name, figure in _BESIDE.items()}
-    | {name: attrgetter(name) for name in Observed.__struct_fields__ if name not in _SHOWN_OTHERWISE}
+    | {name: at(name) for name in Observed.__struct_fields__ if name not in _SHOWN_OTHERWISE}
 )
 """What each column says; the files of columns put them in the order in which they were added to the format."""

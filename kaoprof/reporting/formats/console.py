@@ -35,13 +35,8 @@ def _apart(before: Block, block: Block) -> bool:
     """Whether a line stays free between two blocks."""
     if isinstance(before, Heading):
         return isinstance(block, Table) and bool(block.title)
-    return not (isinstance(block, Notes) and block.tone == Tone.QUIET and _ends_quietly(before))
-
-
-def _ends_quietly(block: Block) -> bool:
-    if isinstance(block, Table):
-        return bool(block.notes) and not block.close
-    return isinstance(block, Notes) and block.tone == Tone.QUIET
+    quiet = before.notes and not before.close if isinstance(before, Table) else before.tone == Tone.QUIET
+    return not (isinstance(block, Notes) and block.tone == Tone.QUIET and quiet)
 
 
 def _drawn(block: Block) -> list[RenderableType]:

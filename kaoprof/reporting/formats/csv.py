@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from kaoprof.reporting.columns.observed import Value
@@ -39,9 +39,4 @@ def cell_text(value: Value) -> str:
 
 def columns_by_name(names: Iterable[str]) -> Columns:
     """Columns of lines that are mappings; what a line does not name is not known."""
-    return {name: partial(_value, name) for name in names}
-
-
-def _value(name: str, line: Mapping[str, Any]) -> Value:
-    value: Value = line.get(name)
-    return value
+    return {name: methodcaller("get", name) for name in names}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from html import escape as escape_html
 from importlib.resources import files
+from string import Template
 
 from msgspec import UNSET, UnsetType
 
@@ -52,26 +53,11 @@ def page(title: str, parts: Iterable[str]) -> str:
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{known}'"
     policy = f"{allowed}; base-uri 'none'; form-action 'none'"
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f'<meta name="generator" content="kaoprof {escape(__version__)}">',
-            f"<title>{escape(title)}</title>",
-            f"<style>{_part('page.css')}</style>",
-            "</head>",
-            "<body>",
-            *parts,
-            f"<script>{script}</script>",
-            "</body>",
-            "</html>",
-            "",
-        ]
-    )
+    filled = {
+        "policy": policy, "version": escape(__version__), "title": escape(title), "style": _part("page.css"),
+        "parts": "\n".join(parts), "script": script,
+    }  # fmt: skip
+    return Template(_part("page.html")).substitute(filled)
 
 
 def to_html(pages: Iterable[Page], title: str, warnings: Iterable[str] = ()) -> str:
@@ -86,21 +72,17 @@ def block_to_html(block: Block) -> str:
     if isinstance(block, Heading):
         return f"<h2>{escape(block.text)}</h2>"
     if isinstance(block, Table):
-        return f"{table(block)}\n{_sentences(block.notes, listed=True)}"
-    return _sentences(block.texts, listed=block.listed, kind="bad" if block.tone == Tone.BAD else "")
-
-
-def _sentences(texts: Iterable[Text], *, listed: bool, kind: str = "quiet") -> str:
-    tag = "li" if listed else "p"
-    lines = "\n".join(
-        f"<{tag} class={kind}>{_text(text)}</{tag}>" if kind else f"<{tag}>{_text(text)}</{tag}>" for text in texts
-    )
-    return f"<ul>{lines}</ul>" if listed and lines else lines
+        return f"{table(block)}\n{listed(block.notes, 'quiet')}"
+    write = listed if block.listed else paragraphs
+    return write(block.texts, "bad" if block.tone == Tone.BAD else "")
 
 
 def table(shown: Table) -> str:
     """A table that can be sorted by any column."""
-    heads = [f"<th{_kind(column)} scope=col>{escape(_header(column))}</th>" for column in shown.columns]
+    heads = [
+        f"<th{_kind(column)} scope=col>{escape(f'{column.group} {column.header}'.strip())}</th>"
+        for column in shown.columns
+    ]
     lines = [
         f'<div class=wide tabindex=0 role=region aria-label="{escape(shown.title)}">',
         f"<table class=sortable><caption>{escape(shown.title)}</caption>",
@@ -111,10 +93,6 @@ def table(shown: Table) -> str:
         f"<tr>{''.join(map(_cell, row.cells, shown.columns, [shown.tones] * len(heads)))}</tr>" for row in shown.lines
     ]
     return "\n".join([*lines, "</tbody></table></div>"])
-
-
-def _header(column: Column) -> str:
-    return f"{column.group} {column.header}".strip()
 
 
 def _cell(text: Text, column: Column, tones: Mapping[str, Tone]) -> str:
@@ -168,15 +146,15 @@ def folded(title: str, *parts: str) -> str:
     return "\n".join([f"<details><summary>{escape(title)}</summary>", *parts, "</details>"])
 
 
-def listed(sentences: Iterable[str], kind: str = "") -> str:
+def listed(sentences: Iterable[Text], kind: str = "") -> str:
     """A list of sentences."""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    items = "".join(f"<li>{_text(sentence)}</li>" for sentence in sentences)
     return f"<ul{f' class={kind}' if kind else ''}>{items}</ul>" if items else ""
 
 
-def paragraphs(sentences: Iterable[str], kind: str = "") -> str:
+def paragraphs(sentences: Iterable[Text], kind: str = "") -> str:
     """Each sentence as a paragraph."""
-    return "\n".join(f"<p{f' class={kind}' if kind else ''}>{escape(sentence)}</p>" for sentence in sentences)
+    return "\n".join(f"<p{f' class={kind}' if kind else ''}>{_text(sentence)}</p>" for sentence in sentences)
 
 
 def figure(svg: str, caption: str, kind: str = "") -> str:
@@ -193,9 +171,5 @@ def terms(pairs: Mapping[str, str]) -> str:
 
 def command_lines(lines: Iterable[str]) -> str:
     """Commands to copy."""
-    return f"<pre><code>{escape_lines(lines)}</code></pre>"
-
-
-def escape_lines(lines: Iterable[str]) -> str:
-    """Lines that stay lines."""
-    return "\n".join(map(escape, lines))
+    written = "\n".join(map(escape, lines))
+    return f"<pre><code>{written}</code></pre>"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from kaoprof.reporting.document import Column, Heading, Notes, Page, Row, Span, Style, Table, Text, cell_of, words_of
+from kaoprof.reporting.document import Column, Notes, Page, Row, Span, Style, Table, Text, cell_of, words_of
 from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, is_mathematics, order_latex
 from kaoprof.reporting.formats.plain import visible
 
@@ -43,13 +43,10 @@ def to_latex(page: Page) -> str:
             tables.append((block, [*first, *block.notes]))
             first = []
             continue
-        (tables[-1][1] if tables else first).extend(block.texts if isinstance(block, Notes) else [_sentence(block)])
+        texts = block.texts if isinstance(block, Notes) else (f"{block.text[:1].upper()}{block.text[1:]}.",)
+        (tables[-1][1] if tables else first).extend(texts)
     comments = [f"% {visible(comment)}\n" for comment in page.comments]
     return "".join(comments) + "\n".join(_table(table, notes) for table, notes in tables)
-
-
-def _sentence(heading: Heading) -> str:
-    return f"{heading.text[:1].upper()}{heading.text[1:]}."
 
 
 def escape(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from kaoprof.reporting.document import Block, Column, Heading, Notes, Page, Span, Style, Table, Text, cell_of
+from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Style, Table, Text, cell_of
 from kaoprof.reporting.formats.plain import visible
 
 SPECIAL = "\\`*_{}[]<>#|$&~"
@@ -31,12 +31,8 @@ def _lines(block: Block) -> list[str]:
 
 def _table(table: Table) -> Iterable[str]:
     yield _line(escape(header) for header in table.headers)
-    yield _line(map(_mark, table.columns))
+    yield _line("---" if column.words or column.left else "---:" for column in table.columns)
     yield from (_line(map(_text, row.cells)) for row in table.lines)
-
-
-def _mark(column: Column) -> str:
-    return "---" if column.words or column.left else "---:"
 
 
 def _line(texts: Iterable[str]) -> str:
@@ -53,7 +49,6 @@ def _text(text: Text) -> str:
 def _span(span: Span | str) -> str:
     if isinstance(span, str):
         return escape(span)
-    plain = (
-        span.style != Style.CODE or not span.text or "`" in span.text or "|" in span.text
-    )  # where a code's sign would end it
+    ends_itself = not span.text or "`" in span.text or "|" in span.text  # where a code's sign would end it
+    plain = span.style != Style.CODE or ends_itself
     return escape(span.text) if plain else f"`{visible(span.text)}`"

@@ -3,20 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from kaoprof.reporting.columns.observed import at
 from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell
-from kaoprof.reporting.formats.html import (
-    block_to_html,
-    command_lines,
-    escape,
-    figure,
-    folded,
-    listed,
-    page,
-    paragraphs,
-    section,
-    table,
-    terms,
-)
+from kaoprof.reporting.formats import html
 from kaoprof.reporting.plots.chart import QUANTITIES, ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.repeat import compare_commands, environment_terms
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of
@@ -39,50 +28,49 @@ ROOFLINE_MEANING = (
     "below both ceilings is held up by something else, such as the launch of its operations"
 )
 ALL_ROWS = "Every row. A heading sorts by its column."
-NUMBERS = ("MACs", "counts", "map", "peak predicted", "peak measured", "latency", "95 % interval", "MACs ratio",
-           "memory ratio", "speedup", "95 % interval")  # fmt: skip
+NUMBERS = (  # header, what stands under it, and where the value is by which it is sorted
+    ("MACs", "macs", "row.analytic.macs"), ("counts", "agreement", ""), ("map", "map", "row.analytic.map_bytes"),
+    ("peak predicted", "predicted", "row.counted.peak_bytes_predicted"),
+    ("peak measured", "peak", "row.peak_bytes_measured"), ("latency", "latency", "latency.median"),
+    ("95 % interval", "interval", "latency.low"), ("MACs ratio", "macs ratio", "macs_ratio"),
+    ("memory ratio", "memory ratio", "memory_ratio"), ("speedup", "speedup", "speedup.median"),
+    ("95 % interval", "speedup interval", "speedup.low"),
+)  # fmt: skip
 
 
 def to_html(report: "Report") -> str:
     """The runs as one self-contained page; with no quantity at all, without plots."""
-    shown = report.gridded
-    if shown.quantities:
-        refuse_nothing(shown)
-    return grid_to_html(shown.grid, shown.quantities)
-
-
-def grid_to_html(grid: Grid, quantities: Sequence[str] | None) -> str:
-    """The page of a grid."""
+    grid = report.gridded
+    quantities = grid.quantities
+    if quantities:
+        refuse_nothing(grid)
     names = ", ".join(run.name for run in grid.runs)
+    kinds = " and ".join(sorted({run.record.kind for run in grid.runs}))
     parts = [
-        f"<header>{paragraphs([f'kaoprof {_kinds(grid)}: {len(grid.rows):,} rows in {grid.cells:,} cells'], 'quiet')}",
-        f"<h1>{escape(names)}</h1>",
-        paragraphs([grid.title], "quiet"),
+        f"<header>{html.paragraphs([f'kaoprof {kinds}: {len(grid.rows):,} rows in {grid.cells:,} cells'], 'quiet')}",
+        f"<h1>{html.escape(names)}</h1>",
+        html.paragraphs([grid.title], "quiet"),
         "</header><main>",
-        listed((f"Warning: {warning}." for warning in summed_warnings(grid.runs)), "warn"),
-        listed(_meanings(grid)),
+        html.listed((f"Warning: {warning}." for warning in summed_warnings(grid.runs)), "warn"),
+        html.listed(_meanings(grid)),
     ]
     if quantities not in ((), (ROOFLINE,)):
-        parts.append(section("Plots", *_plots(grid, quantities)))
+        parts.append(html.section("Plots", *_plots(grid, quantities)))
     if quantities in (None, (ROOFLINE,)):
         parts += _roofline(grid)
     growth = grid_growth(grid)
     if growth:
-        parts.append(section("How it grows", *map(block_to_html, growth)))
+        parts.append(html.section("How it grows", *map(html.block_to_html, growth)))
     parts += [
-        section(
+        html.section(
             "Table",
             _table(grid),
-            paragraphs([f"{CONVENTION} {MAP_MEANING}", AGREE, f"{PREDICTED}: predicted."], "quiet"),
+            html.paragraphs([f"{CONVENTION} {MAP_MEANING}", AGREE, f"{PREDICTED}: predicted."], "quiet"),
         ),
         *_rest(grid.runs),
         "</main>",
     ]
-    return page(f"kaoprof: {names}", parts)
-
-
-def _kinds(grid: Grid) -> str:
-    return " and ".join(sorted({run.record.kind for run in grid.runs}))
+    return html.page(f"kaoprof: {names}", parts)
 
 
 def _meanings(grid: Grid) -> Iterator[str]:
@@ -98,7 +86,7 @@ def _meanings(grid: Grid) -> Iterator[str]:
 def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
     blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
     if not blocks:
-        yield paragraphs(["These runs hold nothing that could be plotted."])
+        yield html.paragraphs(["These runs hold nothing that could be plotted."])
         return
     from kaoprof.reporting.plots.files import figure_of, inline_svg
 
@@ -107,10 +95,10 @@ def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
         titles = ", ".join(QUANTITIES[name].title for name in held_by(grid, [block], quantities))
         against = f" against {grid.x_label}" if grid.x else ""
         caption = f"{titles}{against}; {block_title(grid, block)}"
-        drawn = figure(inline_svg(figure_of(grid, [block], quantities)), caption)
-        yield drawn if number < OPEN_PLOTS else folded(block.label, drawn)
+        drawn = html.figure(inline_svg(figure_of(grid, [block], quantities)), caption)
+        yield drawn if number < OPEN_PLOTS else html.folded(block.label, drawn)
     if len(blocks) > len(shown):
-        yield paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])
+        yield html.paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])
 
 
 def _roofline(grid: Grid) -> Iterator[str]:
@@ -120,8 +108,8 @@ def _roofline(grid: Grid) -> Iterator[str]:
 
     blocks = [block for block in grid.blocks if can_draw(block)][:MOST_ROOFLINES]
     if blocks:
-        drawn = figure(inline_svg(plot_rooflines(grid, blocks)), f"{ROOFLINE_MEANING}; {grid.title}", kind="narrow")
-        yield section("Roofline", drawn)
+        drawn = html.figure(inline_svg(plot_rooflines(grid, blocks)), f"{ROOFLINE_MEANING}; {grid.title}", "narrow")
+        yield html.section("Roofline", drawn)
 
 
 def _table(grid: Grid) -> str:
@@ -129,49 +117,34 @@ def _table(grid: Grid) -> str:
     varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
     shown, of = grid.rows[:MOST_ROWS], len(grid.rows)
     caption = ALL_ROWS if len(shown) == of else f"The first {len(shown):,} of {of:,} rows; --only chooses among them."
-    rows = tuple(
-        (row.standing.row.case.name, row.standing.row.status, *_places(row, varying), *_numbers(row)) for row in shown
-    )
-    columns = (
-        *columns_of(("operator", "status"), words=2),
-        *(Column(name, words=name == "counts") for name in (*varying, *NUMBERS)),
-    )
-    return table(Table(title=caption, columns=columns, rows=rows))
+    rows = tuple(_row(row, varying) for row in shown)
+    numbers = (Column(header, words=not path) for header, _, path in NUMBERS)
+    columns = (*columns_of(("operator", "status", *varying), words=2), *numbers)
+    return html.table(Table(title=caption, columns=columns, rows=rows))
 
 
-def _places(row: Placed, varying: Sequence[str]) -> list[Text]:
-    values = [row.place.get(name) for name in varying]
-    return [figure_cell(str(value), value) if isinstance(value, int) else value or "" for value in values]
-
-
-def _numbers(row: Placed) -> list[Text]:
+def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
     """The texts of all tables, sorted by the values behind them."""
-    cells, standing, measured = cells_of(row.standing), row.standing, row.standing.row
-    latency, speedup, analytic = standing.latency, standing.speedup, measured.analytic
-    return [
-        figure_cell(cells["macs"].text, analytic.macs if analytic else None),
-        cells["agreement"].text,
-        figure_cell(cells["map"].text, analytic.map_bytes if analytic else None),
-        figure_cell(cells["predicted"].text, measured.counted.peak_bytes_predicted if measured.counted else None),
-        figure_cell(cells["peak"].text, measured.peak_bytes_measured),
-        figure_cell(cells["latency"].text, latency.median if latency else None),
-        figure_cell(cells["interval"].text, latency.low if latency else None),
-        figure_cell(cells["macs ratio"].text, standing.macs_ratio),
-        figure_cell(cells["memory ratio"].text, standing.memory_ratio),
-        figure_cell(cells["speedup"].text, speedup.median if speedup else None),
-        figure_cell(cells["speedup interval"].text, speedup.low if speedup else None),
-    ]
+    cells, measured = cells_of(row.standing), row.standing.row
+    places = [row.place.get(name) for name in varying]
+    return (
+        measured.case.name,
+        measured.status,
+        *(figure_cell(str(place), place) if isinstance(place, int) else place or "" for place in places),
+        *(figure_cell(cells[name].text, at(path)(row.standing)) if path else cells[name].text
+          for _, name, path in NUMBERS),
+    )  # fmt: skip
 
 
 def _rest(runs: Sequence[NamedRun]) -> Iterator[str]:
     for run in runs:
         failed = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in run.record.rows if row.detail]
         of = f": {run.name}" if len(runs) > 1 else ""
-        yield section(
+        yield html.section(
             f"Environment and protocol{of}",
-            terms(environment_terms(run.record)),
-            paragraphs(protocol_of(run.record), "quiet"),
-            *([folded(f"Why {len(failed):,} rows have no measurement", listed(failed))] if failed else []),
+            html.terms(environment_terms(run.record)),
+            html.paragraphs(protocol_of(run.record), "quiet"),
+            *([html.folded(f"Why {len(failed):,} rows have no measurement", html.listed(failed))] if failed else []),
         )
         if run.record.rows:
-            yield section(f"To measure it again{of}", command_lines(compare_commands(run.record)))
+            yield html.section(f"To measure it again{of}", html.command_lines(compare_commands(run.record)))

@@ -3,28 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kaoprof.findings.models import (
-    layer_limits,
-    macs_of,
-    model_standings,
-    peak_holder,
-    peak_of,
-    profile_warnings,
-    seconds_of,
-)
+from kaoprof.findings import models as findings
 from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell, without_empty, words_of
-from kaoprof.reporting.formats.html import (
-    command_lines,
-    escape,
-    figure,
-    listed,
-    page,
-    paragraphs,
-    section,
-    table,
-    terms,
-)
+from kaoprof.reporting.formats import html
 from kaoprof.reporting.repeat import environment_terms, profile_commands
 from kaoprof.reporting.sentences.limits import ceilings_sentence
 from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_notes
@@ -54,45 +36,44 @@ def to_html(report: "Report") -> str:
     """One self-contained page."""
     title = ", ".join(run.name for run in report.runs)
     parts = [part for run in report.runs for part in _run(run)]
-    head = paragraphs(["kaoprof profile"], "quiet")
-    return page(f"kaoprof: {title}", [head, *parts, listed([LAYER_CONVENTION], "quiet")])
+    head = html.paragraphs(["kaoprof profile"], "quiet")
+    return html.page(f"kaoprof: {title}", [head, *parts, html.listed([LAYER_CONVENTION], "quiet")])
 
 
 def _run(run: NamedRun) -> Iterator[str]:
     record = run.record
-    yield f"<h1>{escape(run.name)}</h1>"
-    yield listed((f"Warning: {warning}." for warning in profile_warnings(record)), "warn")
-    rows = tuple(model_cells(record, standing) for standing in model_standings(record))
+    yield f"<h1>{html.escape(run.name)}</h1>"
+    yield html.listed((f"Warning: {warning}." for warning in findings.profile_warnings(record)), "warn")
+    rows = tuple(model_cells(record, standing) for standing in findings.model_standings(record))
     models = Table(title="The models side by side.", columns=columns_of(MODEL_HEADERS), rows=rows)
-    yield section("Models", table(models), paragraphs(run_notes(record)))
+    yield html.section("Models", html.table(models), html.paragraphs(run_notes(record)))
     if any(len(model.layers) > 1 for model in record.models):
         from kaoprof.reporting.plots.bars import plot_layers
         from kaoprof.reporting.plots.files import inline_svg
 
-        drawn = figure(inline_svg(plot_layers(record)), "MACs, time and peak memory of the outer layers")
-        yield section("Plots", drawn)
+        drawn = html.figure(inline_svg(plot_layers(record)), "MACs, time and peak memory of the outer layers")
+        yield html.section("Plots", drawn)
     for model in eager_models(record):
-        yield section(profile_title(record, model), paragraphs(model_notes(record, model)), _layers(record, model))
+        notes = html.paragraphs(model_notes(record, model))
+        yield html.section(profile_title(record, model), notes, _layers(record, model))
     legend = [*agreement_of(record), *filter(None, [ceilings_sentence(record)]), *protocol_of(record)]
-    yield section("Environment and protocol", terms(environment_terms(record)), paragraphs(legend, "quiet"))
-    yield section("To profile it again", command_lines(profile_commands(record)))
+    terms = html.terms(environment_terms(record))
+    yield html.section("Environment and protocol", terms, html.paragraphs(legend, "quiet"))
+    yield html.section("To profile it again", html.command_lines(profile_commands(record)))
 
 
 def _layers(record: ProfileRecord, model: ModelProfile) -> str:
     rows: list[tuple[Text, ...]] = []
     for row in (*model.layers[1:], model.total):
-        cells, limits = layer_cells(record, model, row, ""), layer_limits(record, model, row)
-        seconds = seconds_of(model, row)
+        cells, limits = layer_cells(record, model, row, ""), findings.layer_limits(record, model, row)
+        seconds = findings.seconds_of(model, row)
+        time = "" if seconds is None else format_seconds(seconds)
+        cells |= {"counts": cells[""], "of the time": cells["time"], "time": time}
         values = {
-            "weights": row.params + row.params_norm, "MACs": macs_of(row), "FLOPs": row.flops_all,
-            "peak": peak_of(peak_holder(model, row)), "of the time": row.latency_share,
+            "weights": row.params + row.params_norm, "MACs": findings.macs_of(row), "FLOPs": row.flops_all,
+            "peak": findings.peak_of(findings.peak_holder(model, row)), "of the time": row.latency_share,
             "x floor": limits.times_floor if limits else None, "time": seconds,
         }  # fmt: skip
-        cells |= {
-            "counts": cells[""], "of the time": cells["time"],
-            "time": "" if seconds is None else format_seconds(seconds),
-        }  # fmt: skip
-        rows.append(tuple(
-            figure_cell(words_of(cells[name]), values[name]) if name in values else cells[name] for name in HEADERS
-        ))  # fmt: skip
-    return table(without_empty(Table(title=EVERY_LAYER, columns=COLUMNS, rows=tuple(rows))))
+        cells |= {name: figure_cell(words_of(cells[name]), value) for name, value in values.items()}
+        rows.append(tuple(cells[name] for name in HEADERS))
+    return html.table(without_empty(Table(title=EVERY_LAYER, columns=COLUMNS, rows=tuple(rows))))

@@ -11,7 +11,7 @@ from kaoprof.findings.models import macs_of, peak_holder, peak_of
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.plots.chart import QUANTITIES, Curve, Quantity, curves_of
 from kaoprof.reporting.plots.curves import literal
-from kaoprof.reporting.plots.style import COLOURS, COLUMN_IN, GREY, INK, PAGE_IN, SMALL_PT, STYLE, short
+from kaoprof.reporting.plots.style import COLOURS, COLUMN_IN, GREY, INK, PAGE_IN, SHEET, SMALL_PT, short
 from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.reporting.tables.profile import profile_title, shown_layers
 from kaoprof.units import BINARY_PREFIXES, format_bytes
@@ -27,13 +27,13 @@ def plot_cells(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fi
     """A panel per quantity and block, a bar per operator: for runs in which no size varies."""
     curves = [[curves_of(grid, block, name) for name in chosen] for block in blocks]
     heights = [len(row[0]) * BAR_IN + FRAME_IN for row in curves]
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(fname=SHEET):
         width = COLUMN_IN if len(chosen) == 1 else PAGE_IN
         figure = Figure(figsize=(width, sum(heights)), layout="constrained")
         axes = figure.subplots(len(curves), len(chosen), squeeze=False, sharey="row", height_ratios=heights)
         for row, (block, drawn) in enumerate(zip(blocks, curves, strict=True)):
-            for column, (name, bars) in enumerate(zip(chosen, drawn, strict=True)):
-                _bars(axes[row][column], bars, QUANTITIES[name])
+            for place, name, bars in zip(axes[row], chosen, drawn, strict=True):
+                _bars(place, bars, QUANTITIES[name])
             axes[row][0].set_yticks(range(len(drawn[0])), [literal(curve.name) for curve in drawn[0]])
             axes[row][0].set_ylim(len(drawn[0]) - 0.5, -0.5)
             axes[row][0].set_title(literal(block.label), loc="left")
@@ -59,8 +59,8 @@ def _bars(axes: Axes, curves: Sequence[Curve], what: Quantity) -> None:
 def _bar(axes: Axes, place: int, curve: Curve, what: Quantity, colour: str, least: float) -> None:
     lost = curve.lost[0].status if curve.lost else ""
     text, end = lost or "not known", least
-    if curve.points or curve.expected:
-        point, measured = (curve.points or curve.expected)[0], bool(curve.points)
+    if curve.shown:
+        point, measured = curve.shown[0], bool(curve.points)
         axes.barh(place, point.value - least, left=least, height=0.6, color=colour if measured else "none",
                   edgecolor=colour, linewidth=0.8, linestyle="-" if measured else ":")  # fmt: skip
         because = lost or ("predicted" if what.name == "memory" else "")
@@ -77,7 +77,7 @@ def plot_layers(record: ProfileRecord) -> Figure:
     models = [(model, shown_layers(model, 1)) for model in record.models]
     models = [(model, layers) for model, layers in models if layers]
     heights = [len(layers) * BAR_IN + LAYER_FRAME_IN for _, layers in models]
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(fname=SHEET):
         figure = Figure(figsize=(PAGE_IN, sum(heights)), layout="constrained")
         axes = figure.subplots(len(models), 3, squeeze=False, sharey="row", height_ratios=heights)
         for row, (model, layers) in zip(axes, models, strict=True):

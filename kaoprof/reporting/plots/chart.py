@@ -7,9 +7,10 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import UsageError
-from kaoprof.findings.operators import peak_bytes
 from kaoprof.records.compare import Row
-from kaoprof.reporting.tables.grid import Block, Grid, GridReport, Placed, size_of
+from kaoprof.reporting.columns.observed import at
+from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
+from kaoprof.stats.medians import Estimate
 
 WHOLE_EXPONENT = 0.02  # how far from a whole number a closed form's growth may be, to be a slope worth a guide line
 ROOFLINE = "roofline"  # a plot of its own, which runs along no size
@@ -17,13 +18,12 @@ NEARLY_EQUAL = 1e-9  # relative: curves that differ by less are one
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """A value with its 95 % interval, if there is one. `measured` is False for what was predicted or computed."""
+    """A value with its 95 % interval, if there is one."""
 
     x: int
     value: float
     low: float | None = None
     high: float | None = None
-    measured: bool = True
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,11 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         return ":".join(filter(None, (self.operator, self.implementation)))
 
     @property
+    def shown(self) -> tuple[Point, ...]:
+        """What was measured, or else predicted."""
+        return self.points or self.expected
+
+    @property
     def sizes(self) -> set[int]:
         """Where there is anything to see."""
         return {place.x for place in (*self.points, *self.expected)} | {lost.x for lost in self.lost}
@@ -65,41 +70,33 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
     value: float
 
 
-class Panel(msgspec.Struct, frozen=True, kw_only=True):
-    """One quantity in one block. `unit` is that of the axis: `s`, `B` or nothing."""
+class Quantity(msgspec.Struct, frozen=True):
+    """What can be drawn; `unit` is that of the axis: `s`, `B` or nothing. `expected` is it before anything ran."""
 
-    quantity: str
+    name: str
     title: str
     unit: str
+    measured: Callable[[Placed], Estimate | None]
+    expected: Callable[[Row], int | None]
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """One quantity in one block."""
+
+    what: Quantity
     curves: tuple[Curve, ...]
     guides: tuple[Guide, ...]
     limit: float | None = None
 
 
-class Quantity(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be drawn. `expected` is the same before anything ran; `growth` is the closed form whose slope counts."""
+def _exactly(path: str) -> Callable[[Placed], Estimate | None]:
+    """What stands at a path, which has no interval; 0 is nothing to draw."""
 
-    name: str
-    title: str
-    unit: str
-    measured: Callable[[Placed], Point | None]
-    expected: Callable[[Row], int | None]
-    growth: Callable[[Row], int | None]
+    def measured(row: Placed) -> Estimate | None:
+        value = at(path)(row)
+        return Estimate(median=value, low=None, high=None, samples=1) if value else None
 
-
-def _latency(row: Placed) -> Point | None:
-    latency = row.standing.latency
-    return None if latency is None else Point(x=0, value=latency.median, low=latency.low, high=latency.high)
-
-
-def _memory(row: Placed) -> Point | None:
-    measured = row.standing.row.peak_bytes_measured
-    return Point(x=0, value=measured) if measured else None
-
-
-def _macs(row: Placed) -> Point | None:
-    analytic = row.standing.row.analytic
-    return Point(x=0, value=analytic.macs) if analytic else None
+    return measured
 
 
 def _map_bytes(row: Row) -> int | None:
@@ -110,19 +107,19 @@ def _predicted(row: Row) -> int | None:
     return row.counted.peak_bytes_predicted if row.counted else None
 
 
+def _nothing(_: object) -> None:
+    return None
+
+
 QUANTITIES = {
     quantity.name: quantity
     for quantity in (
-        Quantity(name="latency", title="latency", unit="s", measured=_latency, expected=lambda _: None,
-                 growth=_map_bytes),
-        Quantity(name="memory", title="peak memory", unit="B", measured=_memory, expected=_predicted,
-                 growth=_map_bytes),
-        Quantity(name="map", title="attention map", unit="B", measured=lambda _: None, expected=_map_bytes,
-                 growth=_map_bytes),
-        Quantity(name="macs", title="MACs per sample", unit="", measured=_macs, expected=lambda _: None,
-                 growth=_map_bytes),
+        Quantity("latency", "latency", "s", lambda row: row.standing.latency, _nothing),
+        Quantity("memory", "peak memory", "B", _exactly("standing.row.peak_bytes_measured"), _predicted),
+        Quantity("map", "attention map", "B", _nothing, _map_bytes),
+        Quantity("macs", "MACs per sample", "", _exactly("standing.row.analytic.macs"), _nothing),
     )
-}  # fmt: skip
+}
 
 
 def quantities_of(grid: Grid) -> list[str]:
@@ -133,33 +130,30 @@ def quantities_of(grid: Grid) -> list[str]:
 
 def known_quantities(grid: Grid) -> list[str]:
     """All that these runs hold."""
-    rows = grid.rows
-    known = {
-        "latency": any(row.standing.latency for row in rows),
-        "memory": any(peak_bytes(row.standing.row) for row in rows),
-        "map": any(row.standing.row.analytic for row in rows),
-        "macs": any(row.standing.row.analytic for row in rows),
-    }
-    return [name for name, there in known.items() if there]
+    return [
+        name
+        for name, what in QUANTITIES.items()
+        if any(what.measured(row) or what.expected(row.standing.row) for row in grid.rows)
+    ]
 
 
-def refuse_nothing(report: GridReport) -> None:
+def refuse_nothing(grid: Grid) -> None:
     """Refuses a plot of nothing.
 
     Raises:
         UsageError: no run holds a row, or none has what was asked for.
     """
-    if report.quantities == (ROOFLINE,):
+    if grid.quantities == (ROOFLINE,):
         from kaoprof.reporting.plots.roofline import can_draw
 
-        if not any(map(can_draw, report.grid.blocks)):
+        if not any(map(can_draw, grid.blocks)):
             hint = "kaoprof compare measures ceilings and traffic, unless --analytic"
             raise UsageError("these runs tell nothing of their device's ceilings", where="--plot", hint=hint)
         return
-    there = known_quantities(report.grid)
+    there = known_quantities(grid)
     if not there:
         raise UsageError("these runs hold nothing that could be plotted", hint="they have no rows with figures")
-    missing = [name for name in report.quantities or () if name not in there]
+    missing = [name for name in grid.quantities or () if name not in there]
     if missing:
         raise UsageError(f"these runs hold no {missing[0]}", where="--plot", hint=f"they hold {', '.join(there)}")
 
@@ -182,9 +176,7 @@ def panel_of(grid: Grid, block: Block, quantity: str) -> Panel:
     what = QUANTITIES[quantity]
     curves = _merged(curves_of(grid, block, quantity))
     return Panel(
-        quantity=quantity,
-        title=what.title,
-        unit=what.unit,
+        what=what,
         curves=tuple(curves),
         guides=tuple(_guides(what, curves, block, grid.x)) if grid.x else (),
         limit=_limit(block) if quantity == "memory" else None,
@@ -204,9 +196,9 @@ def _curve(what: Quantity, name: tuple[str, str], rows: Sequence[Placed], x: str
     for row in rows:
         size, measured, predicted = size_of(row, x), what.measured(row), what.expected(row.standing.row)
         if measured is not None:
-            points.append(Point(x=size, value=measured.value, low=measured.low, high=measured.high))
+            points.append(Point(x=size, value=measured.median, low=measured.low, high=measured.high))
         if predicted:
-            expected.append(Point(x=size, value=predicted, measured=False))
+            expected.append(Point(x=size, value=predicted))
         if row.standing.row.status != "ok" and measured is None:  # counts are known of what never ran
             lost.append(Lost(x=size, value=predicted, status=row.standing.row.status))
     return Curve(
@@ -218,18 +210,13 @@ def _merged(curves: Iterable[Curve]) -> list[Curve]:
     """The curves, an operator's implementations as one where they cannot be told apart."""
     distinct: list[Curve] = []
     for curve in curves:
-        same = next((other for other in distinct if _are_equal(other, curve)), None)
+        rivals = (other for other in distinct if (other.operator, other.lost) == (curve.operator, curve.lost))
+        same = next((other for other in rivals if same_course(other, curve)), None)
         if same is None:
             distinct.append(curve)
         else:
-            distinct[distinct.index(same)] = Curve(
-                operator=same.operator, implementation="", points=same.points, expected=same.expected, lost=same.lost
-            )
+            distinct[distinct.index(same)] = replace(same, implementation="")
     return distinct
-
-
-def _are_equal(first: Curve, second: Curve) -> bool:
-    return first.operator == second.operator and first.lost == second.lost and same_course(first, second)
 
 
 def same_course(first: Curve, second: Curve) -> bool:
@@ -248,14 +235,12 @@ def _guides(what: Quantity, curves: Sequence[Curve], block: Block, x: str | None
     """One per theoretical exponent, the steepest first."""
     guides: dict[int, Guide] = {}
     for curve in curves:
-        shown = curve.points or curve.expected
-        exponent = growth_exponent(
-            what, [row for row in block.rows if row.standing.row.case.operator == curve.operator], x
-        )
+        rows = [row for row in block.rows if row.standing.row.case.operator == curve.operator]
+        exponent = growth_exponent(what, rows, x)
         fused = what.name == "memory" and curve.implementation == "sdpa"  # it never holds the map
-        if not shown or exponent is None or fused:
+        if not curve.shown or exponent is None or fused:
             continue
-        last = shown[-1]
+        last = curve.shown[-1]
         if exponent not in guides or (last.x >= guides[exponent].x and last.value > guides[exponent].value):
             guides[exponent] = Guide(exponent=exponent, x=last.x, value=last.value)
     return [guides[exponent] for exponent in sorted(guides, reverse=True)]
@@ -269,7 +254,7 @@ def growth_exponent(what: Quantity, rows: Sequence[Placed], x: str | None) -> in
     """
     if x in {"b", "c"}:
         return None if what.name == "map" and x == "c" else 1
-    known = {size_of(row, x): value for row in rows if (value := what.growth(row.standing.row))}
+    known = {size_of(row, x): value for row in rows if (value := _map_bytes(row.standing.row))}
     if len(known) < 2:  # noqa: PLR2004 - a slope takes two points
         return None
     (small, less), (large, more) = sorted(known.items())[-2:]

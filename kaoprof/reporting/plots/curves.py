@@ -1,5 +1,6 @@
 """Log-log plots of a grid: measured points with their intervals over the slopes that theory expects."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,25 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from kaoprof.reporting.formats.plain import visible
-from kaoprof.reporting.plots.chart import Curve, Guide, Panel, panel_of, same_course
-from kaoprof.reporting.plots.style import (
-    COLUMN_IN,
-    GREY,
-    INK,
-    LEGEND_IN,
-    MARKER_PT,
-    PAGE_IN,
-    PANEL_IN,
-    SMALL_PT,
-    STYLE,
-    Sign,
-    short,
-    signs_of,
-)
+from kaoprof.reporting.plots import style
+from kaoprof.reporting.plots.chart import Panel, panel_of, same_course
 from kaoprof.reporting.tables.grid import Block, Grid
 
-Signs = dict[tuple[str, str], Sign]
-MOST_BLOCKS = 6  # rows of panels in one figure; more cannot be read on a page
+Signs = dict[tuple[str, str], style.Sign]
 MOST_TICKS = 7  # sizes that are named on the horizontal axis
 APART = 0.055  # of a panel's height, the least distance between the labels of guide lines
 MOST_COLUMNS = 5  # of the legend, across both columns of a paper
@@ -40,84 +27,70 @@ BEYOND = 1.15  # factor by which the axes go on beyond the outermost points
 def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
     """One figure: a row of panels per block, a column per quantity; as wide as one or both columns of a paper."""
     panels = [[panel_of(grid, block, quantity) for quantity in chosen] for block in blocks]
-    signs = signs_of(
+    signs = style.signs_of(
         (curve.operator, curve.implementation) for row in panels for panel in row for curve in panel.curves
     )
-    with mpl.rc_context(STYLE):
-        width = COLUMN_IN if len(chosen) == 1 else PAGE_IN
+    with mpl.rc_context(fname=style.SHEET):
+        width = style.COLUMN_IN if len(chosen) == 1 else style.PAGE_IN
         handles = _legend(panels, signs)
         columns = 2 if len(chosen) == 1 else min(MOST_COLUMNS, math.ceil(len(handles) / 2))
-        legend_in = LEGEND_IN * math.ceil(len(handles) / columns)
-        figure = Figure(figsize=(width, PANEL_IN * len(blocks) + legend_in + 0.1), layout="constrained")
+        legend_in = style.LEGEND_IN * math.ceil(len(handles) / columns)
+        figure = Figure(figsize=(width, style.PANEL_IN * len(blocks) + legend_in + 0.1), layout="constrained")
         axes = figure.subplots(len(blocks), len(chosen), squeeze=False, sharex=True, sharey="col")
-        for row, (block, drawn) in enumerate(zip(blocks, panels, strict=True)):
-            for column, panel in enumerate(drawn):
-                _draw(axes[row][column], panel, signs)
-                _label(
-                    axes[row][column],
-                    panel,
-                    block if column == 0 else None,
-                    last=row == len(blocks) - 1,
-                    x=grid.x_label,
-                )
-        for column in range(len(chosen)):
-            _scale([row[column] for row in panels], list(axes[:, column]))
-            for row in range(len(blocks)):
-                _mark(axes[row][column], panels[row][column], signs, grid.x_label)
+        placed = list(zip(axes.flat, itertools.chain(*panels), strict=True))
+        for place, panel in placed:
+            _draw(place, panel, signs)
+        for place, block in zip(axes[:, 0], blocks, strict=True):
+            place.set_title(literal(block.label), loc="left")
+        for place in axes[-1]:
+            place.set_xlabel(literal(grid.x_label))
+        for column, drawn in zip(axes.T, zip(*panels, strict=True), strict=True):
+            _scale(drawn, column)
+        for place, panel in placed:
+            _mark(place, panel, signs, grid.x_label)
         figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.0)
     return figure
 
 
 def _draw(axes: Axes, panel: Panel, signs: Signs) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.loglog()
+    both = any(curve.expected and curve.points for curve in panel.curves)
+    axes.set_ylabel(f"{panel.what.title} (line: predicted)" if both else panel.what.title)
     for number, curve in enumerate(panel.curves):
         sign = signs[curve.operator, curve.implementation]
         covered = sum(same_course(curve, later) for later in panel.curves[number + 1 :])
         line = curve.expected if len(curve.expected) > len(curve.points) else curve.points
-        axes.plot([point.x for point in line], [point.value for point in line], color=sign.colour, linestyle=sign.line,
-                  linewidth=0.9 + 1.2 * covered, zorder=2)  # fmt: skip
-        _points(axes, curve, sign, size=MARKER_PT + 1.8 * covered)
+        axes.plot([point.x for point in line], [point.value for point in line], color=sign["color"],
+                  linestyle=sign["linestyle"], linewidth=0.9 + 1.2 * covered, zorder=2)  # fmt: skip
+        points = curve.shown
+        errors = [[0.0 if point.low is None else point.value - point.low for point in points],
+                  [0.0 if point.high is None else point.high - point.value for point in points]]  # fmt: skip
+        axes.errorbar(
+            [point.x for point in points], [point.value for point in points], yerr=errors if points else None,
+            **sign | {"linestyle": "none"}, capsize=1.5, elinewidth=0.8, zorder=3,
+            markersize=style.MARKER_PT + 1.8 * covered,
+        )  # fmt: skip
     if panel.limit is not None:
-        axes.axhline(panel.limit, color=GREY, linewidth=0.8, linestyle=":")
+        axes.axhline(panel.limit, color=style.GREY, linewidth=0.8, linestyle=":")
         axes.annotate("allowed", (0.02, panel.limit), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
-                      textcoords="offset points", color=GREY, fontsize=SMALL_PT)  # fmt: skip
-
-
-def _points(axes: Axes, curve: Curve, sign: Sign, size: float) -> None:
-    points = curve.points or curve.expected
-    errors = [[0.0 if point.low is None else point.value - point.low for point in points],
-              [0.0 if point.high is None else point.high - point.value for point in points]]  # fmt: skip
-    axes.errorbar(
-        [point.x for point in points], [point.value for point in points], yerr=errors if points else None,
-        linestyle="none", color=sign.colour, marker=sign.marker, markeredgewidth=0.8, capsize=1.5, elinewidth=0.8,
-        markersize=size, markerfacecolor="none" if sign.hollow else sign.colour, zorder=3,
-    )  # fmt: skip
-
-
-def _label(axes: Axes, panel: Panel, block: Block | None, *, last: bool, x: str) -> None:
-    both = any(curve.expected and curve.points for curve in panel.curves)
-    axes.set_ylabel(f"{panel.title} (line: predicted)" if both else panel.title)
-    if last:
-        axes.set_xlabel(literal(x))
-    if block is not None and block.label:
-        axes.set_title(literal(block.label), loc="left")
+                      textcoords="offset points", color=style.GREY, fontsize=style.SMALL_PT)  # fmt: skip
 
 
 def _scale(panels: Sequence[Panel], column: Sequence[Axes]) -> None:
     """One scale for a column of panels, a little beyond what is drawn; the sizes that were run as ticks."""
     values = [value for panel in panels for value in _values(panel)]
     sizes = sorted({size for panel in panels for curve in panel.curves for size in curve.sizes})
+    named = sizes[:: -math.ceil(len(sizes) / MOST_TICKS)][::-1]  # evenly, the largest always among them
+    unit = panels[0].what.unit
     for axes in column:
-        axes.xaxis.set_major_locator(FixedLocator(_thinned(sizes)))
+        axes.xaxis.set_major_locator(FixedLocator(named))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
         axes.set_xlim(sizes[0] / BEYOND, sizes[-1] * BEYOND)
-        axes.yaxis.set_major_locator(_value_ticks(panels[0].unit, _decades(values)))
-        axes.yaxis.set_minor_locator(NullLocator() if panels[0].unit == "B" else LogLocator(subs="all", numticks=50))
+        axes.yaxis.set_major_locator(_value_ticks(unit, math.log10(max(values) / min(values))))
+        axes.yaxis.set_minor_locator(NullLocator() if unit == "B" else LogLocator(subs="all", numticks=50))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        unit = panels[0].unit
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _, unit=unit: short(value, unit)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value, unit)))
         axes.set_ylim(min(values) / BEYOND**2, max(values) * BEYOND**2)
 
 
@@ -128,20 +101,10 @@ def _value_ticks(unit: str, decades: float) -> LogLocator:
     return LogLocator(base=10, subs=(1.0,) if decades > FEW_DECADES else (1.0, 2.0, 5.0), numticks=20)
 
 
-def _decades(values: Sequence[float]) -> float:
-    return math.log10(max(values) / min(values))
-
-
 def _values(panel: Panel) -> list[float]:
     values = [value for curve in panel.curves for point in (*curve.points, *curve.expected)
              for value in (point.value, point.low, point.high) if value]  # fmt: skip
     return values or [1.0]
-
-
-def _thinned(sizes: Sequence[int]) -> list[int]:
-    """At most `MOST_TICKS` of the sizes, evenly, the largest always among them."""
-    step = math.ceil(len(sizes) / MOST_TICKS)
-    return list(reversed(list(reversed(sizes))[::step]))
 
 
 def _mark(axes: Axes, panel: Panel, signs: Signs, x: str) -> None:
@@ -150,28 +113,23 @@ def _mark(axes: Axes, panel: Panel, signs: Signs, x: str) -> None:
         sign = signs[curve.operator, curve.implementation]
         for lost in curve.lost:
             place: dict[str, Any] = {} if lost.value else {"transform": axes.get_xaxis_transform(), "clip_on": False}
-            axes.plot([lost.x], [lost.value or 1.0], marker="x", color=sign.colour, linestyle="none", markersize=5,
+            axes.plot([lost.x], [lost.value or 1.0], marker="x", color=sign["color"], linestyle="none", markersize=5,
                       markeredgewidth=1.2, zorder=4, **place)  # fmt: skip
-    _guide_lines(axes, panel.guides, x.partition(" ")[0])
-
-
-def _guide_lines(axes: Axes, guides: Sequence[Guide], x: str) -> None:
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     labels = []
-    for guide in guides:
+    for guide in panel.guides:
         start = guide.value * (left / guide.x) ** guide.exponent
         end = guide.value * (right / guide.x) ** guide.exponent
-        axes.plot([left, right], [start, end], color=GREY, linestyle=(0, (2, 2)), linewidth=0.7, zorder=1, scaley=False,
-                  scalex=False)  # fmt: skip
+        axes.plot([left, right], [start, end], color=style.GREY, linestyle=(0, (2, 2)), linewidth=0.7, zorder=1,
+                  scalex=False, scaley=False)  # fmt: skip
         labels.append((math.log(end / bottom) / math.log(top / bottom), guide.exponent))
-    height = None
+    axis, height = x.partition(" ")[0], math.inf
     for wanted, exponent in sorted(labels, reverse=True):
-        height = wanted if height is None else min(wanted, height - APART * 2)
-        height = min(height, 1.0)
-        power = f"${x}^{{{exponent}}}$" if exponent != 1 else f"${x}$"
+        height = min(wanted, height - APART * 2, 1.0)
+        power = f"${axis}^{{{exponent}}}$" if exponent != 1 else f"${axis}$"
         axes.annotate(power, (1.0, height), xycoords="axes fraction", xytext=(2, 0), textcoords="offset points",
-                      color=GREY, fontsize=SMALL_PT, va="center", annotation_clip=False)  # fmt: skip
+                      color=style.GREY, fontsize=style.SMALL_PT, va="center", annotation_clip=False)  # fmt: skip
 
 
 def _legend(panels: Sequence[Sequence[Panel]], signs: Signs) -> list[Line2D]:
@@ -180,9 +138,9 @@ def _legend(panels: Sequence[Sequence[Panel]], signs: Signs) -> list[Line2D]:
     handles = curve_handles(signs)
     if any(curve.lost for curve in curves):
         states = sorted({lost.status for curve in curves for lost in curve.lost})
-        handles.append(Line2D([], [], color=INK, marker="x", linestyle="none", label=literal(", ".join(states))))
+        handles.append(Line2D([], [], color=style.INK, marker="x", linestyle="none", label=literal(", ".join(states))))
     if any(panel.guides for row in panels for panel in row):
-        handles.append(Line2D([], [], color=GREY, linestyle=(0, (2, 2)), linewidth=0.7, label="theory"))
+        handles.append(Line2D([], [], color=style.GREY, linestyle=(0, (2, 2)), linewidth=0.7, label="theory"))
     return handles
 
 
@@ -190,11 +148,10 @@ def curve_handles(signs: Signs) -> list[Line2D]:
     """One entry of a legend per curve; none for an operator as a whole whose implementations are there."""
     named = {operator for operator, implementation in signs if implementation}
     return [
-        Line2D([], [], color=sign.colour, linestyle=sign.line, marker=sign.marker, markeredgewidth=0.8,
-               markerfacecolor="none" if sign.hollow else sign.colour, label=literal(":".join(filter(None, name))))
+        Line2D([], [], **sign, label=literal(":".join(filter(None, name))))
         for name, sign in signs.items()
         if name[1] or name[0] not in named
-    ]  # fmt: skip
+    ]
 
 
 def literal(text: str) -> str:

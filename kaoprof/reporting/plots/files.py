@@ -17,7 +17,7 @@ from kaoprof.reporting.plots.bars import plot_cells, plot_layers
 from kaoprof.reporting.plots.chart import ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.plots.curves import plot_grid
 from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
-from kaoprof.reporting.plots.style import INK, STYLE
+from kaoprof.reporting.plots.style import INK, SHEET
 from kaoprof.reporting.tables.grid import Block, Grid
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def grid_figures(report: "Report", *, several: bool) -> list[Figure]:
     Raises:
         UsageError: there is nothing to draw, or more than has room.
     """
-    shown = report.gridded
-    refuse_nothing(shown)
-    most = MOST_BLOCKS if shown.quantities != (ROOFLINE,) else MOST_ROOFLINES
-    if not several and len(shown.grid.blocks) > most:
-        too_many = f"{len(shown.grid.blocks):,} settings are too many for one picture"
+    grid = report.gridded
+    refuse_nothing(grid)
+    most = MOST_BLOCKS if grid.quantities != (ROOFLINE,) else MOST_ROOFLINES
+    if not several and len(grid.blocks) > most:
+        too_many = f"{len(grid.blocks):,} settings are too many for one picture"
         raise UsageError(too_many, hint="--only c=64 chooses among them; a .pdf holds them all, on several pages")
-    return figures_of(shown.grid, shown.quantities)
+    return figures_of(grid, grid.quantities)
 
 
 def layer_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: ARG001 - of several runs the first
@@ -60,7 +60,7 @@ def layer_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: 
 def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:
     """All there is to see, `MOST_BLOCKS` to a figure; of several runs some may hold nothing that was asked for."""
     if quantities == (ROOFLINE,):
-        blocks = [block for block in grid.blocks if can_draw(block)]
+        blocks = list(filter(can_draw, grid.blocks))
         starts = range(0, len(blocks), MOST_ROOFLINES)
         return [plot_rooflines(grid, blocks[start : start + MOST_ROOFLINES]) for start in starts]
     blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
@@ -88,7 +88,7 @@ def to_pdf(figures: Sequence[Figure]) -> bytes:
     """Every figure as a page of a PDF, fonts embedded."""
     file = io.BytesIO()
     about: dict[str, Any] = {"Creator": "kaoprof", "CreationDate": None}
-    with _quiet(), mpl.rc_context(STYLE), PdfPages(file, metadata=about) as pages:
+    with _quiet(), mpl.rc_context(fname=SHEET), PdfPages(file, metadata=about) as pages:
         for figure in figures:
             pages.savefig(figure)
     return file.getvalue()
@@ -113,6 +113,6 @@ def _quiet() -> Iterator[None]:
 
 def _saved(figure: Figure, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
     file = io.BytesIO()
-    with _quiet(), mpl.rc_context(STYLE):
+    with _quiet(), mpl.rc_context(fname=SHEET):
         figure.savefig(file, format=kind, dpi=DPI, metadata=metadata, transparent=transparent)
     return file.getvalue()

@@ -1,9 +1,9 @@
 """A roofline: the arithmetic that each row did in a second over that per byte, under the device's ceilings."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import matplotlib as mpl
-import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -11,47 +11,29 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings.roofline import ceilings_of
 from kaoprof.records.measured import Ceilings, Copy
-from kaoprof.reporting.plots.curves import BEYOND, curve_handles, literal
-from kaoprof.reporting.plots.style import (
-    COLUMN_IN,
-    GREY,
-    INK,
-    LEGEND_IN,
-    MARKER_PT,
-    PANEL_IN,
-    SMALL_PT,
-    STYLE,
-    Sign,
-    signs_of,
-)
+from kaoprof.reporting.plots import style
+from kaoprof.reporting.plots.curves import BEYOND, Signs, curve_handles, literal
 from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
 from kaoprof.units import format_count, three_digits
 
 GIGA = 1e9
 LEGEND_COLUMNS = 2
+Dot: TypeAlias = tuple[float, float]  # one row: operations per byte that it moved, and per second
 ROOM = 8  # factor above the roof, for what is written there
-
-
-class Dot(msgspec.Struct, frozen=True):
-    """One row: operations per byte that it moved, and per second."""
-
-    size: int
-    flops_per_byte: float
-    flops_per_s: float
 
 
 def can_draw(block: Block) -> bool:
     """Whether the block's run knows its device's ceilings, and any of its rows what it moved."""
-    return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(_dot(row, 0) for row in block.rows)
+    return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(map(_dot, block.rows))
 
 
 def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
     """One panel under the other, as wide as one column of a paper; along a line the size grows."""
     dots = [_dots(grid, block) for block in blocks]
-    signs = signs_of(name for drawn in dots for name in drawn)
-    with mpl.rc_context(STYLE):
-        legend_in = LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
-        figure = Figure(figsize=(COLUMN_IN, PANEL_IN * len(blocks) + legend_in), layout="constrained")
+    signs = style.signs_of(name for drawn in dots for name in drawn)
+    with mpl.rc_context(fname=style.SHEET):
+        legend_in = style.LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
+        figure = Figure(figsize=(style.COLUMN_IN, style.PANEL_IN * len(blocks) + legend_in), layout="constrained")
         axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
         for place, block, drawn in zip(axes, blocks, dots, strict=True):
             _draw(place, block, drawn, signs)
@@ -63,31 +45,27 @@ def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
 def _dots(grid: Grid, block: Block) -> dict[tuple[str, str], list[Dot]]:
     dots: dict[tuple[str, str], list[Dot]] = {}
     for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
-        dot = _dot(row, size_of(row, grid.x))
+        dot = _dot(row)
         if dot is not None:
             case = row.standing.row.case
             dots.setdefault((case.operator, case.implementation), []).append(dot)
     return dots
 
 
-def _dot(row: Placed, size: int) -> Dot | None:
+def _dot(row: Placed) -> Dot | None:
     measured, latency = row.standing.row, row.standing.latency
     if measured.traffic is None or latency is None or measured.analytic is None or not measured.traffic.moved_bytes:
         return None
     flops = measured.case.b * (
         measured.counted.flops_all if measured.counted else FLOPS_PER_MAC * measured.analytic.macs
     )
-    return Dot(size, flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
+    return (flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
 
 
-def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: dict[tuple[str, str], Sign]) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: Signs) -> None:
+    axes.loglog()
     for name, drawn in dots.items():
-        sign = signs[name]
-        axes.plot([dot.flops_per_byte for dot in drawn], [dot.flops_per_s for dot in drawn], color=sign.colour,
-                  linestyle=sign.line, linewidth=0.8, marker=sign.marker, markersize=MARKER_PT, markeredgewidth=0.8,
-                  markerfacecolor="none" if sign.hollow else sign.colour)  # fmt: skip
+        axes.plot(*zip(*drawn, strict=True), **signs[name], linewidth=0.8, markersize=style.MARKER_PT)
     known = ceilings_of(block.rows[0].run.record.protocol)
     if known is not None:
         _ceilings(axes, block, known[0], known[0].cold_copies if known[1] else known[0].copies)
@@ -110,12 +88,12 @@ def _ceilings(axes: Axes, block: Block, ceilings: Ceilings, copies: Sequence[Cop
     left = min(axes.get_xlim()[0], peak / cached) / BEYOND**2
     right = max(axes.get_xlim()[1], 4 * peak / main)
     low = axes.get_ylim()[0]
-    for rate, style in ((main, "-"), (cached, ":")):
+    for rate, line in ((main, "-"), (cached, ":")):
         roof = [rate * left, peak, peak]
-        axes.plot([left, peak / rate, right], roof, color=INK, linestyle=style, linewidth=0.8, zorder=1)
+        axes.plot([left, peak / rate, right], roof, color=style.INK, linestyle=line, linewidth=0.8, zorder=1)
     slopes = f"memory {three_digits(main / GIGA)} GB/s (line), cache {three_digits(cached / GIGA)} GB/s (dots)"
-    axes.annotate(slopes, (0.02, 1.0), xycoords="axes fraction", color=GREY, fontsize=SMALL_PT, va="top")
-    axes.annotate(f"products {three_digits(peak / GIGA)} GFLOP/s", (right, peak), xytext=(0, 2), color=GREY,
-                  textcoords="offset points", fontsize=SMALL_PT, ha="right", va="bottom")  # fmt: skip
+    axes.annotate(slopes, (0.02, 1.0), xycoords="axes fraction", color=style.GREY, fontsize=style.SMALL_PT, va="top")
+    axes.annotate(f"products {three_digits(peak / GIGA)} GFLOP/s", (right, peak), xytext=(0, 2), color=style.GREY,
+                  textcoords="offset points", fontsize=style.SMALL_PT, ha="right", va="bottom")  # fmt: skip
     axes.set_xlim(left, right)
     axes.set_ylim(low, peak * ROOM)

@@ -9,9 +9,9 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from kaoprof.reporting.plots.chart import Curve, Panel, Point, known_quantities, panel_of, quantities_of
-from kaoprof.reporting.tables.grid import GridReport
-from kaoprof.units import format_bytes, format_count, format_seconds
+from kaoprof.reporting.plots.chart import Curve, Panel, known_quantities, panel_of, quantities_of
+from kaoprof.reporting.plots.style import in_unit
+from kaoprof.reporting.tables.grid import Grid
 
 MOST_PLOTS = 3  # of one report
 ROWS = 16  # of characters: with the table's legend it fits a terminal of 24
@@ -41,8 +41,8 @@ class Canvas:
     def sign(self, across: float, down: float, sign: str, style: str) -> None:
         """A character at such a place; where there is another one, `*`."""
         place = (round(across * (2 * self.columns - 1)) // 2, round(down * (4 * self.rows - 1)) // 4)
-        taken = self.signs.get(place)
-        self.signs[place] = (sign, style) if taken is None or taken[0] == sign else ("*", "bold")
+        there, _ = self.signs.get(place, (sign, style))
+        self.signs[place] = (sign, style) if there == sign else ("*", "bold")
 
     def line(self, row: int, *, unicode: bool) -> Text:
         """One row of characters."""
@@ -58,10 +58,10 @@ class Canvas:
         return text
 
 
-def first_plots(report: GridReport, width: int, *, unicode: bool) -> list[RenderableType]:
+def first_plots(grid: Grid, width: int, *, unicode: bool) -> list[RenderableType]:
     """The first quantity that there is, or those asked for, of the first blocks."""
-    grid, known = report.grid, known_quantities(report.grid)
-    names = [name for name in report.quantities or quantities_of(grid)[:1] if name in known]
+    known = known_quantities(grid)
+    names = [name for name in grid.quantities or quantities_of(grid)[:1] if name in known]
     plots = [
         plot_to_console(panel_of(grid, block, name), grid.x_label, block.label, width, unicode=unicode)
         for block in grid.blocks[:MOST_PLOTS]
@@ -80,25 +80,25 @@ def plot_to_console(panel: Panel, x_label: str, title: str, width: int, *, unico
         width: of the terminal, in characters.
         unicode: whether the terminal knows Braille signs.
     """
-    drawn = [curve for curve in panel.curves if curve.points or curve.expected]
-    sizes = sorted({point.x for curve in drawn for point in _shown(curve)})
-    values = [point.value for curve in drawn for point in _shown(curve)]
+    drawn = [curve for curve in panel.curves if curve.shown]
+    sizes = sorted({point.x for curve in drawn for point in curve.shown})
+    values = [point.value for curve in drawn for point in curve.shown]
     if len(sizes) < 2 or not values:  # noqa: PLR2004 - a line takes two points
         return None
     canvas = Canvas(columns=max(20, width - LABEL_WIDTH - 2), rows=ROWS)
     scale = _Scale(sizes[0], sizes[-1], min(values), max(values))
-    styles = _styles(drawn)
-    for letter, curve in zip(LETTERS, drawn, strict=False):
-        _draw(canvas, scale, curve, letter, styles[curve.operator])
+    operators = list(dict.fromkeys(curve.operator for curve in drawn))
+    styles = {operator: STYLES[number % len(STYLES)] for number, operator in enumerate(operators)}
     legend = Text()
     for letter, curve in zip(LETTERS, drawn, strict=False):
+        _draw(canvas, scale, curve, letter, styles[curve.operator])
         legend.append(f"{letter} ", style=f"bold {styles[curve.operator]}").append(f"{curve.name}  ")
     if any(curve.lost for curve in drawn):
         legend.append(f"{LOST} did not run  ")
     legend.append("* several")
-    head = Text(f"{panel.title} against {x_label}, both logarithmic{f'; {title}' if title else ''}", style="bold")
+    head = Text(f"{panel.what.title} against {x_label}, both logarithmic{f'; {title}' if title else ''}", style="bold")
     return Group(
-        Text(), head, *_framed(canvas, panel.unit, scale, unicode=unicode), _ticks(canvas, sizes, scale), legend
+        Text(), head, *_framed(canvas, panel.what.unit, scale, unicode=unicode), _ticks(canvas, sizes, scale), legend
     )
 
 
@@ -119,17 +119,8 @@ class _Scale(msgspec.Struct, frozen=True):
         return 1.0 - math.log(value / self.bottom) / math.log(self.top / self.bottom)
 
 
-def _shown(curve: Curve) -> Sequence[Point]:
-    return curve.points or curve.expected
-
-
-def _styles(curves: Sequence[Curve]) -> dict[str, str]:
-    operators = dict.fromkeys(curve.operator for curve in curves)
-    return {operator: STYLES[number % len(STYLES)] for number, operator in enumerate(operators)}
-
-
 def _draw(canvas: Canvas, scale: _Scale, curve: Curve, letter: str, style: str) -> None:
-    places = [(scale.across(point.x), scale.down(point.value)) for point in curve.points or curve.expected]
+    places = [(scale.across(point.x), scale.down(point.value)) for point in curve.shown]
     steps = 4 * canvas.columns
     for (left, start), (right, end) in itertools.pairwise(places):
         for step in range(steps + 1):
@@ -148,16 +139,10 @@ def _framed(canvas: Canvas, unit: str, scale: _Scale, *, unicode: bool) -> list[
     marks = {0: scale.top, canvas.rows // 2: math.sqrt(scale.top * scale.bottom), canvas.rows - 1: scale.bottom}
     edge = "┤" if unicode else "|"
     return [
-        Text.assemble(f"{_value(marks[row], unit) if row in marks else '':>{LABEL_WIDTH}}",
+        Text.assemble(f"{in_unit(marks[row], unit) if row in marks else '':>{LABEL_WIDTH}}",
                       edge if row in marks else ("│" if unicode else "|"), canvas.line(row, unicode=unicode))
         for row in range(canvas.rows)
     ]  # fmt: skip
-
-
-def _value(value: float, unit: str) -> str:
-    if unit == "s":
-        return format_seconds(value)
-    return format_bytes(round(value)) if unit == "B" else format_count(round(value))
 
 
 def _ticks(canvas: Canvas, sizes: Sequence[int], scale: _Scale) -> Text:

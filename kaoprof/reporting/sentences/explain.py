@@ -1,11 +1,11 @@
 """The sentences of an explanation: what costs most, what the formulas rest on, where they hold, what rows mean."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from kaoprof.records.explain import PROVEN, Explanation, Share
 from kaoprof.reporting.formats.mathematics import pretty
-from kaoprof.units import format_bytes, format_percent
+from kaoprof.units import counted, format_bytes, format_percent
 
 LABELS = {
     "macs": "MACs",
@@ -84,9 +84,8 @@ def order_note(explanation: Explanation) -> str:
 
 def peak_note(explanation: Explanation) -> str:
     """What the peak is of, and for which kernels it was predicted."""
-    threads = "" if explanation.device != "cpu" else f" with {explanation.threads} thread"
-    plural = "s" if threads and explanation.threads > 1 else ""
-    where = f"{explanation.device}{threads}{plural}"
+    threads = f" with {counted(explanation.threads, 'thread')}" if explanation.device == "cpu" else ""
+    where = f"{explanation.device}{threads}"
     return f"Peak: allocated during the call, output included, input and parameters not; predicted for {where}."
 
 
@@ -115,10 +114,10 @@ def ranked_parts(explanation: Explanation) -> list[Share]:
 def outside_of_macs(explanation: Explanation) -> str:
     """How much of all arithmetic is no contraction."""
     macs, flops = explanation.formula("macs"), explanation.formula("flops_all")
-    counted = "the FLOPs that rules count" if explanation.uncounted else "all FLOPs"
+    of_which = "the FLOPs that rules count" if explanation.uncounted else "all FLOPs"
     if macs is None or flops is None or not flops.value:
         return "no rule counts what is computed." if explanation.uncounted else "nothing is computed."
-    return f"{percent(1 - 2 * macs.value / flops.value)} of {counted} are outside of contractions."
+    return f"{percent(1 - 2 * macs.value / flops.value)} of {of_which} are outside of contractions."
 
 
 def listed(names: Sequence[str]) -> str:
@@ -166,8 +165,7 @@ def verification_lines(explanation: Explanation) -> list[str]:
     if not explanation.checked:
         return []
     tuples = "; ".join(" ".join(f"{name}={size}" for name, size in sizes.items()) for sizes in explanation.checked)
-    count = len(explanation.checked)
-    times = f"{count} random sizes" if count > 1 else "one random size"
+    times = "one random size" if len(explanation.checked) == 1 else f"{len(explanation.checked)} random sizes"
     return [f"verified at {times}, counted concretely and equal: {tuples}."]
 
 
@@ -183,9 +181,5 @@ def incomplete_lines(explanation: Explanation) -> list[str]:
 
 def warnings_of(explanation: Explanation) -> list[str]:
     """What a careful reader must know before quoting the formulas."""
-    return [line.removesuffix(".") for line in _warning_lines(explanation)]
-
-
-def _warning_lines(explanation: Explanation) -> Iterable[str]:
-    yield from (line for line in proof_lines(explanation) if line.startswith("NO PROOF"))
-    yield from incomplete_lines(explanation)
+    unproven = [line for line in proof_lines(explanation) if line.startswith("NO PROOF")]
+    return [line.removesuffix(".") for line in (*unproven, *incomplete_lines(explanation))]

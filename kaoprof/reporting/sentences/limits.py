@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from kaoprof.findings.operators import FAULTS_PER_S, Standing
-from kaoprof.findings.roofline import COMPUTE, LAUNCH, Shares, Work, ceilings_of, work_of
+from kaoprof.findings.roofline import COMPUTE, LAUNCH, Limits, ceilings_of
 from kaoprof.records.compare import Record, Row
+from kaoprof.records.measured import Observed
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.stats.medians import median_beside, median_s
+from kaoprof.stats.medians import Estimate, median_beside, median_s
 from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
@@ -20,36 +21,35 @@ MUCH_AGAIN = 1.5  # times what must be moved: from here on what is moved again i
 Named: TypeAlias = Sequence[tuple[str, Row | ModelProfile]]
 
 
-def reason_of(standing: Standing) -> str | None:
-    """What binds a row, with the figures that say so; None where it is not known."""
-    work = work_of(standing.row)
-    if standing.demand is None or standing.latency is None or work is None:
+def bound_of(limits: Limits | None) -> str | None:
+    """What binds a call, with the figures that say so; None if it was not traced or timed."""
+    if limits is None or limits.demand is None or limits.work.traffic is None or limits.seconds is None:
         return None
-    return bound_of(standing.demand, work, standing.latency.median)
-
-
-def bound_of(demand: Shares, work: Work, seconds: float) -> str | None:
-    """What binds a call of this work that took so long, with the figures that say so; None if it was not traced."""
-    if work.traffic is None:
-        return None
+    demand, work, traffic, seconds = limits.demand, limits.work, limits.work.traffic, limits.seconds
     least = f"at least {format_seconds(demand.seconds)} of its {format_seconds(seconds)}"
     bound = f"{demand.limit}-bound" if demand.seconds >= EXPLAINED * seconds else "far from its limits"
     if demand.limit == LAUNCH:
-        operations, alone = counted(work.traffic.operations, "operation"), format_seconds(demand.launch_s)
-        if demand.launch_s == work.traffic.launch_s:
+        operations, alone = counted(traffic.operations, "operation"), format_seconds(demand.launch_s)
+        if demand.launch_s == traffic.launch_s:
             return f"{bound}: even on the smallest input its {operations} took {alone}, here {format_seconds(seconds)}"
         return f"{bound}: to launch its {operations} takes {least}"
     if demand.limit == COMPUTE:
         return f"{bound}: its arithmetic takes {least}"
-    times = work.traffic.moved_bytes / work.compulsory_bytes
+    times = traffic.moved_bytes / work.compulsory_bytes
     again = f", {format_ratio(times)} what it must" if times > MUCH_AGAIN else ""
-    return f"{bound}: it moves {format_bytes(work.traffic.moved_bytes)}{again}, which takes {least}"
+    return f"{bound}: it moves {format_bytes(traffic.moved_bytes)}{again}, which takes {least}"
 
 
 def limits_of(cell: Named) -> list[str]:
     """Sentences about rows or models, by name: which attention ran, new memory, errors, energy, compilation."""
-    looks = (_backends, _new_memory, _errors, _energy, _compilation)
-    return [sentence for look in looks if (sentence := look(cell))]
+    sentences = (
+        _backends(cell),
+        _listed(cell, "The system's share of the processor time, for memory new at every call", _new_memory),
+        _errors(cell),
+        _listed(cell, "Energy of a call, idle power included", _energy),
+        _listed(cell, "Compiling took, outside the samples", _compilation),
+    )
+    return [sentence for sentence in sentences if sentence]
 
 
 def rows_of(cell: Iterable[Standing]) -> Named:
@@ -57,48 +57,41 @@ def rows_of(cell: Iterable[Standing]) -> Named:
     return [(standing.row.case.name, standing.row) for standing in cell]
 
 
-def _listed(cell: Named, text: Callable[[Row | ModelProfile], str | None]) -> str:
-    return ", ".join(f"{name} {words}" for name, row in cell if (words := text(row)))
+def _listed(cell: Named, begin: str, text: Callable[[Row | ModelProfile], str | None]) -> str:
+    """A sentence that says of each what is worth it; empty where nothing is."""
+    words = ", ".join(f"{name} {said}" for name, row in cell if (said := text(row)))
+    return f"{begin}: {words}." if words else ""
 
 
-def _backends(cell: Named) -> str | None:
+def _backends(cell: Named) -> str:
     backends = {row.backend for _, row in cell} - {None}
-    if not backends:
-        return None
     if len(backends) == 1:
         return f"Fused attention ran as: {backends.pop()}."
-    return f"Fused attention ran as: {_listed(cell, lambda row: row.backend)}."
+    return _listed(cell, "Fused attention ran as", lambda row: row.backend)
 
 
-def _new_memory(cell: Named) -> str | None:
-    """Who waits for the operating system, which has to make the memory that a call touches for the first time."""
-
-    def text(row: Row | ModelProfile) -> str | None:
-        faults, share = (median_beside(row.latency, name) for name in ("page_faults", "system_shares"))
-        if row.latency is None or faults is None or share is None:
-            return None
-        if faults < FAULTS_PER_S * median_s(row.latency) or share < SYSTEM_SHARE:
-            return None
-        return f"{format_percent(share)} ({faults:,.0f} page faults)"
-
-    listed = _listed(cell, text)
-    return f"The system's share of the processor time, for memory new at every call: {listed}." if listed else None
+def _new_memory(row: Observed) -> str | None:
+    """How long it waits for the operating system, which makes the memory that a call touches for the first time."""
+    faults, share = (median_beside(row.latency, name) for name in ("page_faults", "system_shares"))
+    if row.latency is None or faults is None or share is None:
+        return None
+    if faults < FAULTS_PER_S * median_s(row.latency) or share < SYSTEM_SHARE:
+        return None
+    return f"{format_percent(share)} ({faults:,.0f} page faults)"
 
 
-def _errors(cell: Named) -> str | None:
-    def text(row: Row | ModelProfile) -> str | None:
-        deviation = row.deviation
-        return f"{deviation.largest:.1e}" if deviation and deviation.largest is not None else None
+def _error(row: Observed) -> str | None:
+    return f"{row.deviation.largest:.1e}" if row.deviation and row.deviation.largest is not None else None
 
-    listed = _listed(cell, text)
+
+def _errors(cell: Named) -> str:
     left_out: dict[str, list[str]] = {}
     for name, row in cell:
         if _is_left_out(row):
             left_out.setdefault(row.deviation.not_compared if row.deviation else NOT_RECORDED, []).append(name)
     missing = "; ".join(f"{', '.join(names)} ({why})" for why, names in left_out.items())
-    said = f"Largest error against fp64, of the largest value: {listed}." if listed else ""
     lacking = f"Not compared with fp64: {missing}." if missing else ""
-    return " ".join(filter(None, (said, lacking))) or None
+    return " ".join(filter(None, (_listed(cell, "Largest error against fp64, of the largest value", _error), lacking)))
 
 
 def _is_left_out(row: Row | ModelProfile) -> bool:
@@ -107,24 +100,20 @@ def _is_left_out(row: Row | ModelProfile) -> bool:
     return bool(row.latency and not known and row.dtype != "fp64" and row.variant != "graph")
 
 
-def _energy(cell: Named) -> str | None:
-    def text(row: Row | ModelProfile) -> str | None:
-        energy_j = row.energy_j
-        return None if energy_j is None else f"{three_digits(energy_j * 1e3)} mJ"
-
-    listed = _listed(cell, text)
-    return f"Energy of a call, idle power included: {listed}." if listed else None
+def _energy(row: Observed) -> str | None:
+    return None if row.energy_j is None else f"{three_digits(row.energy_j * 1e3)} mJ"
 
 
-def _compilation(cell: Named) -> str | None:
-    def text(row: Row | ModelProfile) -> str | None:
-        if row.compile_s is None:
-            return None
-        broken = f" (in pieces: {counted(row.graph_breaks, 'graph break')})" if row.graph_breaks else ""
-        return f"{format_seconds(row.compile_s)}{broken}"
+def _compilation(row: Observed) -> str | None:
+    if row.compile_s is None:
+        return None
+    broken = f" (in pieces: {counted(row.graph_breaks, 'graph break')})" if row.graph_breaks else ""
+    return f"{format_seconds(row.compile_s)}{broken}"
 
-    listed = _listed(cell, text)
-    return f"Compiling took, outside the samples: {listed}." if listed else None
+
+def range_of(ratio: Estimate | None) -> str:
+    """The interval of a ratio; empty where there is none."""
+    return "-".join(map(three_digits, ratio.interval)) if ratio and ratio.interval else ""
 
 
 def ceilings_sentence(record: Record | ProfileRecord) -> str | None:

@@ -34,23 +34,21 @@ def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
 
 def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
     """What binds the whole model, and the layer that takes most of its time."""
-    named = [(model.model, model.total)]
     slowest = slowest_layer(model)
-    if slowest is not None:
-        named.append((slowest.layer, slowest))
+    named = [(model.model, model.total), *([(slowest.layer, slowest)] if slowest else [])]
     sentences = []
     for name, row in named:
         limits = layer_limits(record, model, row)
-        bound = bound_of(limits.demand, limits.work, limits.seconds) if limits and limits.demand else None
-        if limits and bound:
+        bound = bound_of(limits)
+        if limits and limits.times_floor and bound:
             sentences.append(f"{name} takes {format_ratio(limits.times_floor)} its floor and is {bound}.")
     return sentences
 
 
 def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
     """What stands under a model's table, sentence by sentence."""
-    notes = (where_it_goes(record, model), *bound_sentences(record, model), timing_note(record, model))
-    return [model.detail, *filter(None, notes)] if model.detail else [note for note in notes if note]
+    notes = (model.detail, where_it_goes(record, model), *bound_sentences(record, model), timing_note(record, model))
+    return [note for note in notes if note]
 
 
 def run_notes(record: ProfileRecord) -> list[str]:

@@ -5,9 +5,9 @@ from kaoprof.findings.operators import Baseline, Standing, find_baseline
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import Protocol
 from kaoprof.records.profile import ProfileRecord
-from kaoprof.reporting.sentences.limits import reason_of
+from kaoprof.reporting.sentences.limits import bound_of, range_of
 from kaoprof.stats.medians import Estimate
-from kaoprof.units import counted, format_bytes, format_percent, format_ratio, format_seconds, three_digits
+from kaoprof.units import counted, format_bytes, format_percent, format_ratio, format_seconds
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
 UNSURE = 2.0  # an interval whose ends differ by more than this factor is no answer
@@ -61,8 +61,7 @@ def ratios_of(record: Record, standings: list[Standing]) -> str | None:
     baseline = find_baseline([standing.row for standing in standings], record.baseline)
     if baseline.macs is None:
         return None
-    fastest = baseline.fastest.case.name if baseline.fastest else None
-    leanest = baseline.leanest.case.name if baseline.leanest else None
+    fastest, leanest = (row and row.case.name for row in (baseline.fastest, baseline.leanest))
     parts = [f"time and memory against {fastest}"] if fastest and fastest == leanest else []
     parts += [f"time against {fastest}"] if fastest and fastest != leanest else []
     predicted = " as predicted" if baseline.leanest and baseline.leanest.peak_bytes_measured is None else ""
@@ -81,7 +80,8 @@ def meaning_of(record: Record, standings: list[Standing]) -> str | None:
     timed = [standing for standing in rivals if standing.speedup and standing not in same]
     if timed:
         best = max(timed, key=_sure_speedup)
-        return " ".join(filter(None, (_gain(record, best, best.speedup, baseline), *_limits(record, best, standings))))
+        gain = [_gain(record, best, best.speedup, baseline)] if best.speedup else []
+        return " ".join([*gain, *_limits(record, best, standings)])
     counted = [standing for standing in rivals if standing.macs_ratio]
     if not counted:
         return None
@@ -98,24 +98,20 @@ def _same_work(row: Row, baseline: Baseline) -> bool:
 def _sure_speedup(standing: Standing) -> float:
     """The lower end of the interval, so that luck does not choose the row; else the median."""
     speed = standing.speedup
-    if speed is None:
-        return 0.0
-    return speed.low if speed.low is not None else speed.median
+    return 0.0 if speed is None else min(speed.interval or (speed.median,))
 
 
-def _gain(record: Record, best: Standing, speed: Estimate | None, baseline: Baseline) -> str | None:
-    if speed is None:
-        return None
+def _gain(record: Record, best: Standing, speed: Estimate, baseline: Baseline) -> str:
     against = baseline.fastest.case.name if baseline.fastest else record.baseline
     memory = f", needs {_times(best.memory_ratio, 'less', 'more')} memory" if best.memory_ratio else ""
     macs = f"{best.row.case.name} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}{memory}"
-    if speed.low is None or speed.high is None:
+    if speed.interval is None:
         few = f"(no interval from {speed.samples} rounds)"
         return f"{macs} and is {format_ratio(speed.median)} as fast as {against} {few}."
-    interval = f"{three_digits(speed.low)}-{three_digits(speed.high)}"
-    if speed.high / speed.low > UNSURE:
+    (low, high), interval = speed.interval, range_of(speed)
+    if high / low > UNSURE:
         return f"{macs}; how much faster it is than {against} this run cannot tell (95 %: {interval} times)."
-    doubt = "" if speed.low > 1 or speed.high < 1 else ": not distinguishable from equal"
+    doubt = "" if low > 1 or high < 1 else ": not distinguishable from equal"
     return f"{macs} and is {format_ratio(speed.median)} as fast as {against} (95 %: {interval}{doubt})."
 
 
@@ -123,7 +119,7 @@ def _limits(record: Record, best: Standing, standings: list[Standing]) -> list[s
     """What binds the row, and what binds the baseline that it is compared with."""
     fastest = find_baseline([standing.row for standing in standings], record.baseline).fastest
     rivals = [best, *(standing for standing in standings if standing.row is fastest)]
-    reasons = [(standing.row.case.name, reason_of(standing)) for standing in rivals]
+    reasons = [(standing.row.case.name, bound_of(standing.limits)) for standing in rivals]
     sentences = [f"{name} is {reason}." for name, reason in reasons if reason]
     return sentences or list(filter(None, [_limit(record, best)]))
 
@@ -132,10 +128,11 @@ def _limit(record: Record, best: Standing) -> str | None:
     """How much of the row's time its products explain, at the rate that a large product reaches on this device."""
     row, latency = best.row, best.latency
     throughput = record.protocol.throughput_flops if record.protocol else None
-    if not throughput or not row.analytic or not latency or latency.low is None or latency.high is None:
+    if not throughput or not row.analytic or not latency or not latency.interval:
         return None
+    low, high = latency.interval
     share = FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput / latency.median
-    if share >= ARITHMETIC_BOUND or latency.high / latency.low > UNSURE:
+    if share >= ARITHMETIC_BOUND or high / low > UNSURE:
         return None
     return (
         f"At the {throughput / 1e9:.0f} GFLOP/s of a large product its MACs would take "

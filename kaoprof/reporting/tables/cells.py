@@ -1,8 +1,9 @@
 """The texts of one row of operators, which every table of such rows shares."""
 
-from kaoprof.findings.operators import Standing
+from kaoprof.findings.operators import Standing, peak_bytes
 from kaoprof.records.compare import Record, Row
 from kaoprof.reporting.document import UNKNOWN, Span, Tone
+from kaoprof.reporting.sentences.limits import range_of
 from kaoprof.stats.medians import Estimate
 from kaoprof.units import (
     counted,
@@ -11,7 +12,6 @@ from kaoprof.units import (
     format_interval,
     format_ratio,
     format_seconds,
-    three_digits,
 )
 
 WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
@@ -21,8 +21,10 @@ PREDICTED = "*"  # behind a figure that was not measured
 def cells_of(standing: Standing) -> dict[str, Span]:
     """The texts of one row by what they say, each in its tone; for `agreement` see `agreement_mark`."""
     row, analytic, counted = standing.row, standing.row.analytic, standing.row.counted
-    latency, speedup, deviation = standing.latency, standing.speedup, row.deviation
+    latency, speedup, deviation, limits = standing.latency, standing.speedup, row.deviation, standing.limits
     mark, macs = agreement(standing), format_count(analytic.macs) if analytic else UNKNOWN
+    weight, times_floor = peak_bytes(row), limits.times_floor if limits else None
+    star = "" if row.peak_bytes_measured is not None else PREDICTED
     time = format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status)
     texts = {
         "name": row.case.name,
@@ -35,19 +37,21 @@ def cells_of(standing: Standing) -> dict[str, Span]:
         "weights": format_count(analytic.params) if analytic else UNKNOWN,
         "peak": UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
         "predicted": format_bytes(counted.peak_bytes_predicted) if counted else UNKNOWN,
-        "x floor": UNKNOWN if standing.times_floor is None else format_ratio(standing.times_floor),
-        "bound": standing.demand.limit if standing.demand and latency else "",
+        "weight": UNKNOWN if weight is None else f"{format_bytes(weight)}{star}",
+        "x floor": UNKNOWN if times_floor is None else format_ratio(times_floor),
+        "bound": limits.demand.limit if limits and limits.demand and latency else "",
         "error": f"{deviation.largest:.0e}" if deviation and deviation.largest is not None else UNKNOWN,
     }
     return {name: Span(text) for name, text in texts.items()} | {
         "implementation": Span(f"  {row.case.implementation}", Tone.QUIET),
         "agreement": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
         "latency": Span(time, Tone.BAD if time in WITHOUT_LATENCY else None),
-        "interval": Span(_interval(latency), Tone.QUIET),
+        "interval": Span(format_interval(*latency.interval) if latency and latency.interval else "", Tone.QUIET),
         "macs ratio": _ratio(standing.macs_ratio, standing.macs_ratio),
         "memory ratio": _ratio(standing.memory_ratio, standing.memory_ratio),
         "speedup": _ratio(speedup.median if speedup else None, speedup.low if speedup else None),
-        "speedup interval": Span(_range(speedup), Tone.QUIET),
+        "speedup interval": Span(range_of(speedup), Tone.QUIET),
+        "quoted speedup": Span(UNKNOWN if speedup is None or tells_nothing(speedup) else format_ratio(speedup.median)),
     }
 
 
@@ -57,16 +61,12 @@ def _ratio(value: float | None, surely: float | None) -> Span:
     return Span(UNKNOWN if value is None else format_ratio(value), Tone.GOOD if good else None)
 
 
-def _interval(latency: Estimate | None) -> str:
-    if latency is None or latency.low is None or latency.high is None:
-        return ""
-    return format_interval(latency.low, latency.high)
-
-
-def _range(speedup: Estimate | None) -> str:
-    if speedup is None or speedup.low is None or speedup.high is None:
-        return ""
-    return f"{three_digits(speedup.low)}-{three_digits(speedup.high)}"
+def tells_nothing(speedup: Estimate | None) -> bool:
+    """Whether not even the first digit of a speedup holds, nor on which side of 1 it is: nobody should quote it."""
+    if speedup is None or speedup.interval is None:
+        return False
+    low, high = speedup.interval
+    return low < 1 < high and high - low > speedup.median
 
 
 def agreement(standing: Standing) -> str:

@@ -97,19 +97,17 @@ def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout)
     table = Table(
         title=title_of(record, cell[0].row),
         columns=columns_of([header for header, _ in layout]),
-        rows=tuple(_row(cells_of(standing), layout) for standing in cell),
+        rows=tuple(tuple(_cell(cells, name) for _, name in layout) for cells in map(cells_of, cell)),
         notes=(*details, *filter(None, sentences)),
         close=True,
     )
     return without_empty(table) if medium == Medium.TEXT else table
 
 
-def _row(cells: dict[str, Span], layout: Layout) -> tuple[Text, ...]:
-    return tuple(cells[name] if name in cells else _stacked(cells, name) for _, name in layout)
-
-
-def _stacked(cells: dict[str, Span], names: str) -> Cell:
-    """Two lines; the agreement stands beside the MACs, and the second line is quiet unless it has a tone."""
+def _cell(cells: dict[str, Span], names: str) -> Text:
+    """One or two lines; the agreement stands beside the MACs, and the second line is quiet unless it has a tone."""
+    if names in cells:
+        return cells[names]
     first, _, second = names.partition("/")
     upper = (cells["macs"], " ", cells["agreement"]) if first == "macs agreement" else (cells[first],)
     lower = cells[second] if second == "memory ratio" else replace(cells[second], tone=Tone.QUIET)
@@ -125,7 +123,7 @@ def _paper_table(record: Record, cell: list[Standing]) -> Table:
         ratios_of(record, cell), MAP_MEANING, ceilings_sentence(record), *protocol_of(record),
         *(f"Warning: {warning}." for warning in warnings_of(alone)),
         *(f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail),
-        BOUNDS if any(standing.demand for standing in cell) else None,
+        BOUNDS if any(standing.limits and standing.limits.demand for standing in cell) else None,
         f"{PREDICTED} predicted." if starred else None,
     )  # fmt: skip
     title = f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs"
@@ -156,10 +154,10 @@ def _sure_latency(standing: Standing, otherwise: str) -> str:
     if latency is None:
         return otherwise
     text = format_seconds_surely(latency.median, latency.low, latency.high)
-    if latency.low is None or latency.high is None:
+    if latency.interval is None:
         return text
     factor, _ = time_unit(latency.median)
-    return f"{text} ({sure_interval(latency.median / factor, latency.low / factor, latency.high / factor)})"
+    return f"{text} ({sure_interval(latency.median / factor, *(end / factor for end in latency.interval))})"
 
 
 def _sure_speedup(standing: Standing) -> str:
@@ -167,6 +165,4 @@ def _sure_speedup(standing: Standing) -> str:
     if speedup is None:
         return UNKNOWN
     times = f"{sure_digits(speedup.median, speedup.low, speedup.high)}x"
-    if speedup.low is None or speedup.high is None:
-        return times
-    return f"{times} ({sure_interval(speedup.median, speedup.low, speedup.high)})"
+    return f"{times} ({sure_interval(speedup.median, *speedup.interval)})" if speedup.interval else times

@@ -4,15 +4,9 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from kaoprof import units
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
 from kaoprof.reporting.document import UNKNOWN, Heading, Medium, Notes, Page, Table, Tone, columns_of, notes_of
-from kaoprof.units import (
-    format_change,
-    format_change_interval,
-    format_percent,
-    format_ratio,
-    format_seconds,
-)
 
 HEADERS = ("operator", "verdict", "time", "95 %", "old", "new", "memory", "MACs")
 MOST_SHOWN = 60  # rows; of longer comparisons only those are shown where something changed
@@ -25,21 +19,21 @@ TONES = {SLOWER: Tone.BAD, FASTER: Tone.GOOD, UNSURE: Tone.QUIET}
 
 def page_of(record: DiffRecord, medium: Medium = Medium.TEXT) -> Page:
     """The record as a page: differences around the runs first; the summary last on a terminal, where it is seen."""
-    shown = _shown(record)
+    shown = record.rows if len(record.rows) <= MOST_SHOWN else [row for row in record.rows if _is_news(row)]
     cells: dict[str, list[DiffRow]] = {}
     for row in shown:
         cells.setdefault(row.cell, []).append(row)
     hidden = len(record.rows) - len(shown)
-    kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json."
+    kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json." if hidden else None
     tables = tuple(_table(cell, rows) for cell, rows in cells.items())
-    before = Notes(tuple(_before(record)))
-    after = notes_of(*([kept] if hidden else []), *_after(record), tone=Tone.QUIET)
+    summary, before = Heading(summary_of(record)), Notes(tuple(_before(record)))
+    after = notes_of(kept, *_after(record), tone=Tone.QUIET)
     if medium == Medium.PAPER:
-        before = Notes(tuple(f"{text.removesuffix('.')}." for text in _before(record)))
-        return Page(blocks=(Heading(summary_of(record)), before, *tables, *after))
+        sentences = Notes(tuple(f"{text.removesuffix('.')}." for text in before.texts if isinstance(text, str)))
+        return Page(blocks=(summary, sentences, *tables, *after))
     if medium == Medium.SCREEN:
-        return Page(blocks=(before, *tables, Heading(summary_of(record)), *after))
-    return Page(blocks=(Heading(f"kaoprof diff: {summary_of(record)}"), before, *tables, *after))
+        return Page(blocks=(before, *tables, summary, *after))
+    return Page(blocks=(Heading(f"kaoprof diff: {summary.text}"), before, *tables, *after))
 
 
 def summary_of(record: DiffRecord) -> str:
@@ -55,7 +49,7 @@ def summary_of(record: DiffRecord) -> str:
     statuses = {
         "appeared": sum(row.old_status is None for row in record.rows),
         "disappeared": sum(row.new_status is None for row in record.rows),
-        "with another status": sum(_another_status(row) for row in record.rows),
+        "with another status": sum(len({row.old_status, row.new_status} - {None}) > 1 for row in record.rows),
     }
     parts += [f"{count} {name}" for name, count in statuses.items() if count]
     return "; ".join(parts)
@@ -63,16 +57,6 @@ def summary_of(record: DiffRecord) -> str:
 
 def _macs_growth(row: DiffRow) -> float | None:
     return growth(row.old.macs, row.new.macs) if row.old and row.new else None
-
-
-def _another_status(row: DiffRow) -> bool:
-    return row.old_status != row.new_status and None not in (row.old_status, row.new_status)
-
-
-def _shown(record: DiffRecord) -> list[DiffRow]:
-    if len(record.rows) <= MOST_SHOWN:
-        return list(record.rows)
-    return [row for row in record.rows if _is_news(row)]
 
 
 def _is_news(row: DiffRow) -> bool:
@@ -112,14 +96,14 @@ def _time_cells(row: DiffRow) -> tuple[str, ...]:
     time = row.time
     if time is None:
         return (UNKNOWN,) * 4
-    interval = UNKNOWN if time.low is None or time.high is None else format_change_interval(time.low, time.high)
-    return format_change(time.ratio), interval, format_seconds(time.old_s), format_seconds(time.new_s)
+    interval = UNKNOWN if time.low is None or time.high is None else units.format_change_interval(time.low, time.high)
+    return units.format_change(time.ratio), interval, units.format_seconds(time.old_s), units.format_seconds(time.new_s)
 
 
 def _exact(factor: float | None) -> str:
     if factor is None:
         return UNKNOWN
-    return EQUAL if factor == 1 else format_change(factor)
+    return EQUAL if factor == 1 else units.format_change(factor)
 
 
 UNSAID = {"samples": "as many as the budget allows"}  # what it means that an option was not given
@@ -150,7 +134,7 @@ def _drift(record: DiffRecord) -> Iterator[str]:
     if not factors:
         yield "Too few operators to tell a slower machine from slower operators: times are compared as measured."
         return
-    low, high = format_ratio(min(factors)), format_ratio(max(factors))
+    low, high = units.format_ratio(min(factors)), units.format_ratio(max(factors))
     typical = f"{low} the time" if low == high else f"{low} to {high} the time, cell by cell"
     if all(drift.removed for drift in record.drifts if drift.factor is not None):
         yield (
@@ -167,16 +151,16 @@ def _after(record: DiffRecord) -> Iterator[str]:
     widths = [row.time.high_joint / row.time.ratio - 1 for row in record.rows if row.time and row.time.high_joint]
     if not widths:
         return
-    margin = format_change(1 + record.margin)
+    margin = units.format_change(1 + record.margin)
     yield (
         f"SLOWER, FASTER: the interval that holds for all {len(widths)} rows together, 95 %, lies beyond {margin} or "
         "its inverse; SAME: the row's own 95 % interval, which is shown, lies within; UNSURE: neither."
     )
     learnt = "learnt from how far all rows differ" if record.spread_learned else "assumed: too few rows tell"
-    seen = format_change((1 + record.margin) * (1 + statistics.median(widths)))
+    seen = units.format_change((1 + record.margin) * (1 + statistics.median(widths)))
+    spread = units.format_percent(record.run_spread, ".1%")
     yield (
-        f"Intervals hold the spread between processes of a run, and {format_percent(record.run_spread, '.1%')} between "
-        f"runs ({learnt}). "
+        f"Intervals hold the spread between processes of a run, and {spread} between runs ({learnt}). "
         f"In half of the rows a change from {seen} on would be seen."
     )
 
@@ -184,7 +168,9 @@ def _after(record: DiffRecord) -> Iterator[str]:
 def _limits(record: DiffRecord) -> Iterator[str]:
     if record.fail_above is None:
         return
-    limit = f"Limit {format_change(1 + record.fail_above)} (of a time: the lower end of the interval for all rows)"
+    limit = (
+        f"Limit {units.format_change(1 + record.fail_above)} (of a time: the lower end of the interval for all rows)"
+    )
     short = _short_names(record)
     broken = [f"{row.name} at {short[row.cell]} ({', '.join(row.breaches)})" for row in record.rows if row.breaches]
     yield f"{limit}: broken by {'; '.join(broken)}." if broken else f"{limit}: kept."

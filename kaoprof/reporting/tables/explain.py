@@ -1,27 +1,16 @@
 """What an explanation says: formulas, where the cost comes from, and what the formulas rest on."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from kaoprof.records.explain import DIFFERENT, Explanation, Formula, Share
 from kaoprof.reporting.document import Column, Medium, Notes, Page, Span, Style, Table, Text, Tone, notes_of, stacked
 from kaoprof.reporting.formats.mathematics import pretty
-from kaoprof.reporting.sentences.explain import (
-    LABELS,
-    call_of,
-    dominating,
-    foundations,
-    inputs_of,
-    legend_of,
-    multiples_of,
-    peak_alone,
-    percent,
-    title_of_part,
-)
+from kaoprof.reporting.sentences import explain as sentences
 from kaoprof.units import format_bytes, format_count
 
 LONG_FORMULA = 130  # signs: a longer one is shown as it is at the sizes asked for, unless everything is asked for
 MOST_ROWS = 12  # operations or blocks that are named; the others are summed up
+TONES = {"proof:": Tone.GOOD, "NO": Tone.BAD, "no": Tone.BAD}  # of sentences, by their first word
 NO_FORMULA = "(no formula; predicted at these sizes)"
 
 
@@ -35,20 +24,17 @@ def page_of(explanation: Explanation, medium: Medium = Medium.TEXT, *, full: boo
     blocks, operations = explanation.blocks, explanation.operations
     modules = not screen or any(part.module for part in operations)
     shown = len(operations) > 1 or (screen and operations)
-    sentences: tuple[Text, ...] = dominating(explanation), *map(_toned, foundations(explanation))
-    legend = legend_of(explanation, powers=screen)
+    toned = (Span(text, TONES.get(text.split(maxsplit=1)[0])) for text in sentences.foundations(explanation))
+    said: tuple[Text, ...] = sentences.dominating(explanation), *toned
+    legend = sentences.legend_of(explanation, powers=screen)
     return Page(
         blocks=(
             _formulas(explanation, full=full, powers=screen),
             *([_shares("submodule", blocks, full=full, modules=False)] if len(blocks) > 1 else []),
             *([_shares("operation", operations, full=full, modules=modules)] if shown else []),
-            *((Notes(sentences), *notes_of(*legend, tone=Tone.QUIET)) if screen else (Notes((*sentences, *legend)),)),
+            *((Notes(said), *notes_of(*legend, tone=Tone.QUIET)) if screen else (Notes((*said, *legend)),)),
         )
     )
-
-
-def _toned(sentence: str) -> Span:
-    return Span(sentence, {"proof:": Tone.GOOD, "NO": Tone.BAD, "no": Tone.BAD}.get(sentence.split(maxsplit=1)[0]))
 
 
 def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
@@ -58,16 +44,16 @@ def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
     """
     rows: list[tuple[Text, ...]] = [
         (
-            LABELS[formula.quantity],
+            sentences.LABELS[formula.quantity],
             _expression(formula, full=full),
             stacked(_code(formula.order), *([Span(powers_of(formula), Tone.QUIET)] if powers else [])),
             value_of(formula),
         )
         for formula in explanation.formulas
     ]
-    alone = peak_alone(explanation)
+    alone = sentences.peak_alone(explanation)
     if alone is not None:
-        rows.append((LABELS["peak_bytes"], Span(NO_FORMULA, Tone.QUIET), "", alone))
+        rows.append((sentences.LABELS["peak_bytes"], Span(NO_FORMULA, Tone.QUIET), "", alone))
     columns = (
         Column("", words=True),
         Column("formula", words=True, rest=True),
@@ -94,7 +80,7 @@ def is_shown_whole(formula: Formula, full: bool) -> bool:
 
 def remark_of(formula: Formula, full: bool) -> str:
     """Where the shown expression holds, or what it becomes where nothing rounds."""
-    multiples = multiples_of(formula.divisors)
+    multiples = sentences.multiples_of(formula.divisors)
     if is_shown_whole(formula, full):
         if formula.on_multiples is None or not (full or len(formula.on_multiples) <= LONG_FORMULA):
             return ""
@@ -136,31 +122,24 @@ def share_rows(parts: Sequence[Share], *, full: bool) -> list[tuple[Text, ...]]:
     rest = [part for part in parts if part not in kept]
     if rest:
         macs, flops = sum(part.macs_share for part in rest), sum(part.flops_share for part in rest)
-        share = percent(macs) if any(part.macs != "0" for part in rest) else ""
-        rows.append((f"{len(rest)} more", "", "", share, percent(flops)))
+        share = sentences.percent(macs) if any(part.macs != "0" for part in rest) else ""
+        rows.append((f"{len(rest)} more", "", "", share, sentences.percent(flops)))
     return rows
 
 
 def _share_row(part: Share) -> tuple[Text, ...]:
-    has_macs = part.macs != "0"
-    return (
-        title_of_part(part), Span(part.module or "itself", Tone.QUIET), _code(pretty(part.macs)) if has_macs else "",
-        percent(part.macs_share) if has_macs else "", percent(part.flops_share),
-    )  # fmt: skip
+    macs, share = (_code(pretty(part.macs)), sentences.percent(part.macs_share)) if part.macs != "0" else ("", "")
+    place = Span(part.module or "itself", Tone.QUIET)
+    return (sentences.title_of_part(part), place, macs, share, sentences.percent(part.flops_share))
 
 
 def title_of(explanation: Explanation) -> str:
     """What is explained, how it runs, on which input, and at which sizes values are given."""
     sizes = " ".join(f"{name}={size}" for name, size in explanation.sizes.items())
-    parts = (f"{call_of(explanation)}, {explanation.mode}, {explanation.dtype}", inputs_of(explanation))
-    return "; ".join([*filter(None, parts), f"values at {sizes}"])
+    call = f"{sentences.call_of(explanation)}, {explanation.mode}, {explanation.dtype}"
+    return "; ".join(filter(None, (call, sentences.inputs_of(explanation), f"values at {sizes}")))
 
 
 def sound(explanation: Explanation) -> bool:
     """Whether no closed form differs from what was derived."""
     return explanation.proof_status != DIFFERENT
-
-
-def document_of(explanation: Explanation) -> dict[str, Any]:
-    """What its JSON holds: everything, and the proof's status."""
-    return explanation.as_json()

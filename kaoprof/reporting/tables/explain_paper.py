@@ -5,20 +5,7 @@ from itertools import groupby
 
 from kaoprof.records.explain import PROVEN, Explanation, Formula, Share
 from kaoprof.reporting.document import Column, Page, Row, Span, Style, Table
-from kaoprof.reporting.sentences.explain import (
-    LABELS,
-    call_of,
-    domain_line,
-    incomplete_lines,
-    inputs_of,
-    legend_of,
-    multiples_of,
-    name_of_part,
-    peak_alone,
-    percent,
-    ranked_parts,
-    title_of_part,
-)
+from kaoprof.reporting.sentences import explain as sentences
 from kaoprof.reporting.tables.explain import NO_FORMULA, value_of
 
 MOST_LATEX = 400  # signs of LaTeX: a longer formula is written as it is at the sizes asked for
@@ -32,10 +19,17 @@ WHY = re.compile("interpolated exactly|no formula of the peak|the peak is no pol
 
 def paper_page(explanation: Explanation) -> Page:
     """A table in one column of a paper if it fits one, else across both; why there is no formula is a comment."""
-    rows = [_formula_row(formula) for formula in explanation.formulas]
-    alone = peak_alone(explanation)
+    rows = [
+        Row((
+            sentences.LABELS[formula.quantity],
+            Span(formula.text, latex=formula.latex if _is_whole(formula) else formula.here_latex),
+            formula.order, value_of(formula),
+        ))
+        for formula in explanation.formulas
+    ]  # fmt: skip
+    alone = sentences.peak_alone(explanation)
     if alone is not None:
-        rows.append(Row((LABELS["peak_bytes"], NO_FORMULA, "", alone)))
+        rows.append(Row((sentences.LABELS["peak_bytes"], NO_FORMULA, "", alone)))
     table = Table(
         title=_title(explanation), columns=COLUMNS, rows=(*rows, *_part_rows(explanation)),
         notes=tuple(_notes(explanation)), figures="thin",
@@ -45,27 +39,27 @@ def paper_page(explanation: Explanation) -> Page:
 
 def _part_rows(explanation: Explanation) -> list[Row]:
     """The contractions that cost most, under the submodule and the pass in which they are; or whole blocks."""
-    named = [part for part in ranked_parts(explanation)[:MOST_PARTS] if part.macs_share >= LEAST_SHARE]
+    named = [part for part in sentences.ranked_parts(explanation)[:MOST_PARTS] if part.macs_share >= LEAST_SHARE]
     if len(named) < 2:  # noqa: PLR2004 - a single part is the whole
         return []
     rows = [Row(("of which, with their shares of the MACs:",), total=True)]
     operations = [part for part in explanation.operations if part in named]
     if not operations:
-        return rows + [_part_row(part, title_of_part(part)) for part in explanation.blocks if part in named]
+        return rows + [_part_row(part, sentences.title_of_part(part)) for part in explanation.blocks if part in named]
     places = [(place, list(parts)) for place, parts in groupby(operations, lambda part: (part.module, part.backward))]
     for (module, backward), parts in places:
         if len(places) > 1 or backward:
             place = f"in {module or 'the module itself'}{', backward' if backward else ''}:"
             rows.append(Row((Span(place, style=Style.NAME),)))
-        rows += [_part_row(part, name_of_part(part)) for part in parts]
+        rows += [_part_row(part, sentences.name_of_part(part)) for part in parts]
     return rows
 
 
 def _title(explanation: Explanation) -> str:
     sizes = ", ".join(f"{name} = {size}" for name, size in explanation.sizes.items())
     how = f"({explanation.mode}, {explanation.dtype})"
-    inputs = inputs_of(explanation).replace(" x ", " × ")
-    return "; ".join(filter(None, (f"Cost of {call_of(explanation)} {how}", inputs, f"values at {sizes}")))
+    inputs = sentences.inputs_of(explanation).replace(" x ", " × ")
+    return "; ".join(filter(None, (f"Cost of {sentences.call_of(explanation)} {how}", inputs, f"values at {sizes}")))
 
 
 def _notes(explanation: Explanation) -> list[str]:
@@ -74,30 +68,25 @@ def _notes(explanation: Explanation) -> list[str]:
     proof = ", equal to the closed form" if explanation.proof_status == PROVEN else ""
     checked = f", verified at {len(explanation.checked)} random sizes" if explanation.checked else ""
     special = [formula for formula in explanation.formulas if not _is_whole(formula)]
-    here = ", ".join(LABELS[formula.quantity] for formula in special)
-    multiples = multiples_of({name: divisor for formula in special for name, divisor in formula.divisors.items()})
-    sentences = [
+    here = ", ".join(sentences.LABELS[formula.quantity] for formula in special)
+    divisors = {name: divisor for formula in special for name, divisor in formula.divisors.items()}
+    multiples = sentences.multiples_of(divisors)
+    said = [
         f"{how}{proof}{checked}.",
         f"{here}: at these sizes{f', and where {multiples}' if multiples else ''}." if here else "",
-        *incomplete_lines(explanation),
-        domain_line(explanation),
+        *sentences.incomplete_lines(explanation),
+        sentences.domain_line(explanation),
         *(f"{note}." for note in explanation.notes if not WHY.match(note)),
         *(f"holds for fixed sizes only: {text}." for text in explanation.specialisations),
-        *legend_of(explanation),
+        *sentences.legend_of(explanation),
     ]
-    return [f"{text[0].upper()}{text[1:]}" for text in sentences if text]
+    return [f"{text[0].upper()}{text[1:]}" for text in said if text]
 
 
 def _is_whole(formula: Formula) -> bool:
     return len(formula.latex) <= MOST_LATEX or formula.latex == formula.here_latex
 
 
-def _formula_row(formula: Formula) -> Row:
-    latex = formula.latex if _is_whole(formula) else formula.here_latex
-    expression = Span(formula.text, latex=latex)
-    return Row((LABELS[formula.quantity], expression, formula.order, value_of(formula)))
-
-
 def _part_row(part: Share, label: str) -> Row:
     expression = Span(part.macs, latex=part.macs_latex)
-    return Row((Span(f"{INDENT}{label}", style=Style.NAME), expression, part.order, percent(part.macs_share)))
+    return Row((Span(f"{INDENT}{label}", style=Style.NAME), expression, part.order, sentences.percent(part.macs_share)))

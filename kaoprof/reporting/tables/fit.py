@@ -1,18 +1,9 @@
 """What a `fit` says: the largest sizes, or who is cheaper where."""
 
+from kaoprof import units
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
 from kaoprof.records.measured import Environment
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of
-from kaoprof.units import (
-    BINARY_PREFIXES,
-    COUNT_PREFIXES,
-    counted,
-    format_beside,
-    format_bytes,
-    format_count,
-    format_ratio,
-    format_seconds,
-)
 
 WITHIN = {"memory": "memory within", "macs": "MACs within", "time": "time per call within"}
 AXES = {"b": "batch", "c": "channels"}
@@ -31,6 +22,7 @@ BASES = {
 }
 
 
+UNANSWERED = ("error", "refused")
 TONES = {"none": Tone.BAD, "refused": Tone.BAD, "error": Tone.BAD}
 
 
@@ -48,15 +40,9 @@ def fit_table(record: FitRecord) -> Table:
     rows = tuple(_fit_cells(row, record) for row in record.rows)
     reasons = [f"{row.name}: {row.detail}." for row in record.rows if row.detail]
     notes = (*reasons, *_reaches(record), *tied(conditions), BASES[record.budget], *where(record.environment))
-    title = (
-        f"largest {AXES.get(axis, axis)} with {WITHIN[record.budget]} {amount_of(record)}; {conditions_of(conditions)}"
-    )
+    amount = value_of(record.amount, record.budget)
+    title = f"largest {AXES.get(axis, axis)} with {WITHIN[record.budget]} {amount}; {conditions_of(conditions)}"
     return Table(title=title, columns=columns_of(headers), rows=rows, notes=notes, tones=TONES)
-
-
-def amount_of(record: FitRecord) -> str:
-    """The budget in a readable unit."""
-    return value_of(record.amount, record.budget)
 
 
 def value_of(value: float | None, budget: str) -> str:
@@ -64,16 +50,16 @@ def value_of(value: float | None, budget: str) -> str:
     if value is None:
         return UNKNOWN
     if budget == "time":
-        return format_seconds(value)
-    return format_bytes(int(value)) if budget == "memory" else format_count(int(value))
+        return units.format_seconds(value)
+    return units.format_bytes(int(value)) if budget == "memory" else units.format_count(int(value))
 
 
 def closely(value: float | None, record: FitRecord) -> str:
     """A need in the budget's unit, with enough digits to see on which side of it that is."""
     if value is None or record.budget == "time":
         return value_of(value, record.budget)
-    prefixes = BINARY_PREFIXES if record.budget == "memory" else COUNT_PREFIXES
-    return format_beside(int(value), record.amount, prefixes)
+    prefixes = units.BINARY_PREFIXES if record.budget == "memory" else units.COUNT_PREFIXES
+    return units.format_beside(int(value), record.amount, prefixes)
 
 
 def _fit_cells(row: FitRow, record: FitRecord) -> tuple[str, ...]:
@@ -94,18 +80,17 @@ def _reaches(record: FitRecord) -> list[str]:
     rival = max(others, key=lambda row: row.largest or 0)
     least = min(others, key=lambda row: row.largest or 0)
     axis = record.conditions.axis
-
-    def times(row: FitRow) -> str:
-        return f"{format_ratio((best.largest or 1) / (row.largest or 1))} the {axis} of {row.name}"
-
-    compared = [times(rival), *([times(least)] if least is not rival else [])]
+    compared = [
+        f"{units.format_ratio(best.largest / (row.largest or 1))} the {axis} of {row.name}"
+        for row in ((rival,) if least is rival else (rival, least))
+    ]
     return [f"{best.name} reaches {axis}={best.largest}: {' and '.join(compared)}."]
 
 
 def conditions_of(conditions: Conditions) -> str:
     """Everything that stays."""
     sizes = " ".join(f"{name}={size}" for name, size in conditions.sizes.items() if name != conditions.axis)
-    threads = f" ({counted(conditions.threads, 'thread')})" if conditions.threads else ""
+    threads = f" ({units.counted(conditions.threads, 'thread')})" if conditions.threads else ""
     device = f", {conditions.device}{threads}" if conditions.device else ""
     return (
         f"{sizes}, {conditions.dtype}, {conditions.mode}{device}, heads {conditions.heads}, "
@@ -121,9 +106,7 @@ def tied(conditions: Conditions) -> list[str]:
 
 def where(environment: Environment | None) -> list[str]:
     """On which machine it was measured."""
-    if environment is None:
-        return []
-    return [f"Measured on {environment}."]
+    return [f"Measured on {environment}."] if environment else []
 
 
 def cross_table(record: CrossRecord) -> Table:
@@ -148,16 +131,15 @@ def cross_table(record: CrossRecord) -> Table:
 QUANTITIES = {"macs": "MACs", "memory": "memory", "time": "time"}
 
 
-def _cross_cells(row: CrossRow) -> list[tuple[str, ...]]:
+def _cross_cells(row: CrossRow) -> list[tuple[str, str, str, str]]:
     pair = f"{row.first}, {row.second}"
     quantity = QUANTITIES[row.quantity]
-    if row.quantity == "time":
-        return [
-            (quantity, f"{ratio.first}, {ratio.second}", str(ratio.size), _faster(row, ratio)) for ratio in row.ratios
-        ] or [(quantity, pair, UNKNOWN, row.status)]
-    if not row.stretches:
-        return [(quantity, pair, UNKNOWN, row.status)]
-    return [(quantity, pair, _stretch(part.start, part.end), part.cheaper or "both the same") for part in row.stretches]
+    cells = [
+        (quantity, f"{ratio.first}, {ratio.second}", str(ratio.size), _faster(row, ratio)) for ratio in row.ratios
+    ] or [
+        (quantity, pair, _stretch(part.start, part.end), part.cheaper or "both the same") for part in row.stretches
+    ]  # fmt: skip
+    return cells or [(quantity, pair, UNKNOWN, row.status)]
 
 
 def _stretch(start: int, end: int | None) -> str:
@@ -170,13 +152,12 @@ def _faster(row: CrossRow, ratio: TimedRatio) -> str:
     """Who is how much faster at one size."""
     name = row.second if ratio.ratio >= 1 else row.first
     if ratio.low is None or ratio.high is None:
-        return f"{name}: {format_ratio(max(ratio.ratio, 1 / ratio.ratio))}, no interval"
+        return f"{name}: {units.format_ratio(max(ratio.ratio, 1 / ratio.ratio))}, no interval"
     if ratio.low <= 1 <= ratio.high:
-        return f"not told apart ({format_ratio(ratio.low)}-{format_ratio(ratio.high)})"
-    times, low, high = (ratio.ratio, ratio.low, ratio.high)
-    if times < 1:
-        times, low, high = 1 / times, 1 / high, 1 / low
-    return f"{name}: {format_ratio(times)} ({format_ratio(low)}-{format_ratio(high)})"
+        return f"not told apart ({units.format_ratio(ratio.low)}-{units.format_ratio(ratio.high)})"
+    ends = (ratio.low, ratio.high) if ratio.ratio >= 1 else (1 / ratio.high, 1 / ratio.low)
+    interval = "-".join(map(units.format_ratio, ends))
+    return f"{name}: {units.format_ratio(max(ratio.ratio, 1 / ratio.ratio))} ({interval})"
 
 
 def _verdict(row: CrossRow, axis: str) -> list[str]:
@@ -200,14 +181,13 @@ def _verdict(row: CrossRow, axis: str) -> list[str]:
 
 def warnings_of(record: FitRecord | CrossRecord) -> list[str]:
     """What a careful reader must know."""
-    failed = [row for row in record.rows if row.status in ("error", "refused")]
-    return [f"no answer for {_named(row)}: {row.detail}" for row in failed]
-
-
-def _named(row: FitRow | CrossRow) -> str:
-    return row.name if isinstance(row, FitRow) else f"{QUANTITIES[row.quantity]} of {row.first} and {row.second}"
+    warnings = []
+    for row in record.rows:
+        name = row.name if isinstance(row, FitRow) else f"{QUANTITIES[row.quantity]} of {row.first} and {row.second}"
+        warnings += [f"no answer for {name}: {row.detail}"] if row.status in UNANSWERED else []
+    return warnings
 
 
 def sound(record: FitRecord | CrossRecord) -> bool:
     """Whether every question has an answer; that nothing fits is one."""
-    return all(row.status not in ("error", "refused") for row in record.rows)
+    return all(row.status not in UNANSWERED for row in record.rows)

@@ -44,7 +44,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
     """Some runs. `x` is None where no size varies; `x_label` names what varies with it, as in `h = w`.
 
-    `fixed` is what is the same everywhere.
+    `fixed` is what is the same everywhere, `quantities` what a plot shows (None: all there are).
     """
 
     runs: tuple[NamedRun, ...]
@@ -52,6 +52,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     x_label: str
     fixed: Mapping[str, Value]
     blocks: tuple[Block, ...]
+    quantities: tuple[str, ...] | None = None
 
     @property
     def rows(self) -> list[Placed]:
@@ -72,13 +73,6 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     def is_large(self) -> bool:
         """Whether there are too many cells for a table each, or several runs."""
         return len(self.runs) > 1 or self.cells >= MANY_CELLS
-
-
-class GridReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be reported: the runs in their grid, and which quantities a plot shows (None: all there are)."""
-
-    grid: Grid
-    quantities: tuple[str, ...] | None = None
 
 
 def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
@@ -125,21 +119,20 @@ def grid_of(runs: Sequence[NamedRun], x: str | None = None) -> Grid:
 
 def grid_report(
     runs: Sequence[NamedRun], *, x: str | None, only: Mapping[str, Collection[str]], quantities: tuple[str, ...] | None
-) -> GridReport:
+) -> Grid:
     """Runs that were kept, in their grid: only the cells that were asked for.
 
     Raises:
         RecordError: they hold no rows.
         UsageError: no cell is like that.
     """
-    chosen = [narrowed(run, only) for run in runs]
-    chosen = [run for run in chosen if run.record.rows]
+    chosen = [run for run in (narrowed(run, only) for run in runs) if run.record.rows]
     if not chosen and only:
         raise UsageError("no cell is like that", where="--only")
     if not chosen:
         names = ", ".join(run.name for run in runs)
         raise RecordError("these runs hold no rows", where=names, hint="was it interrupted at once?")
-    return GridReport(grid=grid_of(chosen, x), quantities=quantities)
+    return replace(grid_of(chosen, x), quantities=quantities)
 
 
 def narrowed(run: NamedRun, wanted: Mapping[str, Collection[str]]) -> NamedRun:
@@ -164,9 +157,8 @@ def narrowed(run: NamedRun, wanted: Mapping[str, Collection[str]]) -> NamedRun:
 
 def _tied(cases: Sequence[Case]) -> dict[str, str]:
     """The axis `h` with what its label must add, if the width is the height in all cases."""
-    images = [case for case in cases if "w" in case.dims.axes]
-    square = images and all(case.spatial[-1] == case.spatial[-2] for case in images)
-    return {"h": " = w"} if square else {}
+    images = [case.spatial for case in cases if "w" in case.dims.axes]
+    return {"h": " = w"} if images and all(height == width for *_, height, width in images) else {}
 
 
 def _place(case: Case, run: NamedRun, tied: Mapping[str, str]) -> dict[str, Value]:
@@ -188,11 +180,8 @@ def _along(counts: Mapping[str, int], wanted: str | None) -> str | None:
             raise UsageError(f"{wanted!r} is no axis of these runs", where="--x", hint=did_you_mean(wanted, known))
         return axis
     spatial = [axis for axis in present if axis in AXES[:4]]
-    for axes, least in ((spatial, ENOUGH_SIZES), (present, ENOUGH_SIZES), (present, 2)):
-        for axis in axes:
-            if counts[axis] >= least:
-                return axis
-    return None
+    choices = ((spatial, ENOUGH_SIZES), (present, ENOUGH_SIZES), (present, 2))
+    return next((axis for axes, least in choices for axis in axes if counts[axis] >= least), None)
 
 
 def size_of(row: Placed, x: str | None) -> int:

@@ -1,13 +1,14 @@
 """Many grid cells in a paper: sizes down, operators across, so that a grid fits across a page with two columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kaoprof.reporting.document import UNKNOWN, Cell, Column, Page, Row, Span, Style, Table, Text
 from kaoprof.reporting.sentences.protocol import MAP_MEANING, protocol_of
-from kaoprof.reporting.tables.cells import PREDICTED
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of, tells_nothing
 from kaoprof.reporting.tables.grid import Grid, Placed
-from kaoprof.reporting.tables.grid_rows import UNSURE, Matrix, counted_warnings, matrix_of, short_cells, tells_nothing
+from kaoprof.reporting.tables.grid_rows import UNSURE, best_of, counted_warnings
 from kaoprof.reporting.tables.growth import grid_growth
+from kaoprof.units import format_seconds_surely, format_short_count, sure_digits
 
 ACROSS = 4  # operators beside each other: more do not fit across a page
 MOST_LINES = 45  # of one table: more do not fit on a page
@@ -21,33 +22,27 @@ MEANING = (
 
 def paper_page(grid: Grid) -> Page:
     """All sizes, blocks after each other under rules; as many tables as pages ask for."""
-    matrices = [matrix_of(grid, block) for block in grid.blocks]
-    operators = tuple(dict.fromkeys(name for matrix in matrices for name in matrix.operators))
+    operators = tuple(dict.fromkeys(row.standing.row.case.operator for row in grid.rows))
     groups = [operators[start : start + ACROSS] for start in range(0, len(operators), ACROSS)]
-    parts = [part for group in groups for part in _parts(grid, matrices, group)]
+    parts = [part for group in groups for part in _parts(grid, group)]
     tables = [_table(grid, group, rows, number, len(parts)) for number, (group, rows) in enumerate(parts)]
     return Page(blocks=(*tables, *grid_growth(grid)))
 
 
-def _parts(
-    grid: Grid, matrices: Sequence[Matrix], operators: Sequence[str]
-) -> Iterator[tuple[Sequence[str], list[Row]]]:
+def _parts(grid: Grid, operators: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Row]]]:
     """The rows of each table, no block's heading at the end of one."""
     rows: list[Row] = []
-    for matrix in matrices:
-        block = [_row(grid, matrix, size, operators) for size in matrix.sizes]
-        for start in range(0, len(block), MOST_LINES):
-            part = block[start : start + MOST_LINES]
+    for block in grid.blocks:
+        lines = [_row(grid, size, best, operators) for size, best in best_of(grid, block).items()]
+        for start in range(0, len(lines), MOST_LINES):
+            part = lines[start : start + MOST_LINES]
             if rows and len(rows) + 2 + len(part) > MOST_LINES:
                 yield operators, rows
                 rows = []
-            rows += [*_heading(matrix.label, first=not rows), *part]
+            heading = Row((Span(block.label, style=Style.EMPHASIS),), total=bool(rows))
+            rows += [*([heading] if block.label else []), *part]
     if rows:
         yield operators, rows
-
-
-def _heading(label: str, *, first: bool) -> list[Row]:
-    return [Row((Span(label, style=Style.EMPHASIS),), total=not first)] if label else []
 
 
 def _kinds(grid: Grid, operator: str) -> tuple[str, ...]:
@@ -59,24 +54,31 @@ def _kinds(grid: Grid, operator: str) -> tuple[str, ...]:
     return ("MACs", "Peak", "Latency", *((TIMES,) if compared else ()))
 
 
-def _row(grid: Grid, matrix: Matrix, size: int, operators: Sequence[str]) -> Row:
+def _row(grid: Grid, size: int, best: Mapping[str, Placed], operators: Sequence[str]) -> Row:
     cells: list[Text] = [str(size) if grid.x else ""]
     for operator in operators:
-        row = matrix.best.get((size, operator))
+        row = best.get(operator)
         cells += [UNKNOWN] * len(_kinds(grid, operator)) if row is None else _cells(grid, row, operator)
     return Row(tuple(cells))
 
 
 def _cells(grid: Grid, row: Placed, operator: str) -> list[Text]:
-    macs, memory, time, speedup = short_cells(row)
-    fused = row.standing.row.case.implementation == "sdpa"
+    """With the digits that they deserve; memory of analytic rows is the map."""
+    shown, standing, analytic = cells_of(row.standing), row.standing, row.standing.row.analytic
+    latency, speedup = standing.latency, standing.speedup
+    memory = (shown["map"] if shown["weight"].text == UNKNOWN else shown["weight"]).text
+    time = format_seconds_surely(latency.median, latency.low, latency.high) if latency else shown["latency"].text
+    fused = standing.row.case.implementation == "sdpa"
+    quoted = shown["quoted speedup"].text if speedup is None or tells_nothing(speedup) else (
+        sure_digits(speedup.median, speedup.low, speedup.high)
+    )  # fmt: skip
     starred = Cell(lines=((memory.removesuffix(PREDICTED), STAR),)) if memory.endswith(PREDICTED) else memory
     cells: dict[str, Text] = {
-        "MACs": macs,
+        "MACs": format_short_count(analytic.macs) if analytic else UNKNOWN,
         "Map": starred,
         "Peak": starred,
         "Latency": Cell(lines=((time, FUSED),)) if fused else time,
-        TIMES: speedup.removesuffix("x"),
+        TIMES: quoted,
     }
     return [cells[kind] for kind in _kinds(grid, operator)]
 

@@ -1,22 +1,20 @@
 """What many grid cells say: one line per row, or in a paper one line per size with operators beside."""
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import msgspec
-
-from kaoprof.findings.operators import ROW_WARNINGS, peak_bytes, sweep_warnings
-from kaoprof.reporting.document import UNKNOWN, Column, Heading, Medium, Notes, Page, Table, Tone
+from kaoprof.findings.operators import concerned, peak_bytes, sweep_warnings
+from kaoprof.reporting.document import Column, Heading, Medium, Notes, Page, Table, Tone
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, protocol_of
-from kaoprof.reporting.tables.cells import PREDICTED, WITHOUT_LATENCY, cells_of
+from kaoprof.reporting.tables.cells import WITHOUT_LATENCY, cells_of, tells_nothing
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid import Block, Grid, NamedRun, Placed, size_of
 from kaoprof.reporting.tables.growth import grid_growth
-from kaoprof.stats.medians import Estimate
-from kaoprof.units import format_bytes, format_seconds_surely, format_short_count, sure_digits
 
 UNSURE = "No speedup (-) is given where its interval contains 1 and is wider than the speedup itself."
 HEADERS = ("operator", "MACs", "", "peak", "latency", "95 % interval", "speedup")
+LINE = ("name", "macs", "agreement", "weight", "latency", "interval", "quoted speedup")  # what stands under them
 
 
 TONES = dict.fromkeys(WITHOUT_LATENCY, Tone.BAD) | {"!": Tone.BAD, "=": Tone.GOOD, ">": Tone.GOOD}
@@ -45,7 +43,8 @@ def _table(grid: Grid, block: Block, title: str, medium: Medium) -> Table:
     rows, before = [], None
     gap, screen = (" ", True) if medium == Medium.SCREEN else ("", False)
     for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
-        size, (name, *others) = size_of(row, grid.x), line_cells(row)
+        size, cells = size_of(row, grid.x), cells_of(row.standing)
+        name, *others = (cells[cell].text for cell in LINE)
         shown = [str(size) if grid.x and not (screen and size == before) else ""] if screen or grid.x else []
         rows.append((*shown, f"{gap}{name}", *others))
         before = size
@@ -55,77 +54,19 @@ def _table(grid: Grid, block: Block, title: str, medium: Medium) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows), tones=TONES)
 
 
-def line_cells(row: Placed) -> tuple[str, ...]:
-    """One row as texts under `HEADERS`; a star marks memory that was not measured."""
-    cells, measured = cells_of(row.standing), row.standing.row.peak_bytes_measured is not None
-    weight = peak_bytes(row.standing.row)
-    return (
-        row.standing.row.case.name,
-        cells["macs"].text,
-        cells["agreement"].text,
-        UNKNOWN if weight is None else format_bytes(weight) + ("" if measured else PREDICTED),
-        cells["latency"].text,
-        cells["interval"].text,
-        UNKNOWN if tells_nothing(row.standing.speedup) else cells["speedup"].text,
-    )
-
-
-def tells_nothing(speedup: Estimate | None) -> bool:
-    """Whether not even the first digit of a speedup holds, nor on which side of 1 it is: nobody should quote it."""
-    if speedup is None or speedup.low is None or speedup.high is None:
-        return False
-    return speedup.low < 1 < speedup.high and speedup.high - speedup.low > speedup.median
-
-
-class Matrix(msgspec.Struct, frozen=True, kw_only=True):
-    """One block: per size and operator the fastest implementation, else the leanest. Sizes grow."""
-
-    label: str
-    sizes: tuple[int, ...]
-    operators: tuple[str, ...]
-    best: Mapping[tuple[int, str], Placed]
-
-
-def matrix_of(grid: Grid, block: Block) -> Matrix:
-    """The block with one implementation per operator and size."""
-    best: dict[tuple[int, str], Placed] = {}
-    for row in block.rows:
-        key = (size_of(row, grid.x), row.standing.row.case.operator)
-        if key not in best or _rank(row) < _rank(best[key]):
-            best[key] = row
-    return Matrix(
-        label=block.label,
-        sizes=tuple(sorted({size for size, _ in best})),
-        operators=tuple(dict.fromkeys(row.standing.row.case.operator for row in block.rows)),
-        best=best,
-    )
+def best_of(grid: Grid, block: Block) -> dict[int, dict[str, Placed]]:
+    """By size, which grows, and operator the fastest implementation, else the leanest."""
+    best: dict[int, dict[str, Placed]] = {}
+    for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
+        rivals = best.setdefault(size_of(row, grid.x), {})
+        name = row.standing.row.case.operator
+        rivals[name] = min(rivals.get(name, row), row, key=_rank)
+    return best
 
 
 def _rank(row: Placed) -> tuple[bool, float, float]:
     latency, weight = row.standing.latency, peak_bytes(row.standing.row)
-    infinite = float("inf")
-    return (latency is None, latency.median if latency else 0.0, infinite if weight is None else weight)
-
-
-def short_cells(row: Placed) -> tuple[str, str, str, str]:
-    """MACs, peak memory, latency and speedup with the digits that they deserve; memory of analytic rows is the map."""
-    measured = row.standing.row
-    weight, latency, speedup = peak_bytes(measured), row.standing.latency, row.standing.speedup
-    star = "" if measured.peak_bytes_measured is not None else PREDICTED
-    memory = UNKNOWN if weight is None else f"{format_bytes(weight)}{star}"
-    if weight is None and measured.analytic:
-        memory = format_bytes(measured.analytic.map_bytes)
-    time = UNKNOWN if measured.status == "ok" else measured.status
-    if latency:
-        time = format_seconds_surely(latency.median, latency.low, latency.high)
-    return (
-        format_short_count(measured.analytic.macs) if measured.analytic else UNKNOWN,
-        memory,
-        time,
-        UNKNOWN
-        if speedup is None or tells_nothing(speedup)
-        else f"{sure_digits(speedup.median, speedup.low, speedup.high)}x",
-    )
+    return (latency is None, latency.median if latency else 0.0, math.inf if weight is None else weight)
 
 
 def summed_warnings(runs: Sequence[NamedRun]) -> list[str]:
@@ -146,8 +87,7 @@ def summed_warnings(runs: Sequence[NamedRun]) -> list[str]:
 def counted_warnings(runs: Sequence[NamedRun]) -> list[str]:
     """The rows' warnings for a caption: how many rows each concerns, and none by name."""
     rows = [row for run in runs for row in run.record.rows]
-    counts = {sentence: sum(bool(look(row)) for row in rows) for sentence, look in ROW_WARNINGS.items()}
-    return [f"{sentence}: {count} of {len(rows)} rows" for sentence, count in counts.items() if count]
+    return [f"{sentence}: {len(members)} of {len(rows)} rows" for sentence, members in concerned(rows)]
 
 
 def summed_notes(grid: Grid) -> list[str]:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from kaoprof.errors import UsageError
-from kaoprof.findings.growth import QUANTITIES, Crossover, Growth, Law, Line, crossovers, growths
+from kaoprof.findings.growth import QUANTITIES, Crossover, Growth, Law, crossovers, growths
 from kaoprof.records.compare import Row
 from kaoprof.records.fit import Conditions
-from kaoprof.reporting.document import UNKNOWN, Table, Text, columns_of
+from kaoprof.reporting.document import UNKNOWN, Table, columns_of
 from kaoprof.reporting.tables.fit import AXES, conditions_of, tied
 from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.units import format_seconds
@@ -41,7 +41,9 @@ def grid_growth(grid: Grid) -> list[Table]:
     """One table for each of the first blocks with three sizes or more; what all have in common is told once, first."""
     tables = [table for block in grid.blocks[:MOST_BLOCKS] for table in _block_tables(grid, block)]
     common = [note for note in tables[0].notes if all(note in table.notes for table in tables)] if tables else []
-    return [replace(table, notes=_own(table.notes, common)) if table is not tables[0] else table for table in tables]
+    return tables[:1] + [
+        replace(table, notes=tuple(note for note in table.notes if note not in common)) for table in tables[1:]
+    ]
 
 
 def _block_tables(grid: Grid, block: Block) -> Iterator[Table]:
@@ -54,22 +56,23 @@ def _block_tables(grid: Grid, block: Block) -> Iterator[Table]:
     yield from (replace(table, title=f"{run}{table.title}") for table in tables)
 
 
-def _own(notes: Sequence[Text], common: Sequence[Text]) -> tuple[Text, ...]:
-    return tuple(note for note in notes if note not in common)
-
-
 def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
     line = members[0].line
     shown = [name for name in HEADERS if any(name in growth.laws for growth in members)]
     timed = any("latency" in growth.laws for growth in members)
     sizes = sorted({size for growth in members for size in growth.line.rows})
-    conditions = _conditions(line)
+    case = line.case
+    conditions = Conditions(
+        axis=line.axis, sizes=line.stays, heads=case.heads, projection=case.projection, scale=case.scale,
+        dtype=case.dtype, mode=case.mode, device=case.device,
+    )  # fmt: skip
     axis = AXES.get(line.axis, line.axis)
+    rows = tuple(_cells(growth, shown, timed=timed) for growth in members)
     headers = ("operator", f"{line.axis}^k", *(HEADERS[name] for name in shown))
     return Table(
         title=f"growth with {axis}, {len(sizes)} sizes from {sizes[0]} to {sizes[-1]}; {conditions_of(conditions)}",
         columns=columns_of((*headers, "latency 95 %", "at") if timed else headers),
-        rows=tuple(_cells(growth, shown, timed=timed) for growth in members),
+        rows=rows,
         notes=(
             *_overheads(members),
             *_outgrown(members),
@@ -77,18 +80,10 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
             *(sentence_of(crossing) for crossing in crossings),
             *(tied(conditions) if line.tied else ()),
             MEANING,
-            *_brackets(members, shown),
+            *_brackets(rows, len(shown)),
             *((TIMING,) if timed else ()),
         ),
     )
-
-
-def _conditions(line: Line) -> Conditions:
-    case = line.case
-    return Conditions(
-        axis=line.axis, sizes=line.stays, heads=case.heads, projection=case.projection, scale=case.scale,
-        dtype=case.dtype, mode=case.mode, device=case.device,
-    )  # fmt: skip
 
 
 def _cells(growth: Growth, shown: Sequence[str], *, timed: bool) -> tuple[str, ...]:
@@ -98,10 +93,9 @@ def _cells(growth: Growth, shown: Sequence[str], *, timed: bool) -> tuple[str, .
     return (growth.line.case.name, order, *cells, *(_latency_cells(growth.laws.get("latency")) if timed else ()))
 
 
-def _brackets(members: Sequence[Growth], shown: Sequence[str]) -> list[str]:
+def _brackets(rows: Sequence[Sequence[str]], shown: int) -> list[str]:
     """What an order in brackets is, if there is one."""
-    cells = [cell for growth in members for cell in _cells(growth, shown, timed=False)[2:]]
-    return [BRACKETS] if any(cell.endswith(")") for cell in cells) else []
+    return [BRACKETS] if any(cell.endswith(")") for row in rows for cell in row[2 : 2 + shown]) else []
 
 
 def _exponent(law: Law | None, order: int) -> str:
@@ -133,11 +127,8 @@ def _outgrown(members: Sequence[Growth]) -> list[str]:
     """Whose time grows faster than its arithmetic, which no arithmetic explains."""
     laws = [(growth.line.case.name, growth.laws.get("latency")) for growth in members]
     named = [name for name, law in laws if law is not None and law.outgrows_theory]
-    return (
-        [f"Time grows faster than arithmetic for {', '.join(named)}: caches overflow, or other programs ran."]
-        if named
-        else []
-    )
+    outgrown = f"Time grows faster than arithmetic for {', '.join(named)}: caches overflow, or other programs ran."
+    return [outgrown] if named else []
 
 
 def _objections(members: Sequence[Growth]) -> list[str]:
@@ -163,9 +154,9 @@ def sentence_of(crossing: Crossover) -> str:
         everywhere = f"at all sizes measured, {axis}={first} to {last}" if first != last else f"at {axis}={first}"
         return f"No crossover: {verdict.cheaper} is faster than {other} {everywhere}."
     if verdict.low is None:
-        before = "at no smaller one certainly slower"
         since = f"from {axis}={verdict.high} to {last}" if verdict.high != last else f"at {axis}={last}"
-        return f"No crossover: {verdict.cheaper} is certainly faster than {other} {since}, {before}."
+        faster = f"{verdict.cheaper} is certainly faster than {other} {since}"
+        return f"No crossover: {faster}, at no smaller one certainly slower."
     return (
         f"Crossover: {verdict.cheaper} is faster than {other} from about {axis}={verdict.since} on (certainly from "
         f"{verdict.high} on, while up to {verdict.low} {other} certainly is)."

@@ -4,16 +4,8 @@ from itertools import starmap
 
 from msgspec.structs import replace
 
-from kaoprof.findings.models import (
-    ModelStanding,
-    layer_disagreements,
-    layer_limits,
-    macs_of,
-    model_standings,
-    peak_holder,
-    peak_of,
-    profile_warnings,
-)
+from kaoprof import units
+from kaoprof.findings import models as findings
 from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.document import (
@@ -32,19 +24,10 @@ from kaoprof.reporting.document import (
     stacked,
     without_empty,
 )
-from kaoprof.reporting.sentences.limits import ceilings_sentence, floors_sentence
+from kaoprof.reporting.sentences.limits import ceilings_sentence, floors_sentence, range_of
 from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_notes
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, agreement_mark
-from kaoprof.units import (
-    format_bytes,
-    format_count,
-    format_interval,
-    format_percent,
-    format_ratio,
-    format_seconds,
-    three_digits,
-)
 
 LAYER_CONVENTION = (
     "1 MAC = 2 FLOPs, counted for one sample; bytes for the whole batch; weights with batch norm; *: predicted."
@@ -64,23 +47,25 @@ def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
 
 def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer: str) -> dict[str, Text]:
     """The texts of one layer inside the layer called `outer`, by what they say."""
-    limits = layer_limits(record, model, row)
-    macs, fullest, mark = macs_of(row), peak_holder(model, row), mark_of(row)
-    counted = UNKNOWN if macs is None else format_count(macs)
+    limits = findings.layer_limits(record, model, row)
+    macs, fullest, mark = findings.macs_of(row), findings.peak_holder(model, row), mark_of(row)
+    counted = UNKNOWN if macs is None else units.format_count(macs)
     name = row.layer.removeprefix(outer).removeprefix(".") or "total"
     return {
         "layer": Cell(lines=((name,),), depth=max(row.depth - 1, 0)),
         "type": Span(row.type, Tone.QUIET),
         "output": "x".join(map(str, row.output_shape)) if row.output_shape else UNKNOWN,
-        "weights": format_count(row.params + row.params_norm) if row.known else UNKNOWN,
+        "weights": units.format_count(row.params + row.params_norm) if row.known else UNKNOWN,
         "MACs": counted,
         "marked MACs": f"{counted} {mark}".strip(),
         "": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
-        "FLOPs": UNKNOWN if row.flops_all is None else format_count(row.flops_all),
-        "predicted": UNKNOWN if fullest.peak_bytes_predicted is None else format_bytes(fullest.peak_bytes_predicted),
+        "FLOPs": UNKNOWN if row.flops_all is None else units.format_count(row.flops_all),
+        "predicted": UNKNOWN
+        if fullest.peak_bytes_predicted is None
+        else units.format_bytes(fullest.peak_bytes_predicted),
         "peak": _peak(fullest),
-        "time": UNKNOWN if row.latency_share is None else format_percent(row.latency_share, ".1%"),
-        "x floor": UNKNOWN if limits is None else format_ratio(limits.times_floor),
+        "time": UNKNOWN if row.latency_share is None else units.format_percent(row.latency_share, ".1%"),
+        "x floor": _ratio(limits.times_floor if limits else None),
         "bound": Span(limits.demand.limit if limits and limits.demand else "", Tone.QUIET),
     }
 
@@ -88,12 +73,16 @@ def layer_cells(record: ProfileRecord, model: ModelProfile, row: LayerRow, outer
 def mark_of(row: LayerRow) -> str:
     """Whether what counts the layer's MACs agrees: see `agreement_mark`."""
     figures = (row.macs_analytic, row.macs_counted, row.macs_fvcore)
-    return agreement_mark(figures, disagree=bool(layer_disagreements(row)), incomplete=bool(row.uncounted))
+    return agreement_mark(figures, disagree=bool(findings.layer_disagreements(row)), incomplete=bool(row.uncounted))
 
 
 def _peak(row: LayerRow) -> str:
-    peak = peak_of(row)
-    return UNKNOWN if peak is None else format_bytes(peak) + ("" if row.peak_bytes_measured is not None else PREDICTED)
+    peak = findings.peak_of(row)
+    return (
+        UNKNOWN
+        if peak is None
+        else units.format_bytes(peak) + ("" if row.peak_bytes_measured is not None else PREDICTED)
+    )
 
 
 def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow]) -> list[dict[str, Text]]:
@@ -125,7 +114,7 @@ def page_of(record: ProfileRecord, medium: Medium = Medium.TEXT, depth: int | No
         narrow = _screen(record, depth, wide=False)
         return replace(_screen(record, depth, wide=True), narrow=narrow, wide_from=WIDE_FROM)
     printed = medium == Medium.PAPER
-    models = tuple(model_cells(record, standing) for standing in model_standings(record))
+    models = tuple(model_cells(record, standing) for standing in findings.model_standings(record))
     table = without_empty(Table(columns=columns_of(MODEL_HEADERS), rows=models, figures="plain"))
     trees = tuple(_tree(record, model, TEXT_HEADERS, None, printed=printed) for model in eager_models(record))
     if not printed:
@@ -156,7 +145,7 @@ def _screen(record: ProfileRecord, depth: int | None, *, wide: bool) -> Page:
 
 
 def _summary(record: ProfileRecord, *, wide: bool) -> Table:
-    cells = [model_cells(record, standing) for standing in model_standings(record)]
+    cells = [model_cells(record, standing) for standing in findings.model_standings(record)]
     return Table(
         title=models_title(record),
         columns=columns_of(MODEL_HEADERS if wide else FOLDED_HEADERS),
@@ -189,7 +178,7 @@ def _legend(record: ProfileRecord) -> list[str]:
         *filter(None, [ceilings_sentence(record)]),
         *run_notes(record),
         *protocol_of(record),
-        *(f"Warning: {warning}." for warning in profile_warnings(record)),
+        *(f"Warning: {warning}." for warning in findings.profile_warnings(record)),
     ]
 
 
@@ -217,35 +206,36 @@ def _tree(
 
 
 def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:
-    standing = next(other for other in model_standings(record) if other.model is model)
-    if standing.latency is None:
+    if model.latency is None:
         return None
+    standing = next(other for other in findings.model_standings(record) if other.model is model)
     _, _, _, _, latency, interval, *_ = model_cells(record, standing)
     return f"{latency} per batch of {model.batch}" + (f" (95 %: {interval})" if interval else "") + "."
 
 
-def model_cells(record: ProfileRecord, standing: ModelStanding) -> tuple[str, ...]:
+def model_cells(record: ProfileRecord, standing: findings.ModelStanding) -> tuple[str, ...]:
     """One model as texts under `MODEL_HEADERS`."""
     model, total = standing.model, standing.model.total
-    limits = layer_limits(record, model, total)
-    macs, latency, speed = macs_of(total), standing.latency, standing.speedup
-    known = latency is not None and latency.low is not None and latency.high is not None
+    limits = findings.layer_limits(record, model, total)
+    macs, latency, speed = findings.macs_of(total), standing.latency, standing.speedup
     return (
         model.model,
-        UNKNOWN if macs is None else f"{format_count(macs)} {mark_of(total)}".strip(),
-        format_count(total.params + total.params_norm) if total.known else UNKNOWN,
+        UNKNOWN if macs is None else f"{units.format_count(macs)} {mark_of(total)}".strip(),
+        units.format_count(total.params + total.params_norm) if total.known else UNKNOWN,
         _peak(total),
-        (UNKNOWN if model.status == "ok" else model.status) if latency is None else format_seconds(latency.median),
-        format_interval(latency.low, latency.high) if known and latency else "",  # type: ignore[arg-type]
-        UNKNOWN if limits is None else format_ratio(limits.times_floor),
-        UNKNOWN if standing.macs_ratio is None else format_ratio(standing.macs_ratio),
-        UNKNOWN if standing.memory_ratio is None else format_ratio(standing.memory_ratio),
-        UNKNOWN if speed is None else f"{format_ratio(speed.median)}{_within(speed.low, speed.high)}",
+        (UNKNOWN if model.status == "ok" else model.status)
+        if latency is None
+        else units.format_seconds(latency.median),
+        units.format_interval(*latency.interval) if latency and latency.interval else "",
+        _ratio(limits.times_floor if limits else None),
+        _ratio(standing.macs_ratio),
+        _ratio(standing.memory_ratio),
+        _ratio(speed.median if speed else None) + (f" ({range_of(speed)})" if speed and speed.interval else ""),
     )
 
 
-def _within(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" ({three_digits(low)}-{three_digits(high)})"
+def _ratio(value: float | None) -> str:
+    return UNKNOWN if value is None else units.format_ratio(value)
 
 
 def profile_title(record: ProfileRecord, model: ModelProfile) -> str:

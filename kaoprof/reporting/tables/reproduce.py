@@ -28,22 +28,17 @@ def _operators(record: ReproductionRecord) -> Table:
     return Table(
         title=f"operators, MACs of one sample; reported by {record.source}",
         columns=columns_of(("operator", "input", "reported", "formula", "", "counted", "saving", "reported")),
-        rows=tuple(
-            (row.name, row.at, _reported(row), format_count(row.formula), _mark(row), _counted(row), *_savings(row))
-            for row in record.operators
-        ),
+        rows=tuple((row.name, row.at, *_figures(row), *_savings(row)) for row in record.operators),
     )
 
 
 def _networks(record: ReproductionRecord) -> Table:
+    counted = any(figure.counted is not None for figure in (*record.operators, *record.networks))
     return Table(
         title=f"networks; reported by {record.source}",
         columns=columns_of(("network", "quantity", "reported", "formula", "", "counted"), words=2),
-        rows=tuple(
-            (row.name, row.quantity, _reported(row), format_count(row.formula), _mark(row), _counted(row))
-            for row in record.networks
-        ),
-        notes=(MEANING, *([] if _any_counted(record) else [NOT_COUNTED])),
+        rows=tuple((row.name, row.quantity, *_figures(row)) for row in record.networks),
+        notes=(MEANING, *([] if counted else [NOT_COUNTED])),
     )
 
 
@@ -62,23 +57,14 @@ def _claims(record: ReproductionRecord) -> Table:
     )
 
 
-def _any_counted(record: ReproductionRecord) -> bool:
-    return any(figure.counted is not None for figure in (*record.operators, *record.networks))
-
-
-def _reported(figure: Figure) -> str:
-    return UNKNOWN if figure.reported is None else f"{figure.reported} M"
-
-
-def _mark(figure: Figure) -> str:
-    return "" if figure.match is None else MARKS.get(figure.match, "!")
-
-
-def _counted(figure: Figure) -> str:
-    """What was counted, as `=` where it is the formula's figure exactly."""
-    if figure.counted is None:
-        return UNKNOWN
-    return "=" if figure.counted == figure.formula else format_count(figure.counted)
+def _figures(figure: Figure) -> tuple[str, ...]:
+    """Reported, by formula, whether they agree, and counted: `=` where that is the formula's figure exactly."""
+    reported = UNKNOWN if figure.reported is None else f"{figure.reported} M"
+    mark = "" if figure.match is None else MARKS.get(figure.match, "!")
+    formula, counted = format_count(figure.formula), "="
+    if figure.counted != figure.formula:
+        counted = UNKNOWN if figure.counted is None else format_count(figure.counted)
+    return reported, formula, mark, counted
 
 
 def _savings(figure: Figure) -> tuple[str, str]:

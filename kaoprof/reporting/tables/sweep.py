@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from kaoprof.findings.growth import Growth, Line, growths, lines_of
+from kaoprof.findings.growth import Growth, Law, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
 from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
-from kaoprof.reporting.tables.cells import PREDICTED, cells_of
+from kaoprof.reporting.tables.cells import cells_of
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
-from kaoprof.reporting.tables.grid_rows import UNSURE, tells_nothing
+from kaoprof.reporting.tables.grid_rows import UNSURE
 
 MOST_DETAILS = 3  # of rows that did not run
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
@@ -63,11 +63,10 @@ def _table(record: Record, lines: Sequence[Line]) -> Table:
     standing = {placed.row.case: placed for cell in cells for placed in cell}
     grown = {growth.line.case.name: growth for growth in growths(rows) if growth.line.axis == lines[0].axis}
     analytic = record.protocol is None
-    make = _closed_row if analytic else _measured_row
     return Table(
         title=_title(lines),
         columns=columns_of([header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)]),
-        rows=tuple(make(line, grown[line.case.name], standing) for line in lines),
+        rows=tuple(_row(line, grown[line.case.name], standing, analytic=analytic) for line in lines),
     )
 
 
@@ -80,25 +79,17 @@ def _title(lines: Sequence[Line]) -> str:
     return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes); {stays}, {manner}"
 
 
-def _measured_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
-    largest, placed = _largest(line, standing)
-    cells = cells_of(placed)
-    predicted = (
-        ""
-        if placed.row.peak_bytes_measured is not None or not placed.row.counted
-        else cells["predicted"].text + PREDICTED
-    )
-    return (
-        line.case.name,
-        _power(growth, "products"),
-        _power(growth, "memory"),
-        _power(growth, "latency"),
-        _interval(growth, "latency"),
-        str(largest),
-        cells["latency"].text,
-        predicted or cells["peak"].text,
-        _speedup(line, largest, standing),
-    )
+def _row(line: Line, growth: Growth, standing: dict[Case, Standing], *, analytic: bool) -> tuple[str, ...]:
+    """How it grows, and what it costs at the largest size that ran; of an operator that never did, at the largest."""
+    largest = max([size for size, row in line.rows.items() if row.status == "ok"] or line.rows)
+    cells, laws = cells_of(standing[line.rows[largest].case]), growth.laws
+    grows = [
+        _power(laws.get(name)) for name in (("products", "map") if analytic else ("products", "memory", "latency"))
+    ]
+    shown = [cells[name].text for name in (("macs", "map", "macs ratio") if analytic else ("latency", "weight"))]
+    surely = [] if analytic else [_interval(laws.get("latency"))]
+    speedup = [] if analytic else [_speedup(line, largest, standing)]
+    return (line.case.name, *grows, *surely, str(largest), *shown, *speedup)
 
 
 def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
@@ -106,34 +97,15 @@ def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
     for size in sorted(line.rows, reverse=True):
         placed = standing[line.rows[size].case]
         if placed.speedup is not None:
-            shown = UNKNOWN if tells_nothing(placed.speedup) else cells_of(placed)["speedup"].text
-            return shown + (f" ({size})" if size != largest else "")
+            return cells_of(placed)["quoted speedup"].text + (f" ({size})" if size != largest else "")
     return UNKNOWN
 
 
-def _closed_row(line: Line, growth: Growth, standing: dict[Case, Standing]) -> tuple[str, ...]:
-    largest, placed = _largest(line, standing)
-    cells = cells_of(placed)
-    powers = (_power(growth, "products"), _power(growth, "map"))
-    return (line.case.name, *powers, str(largest), cells["macs"].text, cells["map"].text, cells["macs ratio"].text)
+def _power(law: Law | None) -> str:
+    return UNKNOWN if law is None or law.exponent is None else f"{law.exponent:.2f}"
 
 
-def _largest(line: Line, standing: dict[Case, Standing]) -> tuple[int, Standing]:
-    """The largest size that ran; of an operator that never did, the largest."""
-    ran = [size for size, row in line.rows.items() if row.status == "ok"]
-    size = max(ran or line.rows)
-    return size, standing[line.rows[size].case]
-
-
-def _power(growth: Growth, quantity: str) -> str:
-    law = growth.laws.get(quantity)
-    if law is None or law.exponent is None:
-        return UNKNOWN
-    return f"{law.exponent:.2f}"
-
-
-def _interval(growth: Growth, quantity: str) -> str:
-    law = growth.laws.get(quantity)
+def _interval(law: Law | None) -> str:
     if law is None or law.exponent is None or law.low is None or law.high is None:
         return ""
     return f"{law.low:.2f}-{law.high:.2f}"
@@ -141,9 +113,8 @@ def _interval(growth: Growth, quantity: str) -> str:
 
 def _notes(record: Record, tables: Sequence[Table], hidden: int) -> tuple[str, ...]:
     notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
-    notes += (
-        [UNSURE] if any(words_of(row.cells[-1]).startswith(UNKNOWN) for table in tables for row in table.lines) else []
-    )
+    speedups = [words_of(row.cells[-1]) for table in tables for row in table.lines]
+    notes += [UNSURE] if any(speedup.startswith(UNKNOWN) for speedup in speedups) else []
     notes += _failures(record)
     notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
     return tuple(notes)
