@@ -16,8 +16,13 @@ Prepared = tuple[Callable[[], object], tuple[Tensor, ...]]
 
 
 def on_one_sample(workload: Workload, module: nn.Module, *, device: str) -> Prepared:
-    """A step of `module` on inputs of shape `(1, ...)`, and these."""
-    return _prepared(workload, module, device, lambda spec: (1, *spec.shape[1:]))
+    """A step of `module` on inputs whose batch axis is 1 long, and these."""
+    axis = workload.batch_axis
+
+    def shape_of(spec: TensorSpec) -> tuple[int, ...]:
+        return (*spec.shape[:axis], 1, *spec.shape[axis + 1 :]) if axis < len(spec.shape) else spec.shape
+
+    return _prepared(workload, module, device, shape_of)
 
 
 def smallest_seconds(

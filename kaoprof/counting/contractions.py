@@ -71,6 +71,18 @@ def convolution_backward_macs(
     return convolution_macs(x, weight, None, *geometry, out=grad_out) * (int(wanted[0]) + int(wanted[1]))
 
 
+def time_convolution_macs(x: Shaped, weight: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """`(n b c) , (k c o) -> (n' b o)`: each output element takes k c MACs."""
+    del x
+    return out.numel() * math.prod(weight.shape[:-1])
+
+
+def deformed_convolution_macs(x: Shaped, weight: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """`(b c h w) , (o c/groups *k) -> (b o h' w')`, at places that are given; finding these is no contraction."""
+    del x
+    return out.numel() * math.prod(weight.shape[1:])
+
+
 def recurrent_macs(x: Shaped, weight: Shaped, recurrent: Shaped, *_: object, **__: object) -> Size:
     """One layer of an LSTM, one direction: `(steps b i)`, weights `(4h i)` and `(4h h)`."""
     return x.shape[0] * x.shape[1] * (weight.numel() + recurrent.numel())

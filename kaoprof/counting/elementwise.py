@@ -211,6 +211,11 @@ def recurrent_flops(x: Shaped, _: object, recurrent: Shaped, *__: object, **___:
     return x.shape[0] * x.shape[1] * (GATE_SUMS * gates + CELL_FLOPS * hidden)
 
 
+def distance_rule(x: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """Of each pair of points: difference, square or size, and their sum along the axes."""
+    return 3 * out.numel() * x.shape[-1]
+
+
 def norm_loss_rule(x: Shaped, *_: object, **__: object) -> Size:
     """Of a loss over pairs: difference, square or size, and their sum."""
     return 3 * x.numel()

@@ -18,6 +18,7 @@ from kaoprof.counting.contractions import (
     added_matmul_macs,
     convolution_backward_macs,
     convolution_macs,
+    deformed_convolution_macs,
     dot_macs,
     grouped_matmul_macs,
     matmul_macs,
@@ -26,6 +27,7 @@ from kaoprof.counting.contractions import (
     recurrent_backward_macs,
     recurrent_macs,
     summed_matmul_macs,
+    time_convolution_macs,
 )
 from kaoprof.counting.data_movement import MOVES_DATA, only_looks
 from kaoprof.counting.elementwise import Rule, per_input, per_output
@@ -72,6 +74,8 @@ MACS: dict[str, Rule] = {
     **dict.fromkeys(names("dot vdot"), dot_macs),
     **dict.fromkeys(names("convolution _convolution"), convolution_macs),
     "convolution_backward": convolution_backward_macs,
+    "conv_tbc": time_convolution_macs,
+    "torchvision.deform_conv2d": deformed_convolution_macs,
     "mkldnn_rnn_layer": recurrent_macs,
     "mkldnn_rnn_layer_backward": recurrent_backward_macs,
     "_trilinear": trilinear_macs,
@@ -188,6 +192,7 @@ FLOPS: dict[str, Rule] = {
     "_fused_rms_norm": elementwise.rms_norm_flops,
     **dict.fromkeys(names("var std var_mean std_mean"), per_input(VARIANCE_FLOPS)),
     "logsumexp": per_input(SUMMED_EXPONENTIALS_FLOPS),
+    "_cdist_forward": elementwise.distance_rule,
     **dict.fromkeys(names("norm linalg_vector_norm _weight_norm_interface"), per_input(NORM_FLOPS)),
     **dict.fromkeys(
         names("mse_loss smooth_l1_loss huber_loss binary_cross_entropy kl_div"), elementwise.norm_loss_rule

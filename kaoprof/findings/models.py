@@ -141,6 +141,9 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     if model.total.uncounted:
         calls = ", ".join(f"{name} ({times}x)" for name, times in model.total.uncounted.items())
         found.append(f"no rule counts {calls}; MACs and FLOPs are lower bounds")
+    if model.written_out and not model.total.macs_counted:
+        macs = f"{model.written_out:,} multiply-adds of the batch"
+        found.append(f"no MACs, but a contraction that is written out as products and sums: {macs}, among the FLOPs")
     if model.value_reads:
         found.append("values of its input decided what ran and was counted: other input may cost something else")
     found += _peak_warnings(model)

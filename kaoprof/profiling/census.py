@@ -13,6 +13,7 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
         unmodelled: operations whose kernels might raise the peak above the predicted one.
         recorded: `fake` where no tensor held data, or `real`.
         value_reads: how often values of the input decided what ran.
+        written_out: multiply-adds that are written as products and sums, of the whole batch.
         unpredicted: why the peak could not be predicted, if so.
         uncountable: why nothing could be counted, though the model runs; then there are no layers.
     """
@@ -21,5 +22,6 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
     unmodelled: tuple[str, ...] = ()
     recorded: str = "fake"
     value_reads: int = 0
+    written_out: int = 0
     unpredicted: str = ""
     uncountable: str = ""

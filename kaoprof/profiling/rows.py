@@ -88,6 +88,7 @@ def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload
         unmodelled=census.unmodelled,
         recorded=census.recorded,
         value_reads=census.value_reads,
+        written_out=census.written_out,
         detail=f"the peak cannot be predicted: {census.unpredicted}" if census.unpredicted else "",
     )
 

@@ -6,14 +6,15 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
+from kaoprof.counting.installed_rules import load_installed_rules
 from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.profiling.census import ModelCensus
 from kaoprof.tape.layers import LayerCount, count_layers, unwrapped
 from kaoprof.tape.models import Recording, record_workload, runs
 from kaoprof.tape.peak import predict_peak
+from kaoprof.tape.products import has_unused_products, written_out
 from kaoprof.tape.tree import CountedLayer, layer_tree
-from kaoprof.tape.unused import has_unused_products
 from kaoprof.workload.attention_backend import UnservedError, served_by
 from kaoprof.workload.workload import Workload
 
@@ -49,6 +50,7 @@ def take_census(
         UnservedError: that backend cannot serve the attention in it.
         Exception: whatever the model itself raises on real tensors.
     """
+    load_installed_rules()
     with served_by(sdpa if device == "cpu" else "auto", "cpu"):
         try:
             recording = record_workload(workload)
@@ -67,6 +69,7 @@ def take_census(
         unmodelled=prediction.unmodelled,
         recorded=recording.tape.recorded,
         value_reads=recording.tape.value_reads,
+        written_out=written_out(recording.tape) if workload.mode == "forward" else 0,
         unpredicted=prediction.failure,
     )
 
@@ -87,9 +90,11 @@ def _opinion(workload: Workload, recording: Recording) -> Mapping[str, int]:
 def _with_opinions(
     layer: CountedLayer, inside: str, opinion: Mapping[str, int], peaks: Mapping[str, int]
 ) -> CountedLayer:
+    """The layer with fvcore's count and its peak, under a name that is text: half a character is none."""
     module = ".".join(filter(None, (inside, layer.layer)))
     peak = peaks.get("") if not layer.layer else peaks.get(module)
-    return replace(layer, macs_fvcore=opinion.get(module), peak_bytes=peak)
+    name, kind = (text.encode(errors="backslashreplace").decode() for text in (layer.layer, layer.type))
+    return replace(layer, layer=name, type=kind, macs_fvcore=opinion.get(module), peak_bytes=peak)
 
 
 def _predicted(

@@ -68,7 +68,8 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     ran: somebody's code is called through a wrapper. `model` is its name, and how it ran if not eagerly:
     `kanet-qkv+compile`, which has no layers. `dtype` is what it computes in. For `unmodelled` see `records.Counted`.
     `recorded` is how its operations were: on tensors without data (`fake`), or on `real` ones; `value_reads` is how
-    often values of its input decided what ran.
+    often values of its input decided what ran; `written_out` are multiply-adds of the batch that its code writes as
+    products and sums, which stand among the FLOPs and not among the MACs.
     """
 
     model: str
@@ -81,6 +82,7 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     unmodelled: tuple[str, ...] = ()
     recorded: str | None = None
     value_reads: fields.Count = 0
+    written_out: fields.Unbounded = 0
 
     @property
     def variant(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import torch
 
+from kaoprof.counting.installed_rules import load_installed_rules
 from kaoprof.errors import first_line
 from kaoprof.tape.entries import Tape
 from kaoprof.tape.layers import count_layers
@@ -105,6 +106,7 @@ def count(model: Callable[..., object], /, *args: Any, **kwargs: Any) -> Counts:
 
 def counts_of_call(call: Call) -> Counts:
     """As `count`, of a call that may be followed by a backward pass."""
+    load_installed_rules()
     tape = record(call)
     layers = layer_tree(count_layers(tape))
     whole = layers[0]

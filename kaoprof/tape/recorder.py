@@ -4,7 +4,6 @@ Mixed is the custom: what follows from parameters and from real numbers in the i
 module does, such as counting positions or making masks, is real and its values can be looked at.
 """
 
-import math
 import weakref
 from functools import cache
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from kaoprof.counting.rules import MACS, has_rule, registered_with_torch
+from kaoprof.tape.arguments import LARGEST_REAL, elements_at_most, has_mask, keep_values, visited_pairs
 from kaoprof.tape.building import empty_like
 from kaoprof.tape.entries import (
     BACKWARD,
@@ -43,8 +43,6 @@ from kaoprof.workload.operation_names import name_of
 
 aten = torch.ops.aten
 ADDITION, LOOKUP = aten.add.Tensor, aten.index.Tensor
-LARGEST_REAL = 2**24  # elements of a tensor that is made for real while others have no data
-MOST_VALUES = 4096  # whole numbers that are kept because a rule looks at them
 READS = frozenset({
     "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "masked_select", "_unique2", "unique_dim",
     "unique_consecutive", "repeat_interleave",
@@ -136,7 +134,7 @@ class Recorder(TorchDispatchMode):
         phase = FORWARD if node == NO_NODE else RECOMPUTED if self.trail.recomputing(node) else BACKWARD
         births = len(self.events)
         if name_of(func) in OF_SEQUENCES:
-            _keep_values(args, noted_args)
+            keep_values(args, noted_args)
         noted_out = self._noted(out, made=True)
         if not fake and self._derived and any(record.storage in self._derived for record in records):
             self._derived.update(record.storage for record in records_in([noted_out]))
@@ -144,7 +142,7 @@ class Recorder(TorchDispatchMode):
         del self.events[births:]
         operation = Operation(
             func, noted_args, noted_kwargs, noted_out, layer, phase,
-            visited=_visited_pairs(args) if name_of(func) == FLEXIBLE else None,
+            visited=visited_pairs(args) if name_of(func) == FLEXIBLE else None,
             macs=None if has_rule(func) else registered_with_torch(func, args, kwargs, out),
             view=phase != FORWARD and func is ADDITION and is_view(args[0]),
         )  # fmt: skip
@@ -202,7 +200,7 @@ class Recorder(TorchDispatchMode):
             for record in [self._noted(args[position])]
         ):
             return True  # what was there before is not touched
-        return _elements_at_most(func, args, records) > LARGEST_REAL
+        return elements_at_most(func, args, records) > LARGEST_REAL
 
     def _run_without_data(self, func: Any, types: Any, args: Any, kwargs: Any, noted: list[Any]) -> Any:
         assert self.fakes is not None  # noqa: S101 - for the reader
@@ -246,7 +244,7 @@ class Recorder(TorchDispatchMode):
         if fake or not self._derived:
             return
         if any(record.storage in self._derived for record in records):
-            if name_of(func) in READS or (func is LOOKUP and _has_mask(noted_args)):
+            if name_of(func) in READS or (func is LOOKUP and has_mask(noted_args)):
                 self.value_reads += 1
             for position in _written(func):
                 if position < len(noted_args) and isinstance(noted_args[position], Recorded):
@@ -269,39 +267,3 @@ def _is_composite(func: Any) -> bool:
 def _written(func: Any) -> tuple[int, ...]:
     """The positions of arguments that the operation writes to."""
     return () if is_higher_order(func) else written_arguments(func)
-
-
-def _elements_at_most(func: Any, args: Any, records: list[Recorded]) -> int:
-    """How many elements a result may have: as many as its arguments spread over each other, or as are asked for."""
-    if not records:
-        sizes = args[0] if args and isinstance(args[0], list | tuple) else [arg for arg in args if isinstance(arg, int)]
-        return math.prod(sizes) if all(isinstance(size, int) for size in sizes) else LARGEST_REAL + 1
-    if func.is_view:
-        return 0
-    most = max(record.ndim for record in records)
-    shapes = [(1,) * (most - record.ndim) + tuple(record.shape) for record in records]
-    return math.prod(max(sizes) for sizes in zip(*shapes, strict=True))
-
-
-def _keep_values(args: Any, noted: Any) -> None:
-    """Keeps the values of short rows of whole numbers that are real: where packed sequences begin."""
-    for arg, record in zip(args, noted, strict=True):
-        if not isinstance(arg, Tensor) or isinstance(arg, FakeTensor) or arg.is_floating_point():
-            continue
-        if arg.ndim == 1 and arg.numel() <= MOST_VALUES:
-            record.recorded_values = tuple(arg.tolist())
-
-
-def _has_mask(noted_args: list[Any]) -> bool:
-    return any(record.dtype is torch.bool for record in records_in(noted_args[1:2]))
-
-
-def _visited_pairs(args: Any) -> int | None:
-    """The pairs in the blocks that flexible attention's block mask leaves; None where they are not known."""
-    query, mask = args[0], args[4]
-    counts = [part for part in (mask[2], mask[4]) if isinstance(part, Tensor)]
-    sizes = [part for part in mask if isinstance(part, int)]
-    if not counts or any(isinstance(part, FakeTensor) for part in counts):
-        return None
-    groups: int = query.shape[0] * query.shape[1] // (counts[0].shape[0] * counts[0].shape[1])
-    return sum(int(part.sum()) for part in counts) * math.prod(sizes[-2:]) * groups

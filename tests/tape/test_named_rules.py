@@ -10,6 +10,8 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 import kaoprof
+from kaoprof.counting import installed_rules
+from kaoprof.counting.installed_rules import load_installed_rules
 from kaoprof.counting.rules import REGISTERED
 from kaoprof.tape.counted import counts_of_call
 from kaoprof.tape.recording import Call
@@ -67,6 +69,12 @@ def test_products_that_are_added_to_something_are_counted_in_every_spelling():
     assert macs(torch.addr, torch.randn(3, 4), torch.randn(3), torch.randn(4)) == 3 * 4
     assert macs(lambda v, m: (v @ v, m @ v, torch.mv(m, v)), torch.randn(8), torch.randn(4, 8)) == 8 + 32 + 32
     assert macs(torch.matmul, torch.randn(2, 1, 4, 8), torch.randn(3, 8, 5)) == 2 * 3 * 4 * 5 * 8
+
+
+def test_convolutions_over_time_and_at_given_places_are_contractions():
+    x, weight = torch.randn(5, 2, 6), torch.randn(3, 6, 4)  # 5 steps, 2 samples; 3 of them together
+    assert macs(torch.conv_tbc, x, weight, torch.randn(4)) == 3 * 2 * 4 * (3 * 6)
+    assert flops(torch.cdist, torch.randn(4, 5, 3), torch.randn(4, 6, 3)) == 3 * 4 * 5 * 6 * 3
 
 
 def causal(_batch, _head, query, key):
@@ -175,3 +183,31 @@ def test_somebodys_operation_is_named_until_somebody_says_what_it_costs():
 def test_a_rule_needs_a_full_name():
     with pytest.raises(ValueError, match="namespace::name"):
         kaoprof.rule("mystery")
+
+
+class Entry:
+    name, value = "mine", "my_rules"
+
+    def __init__(self, load):
+        self.load = load
+
+
+def test_installed_packages_bring_their_rules_along(monkeypatch):
+    groups = []
+
+    def found(load):
+        load_installed_rules.cache_clear()
+        monkeypatch.setattr(installed_rules, "entry_points", lambda *, group: groups.append(group) or [Entry(load)])
+
+    try:
+        found(lambda: kaoprof.rule("kaotest::mystery")(lambda x, *, out: x.numel() + out.numel()))
+        assert macs(torch.ops.kaotest.mystery, torch.randn(4, 8)) == 64
+        assert groups == ["kaoprof.rules"]
+        found(lambda: 1 / 0)
+        with pytest.raises(
+            kaoprof.KaoprofError, match=r"rules 'mine' \(my_rules\) cannot be imported: division by zero"
+        ):
+            kaoprof.count(torch.relu, torch.randn(2))
+    finally:
+        REGISTERED.pop("kaotest.mystery", None)
+        load_installed_rules.cache_clear()

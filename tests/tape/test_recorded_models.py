@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from kaoprof.tape.layers import count_layers
 from kaoprof.tape.models import record_workload
+from kaoprof.tape.products import has_unused_products, written_out
 from kaoprof.tape.tree import layer_tree
 from kaoprof.workload.workload import TensorSpec, Workload
 
@@ -437,3 +438,33 @@ def test_small_whole_numbers_keep_their_values_and_the_tape_says_what_they_decid
     assert 0 < chosen < 100
     assert count_layers(tape)["fc"].macs == chosen * 64
     assert rows.uncounted == {}
+
+
+class WrittenOut(nn.Module):
+    """Similarities as products and sums, element by element."""
+
+    def forward(self, x, y):
+        return ((x[:, :, None] * y[:, None]).sum(-1) + 1) * 2
+
+
+def test_a_contraction_that_is_written_out_is_no_mac_but_is_noticed():
+    tape, layers = recorded(WrittenOut, (2, 3, 5), (2, 4, 5))
+    assert layers[""].macs == 0
+    assert written_out(tape) == 2 * 3 * 4 * 5
+    assert layers[""].flops_all == 2 * 3 * 4 * (5 + 4 + 2)
+
+
+class Unused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x):
+        unused = self.a(x).view(-1)  # noqa: F841 - that is the point
+        return self.b(x)
+
+
+def test_a_product_that_nobody_uses_is_noticed():
+    assert has_unused_products(recorded(Unused, (4, 8))[0])
+    assert not has_unused_products(recorded(Caught, (4, 8))[0])
+    assert not has_unused_products(recorded(attention, (2, 5, 8))[0])

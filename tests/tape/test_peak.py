@@ -1,0 +1,46 @@
+"""The peak that follows from a tape is that of a dry run of its own, which the allocator's events have confirmed."""
+
+import pytest
+
+from kaoprof.catalog import OPERATORS, operator_workload
+from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.memory.live_bytes import predict_peak_bytes
+from kaoprof.networks import network_workload
+from kaoprof.specs import load_spec
+from kaoprof.tape.models import record_workload
+from kaoprof.tape.peak import predict_peak
+
+THREADS = 2
+NETWORKS = ["kao-qkv-56", *(pytest.param(name, marks=pytest.mark.slow) for name in ("kanet-qkv", "attnnet-pool"))]
+
+
+def by_tape(workload):
+    return predict_peak(record_workload(workload).tape, device="cpu", threads=THREADS)
+
+
+@pytest.mark.parametrize("mode", ["forward", "train"])
+@pytest.mark.parametrize(
+    "name", [*NETWORKS[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS[2:])]
+)
+def test_a_networks_peak_follows_from_its_tape(name, mode):
+    workload = network_workload(load_spec(name), mode=mode)
+    assert by_tape(workload).peak_bytes == predict_peak_bytes(workload, device="cpu", threads=THREADS)
+
+
+@pytest.mark.parametrize("mode", ["forward", "train"])
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operators_peak_follows_from_its_tape(operator, mode):
+    dims = Dims(b=2, c=8, spatial=(12, 10))
+    workload = operator_workload(
+        operator, dims, AttentionOptions(heads=2, projection="qkvo"), mode=mode, dtype="fp32", seed=0
+    )
+    assert by_tape(workload).peak_bytes == predict_peak_bytes(workload, device="cpu", threads=THREADS)
+
+
+def test_a_layers_peak_is_what_is_alive_while_it_runs():
+    tape = record_workload(network_workload(load_spec("mobilenetv2"))).tape
+    peak = predict_peak(tape, device="cpu", threads=THREADS)
+    assert peak.peaks[""] == peak.peak_bytes == max(peak.peaks.values())
+    assert set(peak.peaks) == {path for path, facts in tape.layers.items() if facts.called}
+    stem = 32 * 112 * 112 * 4
+    assert peak.peaks["layers.0"] >= 2 * stem  # what the convolution and its norm answer
