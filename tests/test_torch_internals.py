@@ -19,8 +19,11 @@ SOURCE = PACKAGE / "torch_internals.py"
 MEANT = re.compile(r"(self|cls|super\(\)|sys|os|signal|sympy|sympify)\b")  # their own, and of other packages
 
 
+OF_NAMED_TUPLES = {"_asdict", "_fields", "_replace"}  # public in spite of their names
+
+
 def is_private(name):
-    return name.startswith("_") and not name.endswith("__")
+    return name.startswith("_") and not name.endswith("__") and name not in OF_NAMED_TUPLES
 
 
 def private_parts(text):

@@ -78,9 +78,7 @@ def test_the_formula_is_that_of_the_backend(backend):
     derived = derive_peak(target, device="cpu", threads=2, sdpa=backend)
     assert not derived.specialisations or LINEAR_FIXES_SIZES
     if derived.specialisations:
-        pytest.skip(
-            "this torch (2.11) fixes sizes in the plain form, so that explain shows no formula of its peak"
-        )
+        pytest.skip("this torch (2.11) fixes sizes in the plain form, so that explain shows no formula of its peak")
     peak = derived.peak_bytes
     for sizes in ({"b": 2, "c": 8, "h": 14, "w": 15}, {"b": 3, "c": 20, "h": 31, "w": 7}):
         assert value_at(peak, sizes) == predict_peak_bytes(target.at(sizes), device="cpu", threads=2, sdpa=backend)
