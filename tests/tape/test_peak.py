@@ -19,9 +19,7 @@ def by_tape(workload):
 
 
 @pytest.mark.parametrize("mode", ["forward", "train"])
-@pytest.mark.parametrize(
-    "name", [*NETWORKS[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS[2:])]
-)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_networks_peak_follows_from_its_tape(name, mode):
     workload = network_workload(load_spec(name), mode=mode)
     assert by_tape(workload).peak_bytes == predict_peak_bytes(workload, device="cpu", threads=THREADS)

@@ -145,6 +145,7 @@ class Indices(nn.Module):
         return SimpleNamespace(best=self.fc(x).argmax(-1), name=None)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # from torch 2.14 on; people have such models
 @pytest.mark.parametrize(
     ("factory", "expected", "how"),
     [
