@@ -81,6 +81,7 @@ def test_a_transformer_encoder_layer(capsys):
     assert explanation["kind"] == "explain"
 
 
+@pytest.mark.slow
 def test_multihead_attention_training_answers_a_pair(capsys):
     code, explanation = explained([*ATTENTION, "--mode", "train", "--input-grad"], capsys)
     assert code == 0

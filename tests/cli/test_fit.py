@@ -30,6 +30,7 @@ def test_macs_by_the_papers_formula_on_screen(capsys):
     assert captured.err.startswith("next: kaoprof compare --h")
 
 
+@pytest.mark.slow
 def test_every_implementation_gets_its_size_in_memory(capsys):
     code, record = fitted(["--memory", "8MiB", "--c", "16", "--dtype", "fp16", "--mode", "train", "--device", "cpu",
                            "--threads", "1", "--operators", "kao_kv,kao_qkv:matmul"], capsys)  # fmt: skip

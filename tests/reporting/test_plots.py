@@ -70,7 +70,9 @@ def test_without_measurement_the_map_stands_for_memory():
     assert quantities_of(grid(grid_record())) == ["latency", "memory", "macs"]
 
 
-@pytest.mark.parametrize("write", [to_svg, to_pdf, to_png])
+@pytest.mark.parametrize(
+    "write", [to_svg, *(pytest.param(write, marks=pytest.mark.slow) for write in (to_pdf, to_png))]
+)
 def test_the_same_runs_give_the_same_file(write):
     assert write(figures_of(grid(grid_record()))) == write(figures_of(grid(grid_record())))
 

@@ -1,9 +1,11 @@
 """The peak of fused attention on a GPU that is not here: figures worked out by hand, and where the plain form runs."""
 
+import itertools
 import random
 
 import pytest
 import torch
+from representatives import mostly_slow
 from torch import nn
 from torch.nn import functional as F
 
@@ -111,9 +113,10 @@ def test_a_cpus_prediction_is_not_touched():
     assert predicted("fp32", "forward", device="cpu") > predicted("fp32", "forward")  # its kernel's blocks, per thread
 
 
-@pytest.mark.parametrize("mode", ["forward", "train"])
-@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", ["nonlocal", "kao_kv"])
+@pytest.mark.parametrize(
+    ("name", "dtype", "mode"),
+    mostly_slow(list(itertools.product(["nonlocal", "kao_kv"], ["fp32", "bf16"], ["forward", "train"]))),
+)
 def test_the_formula_on_a_gpu_is_the_predicted_peak(name, dtype, mode):
     options = AttentionOptions(heads=2, projection="qkvo", implementation="sdpa")
     target = operator_target(name, options, mode=mode, dtype=dtype, sizes={"c": 16})
@@ -148,9 +151,8 @@ def test_numbers_that_a_module_begins_with_are_resident_on_a_gpu_too(mode, tenso
     assert peaks[0] // (4 * 2 * 3 * 50 * 70) == tensors
 
 
-@pytest.mark.parametrize(
-    "name", ["kanet-qkv", *(pytest.param(name, marks=pytest.mark.slow) for name in ("kanet-video", "mobilenetv2"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kanet-qkv", "kanet-video", "mobilenetv2"])
 def test_shipped_models_are_predicted_for_a_gpu(name):
     workload = network_workload(load_spec(name), dtype="fp32", mode="forward", seed=0)
     on_gpu, on_cpu = (predict_peak_bytes(workload, device=device, threads=1) for device in ("cuda", "cpu"))
