@@ -3,9 +3,8 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
-import msgspec
 import typer
 
 from kaoprof.cli import options as opt
@@ -17,7 +16,7 @@ SHARED = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at, share
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Measuring(msgspec.Struct, frozen=True, kw_only=True):
+class Measuring(NamedTuple):
     """What was typed; one field for each option, in the order in which help shows them."""
 
     budget: opt.Budget = "10s"
@@ -64,13 +63,13 @@ def measured(*names: str, budget: Any = opt.Budget, default: str = "10s") -> Cal
 
     def decorated(command: Command) -> Command:
         hints = get_type_hints(Measuring, include_extras=True) | {"budget": budget}
-        fields = [field for field in msgspec.structs.fields(Measuring) if not names or field.name in names]
+        fields = [name for name in Measuring._fields if not names or name in names]
         options = [
             inspect.Parameter(
-                field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hints[field.name],
-                default=default if field.name == "budget" else field.default,
+                name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=hints[name],
+                default=default if name == "budget" else Measuring._field_defaults[name],
             )
-            for field in fields
+            for name in fields
         ]  # fmt: skip
         parameters: list[inspect.Parameter] = []
         for parameter in inspect.signature(command).parameters.values():
@@ -78,7 +77,7 @@ def measured(*names: str, budget: Any = opt.Budget, default: str = "10s") -> Cal
 
         @functools.wraps(command)
         def called(**typed: Any) -> Any:
-            measuring = Measuring(**{field.name: typed.pop(field.name) for field in fields})
+            measuring = Measuring(**{name: typed.pop(name) for name in fields})
             return command(measuring=measuring, **typed)
 
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
