@@ -80,7 +80,7 @@ class Connection:
         return child
 
     def ask_device(self, request: AnyRequest) -> Any:
-        """Child about the device, in a new child if the last one died meanwhile.
+        """Asks about the device, in a new child if the last one died meanwhile.
 
         Raises:
             MeasurementError: the new one died too.
@@ -95,7 +95,7 @@ class Connection:
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
     def ask(self, subject: Subject, request: AnyRequest, *, timeout_s: float) -> Any:
-        """Child about a subject; None if that failed, which its measurement then says."""
+        """Asks about a subject; None if that failed, which its measurement then says."""
         measurement = self.measurements[subject.key]
         try:
             return self.start().ask(request, timeout_s=timeout_s)
