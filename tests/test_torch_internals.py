@@ -19,7 +19,7 @@ SOURCE = PACKAGE / "torch_internals.py"
 MEANT = re.compile(r"(self|cls|super\(\)|sys|os|signal|sympy|sympify)\b")  # their own, and of other packages
 
 
-OF_NAMED_TUPLES = {"_asdict", "_fields", "_replace"}  # public in spite of their names
+OF_NAMED_TUPLES = {"_asdict", "_field_defaults", "_fields", "_replace"}  # public in spite of their names
 
 
 def is_private(name):
