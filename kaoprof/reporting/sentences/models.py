@@ -25,14 +25,13 @@ def layer_convention(record: ProfileRecord) -> str:
 
 
 def passes_note(model: ModelProfile) -> str | None:
-    """What each pass computes, where there are several."""
-    if not model.passes:
-        return None
-    parts = [
-        f"{name} {format_count(count.macs)} MACs, {format_count(count.flops_all)} FLOPs"
-        for name, count in model.passes.items()
-    ]
-    return f"Of the call, {'; '.join(parts)}."
+    """What each pass computes, where there are several; of a call that is counted as a whole, what it computes."""
+    total = model.total
+    sums = [(name, count.macs, count.flops_all) for name, count in model.passes.items()]
+    if model.batch is None and total.macs_batch is not None and total.flops_all is not None:
+        sums.insert(0, ("in all", total.macs_batch, total.flops_all))
+    parts = [f"{name} {format_count(macs)} MACs, {format_count(flops)} FLOPs" for name, macs, flops in sums]
+    return f"The call: {'; '.join(parts)}." if parts else None
 
 
 def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
@@ -98,5 +97,9 @@ def agreement_of(record: ProfileRecord) -> list[str]:
     counted = [model.total for model in record.models if model.total.macs_counted is not None]
     if not counted:
         return []
+    if all(total.macs_analytic is None and total.macs_fvcore is None for total in counted):
+        return (
+            ["'>': some operations have no rule, so it is more."] if any(total.uncounted for total in counted) else []
+        )
     formulas = sum(total.macs_analytic is not None for total in counted)
     return [AGREE if formulas == len(counted) else AGREE_ON_SOME_CODE if formulas else AGREE_ON_CODE]
