@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from kaoprof.fitting.run import FitRequest
     from kaoprof.fitting.run import run_cross as cross
     from kaoprof.fitting.run import run_fit as fit
-    from kaoprof.profiling.run import ModelOptions, profile
+    from kaoprof.inhand.profiled import profile
+    from kaoprof.profiling.run import ModelOptions
     from kaoprof.records.options import Options
     from kaoprof.records.reading import load_runs
     from kaoprof.sweeping.plan import sweep_plan as plan_sweep
@@ -59,7 +60,7 @@ _PLACES = {
     "fit": "fitting.run:run_fit",
     "load_runs": "records.reading:load_runs",
     "plan_sweep": "sweeping.plan:sweep_plan",
-    "profile": "profiling.run:profile",
+    "profile": "inhand.profiled:profile",
     "rule": "counting.rules:rule",
 }
 

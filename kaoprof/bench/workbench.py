@@ -107,12 +107,12 @@ class Bench:
 
     def subject(self, number: int) -> Subject:
         """A subject that was loaded, in a process that is set up for it."""
-        self._restore()
+        self.restore()
         subject = self.subjects[number]
         self.choose_precision(subject.workload.dtype)
         return subject
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
         """Undoes what somebody's code may have set for the whole process: its neighbours must not suffer."""
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
+from kaoprof.measuring.child import ChildLost, SubjectFailed
 from kaoprof.measuring.messages import AnyRequest, Load, Loaded, ReadConditions, Time, preparation
 from kaoprof.measuring.plan import Measurement, Subject
 from kaoprof.records.measured import Conditions, Environment
@@ -14,6 +14,16 @@ from kaoprof.records.options import Options
 
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
 COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
+
+
+class Asked(Protocol):
+    """Who answers requests: a process of its own, or somebody in this one."""
+
+    def ask(self, request: AnyRequest, *, timeout_s: float) -> Any:
+        """The answer to a request; see `Child.ask`."""
+
+    def kill(self) -> None:
+        """No more is asked."""
 
 
 @dataclass
@@ -24,14 +34,14 @@ class Connection:
     """
 
     plan: Options
-    open_child: Callable[[], Child]
+    open_child: Callable[[], Asked]
     clock: Callable[[], float] = time.monotonic
     measurements: dict[int, Measurement] = field(default_factory=dict)
     loaded: dict[int, Subject] = field(default_factory=dict)
     environment: Environment | None = None
     before: Conditions | None = None
     free_bytes: int | None = None
-    child: Child | None = None
+    child: Asked | None = None
     born: int = 0
 
     def close(self) -> None:
@@ -40,7 +50,7 @@ class Connection:
             self.child.kill()
             self.child = None
 
-    def start(self) -> Child:
+    def start(self) -> Asked:
         """A child that is prepared and holds every surviving subject of the current cell, warmed up.
 
         Raises:
@@ -55,7 +65,7 @@ class Connection:
             return self.child or child
         return self.child
 
-    def _prepared(self) -> Child:
+    def _prepared(self) -> Asked:
         """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
         try:
             return self._prepare()
@@ -67,7 +77,7 @@ class Connection:
             self.close()
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
-    def _prepare(self) -> Child:
+    def _prepare(self) -> Asked:
         self.child = child = self.open_child()
         self.born += 1
         plan = self.plan

@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from kaoprof.measuring.calibration import calibrate, settle
 from kaoprof.measuring.ceiling_store import CeilingStore
-from kaoprof.measuring.child import Child
-from kaoprof.measuring.connection import Connection
+from kaoprof.measuring.connection import Asked, Connection
 from kaoprof.measuring.device_ceilings import learn_ceilings
 from kaoprof.measuring.messages import Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
 from kaoprof.measuring.observations import observe
@@ -38,17 +37,19 @@ FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and f
 class Session:
     """Measures cells over one connection. Its measurements are complete at any moment: what is not measured says so.
 
-    `plan` are the options of the run, with its device, threads and caches resolved.
+    `plan` are the options of the run, with its device, threads and caches resolved. If all is measured `in_process`,
+    there is no other process to spread the rounds over.
     """
 
     plan: Options
-    open_child: Callable[[], Child]
+    open_child: Callable[[], Asked]
     notify: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
     throughput_flops: float | None = None
     store: CeilingStore | None = None
     ceilings: Ceilings | None = None
     after: Conditions | None = None
+    in_process: bool = False
     connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,7 +151,7 @@ class Session:
     def launches(self, budget_s: float) -> int:
         """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
         enough = (self.plan.samples or MIN_ROUNDS) >= MIN_ROUNDS and budget_s >= LAUNCHES * WORTH_A_LAUNCH_S
-        return LAUNCHES if enough else 1
+        return LAUNCHES if enough and not self.in_process else 1
 
     def relaunch(self, number: int, share_s: float) -> None:
         """Goes on in a new process, with those subjects that still take part."""

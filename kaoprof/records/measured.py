@@ -184,6 +184,7 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     """How it was measured; times in seconds.
 
+    `in_process` says that it was measured in the process of whoever asked, not in one of its own.
     `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
     `before` and `after` frame what was measured.
     """
@@ -202,6 +203,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     sdpa: fields.Sdpa | None = None
     before: Conditions | None = None
     after: Conditions | None = None
+    in_process: bool = False
 
 
 def timestamp() -> str:

@@ -47,6 +47,11 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"where the budget allows), {interval}; "
         f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
     )
+    if protocol.in_process:
+        how = (
+            f"Latency: median of {taken} samples after warm-up, {interval}, in the caller's own process as it was"
+            f"{flushed}; measured in {format_seconds(protocol.spent_s)}."
+        )
     where = (
         f"On {environment.device_name}, {counted(environment.cores, 'core')}, "
         f"{counted(environment.threads, 'thread')}, "
