@@ -10,7 +10,8 @@ from kaoprof.counting.installed_rules import load_installed_rules
 from kaoprof.errors import first_line
 from kaoprof.tape.entries import Tape
 from kaoprof.tape.layers import count_layers
-from kaoprof.tape.peak import predict_peak
+from kaoprof.tape.models import Recording
+from kaoprof.tape.prediction import predicted
 from kaoprof.tape.recording import FAKE, Call, record
 from kaoprof.tape.tree import CountedLayer, layer_tree
 from kaoprof.units import format_bytes, format_count
@@ -129,8 +130,7 @@ def counts_of_call(call: Call) -> Counts:
 def _peak(call: Call, tape: Tape) -> tuple[int | None, tuple[str, ...], str | None]:
     """The peak, what is not modelled in it, and why it is not known."""
     try:
-        fused = tape.hides_encoders and not call.train  # then the kernels for evaluation hold other buffers
-        peak = predict_peak(record(call, fused=True) if fused else tape, device="cpu", threads=torch.get_num_threads())
+        peak = predicted(Recording(tape, call, seed=None), device="cpu", threads=torch.get_num_threads())
     except Exception as error:  # noqa: BLE001 - a model of a kernel that fails must not take the counts with it
         return None, (), f"{type(error).__name__}: {first_line(error)}"
     return peak.peak_bytes, peak.unmodelled, None
