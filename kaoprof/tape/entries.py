@@ -155,8 +155,8 @@ class Tape(NamedTuple):
     value_reads: int
     failures: int
     hides_encoders: bool
-    recurrent: bool
-    projected: bool
+    recurrent: bool = False
+    projected: bool = False
 
 
 def records_in(value: Any) -> Iterator[Recorded]:
