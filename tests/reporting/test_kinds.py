@@ -174,12 +174,3 @@ def test_a_picture_of_nothing_costs_no_record(tmp_path, monkeypatch, capsys):
         finish(replace(record, rows=failed), [Path("x.png"), Path("x.json")], format_name="csv", strict=False)
     assert len(json.loads(Path("x.json").read_text())["rows"]) == 4
     assert len(capsys.readouterr().out.splitlines()) == 5
-
-
-def test_a_formula_that_is_more_than_one_is_written_as_text():
-    formula = replace(explanation().formulas[0], latex=r"\input{/etc/passwd}", here_latex="x}^^5cinput{y")
-    evil = replace(explanation(), formulas=(formula, replace(formula, latex=formula.here_latex, quantity="params")))
-    text = kinds.written(kinds.report_of(evil), "tex")
-    assert r"\input" not in text
-    assert "^^" not in text
-    assert text.count(r"2 b c (h + w)\textasciicircum{}2") == 2
