@@ -128,7 +128,7 @@ def _text(text: Text) -> Html:
 def _span(span: Span | str) -> Html:
     if isinstance(span, str):
         return escape(span)
-    written = Html((TAGS[span.style] if span.style else "{}").format(escape(span.text)))
+    written = Html((TAGS.get(span.style, "{}") if span.style else "{}").format(escape(span.text)))
     return Html(f"<span class={span.tone}>{written}</span>") if span.tone and span.text else written
 
 

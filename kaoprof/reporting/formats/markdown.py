@@ -39,7 +39,8 @@ def _lines(block: Block) -> list[str]:
         return [f"### {escape(block.text)}"]
     if isinstance(block, Notes):
         return [f"- {_sentence(text)}" if block.listed else _sentence(text) for text in block.texts]
-    title = [f"**{escape(block.title)}**", ""] if block.title else []
+    name = escape(block.title).strip()  # no sign of emphasis may stand before a space
+    title = [f"**{name}**", ""] if name else []
     notes = ["", *(f"- {_sentence(note)}" for note in block.notes)] if block.notes else []
     return [*title, *_table(block), *notes]
 
