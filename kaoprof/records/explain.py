@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from kaoprof.records.formulas import Expression, Latex, Order, Parsed, SizeName
 from kaoprof.records.measured import SCHEMA
+from kaoprof.records.shown import Shown
 from kaoprof.version import __version__
 
 PROVEN = "formula = derivation"
@@ -73,7 +74,7 @@ class ProofLine(Parsed, frozen=True, kw_only=True):
     proven: bool
 
 
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+class Explanation(Shown, frozen=True, kw_only=True):
     """What a module costs, as formulas, and what they rest on. Everything goes into JSON as it is.
 
     Args:
