@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from test_pages import read
 
-from kaoprof.cli.terminal import SteadyConsole
 from kaoprof.errors import KaoprofError
 from kaoprof.records import formulas
 from kaoprof.records.reading import KINDS
@@ -37,7 +36,7 @@ from kaoprof.reporting.document import (
     stacked,
 )
 from kaoprof.reporting.formats import html, latex, markdown, plain
-from kaoprof.reporting.formats.console import to_console
+from kaoprof.reporting.formats.console import SteadyConsole, to_console
 from kaoprof.reporting.tables.grid import NamedRun, grid_of
 
 FRAGMENTS = [
