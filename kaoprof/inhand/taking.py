@@ -22,9 +22,11 @@ from kaoprof.profiling.rows import counted_model, measured_model
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.tape.counted import dtype_of_call, passes_of, predicted_peak
+from kaoprof.tape.counted import derived, dtype_of_call, passes_of
 from kaoprof.tape.keeping import model_kept, process_kept
 from kaoprof.tape.layers import count_layers
+from kaoprof.tape.models import Recording
+from kaoprof.tape.prediction import predicted
 from kaoprof.tape.products import written_out
 from kaoprof.tape.recording import Call, record
 from kaoprof.tape.slips import said_in_a_sentence
@@ -106,17 +108,15 @@ def counted(call: Call, workload: Workload, device: str) -> ModelProfile:
     """
     load_installed_rules()
     tape = record(call)
-    fused = tape.hides_encoders and not call.train
-    peak = predicted_peak(lambda: record(call, fused=True) if fused else tape)
-    layers = layer_tree(count_layers(tape))
-    on_cpu = device == "cpu"
+    recording, kind, threads = Recording(tape, call, seed=None), device.partition(":")[0], torch.get_num_threads()
+    peak = derived(lambda: predicted(recording, device=kind, threads=threads))
     census = ModelCensus(
-        layers=tuple(_with_peak(layer, peak.peaks) if on_cpu else layer for layer in layers),
-        unmodelled=peak.unmodelled if on_cpu else (),
+        layers=tuple(_with_peak(layer, peak.peaks) for layer in layer_tree(count_layers(tape))),
+        unmodelled=peak.unmodelled,
         recorded=tape.recorded,
         value_reads=tape.value_reads,
         written_out=0 if call.train else written_out(tape),
-        unpredicted=peak.unknown if on_cpu else "",
+        unpredicted=peak.unknown,
     )
     whole = ModelProfile(
         model=workload.factory,
