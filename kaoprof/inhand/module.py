@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from kaoprof.tape.counted import DTYPES, dtype_of_call, name_of_call
 from kaoprof.tape.modules import tensors_in
 from kaoprof.tape.recording import Call
-from kaoprof.torch_internals import tree_leaves, tree_map
+from kaoprof.torch_internals import batch_norm_class, tree_leaves, tree_map
 from kaoprof.workload.workload import TensorSpec, Workload
 
 INSIDE = "module"
-NOISY = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
 class CalledInHand(nn.Module):
@@ -68,7 +68,8 @@ def workload_of(call: Call, *, batch_axis: int) -> Workload:
 
 def is_training(call: Call) -> bool | None:
     """Whether layers that behave otherwise in training do so now; None where there are none."""
-    modes = {part.training for part in _modules(call) if isinstance(part, NOISY) and _matters(part)}
+    kinds = (*DROPOUTS, batch_norm_class())
+    modes = {part.training for part in _modules(call) if isinstance(part, kinds) and _matters(part)}
     return None if not modes else True in modes
 
 
