@@ -11,12 +11,14 @@ from kaoprof.records.shown import Shown
 from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report
 from kaoprof.reporting.results import save
 from kaoprof.reporting.tables.grid import NamedRun, grid_report
+from kaoprof.workload.process import leaves_process_alone
 
 PLOTS = ("latency", "memory", "macs", "map", "roofline")
 PICTURES = tuple(name for name in FORMATS if name not in TEXTS)
 PathLike = str | os.PathLike[str]
 
 
+@leaves_process_alone
 def report(
     *runs: PathLike | Shown | Iterable[PathLike | Shown],
     to: PathLike | Iterable[PathLike] = (),
