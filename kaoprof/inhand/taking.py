@@ -58,7 +58,7 @@ def profile_in_hand(
     with said_in_a_sentence(WHERE, (function, *args), kwargs), process_kept(None):
         call = Call(function, args, kwargs, train=mode == "train", input_grad=input_grad)
         workload = workload_of(call, batch_axis=batch_axis)
-        device = _device_of(call)
+        device = _device_of(call, options.device, measured=measured and not options.analytic)
         notify(Progress(label=workload.factory, step="counting", done=0, total=1))
         model = counted(call, workload, device)
         taken = ProfileRecord(
@@ -82,18 +82,23 @@ def _check_options(options: Options) -> None:
         raise UsageError("is not for a model in hand, which runs as it is here", where="sdpa", hint=hint)
 
 
-def _device_of(call: Call) -> str:
+def _device_of(call: Call, wanted: str, *, measured: bool) -> str:
     """Where it runs: where its weights lie, else its input.
 
     Raises:
-        UsageError: it lies on a device that cannot be measured.
+        UsageError: that is not where it is wanted, or cannot be measured.
     """
     parameters: Any = () if call.module is None else call.module.parameters()
     tensors = (*parameters, *tensors_of(call))
     kinds = {tensor.device for tensor in tensors if tensor.device.type != "cpu"}
     device = next(iter(sorted(map(str, kinds))), "cpu")
-    if device == "meta":
+    if wanted not in ("auto", device, device.partition(":")[0]):
+        hint = f"model.to({wanted!r}) and x.to({wanted!r})"
+        raise UsageError(f"the model is on {device}, not on {wanted}", where="options.device", hint=hint)
+    if device == "meta" and measured:
         raise UsageError("tensors on the meta device cannot run", where=WHERE, hint="measured=False counts them")
+    if device == "meta":
+        return "cpu"
     if device.partition(":")[0] not in ("cpu", "cuda"):
         raise UsageError(f"nothing can be measured on {device}", where=WHERE, hint="kaoprof.count(model, x) counts it")
     return f"{device}:0" if device == "cuda" else device
