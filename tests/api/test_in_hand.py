@@ -145,12 +145,12 @@ def test_inputs_that_a_model_writes_to_stay():
 
 def test_macs_are_the_same_in_every_command():
     spec = "kanet-qkv"
-    by_name = kaoprof.profile(spec, measured=False, overrides=kaoprof.ModelOptions(size=(64, 64), batch=2))
+    by_name = kaoprof.profile(spec, measured=False, overrides=kaoprof.ModelOptions(size=(32, 32), batch=2))
     from kaoprof.networks import network_workload, override
     from kaoprof.specs import load_spec
     from kaoprof.workload.building import build_inputs, build_module
 
-    workload = network_workload(override(load_spec(spec), size=(64, 64), batch=2))
+    workload = network_workload(override(load_spec(spec), size=(32, 32), batch=2))
     net, inputs = build_module(workload, device="cpu"), build_inputs(workload, device="cpu")
     in_hand = profiled(net, *inputs, measured=False)
     with kaoprof.count() as counts, torch.no_grad():
@@ -185,6 +185,7 @@ def make_net():
     return Net().eval()
 
 
+@pytest.mark.slow
 def test_isolated_it_is_built_and_measured_elsewhere():
     record = kaoprof.profile(make_net, X, isolate=True, options=QUICK)
     assert isinstance(record, ProfileRecord)

@@ -66,7 +66,7 @@ SLIPS = {
     "a module for an operator": (lambda: kaoprof.compare(h=3, operators=[net]), r"a Net is no operator's name"),
     "a size as a text": (lambda: kaoprof.compare(h="14"), "'14' is not a whole number, nor a list of them"),
     "half a pixel": (lambda: kaoprof.compare(h=14.0), "14.0 is not a whole number, nor a list of them"),
-    "torch's dtype": (lambda: kaoprof.compare(h=4, dtype=torch.float16), r"torch.float16 is no text \(one of: fp64, fp32"),
+    "torch's dtype": (lambda: kaoprof.compare(h=4, dtype=torch.float16), r"float16 is no text \(one of: fp64, fp32"),
     "a model, explained": (lambda: kaoprof.explain(net), "takes no Net .*it is made at many sizes"),
     "a wish misspelt": (lambda: kaoprof.explain("kao_qkv", ndims=3), "has no 'ndims' .*'ndim'"),
     "no request": (lambda: kaoprof.fit("kao_qkv", "memory", 1), r"takes a request, not a str \(kaoprof.FitRequest"),
