@@ -32,11 +32,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool
 
 
-def run_session(cells: Sequence[Sequence[Subject]], device: str, options: Options, notify: ProgressCallback) -> Outcome:
-    """Measures cell after cell. Ctrl-C and a machine on which nothing can be measured end it early, not badly."""
+def run_session(
+    cells: Sequence[Sequence[Subject]],
+    device: str,
+    options: Options,
+    notify: ProgressCallback,
+    session: "Session | None" = None,
+) -> Outcome:
+    """Measures cell after cell. Ctrl-C and a machine on which nothing can be measured end it early, not badly.
+
+    Whatever happens, the session is closed then, also one that was open before.
+    """
     from kaoprof.measuring.session import measure
 
-    session = open_session(device, options, notify)
+    session = session or open_session(device, options, notify)
     load = load_average()
     started = session.clock()
     interrupted, failure = False, None
