@@ -1,5 +1,6 @@
 """One handler for each kind of request: what the child does, and the answer that it gives."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,7 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
     counted = census_of(
         request.workload, None, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE
     )
+    gc.collect()  # collections are off while measuring: nothing of the model may stay
     return say.Census(census=counted)
 
 

@@ -104,6 +104,20 @@ class Connection:
         except (ChildLost, SubjectFailed) as failure:
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
+    def ask_about_code(self, request: AnyRequest, *, timeout_s: float) -> Any:
+        """Asks about somebody's code, which may do anything to the child; the next one who asks gets one that works.
+
+        Raises:
+            SubjectFailed: the child says that it cannot; it lives on.
+            ChildLost: the code took it down, or took too long.
+            MeasurementError: no child can be started.
+        """
+        try:
+            return self.start().ask(request, timeout_s=timeout_s)
+        except ChildLost:
+            self.close()
+            raise
+
     def ask(self, subject: Subject, request: AnyRequest, *, timeout_s: float) -> Any:
         """Asks about a subject; None if that failed, which its measurement then says."""
         measurement = self.measurements[subject.key]
