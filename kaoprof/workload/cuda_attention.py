@@ -1,4 +1,4 @@
-"""Fused attention as torch computes it on an NVIDIA GPU, on tensors without data: no GPU need be there.
+"""Fused attention and dropout as torch computes them on an NVIDIA GPU, on tensors without data: no GPU need be there.
 
 On the meta device torch takes attention apart into its plain form, which writes all coefficients out; on a GPU it does
 so only where no fused kernel serves. Which one serves was read off `sdp_utils.cpp`, for devices of compute capability
@@ -33,14 +33,24 @@ REFUSAL = "No available kernel. Aborting execution."  # torch's own words
 
 
 class CudaAttention(TorchFunctionMode):
-    """While active, `scaled_dot_product_attention` runs the operation that it would run on a GPU."""
+    """While active, `scaled_dot_product_attention` and `dropout` run the operations that they would run on a GPU."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.dropout:
+            return fused_dropout(*args, **(kwargs or {}))
         if func is F.multi_head_attention_forward:
             with attention_inside(fused_attention):
                 return func(*args, **(kwargs or {}))
         attend = fused_attention if func is ATTENTION else func
         return attend(*args, **(kwargs or {}))
+
+
+def fused_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002 - as torch has it
+    """What `functional.dropout` is on a GPU, with the same arguments: it keeps a bit of each element, not a factor."""
+    if inplace or not training or not 0 < p < 1:
+        return F.dropout(input, p, training, inplace)
+    kept: Tensor = operation("native_dropout")(input, p, training)[0]
+    return kept
 
 
 def attention_inside(attention: Callable[..., Tensor]) -> AbstractContextManager[None]:

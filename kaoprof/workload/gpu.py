@@ -17,6 +17,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     capability: tuple[int, int] = (9, 0)
     multiprocessors: int = 132
+    threads_of_a_multiprocessor: int = 2048
     cudnn: int = 91900
     is_there: bool = False
 
@@ -36,6 +37,7 @@ def this_gpu() -> Gpu:
         return Gpu(cudnn=cudnn)
     properties = torch.cuda.get_device_properties(torch.cuda.current_device())
     return Gpu(
-        capability=(properties.major, properties.minor), multiprocessors=properties.multi_processor_count, cudnn=cudnn,
+        capability=(properties.major, properties.minor), multiprocessors=properties.multi_processor_count,
+        threads_of_a_multiprocessor=properties.max_threads_per_multi_processor, cudnn=cudnn,
         is_there=True,
     )  # fmt: skip
