@@ -14,7 +14,8 @@ from kaoprof.tape.building import fake_mode
 from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
 from kaoprof.tape.known_results import KnownResults
-from kaoprof.tape.modules import ModuleTrail, tensors_in
+from kaoprof.tape.modules import ModuleTrail, tensors_in, type_name
+from kaoprof.tape.open_trail import OpenTrail
 from kaoprof.tape.recorder import Recorder
 from kaoprof.torch_internals import (
     FAKE_TENSOR_LOGGER,
@@ -121,9 +122,16 @@ def _mode_of(module: nn.Module | None) -> FakeTensorMode | None:
 
 
 def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: int | None) -> Tape:
-    trail = ModuleTrail(call.module)
+    stack = ExitStack()
+
+    def adopt(module: nn.Module) -> None:
+        """What a function calls is kept as it was, too."""
+        stack.enter_context(model_kept(module, written=fakes is None))
+        _tell_of_state(module, recorder, fakes)
+
+    trail = OpenTrail("function", adopt) if call.module is None else ModuleTrail(call.module)
     recorder = Recorder(trail, None if fakes is None else call.known)
-    with ExitStack() as stack:
+    with stack:
         stack.enter_context(process_kept(seed))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
@@ -148,7 +156,7 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: in
         raise KaoprofError(f"{names} is called in another thread", hint=hint)
     return Tape(
         events=recorder.events,
-        layers=layers_of(call.module, trail),
+        layers=trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail),
         recorded=REAL if fakes is None else FAKE,
         value_reads=recorder.value_reads,
         failures=recorder.failures,
@@ -195,13 +203,11 @@ def _hides_encoders(module: nn.Module | None) -> bool:
 
 def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFacts]:
     """Every module by its path, as written; one that two hold stands under each path by which it was called."""
-    if module is None:
-        return {"": LayerFacts("function", 0, norm=False, output_shape=None, called=True)}
     passed = _with_holders(trail.called)
     layers: dict[str, LayerFacts] = {}
     seen_modules: set[int] = set()
     seen_params: set[int] = set()
-    waiting = [("", module)]
+    waiting = [] if module is None else [("", module)]
     while waiting:
         path, part = waiting.pop()
         again = id(part) in seen_modules
@@ -212,7 +218,7 @@ def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFa
         fresh = [parameter for key, parameter in own.items() if key not in seen_params]
         seen_params.update(own)
         layers[path] = LayerFacts(
-            type=_type_name(part),
+            type=type_name(part),
             params=sum(parameter.numel() for parameter in fresh if not nn.parameter.is_lazy(parameter)),
             norm=isinstance(part, batch_norm_class()),
             output_shape=trail.shapes.get(path),
@@ -231,8 +237,3 @@ def _with_holders(paths: Iterable[str]) -> set[str]:
             passed.add(path)
             path = path.rpartition(".")[0]  # noqa: PLW2901 - upwards to the whole
     return passed
-
-
-def _type_name(module: nn.Module) -> str:
-    name = getattr(module, "original_name", None)  # of scripted modules
-    return name if isinstance(name, str) else type(module).__name__
