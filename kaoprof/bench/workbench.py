@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """A module that is ready, its inputs, one step of it, how that is run: `eager`, `compile` or `graph`; its switches."""
+    """A module that is ready, its inputs, one step of it, how it is run (`eager`, `compile`, `graph`), its switches."""
 
     workload: Workload
     module: nn.Module

@@ -16,11 +16,12 @@ from kaoprof.counting.installed_rules import load_installed_rules
 from kaoprof.counting.rules import counts_of
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.records.profile import PassCount
-from kaoprof.tape.counted import Counts, Derived, counts_from, predicted_peak
+from kaoprof.tape.counted import Counts, Derived, counts_from, derived
 from kaoprof.tape.entries import FORWARD, Event, Operation, Recorded, Tape
 from kaoprof.tape.keeping import compiler_aside
 from kaoprof.tape.layers import LayerCount, count_operation
 from kaoprof.tape.open_trail import OpenTrail
+from kaoprof.tape.peak import predict_peak
 from kaoprof.tape.recorder import Recorder
 from kaoprof.tape.recording import REAL
 from kaoprof.tape.turns import is_aside, turn_of_a_block, turn_of_a_call
@@ -236,7 +237,8 @@ class _Ledger:
         peak = Derived(unknown=f"more than {MOST_KEPT:,} operations and tensors")
         if self._kept is not None:
             tape = Tape(list(self._kept), facts, REAL, 0, 0, hides_encoders=False)
-            peak = predicted_peak(lambda: tape)
+            threads = torch.get_num_threads()
+            peak = derived(lambda: predict_peak(tape, device="cpu", threads=threads))
         return counts_from(
             BLOCK,
             layers,
