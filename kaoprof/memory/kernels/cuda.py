@@ -22,7 +22,7 @@ from kaoprof.memory.kernels.layout_copies import (
 from kaoprof.memory.kernels.products import MATRIX
 from kaoprof.memory.kernels.reduction import AVERAGED, NO_REDUCTION
 from kaoprof.torch_internals import suggest_memory_format
-from kaoprof.workload.tensor_bytes import SINGLE_BYTES, bytes_of
+from kaoprof.workload.tensor_bytes import REDUCED, SINGLE_BYTES, bytes_of
 
 CONVOLUTION_GAP = "convolution by cuDNN"  # its workspace depends on the algorithm that it chooses
 BATCH_NORM_GAP = "batch norm by cuDNN"
@@ -55,6 +55,11 @@ def _is_dense(x: Tensor) -> bool:
 def attention_weights(x: Tensor, dim: int, *dtype: Any, **kwargs: Any) -> Size:
     """Attention's plain form: a copy for the softmax, later what tells rows that are masked whole."""
     return max(copy_of_first(x), safe_softmax(x, dim, *dtype, **kwargs))
+
+
+def statistics(x: Tensor, normalised: list[int], *_: Any, **__: Any) -> Size:
+    """Mean and deviation of each row are kept in single precision, also where the rows are not."""
+    return SINGLE_BYTES * (x.numel() // math.prod(normalised)) if x.dtype in REDUCED else 0
 
 
 def layer_norm_gradient(grad: Tensor, x: Tensor, normalised: list[int], *_: Any, **__: Any) -> Size:

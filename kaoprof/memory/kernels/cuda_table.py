@@ -57,6 +57,7 @@ CUDA_SCRATCH: dict[str, Callable[..., Size]] = {
     **dict.fromkeys(("avg_pool2d_backward", "max_pool2d_with_indices_backward"), cuda.pooling_gradient),
 }  # fmt: skip
 
+CUDA_STORAGES: dict[str, Callable[..., Size]] = {"native_layer_norm": cuda.statistics}
 CUDA_GAPS: dict[str, Callable[..., str | None]] = {
     **dict.fromkeys(("convolution", "convolution_backward"), lambda *_: cuda.CONVOLUTION_GAP),
     "native_batch_norm": cuda.batch_norm_gap,

@@ -18,7 +18,7 @@ from kaoprof.memory.kernels import (
     reduction,
     resampling,
 )
-from kaoprof.memory.kernels.cuda_table import CUDA_SCRATCH, cuda_gap
+from kaoprof.memory.kernels.cuda_table import CUDA_SCRATCH, CUDA_STORAGES, cuda_gap
 from kaoprof.memory.kernels.verified_kernels import holds_nothing
 from kaoprof.torch_internals import OpOverload
 from kaoprof.workload.operation_names import name_of
@@ -121,7 +121,7 @@ CPU_STORAGES: dict[str, Callable[..., Size]] = {
 
 def least_storage_bytes(operation: OpOverload, args: Any, kwargs: Any, *, device: str) -> Size:
     """What the storage of the result takes at least, where it is more than the result needs."""
-    model = CPU_STORAGES.get(name_of(operation)) if device == "cpu" else None
+    model = (CPU_STORAGES if device == "cpu" else CUDA_STORAGES).get(name_of(operation))
     return model(*args, **kwargs) if model else 0
 
 
