@@ -315,6 +315,6 @@ def test_nvml_knows_a_device_or_a_part_of_one_by_its_uuid(monkeypatch, uuid, kno
 
 def test_all_captures_share_one_stream(monkeypatch):
     capture_stream.cache_clear()
-    monkeypatch.setattr(torch.cuda, "Stream", lambda: object())
+    monkeypatch.setattr(torch.cuda, "Stream", object)
     assert capture_stream() is capture_stream()
     capture_stream.cache_clear()
