@@ -43,6 +43,8 @@ class Connection:
     free_bytes: int | None = None
     child: Asked | None = None
     born: int = 0
+    awake: int = 0  # the number of the child, counted from 1, in which a GPU's clock has risen
+    launch_s: float = 0.0  # what the last child took to be prepared and to load its subjects
 
     def close(self) -> None:
         """Ends the child."""
@@ -78,6 +80,7 @@ class Connection:
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
     def _prepare(self) -> Asked:
+        begun = self.clock()
         self.child = child = self.open_child()
         self.born += 1
         plan = self.plan
@@ -85,6 +88,7 @@ class Connection:
             plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
         )  # fmt: skip
         self.environment = child.ask(first, timeout_s=START_LIMIT_S).environment
+        self.launch_s = self.clock() - begun
         if self.before is None:
             self.before = child.ask(ReadConditions(), timeout_s=START_LIMIT_S).conditions
         return child
@@ -104,6 +108,20 @@ class Connection:
         except (ChildLost, SubjectFailed) as failure:
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
+    def ask_about_code(self, request: AnyRequest, *, timeout_s: float) -> Any:
+        """Asks about somebody's code, which may do anything to the child; the next one who asks gets one that works.
+
+        Raises:
+            SubjectFailed: the child says that it cannot; it lives on.
+            ChildLost: the code took it down, or took too long.
+            MeasurementError: no child can be started.
+        """
+        try:
+            return self.start().ask(request, timeout_s=timeout_s)
+        except ChildLost:
+            self.close()
+            raise
+
     def ask(self, subject: Subject, request: AnyRequest, *, timeout_s: float) -> Any:
         """Asks about a subject; None if that failed, which its measurement then says."""
         measurement = self.measurements[subject.key]
@@ -121,7 +139,9 @@ class Connection:
         """Builds a subject in the child; what compiling it took is noted the first time."""
         limit_s = START_LIMIT_S + (COMPILE_LIMIT_S if subject.variant == "compile" else 0.0)
         request = Load(subject=subject.key, workload=subject.workload, variant=subject.variant)
+        begun = self.clock()
         answer: Loaded | None = self.ask(subject, request, timeout_s=limit_s)
+        self.launch_s += self.clock() - begun
         measurement = self.measurements[subject.key]
         if answer is not None and measurement.observed.compile_s is None:
             measurement.note(compile_s=answer.compile_s, graph_breaks=answer.graph_breaks)

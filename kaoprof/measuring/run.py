@@ -38,15 +38,17 @@ def run_session(
     device: str,
     options: Options,
     notify: ProgressCallback,
+    session: "Session | None" = None,
     in_process: "Callable[[], Asked] | None" = None,
 ) -> Outcome:
     """Measures cell after cell. Ctrl-C and a machine on which nothing can be measured end it early, not badly.
 
-    Whoever answers `in_process` takes the place of the measuring process.
+    Whatever happens, the session is closed then, also one that was open before. Whoever answers `in_process` takes the
+    place of the measuring process.
     """
     from kaoprof.measuring.session import measure
 
-    session = open_session(device, options, notify)
+    session = session or open_session(device, options, notify)
     if in_process is not None:
         session.in_process, session.connection.open_child = True, in_process
     load = load_average()

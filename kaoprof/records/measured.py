@@ -130,7 +130,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
     `energy_source` is who tells of energy: NVML or RAPL; `settings` are environment variables that change how torch
-    computes or allocates, as `NAME=value`.
+    computes or allocates, as `NAME=value`. Of a GPU there are versions of CUDA, cuDNN and the driver, its compute
+    capability, its multiprocessors, and the watts that it may draw.
     """
 
     device_name: str
@@ -148,6 +149,11 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     energy_source: str | None = None
     machine_cores: fields.Positive | None = None
     settings: tuple[str, ...] = ()
+    cudnn: fields.Positive | None = None
+    driver: str | None = None
+    capability: str | None = None
+    multiprocessors: fields.Positive | None = None
+    power_limit_w: fields.Watts | None = None
 
     def __str__(self) -> str:
         return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
