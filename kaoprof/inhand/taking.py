@@ -21,7 +21,7 @@ from kaoprof.profiling.census import ModelCensus
 from kaoprof.profiling.rows import counted_model, measured_model
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
-from kaoprof.records.profile import ModelProfile, ProfileRecord
+from kaoprof.records.profile import IN_HAND, ModelProfile, ProfileRecord
 from kaoprof.tape.counted import derived, dtype_of_call, passes_of
 from kaoprof.tape.keeping import model_kept, process_kept
 from kaoprof.tape.layers import count_layers
@@ -35,7 +35,6 @@ from kaoprof.version import __version__
 from kaoprof.workload.workload import Workload
 
 WHERE = "kaoprof.profile"
-IN_HAND = "in hand"
 SEVERAL = 2
 SILENT_PROFILER = ("KINETO_LOG_LEVEL", "6")  # else it writes to stderr that it starts, whenever memory is read
 
