@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, NORMALISE_FLOPS, SOFTMAX_FLOPS
-from kaoprof.counting import attention, elementwise, losses
+from kaoprof.counting import attention, elementwise, lists, losses
 from kaoprof.counting.contraction_table import FUSED_ATTENTION, FUSED_ATTENTION_BACKWARD, MACS, ROWS_FIRST
 from kaoprof.counting.data_movement import MOVES_DATA, only_looks
 from kaoprof.counting.elementwise import Rule, per_input, per_output
@@ -38,7 +38,7 @@ WEIGHT_NORM_BACKWARD_FLOPS = 5  # per element: product and sum for the norm's gr
 POLAR_FLOPS = 4  # per element: cosine, sine, two products
 WINDOW_FUNCTION_FLOPS = 3  # per element: cosine, product, sum
 WINDOW_FUNCTIONS = tuple(f"{kind}_window" for kind in ("hann", "hamming", "blackman", "bartlett", "kaiser"))
-FOREACH, PRIMITIVE = "_foreach_", "prims."
+PRIMITIVE = "prims."
 
 
 FLOPS: dict[str, Rule] = {
@@ -176,6 +176,7 @@ FLOPS: dict[str, Rule] = {
     "searchsorted": elementwise.search_rule,
     "bucketize": elementwise.bucket_rule,
     **dict.fromkeys(names("_fft_c2c _fft_r2c _fft_c2r"), elementwise.fft_rule),
+    **lists.FUSED_STEPS,
 }
 
 LOGARITHMIC = frozenset(
@@ -231,7 +232,9 @@ def trait_rule(operation: Any) -> Rule | None:
     tags = {tag for base in base_operations(operation) for tag in base.tags}
     if torch.Tag.reduction in tags:
         return per_input(1)
-    if torch.Tag.pointwise in tags or name_of(operation).startswith((FOREACH, PRIMITIVE)):
+    if name_of(operation).startswith(lists.FOREACH):
+        return lists.list_rule(name_of(operation))
+    if torch.Tag.pointwise in tags or name_of(operation).startswith(PRIMITIVE):
         return of_all_outputs
     return None
 
