@@ -5,9 +5,7 @@ from kaoprof.costs.cost import Cost
 from kaoprof.dims import AttentionOptions, Dims, Size
 
 
-def expectation_maximization(
-    dims: Dims, options: AttentionOptions, *, bases: int = 64, iterations: int = 3
-) -> Cost:
+def expectation_maximization(dims: Dims, options: AttentionOptions, *, bases: int = 64, iterations: int = 3) -> Cost:
     """Each iteration weighs the bases at every position and averages the positions: MACs (2 T + 1) N K c.
 
     As published two transformations and a batch norm stand around it, 2 N c^2. It has no queries, keys or values that
