@@ -9,8 +9,11 @@ from msgspec.structs import asdict, replace
 
 from kaoprof.costs.axial import axial
 from kaoprof.costs.cost import Cost, CostFunction, degree, order
+from kaoprof.costs.criss_cross import criss_cross
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
+from kaoprof.costs.neighborhood import neighborhood
 from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attention
+from kaoprof.costs.windows import grid_attention, window_attention
 from kaoprof.dims import (
     IMPLEMENTATIONS,
     AttentionOptions,
@@ -157,6 +160,38 @@ OPERATORS = {
             factory="kaoprof.operators.axial:AxialAttention",
             source="Ho et al., arXiv:1912.12180",
             ranked=True,
+        ),
+        Operator(
+            name="criss_cross",
+            title="attention to the position's row and column, with one softmax over both",
+            formula=criss_cross,
+            factory="kaoprof.operators.criss_cross:CrissCrossAttention",
+            source="Huang et al., CCNet, arXiv:1811.11721",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="window",
+            title="attention within windows, shifted or not",
+            formula=window_attention,
+            factory="kaoprof.operators.windows:WindowAttention",
+            source="Liu et al., Swin Transformer, arXiv:2103.14030",
+            ranked=True,
+        ),
+        Operator(
+            name="grid",
+            title="attention among positions at equal distances all over the map",
+            formula=grid_attention,
+            factory="kaoprof.operators.windows:GridAttention",
+            source="Tu et al., MaxViT, arXiv:2204.01697",
+            ranked=True,
+        ),
+        Operator(
+            name="neighborhood",
+            title="attention to the positions around each position",
+            formula=neighborhood,
+            factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
+            source="Hassani et al., NAT, arXiv:2204.07143",
+            implementations=("matmul",),
         ),
     )
 }
