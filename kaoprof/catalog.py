@@ -7,6 +7,7 @@ from functools import cache
 import msgspec
 from msgspec.structs import asdict, replace
 
+from kaoprof.costs.agent import agent
 from kaoprof.costs.axial import axial
 from kaoprof.costs.coordinate import coordinate_attention
 from kaoprof.costs.cost import Cost, CostFunction, degree, order
@@ -197,6 +198,14 @@ OPERATORS = {
             factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
             source="arXiv:2204.07143",
             implementations=("matmul",),
+        ),
+        Operator(
+            name="agent",
+            title="a few averages of the queries attend to all positions, and all positions to these few",
+            formula=agent,
+            factory="kaoprof.operators.agent:AgentAttention",
+            source="arXiv:2312.08874",
+            ranked=True,
         ),
         Operator(
             name="spatial_reduction",
