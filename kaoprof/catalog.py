@@ -7,6 +7,7 @@ from functools import cache
 import msgspec
 from msgspec.structs import asdict, replace
 
+from kaoprof.costs.agent import agent
 from kaoprof.costs.axial import axial
 from kaoprof.costs.coordinate import coordinate_attention
 from kaoprof.costs.cost import Cost, CostFunction, degree, order
@@ -163,7 +164,7 @@ OPERATORS = {
             title="attention along each axis for itself, and the sum of the axes",
             formula=axial,
             factory="kaoprof.operators.axial:AxialAttention",
-            source="Ho et al., arXiv:1912.12180",
+            source="arXiv:1912.12180",
             ranked=True,
         ),
         Operator(
@@ -171,7 +172,7 @@ OPERATORS = {
             title="attention to the position's row and column, with one softmax over both",
             formula=criss_cross,
             factory="kaoprof.operators.criss_cross:CrissCrossAttention",
-            source="Huang et al., CCNet, arXiv:1811.11721",
+            source="arXiv:1811.11721",
             implementations=("matmul",),
         ),
         Operator(
@@ -179,7 +180,7 @@ OPERATORS = {
             title="attention within windows, shifted or not",
             formula=window_attention,
             factory="kaoprof.operators.windows:WindowAttention",
-            source="Liu et al., Swin Transformer, arXiv:2103.14030",
+            source="arXiv:2103.14030",
             ranked=True,
         ),
         Operator(
@@ -187,7 +188,7 @@ OPERATORS = {
             title="attention among positions at equal distances all over the map",
             formula=grid_attention,
             factory="kaoprof.operators.windows:GridAttention",
-            source="Tu et al., MaxViT, arXiv:2204.01697",
+            source="arXiv:2204.01697",
             ranked=True,
         ),
         Operator(
@@ -195,15 +196,23 @@ OPERATORS = {
             title="attention to the positions around each position",
             formula=neighborhood,
             factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
-            source="Hassani et al., NAT, arXiv:2204.07143",
+            source="arXiv:2204.07143",
             implementations=("matmul",),
+        ),
+        Operator(
+            name="agent",
+            title="a few averages of the queries attend to all positions, and all positions to these few",
+            formula=agent,
+            factory="kaoprof.operators.agent:AgentAttention",
+            source="arXiv:2312.08874",
+            ranked=True,
         ),
         Operator(
             name="spatial_reduction",
             title="positions attend to what the input is reduced to, R per axis",
             formula=spatial_reduction,
             factory="kaoprof.operators.spatial_reduction:SpatialReductionAttention",
-            source="Wang et al., PVT, arXiv:2102.12122; pooled: PVT v2, arXiv:2106.13797",
+            source="arXiv:2102.12122",
             ranked=True,
         ),
         Operator(
@@ -211,7 +220,7 @@ OPERATORS = {
             title="linear attention: weights are products of features, elu + 1",
             formula=linear_attention,
             factory="kaoprof.operators.linear:LinearAttention",
-            source="Katharopoulos et al., Transformers are RNNs, arXiv:2006.16236",
+            source="arXiv:2006.16236",
             implementations=("matmul",),
         ),
         Operator(
@@ -219,7 +228,7 @@ OPERATORS = {
             title="efficient attention: softmax of the keys over positions, of the queries over channels",
             formula=efficient_attention,
             factory="kaoprof.operators.linear:EfficientAttention",
-            source="Shen et al., Efficient Attention, arXiv:1812.01243",
+            source="arXiv:1812.01243",
             implementations=("matmul",),
         ),
         Operator(
@@ -227,7 +236,7 @@ OPERATORS = {
             title="global context: one weighted mean of all positions, added to each",
             formula=global_context,
             factory="kaoprof.operators.global_context:GlobalContext",
-            source="Cao et al., GCNet, arXiv:1904.11492",
+            source="arXiv:1904.11492",
             implementations=("matmul",),
             takes_values=False,
         ),
@@ -236,7 +245,7 @@ OPERATORS = {
             title="expectation maximization: positions are rebuilt of a few bases found by iteration",
             formula=expectation_maximization,
             factory="kaoprof.operators.expectation_maximization:ExpectationMaximization",
-            source="Li et al., EMANet, arXiv:1907.13426",
+            source="arXiv:1907.13426",
             implementations=("matmul",),
             takes_values=False,
         ),
@@ -245,7 +254,7 @@ OPERATORS = {
             title="coordinate attention: gates for each axis, made of averages over the others",
             formula=coordinate_attention,
             factory="kaoprof.operators.coordinate:CoordinateAttention",
-            source="Hou et al., Coordinate Attention, arXiv:2103.02907",
+            source="arXiv:2103.02907",
             implementations=("matmul",),
             ranked=True,
             takes_values=False,
