@@ -207,7 +207,7 @@ def test_swapping_the_operator_turns_one_network_of_the_paper_into_another(atten
 
 
 def test_swapping_the_operator_reaches_layers_that_name_their_own():
-    document = every_layer("[16, 12]")
+    document = every_layer("[160, 120]")  # large enough for every window and reduction
     for operator in OPERATORS:
         swapped = network_cost(override(document, attention=operator))
         types = {leaf.type for _, leaf in swapped.leaves()} & set(map(kind_of, OPERATORS))
