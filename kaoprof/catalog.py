@@ -27,7 +27,7 @@ from kaoprof.dims import (
     one_of,
 )
 from kaoprof.errors import UsageError, did_you_mean
-from kaoprof.own_options import OwnOptions
+from kaoprof.own_options import OwnOptions, number_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
 PAPER = "arXiv:2007.08442"
@@ -302,12 +302,13 @@ def find_operator(name: str, *, where: str = "operators") -> Operator:
 
 
 def _pair(word: str, name: str, where: str) -> tuple[str, int]:
-    option, equals, number = (part.strip() for part in word.partition("="))
-    if not equals or not re.fullmatch(r"[+-]?\d{1,9}", number, re.ASCII):
+    option, _, text = word.strip().partition("=")
+    number = number_of(option.strip(), text)
+    if number is None:
         raise UsageError(
             f"{name!r} does not say what the operator is told", where=where, hint="write window(window=8,shift=4)"
         )
-    return option, int(number)
+    return option.strip(), number
 
 
 def is_operator(name: str) -> bool:
