@@ -334,8 +334,13 @@ def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]
     """
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
+    if names is not None and not isinstance(names, Iterable):
+        names = [names]  # which is refused below
     chosen: list[tuple[str, str]] = []
     for name in expanded(("paper",) if names is None else names):
+        if not isinstance(name, str):
+            hint = "a module of your own: kaoprof.profile(model, x)"
+            raise UsageError(f"a {type(name).__name__} is no operator's name", where="operators", hint=hint)
         operator_name, colon, implementation = name.partition(":")
         if not is_operator(operator_name) and colon and implementation not in IMPLEMENTATIONS:
             hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"
