@@ -72,12 +72,12 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
     """Counts a model here, whose code may do anything."""
     from kaoprof.networks.workloads import INSIDE
     from kaoprof.profiling.taking import take_census as census_of
+    from kaoprof.tape.own_inputs import with_own_inputs
 
     kind = bench.device.partition(":")[0]
-    counted = census_of(
-        request.workload, None, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE
-    )
-    return say.Census(census=counted)
+    workload = with_own_inputs(request.workload, request.batch)
+    counted = census_of(workload, None, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE)
+    return say.Census(census=counted, workload=workload)
 
 
 HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {

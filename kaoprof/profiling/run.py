@@ -16,6 +16,7 @@ from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Progress, Subject
 from kaoprof.measuring.run import ProgressCallback, run_session, unheard
 from kaoprof.networks import code_workload, network_workload, override
+from kaoprof.networks.model_files import model_file
 from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.records.measured import EAGER, timestamp
 from kaoprof.records.options import Options
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kaoprof.profiling.census import ModelCensus
 
 NONE: Mapping[str, object] = MappingProxyType({})
+LONGEST_NAME = 64  # letters, as specs have it
 WRONG_USAGE = "UsageError: "  # how a child begins to tell of a request that makes no sense
 
 
@@ -104,7 +106,7 @@ def profile(
     device = find_device(options.device)
     check_wishes(device, model.dtype, options)
     record = replace(record, device=device)
-    record = count_models(record, workloads, device, options, notify)
+    record, workloads = count_models(record, workloads, device, options, notify, batch=model.batch or 1)
     if not model.measured:
         return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
     pairs = [
@@ -127,29 +129,58 @@ def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> 
     return [(model, workload), *((variant_of(model, variant), workload) for variant in variants)]
 
 
-def code_document(
-    factory: str, shapes: Sequence[Sequence[int]], args: Sequence[object] = (), kwargs: Mapping[str, object] = NONE
+def find_document(
+    target: str,
+    inputs: Sequence[object] | Mapping[str, object] | None = None,
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] = NONE,
 ) -> Document:
-    """The document of what `package.module:factory` makes of these arguments, called with tensors of these shapes.
+    """The document of whatever a command names: a spec, code as `package.module:factory`, a model in a file.
 
     Raises:
-        UsageError: no shape is given.
+        SpecError: there is none, or it is malformed.
     """
-    if not shapes:
-        raise UsageError("needs the shape of its input", where=factory, hint="for example --input 1,3,224,224")
+    model = model_file(target)
+    if model is not None:
+        return code_document(model.factory, inputs, [model.path, *args], kwargs, name=model.name)
+    return code_document(target, inputs, args, kwargs) if ":" in target else load_spec(target)
+
+
+def code_document(
+    factory: str,
+    inputs: Sequence[object] | Mapping[str, object] | None = None,
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] = NONE,
+    *,
+    name: str = "",
+) -> Document:
+    """The document of what `package.module:factory` makes of these arguments.
+
+    Args:
+        factory: the code.
+        inputs: what it is called with, as a spec says it; a shape alone is a tensor. None: as its own config says.
+        args: of the factory.
+        kwargs: of the factory.
+        name: of the model, if it is not called like its factory.
+
+    Raises:
+        SpecError: something in it makes no sense.
+    """
     import json  # opened late, and not msgspec: a name on the command line may hold bytes that are no text
 
-    inputs = [{"shape": list(shape)} for shape in shapes]
-    name = re.sub(r"[^A-Za-z0-9]+", "-", factory.partition(":")[2] or factory).strip("-").lower()
+    shown = name or factory.partition(":")[2] or factory
+    named = re.sub(r"[^A-Za-z0-9._]+", "-", shown).strip("-._").lower()[:LONGEST_NAME] or "code"
+    if isinstance(inputs, Sequence):
+        inputs = [{"shape": list(given)} if isinstance(given, tuple) else given for given in inputs]
     made = {"module": factory, "args": list(args), "kwargs": dict(kwargs)}
-    text = json.dumps({"schema": 1, "name": name, **made, "inputs": inputs})
+    text = json.dumps({"schema": 1, "name": named, **made, **({"inputs": inputs} if inputs else {})})
     return parse_spec(text, file=factory)
 
 
 def _document(target: str | Document, model: ModelOptions) -> Document:
     document = load_spec(target) if isinstance(target, str) else target
     if isinstance(document.spec, CodeSpec):
-        if model.batch or model.size or model.attention:
+        if model.size or model.attention or (model.batch and document.spec.inputs is not None):
             raise UsageError("code has its own input: batch, size and attention cannot be overridden",
                              where=document.places.file, hint="change its inputs")  # fmt: skip
         return document
@@ -166,27 +197,37 @@ def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
 
 
 def count_models(
-    record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
-) -> ProfileRecord:
-    """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
+    record: ProfileRecord,
+    workloads: Sequence[Workload],
+    device: str,
+    options: Options,
+    notify: ProgressCallback,
+    *,
+    batch: int = 1,
+) -> tuple[ProfileRecord, list[Workload]]:
+    """The record with every layer counted and every peak predicted; a model that cannot be counted says why.
+
+    Beside it the workloads, with the inputs that they were counted on: code that says none is given `batch` samples.
+    """
     models: list[ModelProfile] = []
     failures: list[Exception] = []
+    counted = list(workloads)
     for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
         notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
         names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
         try:
             if one.inside:
-                census = census_in_child(workload, device, options)
+                census, counted[done] = census_in_child(workload, device, options, batch=batch)
             else:
                 census = census_here(workload, names, device, options)
-            models.append(counted_model(one, census, workload))
+            models.append(counted_model(one, census, counted[done]))
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
             failures.append(error)
             kind = "" if isinstance(error, KaoprofError) else f"{type(error).__name__}: "
             models.append(replace(one, status="error", detail=f"cannot be counted: {kind}{first_line(error)}"))
     if len(failures) == len(models) and isinstance(failures[0], UsageError):
         raise failures[0]  # there is nothing to show, and the request was wrong
-    return replace(record, models=tuple(models))
+    return replace(record, models=tuple(models)), counted
 
 
 def census_here(workload: Workload, names: Sequence[str] | None, device: str, options: Options) -> "ModelCensus":
@@ -200,8 +241,10 @@ def census_here(workload: Workload, names: Sequence[str] | None, device: str, op
         return take_census(workload, names, device=device.partition(":")[0], threads=threads)
 
 
-def census_in_child(workload: Workload, device: str, options: Options) -> "ModelCensus":
-    """The census of somebody's code, taken where it may exit, crash, print or hang without harm.
+def census_in_child(
+    workload: Workload, device: str, options: Options, *, batch: int = 1
+) -> "tuple[ModelCensus, Workload]":
+    """The census of somebody's code, taken where it may exit, crash, print or hang without harm; on which inputs.
 
     Raises:
         KaoprofError: it did one of these, or failed; the text says which.
@@ -215,13 +258,13 @@ def census_in_child(workload: Workload, device: str, options: Options) -> "Model
     child = Child()
     try:
         child.ask(preparation(device, threads=options.threads_wanted), timeout_s=START_LIMIT_S)
-        counted = child.ask(TakeCensus(workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
+        counted = child.ask(TakeCensus(workload=workload, batch=batch), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
     except SubjectFailed as failure:
         wrong = failure.message.removeprefix(WRONG_USAGE)
         raise UsageError(wrong) if wrong != failure.message else failure from None
     finally:
         child.kill()
-    return msgspec.convert(counted.census, ModelCensus)
+    return msgspec.convert(counted.census, ModelCensus), counted.workload
 
 
 def measure_models(

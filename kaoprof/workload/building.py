@@ -17,20 +17,52 @@ if TYPE_CHECKING:
 
 
 def resolve(factory: str) -> Callable[..., "nn.Module"]:
-    """The object that `package.module:Name` names. Imports the module, which runs its code.
+    """What makes the module that `package.module:name` names. Imports the package, which runs its code.
+
+    The name is an attribute of the package, else one of the models that it lists, such as `timm:vit_tiny_patch16_224`.
 
     Raises:
-        UsageError: the text has no colon, or the module or the name does not exist.
+        UsageError: the text has no colon, the package or the name does not exist, or it is no factory.
     """
+    from kaoprof.workload.registries import named_model
+
     module_name, colon, name = factory.partition(":")
     if not colon or not module_name or not name:
         raise UsageError(f"{factory!r} does not name code", hint="write package.module:Class")
     try:
-        named: Any = importlib.import_module(module_name)
+        package = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
+    try:
+        named: Any = package
         for part in name.split("."):
             named = getattr(named, part)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
+    except AttributeError as error:
+        model = named_model(package, name)
+        if model is None:
+            raise UsageError(f"cannot find {factory!r}: {error}", hint="is it spelt right?") from error
+        return model
+    return _checked_factory(named, factory)
+
+
+def _checked_factory(named: Any, factory: str) -> Callable[..., "nn.Module"]:
+    """A class or a function; a model's class that wants a config takes its default one."""
+    from functools import partial
+
+    from torch import nn
+
+    from kaoprof.workload.transformers_models import model_of_class
+
+    if isinstance(named, nn.Module):
+        name = factory.partition(":")[2]
+        raise UsageError(
+            f"{factory!r} is a model, and a factory is wanted, which makes one",
+            hint=f"write a function that returns it, def make(): return {name}, and name that; or name its class",
+        )
+    if not callable(named):
+        raise UsageError(f"{factory!r} is a {type(named).__name__}, which makes no model", hint="name a class or function")
+    if isinstance(named, type) and isinstance(getattr(named, "config_class", None), type):
+        return partial(model_of_class, named)
     return named  # type: ignore[no-any-return]
 
 
@@ -52,7 +84,15 @@ def build_module(workload: Workload, *, device: str, without_data: bool = False)
     dry = conversions_without_data() if without_data or device == "meta" else nullcontext()
     with torch.device(device), default_dtype(torch_dtype(workload.dtype)), dry:
         module = checked_module(factory(*workload.args, **workload.kwargs))
-    return module.train(workload.mode == "train")
+    return in_mode(module, train=workload.mode == "train")
+
+
+def in_mode(module: "nn.Module", *, train: bool) -> "nn.Module":
+    """The module, in training or in evaluation mode; one that knows no modes, such as an exported one, as it is."""
+    try:
+        return module.train(train)
+    except NotImplementedError:
+        return module
 
 
 @contextmanager
@@ -76,11 +116,14 @@ def build_inputs(workload: Workload, *, device: str) -> "tuple[Tensor, ...]":
 
     def drawn(spec: TensorSpec) -> "Tensor":
         dtype = torch_dtype(spec.dtype)
-        if spec.dtype not in FLOAT_DTYPES:
-            return torch.randint(spec.high, spec.shape, device=device, generator=generator).to(dtype)
-        return torch.randn(spec.shape, device=device, dtype=dtype, generator=generator).requires_grad_(
-            workload.mode == "train" and workload.input_grad
-        )
+        floats = spec.dtype in FLOAT_DTYPES
+        if spec.values != "drawn":
+            tensor = torch.full(spec.shape, float(spec.values == "ones"), device=device, dtype=dtype)
+        elif floats:
+            tensor = torch.randn(spec.shape, device=device, dtype=dtype, generator=generator)
+        else:
+            tensor = torch.randint(spec.low, spec.high, spec.shape, device=device, generator=generator).to(dtype)
+        return tensor.requires_grad_(floats and workload.mode == "train" and workload.input_grad)
 
     return tuple(drawn(spec) for spec in workload.inputs)
 

@@ -7,11 +7,16 @@ TORCH_DTYPES = FLOAT_DTYPES | {"int64": "int64", "int32": "int32", "bool": "bool
 
 
 class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from 0 to below `high`."""
+    """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from `low` to below `high`.
+
+    Where `values` is `ones` or `zeros`, nothing is drawn.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     high: int = 2
+    low: int = 0
+    values: str = "drawn"
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):

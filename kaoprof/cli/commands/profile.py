@@ -46,8 +46,9 @@ def profile(
     from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
     from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
-    from kaoprof.profiling.run import ModelOptions, code_document
+    from kaoprof.profiling.run import ModelOptions, find_document
     from kaoprof.profiling.run import profile as take
+    from kaoprof.specs.inputs import parse_inputs
 
     check_format(format_)
     check_targets(output or [], force=force, kind="profile")
@@ -57,14 +58,13 @@ def profile(
         measured=not no_measure, allow_import=allow_import,
         input_grad=input_grad, batch_axis=batch_axis,
     )  # fmt: skip
-    if (input_ or arg or kwarg) and not any(":" in spec for spec in specs):
-        given = "--input" if input_ else "--arg" if arg else "--kwarg"
-        raise UsageError("is for code, and none is named", where=given, hint="name package.mod:factory")
     if depth is not None and depth < 1:
         raise UsageError(f"must be at least 1, not {depth}", where="--depth")
-    shapes = [parse_sizes("input", text) or () for text in input_ or []]
     made_with = [parse_argument(text) for text in arg or ()], dict(map(parse_keyword, kwarg or ()))
-    targets = [code_document(spec, shapes, *made_with) if ":" in spec else spec for spec in specs]
+    targets = [find_document(spec, parse_inputs(input_ or ()), *made_with) for spec in specs]
+    if (input_ or arg or kwarg) and not any(target.kind == "code" for target in targets):
+        given = "--input" if input_ else "--arg" if arg else "--kwarg"
+        raise UsageError("is for code, and none is named", where=given, hint="name package.mod:factory")
     with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
     return finish(record, output or [], format_name=format_, strict=strict, depth=depth)
