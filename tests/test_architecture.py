@@ -14,7 +14,7 @@ HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots", "tape"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
     "networks.builders", "profiling.taking", "stats.overhead_fit", "torch_internals", "workload.attention_backend",
-    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.tensor_bytes",
+    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.misfits", "workload.tensor_bytes",
 }  # fmt: skip
 LIGHT_FILES = {
     "explaining.run",

@@ -1,6 +1,7 @@
 """Sizes as users write them (`b,c,h,w`, `h+1`) and arguments of a factory: parsed; evaluated, numbers or symbols."""
 
 import ast
+import json
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
 }
 WORDS: dict[str, bool | None] = {"true": True, "false": False, "none": None}
-Argument = bool | int | float | str | tuple[Any, ...] | None
+Argument = bool | int | float | str | tuple[Any, ...] | dict[str, Any] | None
 
 
 def parse_pattern(pattern: str) -> tuple[str, ...]:
@@ -48,14 +49,33 @@ def parse_sizes(text: str) -> dict[str, int]:
 
 
 def parse_argument(text: str) -> Argument:
-    """A constructor's argument: a number, `true`, `none`, `(3, 3)`, else the text, so that `4*c` stays a size."""
+    """A constructor's argument: a number, `true`, `none`, `(3, 3)`, a mapping, else the text: `4*c` stays a size.
+
+    Raises:
+        UsageError: a mapping is begun that is none.
+    """
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-    return tuple(value) if isinstance(value, list) else value if isinstance(value, bool | int | float | tuple) else text
+        value = _from_json(text)
+    if isinstance(value, list):
+        return tuple(value)
+    return value if isinstance(value, bool | int | float | tuple | dict) else text
+
+
+def _from_json(text: str) -> Any:
+    """A list or a mapping as JSON writes it; None for whatever is neither."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip().startswith("{"):
+            hint = """write for example '{"dim": 64, "bias": false}'"""
+            raise UsageError(f"{text[:60]!r} is no mapping", where="argument", hint=hint) from error
+        return None
 
 
 def parse_keyword(text: str) -> tuple[str, Argument]:

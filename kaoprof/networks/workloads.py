@@ -70,7 +70,7 @@ def code_workload(
     mode: str = "forward",
     seed: int = 0,
     input_grad: bool = False,
-    batch_axis: int = 0,
+    batch_axis: int | None = 0,
 ) -> Workload:
     """The workload of a module that code makes, called with what the spec says, computing in `dtype`.
 

@@ -15,6 +15,7 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
         value_reads: how often values of the input decided what ran.
         written_out: multiply-adds that are written as products and sums, of the whole batch.
         unpredicted: why the peak could not be predicted, if so.
+        sequence_first: the layer because of which the first axis of the input might be no batch, if any.
         uncountable: why nothing could be counted, though the model runs; then there are no layers.
     """
 
@@ -24,4 +25,5 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
     value_reads: int = 0
     written_out: int = 0
     unpredicted: str = ""
+    sequence_first: str = ""
     uncountable: str = ""

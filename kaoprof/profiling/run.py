@@ -2,8 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,12 +15,11 @@ from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Progress, Subject
 from kaoprof.measuring.run import ProgressCallback, run_session, unheard
 from kaoprof.networks import code_workload, network_workload, override
-from kaoprof.networks.model_files import model_file
 from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.records.measured import EAGER, timestamp
 from kaoprof.records.options import Options
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.specs import Document, load_spec, parse_spec
+from kaoprof.specs import Document, load_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
 from kaoprof.workload.workload import Workload
@@ -29,8 +27,7 @@ from kaoprof.workload.workload import Workload
 if TYPE_CHECKING:
     from kaoprof.profiling.census import ModelCensus
 
-NONE: Mapping[str, object] = MappingProxyType({})
-LONGEST_NAME = 64  # letters, as specs have it
+AUTO, PER_CALL = "auto", "none"  # instead of the number of the axis of samples
 WRONG_USAGE = "UsageError: "  # how a child begins to tell of a request that makes no sense
 
 
@@ -46,7 +43,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         measured: whether anything is run; else it is only counted and predicted.
         allow_import: whether a spec may name code, which runs it.
         input_grad: whether a model's input requires gradients in `train`, as that of a part of a network.
-        batch_axis: of the first input of code: where its samples lie.
+        batch_axis: of the first input of code: where its samples lie; `none` for counts of the whole call; `auto`: the
+            first one, unless a layer takes its sequence there.
     """
 
     batch: int | None = None
@@ -57,11 +55,15 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool = True
     allow_import: bool = False
     input_grad: bool = False
-    batch_axis: int = 0
+    batch_axis: int | str = AUTO
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
         one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+        if isinstance(self.batch_axis, str):
+            one_of("batch-axis", self.batch_axis, ("0", "1", PER_CALL, AUTO))
+        elif self.batch_axis < 0:
+            raise UsageError(f"axes are numbered from 0, not {self.batch_axis}", where="batch-axis")
 
 
 def profile(
@@ -106,7 +108,7 @@ def profile(
     device = find_device(options.device)
     check_wishes(device, model.dtype, options)
     record = replace(record, device=device)
-    record, workloads = count_models(record, workloads, device, options, notify, batch=model.batch or 1)
+    record, workloads = count_models(record, workloads, device, options, notify, model)
     if not model.measured:
         return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
     pairs = [
@@ -129,52 +131,9 @@ def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> 
     return [(model, workload), *((variant_of(model, variant), workload) for variant in variants)]
 
 
-def find_document(
-    target: str,
-    inputs: Sequence[object] | Mapping[str, object] | None = None,
-    args: Sequence[object] = (),
-    kwargs: Mapping[str, object] = NONE,
-) -> Document:
-    """The document of whatever a command names: a spec, code as `package.module:factory`, a model in a file.
-
-    Raises:
-        SpecError: there is none, or it is malformed.
-    """
-    model = model_file(target)
-    if model is not None:
-        return code_document(model.factory, inputs, [model.path, *args], kwargs, name=model.name)
-    return code_document(target, inputs, args, kwargs) if ":" in target else load_spec(target)
-
-
-def code_document(
-    factory: str,
-    inputs: Sequence[object] | Mapping[str, object] | None = None,
-    args: Sequence[object] = (),
-    kwargs: Mapping[str, object] = NONE,
-    *,
-    name: str = "",
-) -> Document:
-    """The document of what `package.module:factory` makes of these arguments.
-
-    Args:
-        factory: the code.
-        inputs: what it is called with, as a spec says it; a shape alone is a tensor. None: as its own config says.
-        args: of the factory.
-        kwargs: of the factory.
-        name: of the model, if it is not called like its factory.
-
-    Raises:
-        SpecError: something in it makes no sense.
-    """
-    import json  # opened late, and not msgspec: a name on the command line may hold bytes that are no text
-
-    shown = name or factory.partition(":")[2] or factory
-    named = re.sub(r"[^A-Za-z0-9._]+", "-", shown).strip("-._").lower()[:LONGEST_NAME] or "code"
-    if isinstance(inputs, Sequence):
-        inputs = [{"shape": list(given)} if isinstance(given, tuple) else given for given in inputs]
-    made = {"module": factory, "args": list(args), "kwargs": dict(kwargs)}
-    text = json.dumps({"schema": 1, "name": named, **made, **({"inputs": inputs} if inputs else {})})
-    return parse_spec(text, file=factory)
+def parse_axis(text: str) -> int | str:
+    """The axis of samples as it is typed: a number, `none` or `auto`."""
+    return int(text) if re.fullmatch(r"-?\d{1,3}", text, re.ASCII) else text
 
 
 def _document(target: str | Document, model: ModelOptions) -> Document:
@@ -191,9 +150,14 @@ def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
     if isinstance(document.spec, CodeSpec):
         return code_workload(
             document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed,
-            input_grad=model.input_grad, batch_axis=model.batch_axis,
+            input_grad=model.input_grad, batch_axis=_axis_of_samples(model.batch_axis),
         )  # fmt: skip
     return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed, input_grad=model.input_grad)
+
+
+def _axis_of_samples(asked: int | str) -> int | None:
+    """As a workload has it, before anything is known of the model."""
+    return asked if isinstance(asked, int) else None if asked == PER_CALL else 0
 
 
 def count_models(
@@ -202,12 +166,11 @@ def count_models(
     device: str,
     options: Options,
     notify: ProgressCallback,
-    *,
-    batch: int = 1,
+    asked: ModelOptions,
 ) -> tuple[ProfileRecord, list[Workload]]:
     """The record with every layer counted and every peak predicted; a model that cannot be counted says why.
 
-    Beside it the workloads, with the inputs that they were counted on: code that says none is given `batch` samples.
+    Beside it the workloads, with the inputs that they were counted on, and the axis of samples that was found.
     """
     models: list[ModelProfile] = []
     failures: list[Exception] = []
@@ -217,10 +180,13 @@ def count_models(
         names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
         try:
             if one.inside:
-                census, counted[done] = census_in_child(workload, device, options, batch=batch)
+                census, counted[done] = census_in_child(workload, device, options, batch=asked.batch or 1)
             else:
                 census = census_here(workload, names, device, options)
-            models.append(counted_model(one, census, counted[done]))
+            unclear = census.sequence_first if asked.batch_axis == AUTO else ""
+            if unclear:
+                counted[done] = replace(counted[done], batch_axis=None)
+            models.append(counted_model(one, census, counted[done], sequence_first=unclear))
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
             failures.append(error)
             kind = "" if isinstance(error, KaoprofError) else f"{type(error).__name__}: "
@@ -258,7 +224,9 @@ def census_in_child(
     child = Child()
     try:
         child.ask(preparation(device, threads=options.threads_wanted), timeout_s=START_LIMIT_S)
-        counted = child.ask(TakeCensus(workload=workload, batch=batch), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
+        counted = child.ask(
+            TakeCensus(workload=workload, batch=batch), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S
+        )
     except SubjectFailed as failure:
         wrong = failure.message.removeprefix(WRONG_USAGE)
         raise UsageError(wrong) if wrong != failure.message else failure from None
@@ -298,7 +266,7 @@ def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
         workload=workload,
         resident_bytes=elements * width,
         predicted_bytes=total.peak_bytes_predicted or 0,
-        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * model.batch,
+        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * workload.batch,
         layers=tuple(name for name in timed if name),
         variant=model.variant,
     )

@@ -7,15 +7,17 @@ from msgspec.structs import replace
 
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
 from kaoprof.counting.installed_rules import load_installed_rules
-from kaoprof.errors import KaoprofError, UsageError, first_line
+from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.profiling.census import ModelCensus
+from kaoprof.tape.batches import sequence_first
 from kaoprof.tape.layers import LayerCount, count_layers, unwrapped
 from kaoprof.tape.models import Recording, record_workload, runs
 from kaoprof.tape.peak import predict_peak
 from kaoprof.tape.products import has_unused_products, written_out
 from kaoprof.tape.tree import CountedLayer, layer_tree
 from kaoprof.workload.attention_backend import UnservedError, served_by
+from kaoprof.workload.misfits import in_a_line
 from kaoprof.workload.workload import Workload
 
 
@@ -71,11 +73,12 @@ def take_census(
         value_reads=recording.tape.value_reads,
         written_out=written_out(recording.tape) if workload.mode == "forward" else 0,
         unpredicted=prediction.failure,
+        sequence_first=sequence_first(recording.module, recording.tape, workload, inside=inside),
     )
 
 
 def _in_a_line(error: Exception) -> str:
-    return error.message if isinstance(error, KaoprofError) else f"{type(error).__name__}: {first_line(error)}"
+    return error.message if isinstance(error, KaoprofError) else in_a_line(error)
 
 
 def _opinion(workload: Workload, recording: Recording) -> Mapping[str, int]:

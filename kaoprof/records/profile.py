@@ -69,13 +69,14 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     `kanet-qkv+compile`, which has no layers. `dtype` is what it computes in. For `unmodelled` see `records.Counted`.
     `recorded` is how its operations were: on tensors without data (`fake`), or on `real` ones; `value_reads` is how
     often values of its input decided what ran; `written_out` are multiply-adds of the batch that its code writes as
-    products and sums, which stand among the FLOPs and not among the MACs.
+    products and sums, which stand among the FLOPs and not among the MACs. Without a `batch`, counts are of the call;
+    `sequence_first` is the layer for the sake of which that is so, if nobody asked for it.
     """
 
     model: str
     source: str
     inside: str = ""
-    batch: fields.Count
+    batch: fields.Count | None
     input_shapes: tuple[tuple[fields.Count, ...], ...]
     layers: tuple[LayerRow, ...]
     dtype: fields.Dtype | None = None
@@ -83,6 +84,7 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     recorded: str | None = None
     value_reads: fields.Count = 0
     written_out: fields.Unbounded = 0
+    sequence_first: str = ""
 
     @property
     def variant(self) -> str:

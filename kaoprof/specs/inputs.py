@@ -1,4 +1,4 @@
-"""What a module is called with, as it is written on the command line: `2,32:int64:1000`, `mask=2,32:bool:ones`, nested."""
+"""What a module is called with, as written on the command line: `2,32:int64:1000`, `mask=2,32:bool:ones`, nested."""
 
 import re
 from collections.abc import Iterable
@@ -75,6 +75,8 @@ def _tensor(text: str) -> dict[str, Any]:
         raise UsageError(f"{text[:60]!r} is absurdly large", where="--input", hint=EXAMPLE)
     tensor: dict[str, Any] = {"shape": [int(size) for size in sizes]}
     dtype, _, values = (matched["rest"] or "")[1:].partition(":")
+    if dtype.strip() in FILLED and not values:
+        return tensor | {"values": dtype.strip()}
     if matched["rest"]:
         tensor["dtype"] = _dtype(dtype.strip(), text)
     return tensor | _values(values.strip(), tensor.get("dtype"), text) if values else tensor

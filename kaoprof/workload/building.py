@@ -6,9 +6,10 @@ A `Workload` is torch-free and goes through JSON, so that the same one is counte
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from kaoprof.errors import UsageError
+from kaoprof.errors import UsageError, nearest
 from kaoprof.workload.workload import FLOAT_DTYPES, TORCH_DTYPES, TensorSpec, Workload
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def resolve(factory: str) -> Callable[..., "nn.Module"]:
     except AttributeError as error:
         model = named_model(package, name)
         if model is None:
-            raise UsageError(f"cannot find {factory!r}: {error}", hint="is it spelt right?") from error
+            makers = [word for word, value in vars(package).items() if isinstance(value, type | FunctionType)]
+            hint = nearest(name, makers) or "is it spelt right?"
+            raise UsageError(f"cannot find {factory!r}: {error}", hint=hint) from error
         return model
     return _checked_factory(named, factory)
 
@@ -60,7 +63,9 @@ def _checked_factory(named: Any, factory: str) -> Callable[..., "nn.Module"]:
             hint=f"write a function that returns it, def make(): return {name}, and name that; or name its class",
         )
     if not callable(named):
-        raise UsageError(f"{factory!r} is a {type(named).__name__}, which makes no model", hint="name a class or function")
+        raise UsageError(
+            f"{factory!r} is a {type(named).__name__}, which makes no model", hint="name a class or function"
+        )
     if isinstance(named, type) and isinstance(getattr(named, "config_class", None), type):
         return partial(model_of_class, named)
     return named  # type: ignore[no-any-return]

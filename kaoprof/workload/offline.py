@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 from unittest.mock import patch
 
@@ -35,10 +35,10 @@ def offline() -> Iterator[None]:
         connect(self, address)
 
     hub = sys.modules.get(HUB)
-    with patch.dict(os.environ, SWITCHES), patch.object(socket, "getaddrinfo", refused):
-        with patch.object(socket.socket, "connect", connected):
-            if hub is None:
-                yield
-            else:
-                with patch.object(hub, "HF_HUB_OFFLINE", new=True):
-                    yield
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, SWITCHES))
+        stack.enter_context(patch.object(socket, "getaddrinfo", refused))
+        stack.enter_context(patch.object(socket.socket, "connect", connected))
+        if hub is not None:
+            stack.enter_context(patch.object(hub, "HF_HUB_OFFLINE", new=True))
+        yield

@@ -49,7 +49,7 @@ def _of_torchvision(model: Any, factory: str, batch: int) -> list[Any]:
     if package.partition(".")[0] != "torchvision":
         return []
     detector = getattr(model, "transform", None)
-    if hasattr(detector, "min_size"):  # it takes a list of images
+    if detector is not None and hasattr(detector, "min_size"):  # it takes a list of images
         side = detector.min_size[0]
         return [[{"shape": [3, side, side]}] * batch]
     from torchvision.models import get_model_weights
@@ -58,7 +58,10 @@ def _of_torchvision(model: Any, factory: str, batch: int) -> list[Any]:
         weights = get_model_weights(name.rpartition(".")[2]).DEFAULT
     except ValueError:
         return []
-    transforms, said = getattr(weights.transforms, "func", weights.transforms), getattr(weights.transforms, "keywords", {})
+    transforms, said = (
+        getattr(weights.transforms, "func", weights.transforms),
+        getattr(weights.transforms, "keywords", {}),
+    )
     sides = _sides(said.get("crop_size") or said.get("resize_size") or weights.meta["min_size"])
     if transforms.__name__ == "VideoClassification":
         frames = max(FRAMES, weights.meta.get("min_temporal_size", 0))

@@ -1,7 +1,7 @@
 """Models by the name under which their package lists them, always without trained weights: nothing is downloaded.
 
-A package has a registry if `create_model` or `get_model` stands beside `list_models` in it or in its `models`, as in timm
-and torchvision; transformers lists the types of its configs.
+A package has a registry if `create_model` or `get_model` stands beside `list_models` in it or in its `models`, as in
+timm and torchvision; transformers lists the types of its configs.
 """
 
 import importlib
@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.errors import UsageError, did_you_mean, nearest
 from kaoprof.workload.offline import offline
 
 if TYPE_CHECKING:
     from torch import nn
 
+FEW = 20  # names that fit into a hint
 MAKERS = ("create_model", "get_model")
 LISTED, BUILDER = "list_models", "get_model_builder"
 WITHOUT_WEIGHTS = {"pretrained": False, "weights": None, "weights_backbone": None, "pretrained_backbone": False}
-SAVE_CONFIG = (
-    "nothing is downloaded: save its config, AutoConfig.from_pretrained(...).save_pretrained('folder'), and name that "
-    "folder"
-)
+SAVE_CONFIG = "name a folder in which AutoConfig.from_pretrained(...).save_pretrained left it: nothing is downloaded"
 
 
 class Registry(NamedTuple):
@@ -43,10 +41,7 @@ def named_model(package: ModuleType, name: str) -> "Callable[..., nn.Module] | N
         return None
     known, plain = list(registry.names()), name.partition(".")[0]  # timm adds where the weights came from
     if name not in known and plain not in known:
-        hint = did_you_mean(plain, known) if len(known) < FEW or _has_near(plain, known) else ""
-        if package.__name__ == "transformers":
-            hint = f"{hint} {SAVE_CONFIG}" if hint and len(hint) < LONG else SAVE_CONFIG
-        raise UsageError(f"{package.__name__} lists no model {name!r}", where=f"{package.__name__}:{name}", hint=hint)
+        raise UsageError(f"{package.__name__} lists no model {name!r}", hint=_hint(package, plain, known))
 
     def make(*args: Any, **kwargs: Any) -> "nn.Module":
         with offline():
@@ -55,11 +50,14 @@ def named_model(package: ModuleType, name: str) -> "Callable[..., nn.Module] | N
     return make
 
 
-FEW, LONG = 20, 80  # names that fit into a hint; letters of a hint that another may follow
-
-
-def _has_near(name: str, known: list[str]) -> bool:
-    return did_you_mean(name, known).startswith("did you mean")
+def _hint(package: ModuleType, name: str, known: list[str]) -> str:
+    """What may have been meant; of a model of the Hugging Face hub, how its config comes here."""
+    if package.__name__ != "transformers":
+        return nearest(name, known) or (did_you_mean(name, known) if len(known) < FEW else "")
+    kind = max((kind for kind in known if name.startswith(f"{kind}-")), key=len, default="")
+    if not kind:
+        return nearest(name, [*known, *dir(package)]) or SAVE_CONFIG
+    return f"transformers:{kind} takes the default config of its type; for its own one {SAVE_CONFIG}"
 
 
 def _registry_of(package: ModuleType) -> Registry | None:

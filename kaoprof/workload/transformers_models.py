@@ -36,7 +36,9 @@ def model_of_type(name: str, **overrides: Any) -> "nn.Module":
 def model_of_class(kind: Any, *args: Any, **overrides: Any) -> "nn.Module":
     """A model of a class; without a config, by its default one, of which `overrides` change values."""
     with offline():
-        made: nn.Module = kind(*args, **overrides) if args or "config" in overrides else kind(kind.config_class(**overrides))
+        made: nn.Module = (
+            kind(*args, **overrides) if args or "config" in overrides else kind(kind.config_class(**overrides))
+        )
     return made
 
 
@@ -93,12 +95,14 @@ def inputs_of(model: Any, batch: int) -> dict[str, Any]:
     config, main = model.config, model.main_input_name
     asked = inspect.signature(model.forward).parameters
     text, inputs = config.get_text_config(), dict[str, Any]()
-    length = min([LENGTH, *(size for name in LONGEST if isinstance(size := getattr(text, name, None), int) and size > 0)])
+    length = min(
+        [LENGTH, *(size for name in LONGEST if isinstance(size := getattr(text, name, None), int) and size > 0)]
+    )
     words = {"shape": [batch, length], "dtype": "int64"}
     if main == "input_ids":
         inputs[main] = words | {"high": text.vocab_size}
         inputs |= {"attention_mask": words | {"values": "ones"}} if "attention_mask" in asked else {}
-        if "token_type_ids" in asked and getattr(text, "type_vocab_size", 0):
+        if "token_type_ids" in asked and hasattr(text, "type_vocab_size"):
             inputs["token_type_ids"] = words | {"values": "zeros"}
     two_towers = hasattr(config, "vision_config") and not any(hasattr(config, name) for name in IMAGE_TOKENS)
     if main == "pixel_values" or (two_towers and "pixel_values" in asked):

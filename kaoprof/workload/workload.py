@@ -31,7 +31,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         seed: of the weights and the inputs.
         param_dtype: of the parameters, where no input tells: all are whole numbers.
         input_grad: whether inputs require gradients in `train`, as inside a network; a network's own input does not.
-        batch_axis: of the first input that has axes.
+        batch_axis: of the first input that has axes; None: figures are of a call, whatever samples it holds.
     """
 
     factory: str
@@ -42,7 +42,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     param_dtype: str = "fp32"
     input_grad: bool = True
-    batch_axis: int = 0
+    batch_axis: int | None = 0
 
     @property
     def dtype(self) -> str:
@@ -51,6 +51,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def batch(self) -> int:
-        """How many samples the first input that has axes holds; 1 if none has, or not that one."""
+        """How many samples the first input that has axes holds; 1 if none has, or nobody knows which."""
         shape = next((spec.shape for spec in self.inputs if spec.shape), ())
-        return shape[self.batch_axis] if self.batch_axis < len(shape) else 1
+        return shape[self.batch_axis] if self.batch_axis is not None and self.batch_axis < len(shape) else 1

@@ -14,7 +14,8 @@ from torch import nn
 from kaoprof.cli.app import run
 from kaoprof.errors import UsageError
 from kaoprof.findings.models import fullest_layer, layer_disagreements, layer_limits, model_standings, profile_warnings
-from kaoprof.profiling.run import ModelOptions, code_document, profile
+from kaoprof.networks.code_documents import code_document
+from kaoprof.profiling.run import ModelOptions, profile
 from kaoprof.records.options import Options
 from kaoprof.records.profile import OWN
 from kaoprof.reporting.repeat import profile_commands

@@ -24,7 +24,7 @@ def profile(
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
     input_grad: opt.InputGrad = False,
-    batch_axis: Annotated[int, typer.Option(metavar="N", help="Of code's first input: where its samples lie.")] = 0,
+    batch_axis: opt.BatchAxis = "auto",
     analytic: opt.Analytic = False,
     no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
     depth: Annotated[int | None, typer.Option(help="Levels of the tree; as many as fit by default.")] = None,
@@ -46,7 +46,8 @@ def profile(
     from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
     from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
-    from kaoprof.profiling.run import ModelOptions, find_document
+    from kaoprof.networks.code_documents import find_document
+    from kaoprof.profiling.run import ModelOptions, parse_axis
     from kaoprof.profiling.run import profile as take
     from kaoprof.specs.inputs import parse_inputs
 
@@ -56,7 +57,7 @@ def profile(
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
-        input_grad=input_grad, batch_axis=batch_axis,
+        input_grad=input_grad, batch_axis=parse_axis(batch_axis),
     )  # fmt: skip
     if depth is not None and depth < 1:
         raise UsageError(f"must be at least 1, not {depth}", where="--depth")

@@ -13,10 +13,10 @@ from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_no
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.grid import NamedRun
 from kaoprof.reporting.tables.profile import (
-    LAYER_CONVENTION,
     MODEL_HEADERS,
     eager_models,
     layer_cells,
+    layer_convention,
     model_cells,
     profile_title,
 )  # fmt: skip
@@ -37,7 +37,8 @@ def to_html(report: "Report") -> str:
     title = ", ".join(run.name for run in report.runs)
     parts = [part for run in report.runs for part in _run(run)]
     head = html.paragraphs(["kaoprof profile"], "quiet")
-    return html.page(f"kaoprof: {title}", [head, *parts, html.listed([LAYER_CONVENTION], "quiet")])
+    convention = layer_convention(model for run in report.runs for model in run.record.models)
+    return html.page(f"kaoprof: {title}", [head, *parts, html.listed([convention], "quiet")])
 
 
 def _run(run: NamedRun) -> Iterator[str]:

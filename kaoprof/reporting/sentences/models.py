@@ -47,8 +47,26 @@ def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
 
 def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
     """What stands under a model's table, sentence by sentence."""
-    notes = (model.detail, where_it_goes(record, model), *bound_sentences(record, model), timing_note(record, model))
+    notes = (
+        model.detail,
+        per_call_note(model),
+        where_it_goes(record, model),
+        *bound_sentences(record, model),
+        timing_note(record, model),
+    )
     return [note for note in notes if note]
+
+
+def per_call_note(model: ModelProfile) -> str | None:
+    """That counts are of the whole call, and why; None where they are of a sample."""
+    if model.batch is not None:
+        return None
+    if not model.sequence_first:
+        return "MACs and FLOPs are of the whole call."
+    return (
+        f"MACs and FLOPs are of the whole call: {model.sequence_first} takes the sequence first, so the first axis of "
+        "the input may not be the batch; --batch-axis says which is."
+    )
 
 
 def run_notes(record: ProfileRecord) -> list[str]:

@@ -1,5 +1,6 @@
 """What a profile says: the models side by side, each with its layers as a tree, and which layers are worth a line."""
 
+from collections.abc import Iterable
 from itertools import starmap
 
 from msgspec.structs import replace
@@ -29,10 +30,17 @@ from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_no
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, agreement_mark
 
-LAYER_CONVENTION = (
-    "1 MAC = 2 FLOPs, counted for one sample; bytes for the whole batch; weights with batch norm; *: predicted."
-)
+LAYER_CONVENTION = "1 MAC = 2 FLOPs, counted for {}; bytes for the whole batch; weights with batch norm; *: predicted."
 MAX_LINES = 40  # a tree of more layers is folded until it fits
+
+
+def layer_convention(models: Iterable[ModelProfile]) -> str:
+    """What counts and bytes refer to."""
+    per_call = [model.batch is None for model in models]
+    each = (
+        "one call" if all(per_call) else "one sample, or one call where it is said" if any(per_call) else "one sample"
+    )
+    return LAYER_CONVENTION.format(each)
 
 
 def shown_layers(model: ModelProfile, depth: int | None) -> list[LayerRow]:
@@ -139,7 +147,9 @@ def _screen(record: ProfileRecord, depth: int | None, *, wide: bool) -> Page:
             *summary,
             *(_tree(record, model, headers, depth, printed=False) for model in trees),
             *((Notes(said),) if said else ()),
-            *notes_of(LAYER_CONVENTION, *agreement_of(record), ceilings, *protocol_of(record), tone=Tone.QUIET),
+            *notes_of(
+                layer_convention(record.models), *agreement_of(record), ceilings, *protocol_of(record), tone=Tone.QUIET
+            ),
         )
     )
 
@@ -172,7 +182,7 @@ def _folded(cells: tuple[str, ...]) -> tuple[Text, ...]:
 def _legend(record: ProfileRecord) -> list[str]:
     """What must be read with any of the tables."""
     return [
-        LAYER_CONVENTION,
+        layer_convention(record.models),
         *agreement_of(record),
         *([_ratios(record)] if len(record.models) > 1 else []),
         *filter(None, [ceilings_sentence(record)]),
@@ -210,7 +220,8 @@ def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:
         return None
     standing = next(other for other in findings.model_standings(record) if other.model is model)
     _, _, _, _, latency, interval, *_ = model_cells(record, standing)
-    return f"{latency} per batch of {model.batch}" + (f" (95 %: {interval})" if interval else "") + "."
+    of_what = "call" if model.batch is None else f"batch of {model.batch}"
+    return f"{latency} per {of_what}" + (f" (95 %: {interval})" if interval else "") + "."
 
 
 def model_cells(record: ProfileRecord, standing: findings.ModelStanding) -> tuple[str, ...]:
