@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.records import fields
+from kaoprof.records.formulas import Order, Parsed
 from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol
 
 
@@ -56,15 +57,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return (self.b, self.c, self.spatial, self.heads, self.projection, self.scale, self.dtype, self.mode)
 
 
-class Analytic(msgspec.Struct, frozen=True, kw_only=True):
+class Analytic(Parsed, frozen=True, kw_only=True):
     """From the closed form. Counts are of one sample, bytes of the whole batch; in `train` mode of forward + backward.
 
     `flops_all` is None in `train` mode: the backward pass has no closed form for what is not a contraction.
     `compulsory_bytes` are input, output and parameters (trained: and their gradients), each moved once: unavoidable.
     """
 
-    order_time: str
-    order_memory: str
+    order_time: Order
+    order_memory: Order
     params: fields.Unbounded
     macs: fields.UnboundedPositive
     flops_all: fields.Unbounded | None

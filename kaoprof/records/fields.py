@@ -27,6 +27,7 @@ Projection = Annotated[str, one_word_of(PROJECTIONS)]
 Scale = Annotated[str, one_word_of(SCALES)]
 Cache = Annotated[str, one_word_of(CACHES)]
 Sdpa = Annotated[str, one_word_of(SDPA_BACKENDS)]
+Axis = Annotated[str, one_word_of(("b", "c", *sorted({axis for axes in SPATIAL_AXES.values() for axis in axes})))]
 Status = Annotated[str, one_word_of(STATUSES)]
 
 Count = Annotated[int, Meta(ge=0, le=MOST)]

@@ -3,20 +3,25 @@
 Statistics are computed from it, never stored. None means "not known"; it is never written as 0.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import msgspec
 
 from kaoprof.records import fields
+from kaoprof.records.shown import Shown
 from kaoprof.units import counted
 
 SCHEMA = 1
+HIDDEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 EAGER = "eager"
 VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class Head(Shown, frozen=True, kw_only=True):
     """How a record begins: the format's number, the command that left it behind, kaoprof's version, and when."""
 
     schema: int = SCHEMA
@@ -209,5 +214,12 @@ def timestamp() -> str:
 
 
 def dumps(record: object) -> str:
-    """A record, of whatever kind, as JSON text."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
+    """A record, of whatever kind, as JSON text; what a terminal would obey, or not show, is written as its code."""
+    text = msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
+    return HIDDEN.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """JSON's code for a sign, of two parts beyond the first plane."""
+    pairs = match[0].encode("utf-16-be")
+    return "".join(f"\\u{pairs[place : place + 2].hex()}" for place in range(0, len(pairs), 2))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kaoprof.comparing.run import analytic, count_rows, measured, subject_of
+from kaoprof.comparing.run import count_rows, measured, row_of, subject_of
 from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
 from kaoprof.measuring.plan import Progress
@@ -138,7 +138,7 @@ class Sweep:
         kept: list[Row] = []
         cells, since = 0, self.clock()
         for cases in todo:
-            kept += [Row(case=case, analytic=analytic(case)) for case in cases]
+            kept += map(row_of, cases)
             cells += 1
             if cells == LINE_CELLS or self.clock() - since >= FLUSH_S:
                 self.finish(journal, kept, cells=cells, spent_s=self.clock() - since)
@@ -193,7 +193,7 @@ class Sweep:
             version=__version__,
             created="",
             baseline=options.baseline,
-            rows=tuple(Row(case=case, analytic=analytic(case)) for case in cases),
+            rows=tuple(map(row_of, cases)),
         )
         rows = count_rows(blank, device, options, self.tell).rows
         subjects = [subject_of(row, key, options.seed) for key, row in enumerate(rows) if row.status == "ok"]
@@ -237,5 +237,5 @@ class Sweep:
 
 
 def macs_of(cases: Sequence[Case]) -> int:
-    """MACs of one call of each row of a cell."""
-    return sum(analytic(case).macs * case.b for case in cases)
+    """MACs of one call of each row of a cell; what is undefined there has none."""
+    return sum(row.analytic.macs * row.case.b for row in map(row_of, cases) if row.analytic)

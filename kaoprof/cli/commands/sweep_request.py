@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kaoprof.cli.operator_names import told_operators
 from kaoprof.cli.output import check_targets
 from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_grid
 from kaoprof.errors import SpecError, UsageError
@@ -14,16 +15,23 @@ from kaoprof.sweeping.plan import sweep_plan
 
 SIZES: dict[str, Sizes] = {"c": 64, "batch": 1, "heads": 1}  # by default
 JOURNAL_SUFFIX = ".jsonl"
-ALL = "all"
+PAPER = "paper"
 
 
-WORDS = {"operators": ALL, "projection": "value", "scale": "sqrt", "dtype": "fp32", "mode": "forward"}  # by default
+WORDS = {"operators": PAPER, "projection": "value", "scale": "sqrt", "dtype": "fp32", "mode": "forward"}  # by default
 
 
 def planned(
-    name: str | None, sizes: Mapping[str, str | None], words: Mapping[str, str | None], options: Options
+    name: str | None,
+    sizes: Mapping[str, str | None],
+    words: Mapping[str, str | None],
+    options: Options,
+    *,
+    own: Sequence[str] = (),
 ) -> SweepPlan:
     """The plan of the spec called `name`, whose options typed words overrule, or of the sizes.
+
+    `own` are the options of single operators.
 
     Raises:
         UsageError: both or neither are given, or they make no sense.
@@ -31,7 +39,7 @@ def planned(
     given = {axis: parse_sizes(axis, text) for axis, text in sizes.items()}
     chosen = {word: text for word, text in words.items() if text is not None}
     if name is None:
-        return _plan(given, WORDS | chosen, options)
+        return _plan(given, WORDS | chosen, options, own)
     typed = [f"--{axis}" for axis, text in sizes.items() if text is not None]
     if typed:
         hint = f"change them there, or leave {name} out"
@@ -43,17 +51,18 @@ def planned(
             "kaoprof list names the grids"
         )  # fmt: skip
         raise SpecError(f"describes a {document.kind}, not a grid", where=name, hint=hint)
-    described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or ALL}
-    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, spec.name)
+    described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or PAPER}
+    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, own, spec.name)
 
 
-def _plan(sizes: Mapping[str, Sizes], words: Mapping[str, str], options: Options, name: str = "") -> SweepPlan:
+def _plan(
+    sizes: Mapping[str, Sizes], words: Mapping[str, str], options: Options, own: Sequence[str], name: str = ""
+) -> SweepPlan:
     others = {axis: default if sizes[axis] is None else sizes[axis] for axis, default in SIZES.items()}
-    operators = words["operators"]
     return sweep_plan(
         spatial=spatial_grid(sizes["h"], sizes["w"], sizes["t"], sizes["n"]),
         **others,
-        operators=None if operators.strip() == ALL else parse_names(operators),
+        operators=told_operators(parse_names(words["operators"]), own),
         projection=words["projection"],
         scale=words["scale"],
         dtypes=parse_names(words["dtype"]) or (),

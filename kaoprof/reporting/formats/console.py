@@ -1,15 +1,40 @@
 """Any page on a terminal: tables without frames, tones as colours, the narrow page where the wide one does not fit."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Table, Text, Tone, cell_of, words_of
+from kaoprof.reporting.formats.plain import visible
 
+LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
 STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.QUIET: "dim", None: ""}
 INDENT = "  "
 UNLIMITED = 10_000  # columns of a terminal on which every table fits
+
+
+class SteadyConsole(Console):
+    """A console on which controls inside a text show as their code; colours of its own are no text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable, each without controls of its own."""
+        for text, style, control in super().render(renderable, options):
+            shown = text if control or text.isprintable() else "\n".join(map(visible, text.split("\n")))
+            yield Segment(shown, style, control)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Prints; into a file or a pipe without the spaces that fill lines up to the width."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as shown:
+            super().print(*objects, **options)
+        self.file.writelines(f"{line.rstrip()}\n" for line in shown.get().splitlines())
 
 
 def to_console(page: Page, width: int) -> RenderableType:
@@ -41,10 +66,10 @@ def _apart(before: Block, block: Block) -> bool:
 
 def _drawn(block: Block) -> list[RenderableType]:
     if isinstance(block, Heading):
-        return [RichText(block.text, style="bold")]
+        return [_literal(block.text, "bold")]
     if isinstance(block, Notes):
         return [_text(text, block.tone) for text in block.texts]
-    title = [RichText(block.title, style="bold")] if block.title else []
+    title = [_literal(block.title, "bold")] if block.title else []
     free = [RichText()] if block.notes and not block.close else []
     return [*title, _table(block), *free, *(_text(note, None if block.close else Tone.QUIET) for note in block.notes)]
 
@@ -53,8 +78,8 @@ def _table(table: Table) -> RichTable:
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     for column in table.columns:
         drawn.add_column(
-            column.header, justify="left" if column.words or column.left else "right", no_wrap=not column.words,
-            overflow="fold", max_width=column.most,
+            _literal(column.header), justify="left" if column.words or column.left else "right",
+            no_wrap=not column.words, overflow="fold", max_width=column.most,
         )  # fmt: skip
     for row in table.lines:
         if row.total:
@@ -71,5 +96,10 @@ def _text(text: Text, tone: Tone | None) -> RichText:
     return RichText.assemble(INDENT * (cell.depth or 0), joined) if cell.depth else joined
 
 
-def _span(span: Span | str) -> tuple[str, str]:
-    return (span, "") if isinstance(span, str) else (span.text, STYLES[span.tone])
+def _span(span: Span | str) -> RichText:
+    return _literal(span) if isinstance(span, str) else _literal(span.text, STYLES[span.tone])
+
+
+def _literal(text: str, style: str = "") -> RichText:
+    """The one way from a text to the terminal: no markup, no link, no control; a header keeps its line breaks."""
+    return RichText("\n".join(map(visible, text.split("\n"))), style=style)

@@ -9,14 +9,13 @@ from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_c
 from kaoprof.reporting.formats import html
 from kaoprof.reporting.repeat import environment_terms, profile_commands
 from kaoprof.reporting.sentences.limits import ceilings_sentence
-from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_notes
+from kaoprof.reporting.sentences.models import agreement_of, layer_convention, model_notes, run_notes
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.grid import NamedRun
 from kaoprof.reporting.tables.profile import (
     MODEL_HEADERS,
     eager_models,
     layer_cells,
-    layer_convention,
     model_cells,
     profile_title,
 )  # fmt: skip
@@ -37,13 +36,13 @@ def to_html(report: "Report") -> str:
     title = ", ".join(run.name for run in report.runs)
     parts = [part for run in report.runs for part in _run(run)]
     head = html.paragraphs(["kaoprof profile"], "quiet")
-    convention = layer_convention(model for run in report.runs for model in run.record.models)
-    return html.page(f"kaoprof: {title}", [head, *parts, html.listed([convention], "quiet")])
+    conventions = dict.fromkeys(layer_convention(run.record) for run in report.runs)
+    return html.page(f"kaoprof: {title}", [head, *parts, html.listed(conventions, "quiet")])
 
 
-def _run(run: NamedRun) -> Iterator[str]:
+def _run(run: NamedRun) -> Iterator[html.Html]:
     record = run.record
-    yield f"<h1>{html.escape(run.name)}</h1>"
+    yield html.header(run.name)
     yield html.listed((f"Warning: {warning}." for warning in findings.profile_warnings(record)), "warn")
     rows = tuple(model_cells(record, standing) for standing in findings.model_standings(record))
     models = Table(title="The models side by side.", columns=columns_of(MODEL_HEADERS), rows=rows)
@@ -63,7 +62,7 @@ def _run(run: NamedRun) -> Iterator[str]:
     yield html.section("To profile it again", html.command_lines(profile_commands(record)))
 
 
-def _layers(record: ProfileRecord, model: ModelProfile) -> str:
+def _layers(record: ProfileRecord, model: ModelProfile) -> html.Html:
     rows: list[tuple[Text, ...]] = []
     for row in (*model.layers[1:], model.total):
         cells, limits = layer_cells(record, model, row, ""), findings.layer_limits(record, model, row)
