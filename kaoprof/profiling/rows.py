@@ -94,6 +94,7 @@ def counted_model(
         value_reads=census.value_reads,
         written_out=census.written_out,
         sequence_first=sequence_first,
+        training_step=census.training_step,
         detail=f"the peak cannot be predicted: {census.unpredicted}" if census.unpredicted else "",
     )
 

@@ -22,6 +22,7 @@ from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.specs import Document, load_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
+from kaoprof.workload.optimizers import parse_optimizer
 from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         input_grad: whether a model's input requires gradients in `train`, as that of a part of a network.
         batch_axis: of the first input of code: where its samples lie; `none` for counts of the whole call; `auto`: the
             first one, unless a layer takes its sequence there.
+        optimizer: whose step ends a call, such as `adamw` or `sgd:momentum=0.9`; the mode is then `train`.
     """
 
     batch: int | None = None
@@ -56,8 +58,12 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     allow_import: bool = False
     input_grad: bool = False
     batch_axis: int | str = AUTO
+    optimizer: str = ""
 
     def __post_init__(self) -> None:
+        if self.optimizer:
+            parse_optimizer(self.optimizer)
+            msgspec.structs.force_setattr(self, "mode", "train")
         one_of("mode", self.mode, MODES)
         one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
         if isinstance(self.batch_axis, str):
@@ -104,7 +110,9 @@ def profile(
     )
     if options.analytic:
         return record
-    workloads = [_workload(document, model, options.seed) for document in documents]
+    if model.optimizer and options.graph:
+        raise UsageError("cannot be replayed with an optimizer", where="graph", hint="leave --graph or --optimizer out")
+    workloads = [replace(_workload(document, model, options.seed), optimizer=model.optimizer) for document in documents]
     device = find_device(options.device)
     check_wishes(device, model.dtype, options)
     record = replace(record, device=device)

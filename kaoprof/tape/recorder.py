@@ -42,6 +42,7 @@ from kaoprof.torch_internals import (
 from kaoprof.workload.operation_names import name_of
 
 aten = torch.ops.aten
+FRESH = aten.lift_fresh.default
 ADDITION, LOOKUP = aten.add.Tensor, aten.index.Tensor
 READS = frozenset({
     "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "masked_select", "_unique2", "unique_dim",
@@ -102,6 +103,8 @@ class Recorder(TorchDispatchMode):
         if func in TRAITS or any(_answers_for_itself(kind) for kind in types):
             return NotImplemented
         kwargs = kwargs or {}
+        if func is FRESH:
+            self._own.add(self._number(args[0], made=False))  # as `torch.tensor` makes it, while nobody looks on
         if _is_composite(func):
             with self:
                 return func.decompose(*args, **kwargs)

@@ -154,11 +154,15 @@ def torch_dtype(name: str) -> "torch.dtype":
 def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]") -> Callable[[], object]:
     """What is counted and timed: one forward pass, or one forward and backward with gradients that start at None.
 
-    The result holds the output, so that whoever calls the step decides how long it lives.
+    With an optimizer it ends with that one's step; its states are made by the first one, and stay. The result holds the
+    output, so that whoever calls the step decides how long it lives.
     """
     import torch
 
     from kaoprof.workload.called import leaves
+    from kaoprof.workload.optimizers import make_optimizer
+
+    optimizer = make_optimizer(workload.optimizer, module) if workload.optimizer else None
 
     def forward() -> object:
         with torch.no_grad():
@@ -175,6 +179,8 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
                 "nothing to train: no answer depends on a parameter", where="module", hint="use --mode forward"
             )
         torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+        if optimizer is not None:
+            optimizer.step()
         return output
 
     return train if workload.mode == "train" else forward

@@ -31,6 +31,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         seed: of the weights and the inputs.
         param_dtype: of the parameters, where no input tells: all are whole numbers.
         input_grad: whether inputs require gradients in `train`, as inside a network; a network's own input does not.
+        optimizer: in `train`, whose step ends the call, such as `adamw`; "" for none.
         batch_axis: of the first input that has axes; None: figures are of a call, whatever samples it holds.
     """
 
@@ -43,6 +44,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     param_dtype: str = "fp32"
     input_grad: bool = True
     batch_axis: int | None = 0
+    optimizer: str = ""
 
     @property
     def dtype(self) -> str:

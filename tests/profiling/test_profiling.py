@@ -266,11 +266,6 @@ def test_code_is_made_with_arguments():
     assert (model.total.params, model.total.macs_counted) == (40, 40)
 
 
-def test_code_needs_a_shape():
-    with pytest.raises(UsageError, match="needs the shape of its input"):
-        code_document("somebodys:Block", [])
-
-
 def test_what_allocates_nothing_is_predicted_right():
     total = replace(profile_samples.model("view", 0.01).total, peak_bytes_predicted=0, peak_bytes_measured=0)
     model = replace(profile_samples.model("view", 0.01), layers=(total,))

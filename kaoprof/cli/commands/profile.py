@@ -24,6 +24,7 @@ def profile(
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
     input_grad: opt.InputGrad = False,
+    optimizer: opt.Optimizer = "",
     batch_axis: opt.BatchAxis = "auto",
     analytic: opt.Analytic = False,
     no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
@@ -57,7 +58,7 @@ def profile(
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
-        input_grad=input_grad, batch_axis=parse_axis(batch_axis),
+        input_grad=input_grad, batch_axis=parse_axis(batch_axis), optimizer=optimizer,
     )  # fmt: skip
     if depth is not None and depth < 1:
         raise UsageError(f"must be at least 1, not {depth}", where="--depth")

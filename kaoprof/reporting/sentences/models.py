@@ -69,6 +69,7 @@ def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
         model.detail,
         per_call_note(model),
         passes_note(model),
+        training_step_note(model),
         where_it_goes(record, model),
         *bound_sentences(record, model),
         timing_note(record, model),
@@ -83,6 +84,24 @@ def per_call_note(model: ModelProfile) -> str | None:
     return (
         f"{model.sequence_first} takes the sequence first, so the first axis of the input may not be the batch: counts "
         "are of the call as a whole; --batch-axis says where its samples lie."
+    )
+
+
+def training_step_note(model: ModelProfile) -> str | None:
+    """What a whole training step holds at its fullest moment, part by part, and what the allocator measured."""
+    step = model.training_step
+    if step is None:
+        return None
+    parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in step.parts.items())
+    when = {"optimizer": "while the optimizer steps"}.get(step.fullest_pass, f"in the {step.fullest_pass} pass")
+    measured = model.total.peak_bytes_measured
+    beside = ""
+    if measured is not None:
+        whole = step.parameters + measured
+        beside = f"; measured {format_bytes(whole)} ({format_percent(whole / step.total - 1, '+.1%')})"
+    return (
+        f"A step with {step.optimizer} ({step.implementation}) is fullest {when}: {format_bytes(step.total)} = {parts}"
+        f"{beside}. Counts are of forward and backward."
     )
 
 
