@@ -124,6 +124,7 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     as a whole; `sequence_first` is the layer for the sake of which that is so, if nobody asked for it. `passes` are
     what each pass computes of the call: forward, backward, recomputed, optimizer; empty where there is only one.
     With a `training_step`, a call ends with its optimizer's, and peaks are above parameters, inputs and buffers only.
+    `training` is whether a model that was in hand was in training mode, where that matters.
     """
 
     model: str
@@ -140,6 +141,7 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     sequence_first: str = ""
     passes: dict[str, PassCount] = msgspec.field(default_factory=dict)
     training_step: StepMemory | None = None
+    training: bool | None = None
 
     @property
     def variant(self) -> str:

@@ -5,6 +5,7 @@ module does, such as counting positions or making masks, is real and its values 
 """
 
 import weakref
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -81,6 +82,7 @@ class Recorder(TorchDispatchMode):
         self.failures = 0
         self._numbers: dict[int, int] = {}
         self._watched: dict[int, weakref.ref[Any]] = {}
+        self._holders: Counter[int] = Counter()  # of each number, how many storages: a real one, and its twins
         self._storages = 0
         self._without_data: set[int] = set()  # numbers of real storages whose values are not to be trusted, or touched
         self._own: set[int] = set()  # numbers of storages that were made while recording
@@ -185,8 +187,11 @@ class Recorder(TorchDispatchMode):
         def died(_: object) -> None:
             self._numbers.pop(key, None)
             self._watched.pop(key, None)
-            self.events.append(Died(number))
+            self._holders[number] -= 1
+            if not self._holders[number]:  # a real storage may outlive its twins, and a view of a twin outlive it
+                self.events.append(Died(number))
 
+        self._holders[number] += 1
         self._numbers[key] = number
         self._watched[key] = weakref.ref(storage, died)
 

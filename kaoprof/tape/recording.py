@@ -62,6 +62,7 @@ class Call:
         self.input_grad = input_grad
         self.module = _module_in(function)
         self.known: KnownResults | None = None  # what one recording has learnt, another need not
+        self.roots: dict[str, nn.Module] = {}  # by name, the modules that a function was seen to call
 
     def step(self, convert: Callable[[Tensor], Tensor]) -> object:
         """One forward pass, or forward and backward; tensors of the input go through `convert` before."""
@@ -166,7 +167,10 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: i
         names = ", ".join(sorted(trail.elsewhere))
         hint = "what runs in another thread is not counted: call it in the one that calls the module"
         raise KaoprofError(f"{names} is called in another thread", hint=hint)
-    parts = [] if call.module is None else list(call.module.modules())
+    if isinstance(trail, OpenTrail):
+        call.roots = trail.roots()
+    trees = call.roots.values() if call.module is None else [call.module]
+    parts = [part for tree in trees for part in tree.modules()]
     return Tape(
         events=recorder.events,
         layers=trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail),
