@@ -22,6 +22,8 @@ from kaoprof.workload.workload import TORCH_DTYPES, Workload
 if TYPE_CHECKING:
     from kaoprof.specs import Document
 
+PATTERN = 'for example --input "b,c,h,w" --at b=2,c=8,h=14,w=15'
+
 
 class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be explained.
@@ -250,8 +252,14 @@ def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
 def _with_own_inputs(workload: Workload, request: ExplainRequest) -> tuple[Workload, ExplainRequest]:
     """The workload on inputs as its model's config says, and the request with their axes: what is its batch is `b`."""
     from kaoprof.tape.own_inputs import with_own_inputs
+    from kaoprof.workload.misfits import in_a_line
 
-    few, more = with_own_inputs(workload, HINTS["b"]), with_own_inputs(workload, HINTS["b"] + 1)
+    try:
+        few, more = with_own_inputs(workload, HINTS["b"]), with_own_inputs(workload, HINTS["b"] + 1)
+    except KaoprofError as error:
+        raise UsageError(error.message, where=request.target, hint=PATTERN) from error
+    except Exception as error:
+        raise UsageError(f"cannot be made: {in_a_line(error)}", where=request.target) from error
     shapes = [tensor.shape for tensor in few.inputs]
     if request.inputs:
         return few, request
@@ -259,7 +267,7 @@ def _with_own_inputs(workload: Workload, request: ExplainRequest) -> tuple[Workl
         raise UsageError(
             "no axis of its own inputs is its batch, so no size has a name",
             where=request.target,
-            hint='for example --input "b,c,h,w" --at b=2,c=8,h=14,w=15',
+            hint=PATTERN,
         )
     axes = [
         ",".join(str(size) if size == other else "b" for size, other in zip(shape, tensor.shape, strict=True))

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from kaoprof.records.profile import StepMemory
-from kaoprof.tape.entries import BACKWARD, FORWARD, Born, Died, Entered, Operation, Tape
+from kaoprof.tape.entries import BACKWARD, FORWARD, Born, Died, Entered, Left, Operation, Tape
 from kaoprof.tape.models import Recording
 from kaoprof.tape.peak import Peak
 from kaoprof.tape.recording import CUDA, REAL, SHOWN, Call, record
@@ -106,11 +106,11 @@ class Sections:
                 passing = self.pass_of(operations)
                 if operations == self.last_step:
                     self.states = set(alive)
-                if operations == self.first_backward:
-                    self.activations = {storage for storage, made in alive.items() if made == FORWARD}
                 if operations > self.last_backward:
                     self.gradients = {storage for storage, made in alive.items() if made == BACKWARD}
                 operations += 1
+            elif isinstance(event, Left) and not event.layer:  # the whole has answered
+                self.activations = {storage for storage, made in alive.items() if made == FORWARD}
             elif isinstance(event, Born):
                 alive[event.storage] = passing
             elif isinstance(event, Died):
