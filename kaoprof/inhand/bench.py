@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kaoprof.bench.energy import energy_meter
 from kaoprof.bench.environment import environment_of
+from kaoprof.bench.flags import Flags
 from kaoprof.bench.handlers import HANDLERS
 from kaoprof.bench.workbench import Bench, Subject
 from kaoprof.errors import MeasurementError
@@ -56,7 +57,7 @@ class BenchInHand(Bench):
             step()
             self.meters.synchronize()
             self.drop_gradients(self.module)
-        self.subjects[request.subject] = Subject(request.workload, self.module, inputs, step, request.variant)
+        self.subjects[request.subject] = Subject(request.workload, self.module, inputs, step, request.variant, Flags())
         return Loaded()
 
     def choose_precision(self, dtype: str) -> None:
