@@ -89,7 +89,5 @@ def test_names_of_operations_are_those_of_torch():
 
     places = {name: name.rpartition(".")[::2] for name in names}
     unknown = {name for name, (space, own) in places.items() if not hasattr(getattr(torch.ops, space or "aten"), own)}
-    assert unknown <= {
-        "_reshape_copy",
-        "torchvision.deform_conv2d",
-    }  # of other versions and packages
+    of_other_packages = {name for name in unknown if name.startswith("torchvision.")}
+    assert unknown - of_other_packages <= {"_reshape_copy"}  # of other versions

@@ -25,4 +25,6 @@ def with_own_inputs(workload: Workload, batch: int = 1) -> Workload:
     with process_kept(workload.seed), default_dtype(torch_dtype(workload.dtype)):
         module, _ = built(lambda: own_module(spec), fake_mode())
     inputs = own_inputs(module, factory=spec.module, kwargs=spec.kwargs, batch=batch)
+    if isinstance(inputs, list) and isinstance(inputs[0], list):  # images of any size, each without a batch
+        workload = replace(workload, batch_axis=None)
     return with_inputs(workload, replace(spec, inputs=inputs))

@@ -2,16 +2,18 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.tape.building import fake_mode
+from kaoprof.tape.control_flow import control_flow_in_python, flexible_attention_everywhere
 from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
 from kaoprof.tape.known_results import KnownResults
@@ -75,9 +77,9 @@ class Call:
         """The same on tensors that are ready."""
         if not self.train:
             with torch.no_grad():
-                return self.function(*args, **kwargs)
+                return _finished(self.function(*args, **kwargs))
         with torch.enable_grad():
-            output = self.function(*args, **kwargs)
+            output = _finished(self.function(*args, **kwargs))
             ends = list({id(end): end for end in tensors_in(output) if end.requires_grad}.values())
             if not ends:
                 raise UsageError(
@@ -85,6 +87,11 @@ class Call:
                 )
             torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
         return output
+
+
+def _finished(answer: object) -> object:
+    """The answer; of an iterator all that it gives, since it computes as it is asked."""
+    return list(answer) if isinstance(answer, Iterator) else answer
 
 
 def _module_in(function: object) -> nn.Module | None:
@@ -147,6 +154,8 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: i
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
         stack.enter_context(model_kept(call.module, written=fakes is None))
         stack.enter_context(compiled_nothing())
+        stack.enter_context(control_flow_in_python())
+        stack.enter_context(flexible_attention_everywhere())
         stack.enter_context(replaced(FAKE_TENSOR_LOGGER, "disabled", True))
         if kernels == FUSED and call.module is not None:
             stack.enter_context(encoders_shown("cpu"))
@@ -160,9 +169,13 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: i
             _tell_of_state(call.module, recorder, fakes)
         convert = _conversion(call, recorder, fakes)
         stack.enter_context(trail.followed())
+        stack.enter_context(replaced(functional, "one_hot", recorder.moving(functional.one_hot)))
         stack.enter_context(recorder)
         output = call.step(convert)
         del output
+        layers = (
+            trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail)
+        )  # before what the run left in the model is taken away
     if trail.elsewhere:
         names = ", ".join(sorted(trail.elsewhere))
         hint = "what runs in another thread is not counted: call it in the one that calls the module"
@@ -173,7 +186,7 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: i
     parts = [part for tree in trees for part in tree.modules()]
     return Tape(
         events=recorder.events,
-        layers=trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail),
+        layers=layers,
         recorded=REAL if fakes is None else FAKE,
         value_reads=recorder.value_reads,
         failures=recorder.failures,
