@@ -63,8 +63,9 @@ class StepPeak(Peak):
         self._last_step = last_step  # as the number of operations before it
         self._operations = 0
 
-    def _look(self, operation: Operation, scratch: int) -> None:
-        super()._look(operation, scratch)
+    def look(self, operation: Operation, scratch: int) -> None:
+        """Whether this operation is the new peak, and in the last step the fullest moment."""
+        super().look(operation, scratch)
         if self._operations >= self._last_step and self.live_bytes + scratch > self.fullest_bytes:
             self.fullest_bytes, self.fullest_at = self.live_bytes + scratch, self._operations
             self.fullest = dict(self._sizes)
