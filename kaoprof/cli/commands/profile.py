@@ -7,8 +7,8 @@ import typer
 from kaoprof.cli import options as opt
 from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
-SPECS = "Paths, shipped names, or package.mod:factory."
-SHAPES = "Of code: 1,3,224,224; repeatable."
+SPECS = "Specs, package.mod:factory, timm:NAME, the folder of a config, a .pt2."
+SHAPES = "Of code: 1,3,224,224 or mask=2,32:int64:ones; its config's by default."
 
 
 @measured()
