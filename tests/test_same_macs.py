@@ -62,6 +62,7 @@ def test_of_an_operator(tmp_path, monkeypatch, capsys):
     assert (row["largest"], row["needed"]) == (f"{H}", str(B * MACS))
 
 
+@pytest.mark.slow
 def test_of_somebodys_model(capsys):
     module = ["torch.nn:TransformerEncoderLayer", "--allow-import"]
     made = [word for name, value in ENCODER.items() for word in ("--kwarg", f"{name}={json.dumps(value)}")]
