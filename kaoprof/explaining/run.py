@@ -131,8 +131,10 @@ def arguments_as_written(request: ExplainRequest) -> tuple[str, ...]:
     return (*map(_written, request.args), *(f"{name}={_written(value)}" for name, value in named.items()))
 
 
-def _written(value: Argument) -> str:
-    """`true`, `none`, `(2, 7, 7)`; a text, such as the size `4*c`, stays as it is."""
+def _written(value: object) -> str:
+    """`true`, `none`, `(2, 7, 7)`, `[c, 4*c]`; a text, such as the size `4*c`, stays as it is."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
