@@ -16,9 +16,13 @@ from kaoprof.errors import KaoprofError, UsageError, did_you_mean
 from kaoprof.explaining.size_arithmetic import Argument, evaluate, parse_pattern
 from kaoprof.explaining.target import Target, operator_target, workload_target
 from kaoprof.records.explain import Explanation
+from kaoprof.workload.process import process_as_before
 
 if TYPE_CHECKING:
     from kaoprof.specs import Document
+
+
+LIMIT_S = 300.0  # for the formulas of somebody's code: ten times what those of a large one take
 
 
 class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +71,49 @@ class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(request: ExplainRequest) -> Explanation:
-    """Derives, proves and verifies the costs of what is asked for.
+    """Derives, proves and verifies the costs of what is asked for; this process and its settings stay as they are.
+
+    Somebody's code runs in a process of its own, where it may exit, crash, print or change what it likes.
 
     Raises:
         UsageError: the request is wrong: an unknown target, a missing input or size, an import that is not allowed.
         KaoprofError: the module cannot be analysed, or a formula disagrees with a count.
+    """
+    target = find_target(request)  # whatever is wrong with the request is told before a process starts
+    if target.factory.startswith("kaoprof.") and not target.factory.endswith(":module_from_json"):
+        with process_as_before():
+            return derived_here(request)
+    return _derived_in_child(request)
+
+
+def _derived_in_child(request: ExplainRequest) -> Explanation:
+    """The explanation of somebody's code."""
+    import pickle
+
+    from kaoprof.measuring.child import Child, Unanswered
+    from kaoprof.measuring.connection import START_LIMIT_S
+    from kaoprof.measuring.messages import Derive, preparation
+
+    child = Child()
+    try:
+        child.ask(preparation("cpu", threads=None), timeout_s=START_LIMIT_S)
+        answer = child.ask(Derive(pickled=pickle.dumps(request)), timeout_s=LIMIT_S)
+    except Unanswered as failure:
+        raise KaoprofError(failure.message, where=request.target) from None
+    finally:
+        child.kill()
+    if answer.explanation is not None:
+        explanation: Explanation = answer.explanation
+        return explanation
+    refusal = answer.refusal
+    raise (UsageError if refusal.usage else KaoprofError)(refusal.message, where=refusal.where, hint=refusal.hint)
+
+
+def derived_here(request: ExplainRequest) -> Explanation:
+    """As `explain`, but in this process, whatever the code in question does to it.
+
+    Raises:
+        KaoprofError: as `explain`.
     """
     target = find_target(request)
     from kaoprof.explaining.assembly import explained
