@@ -1,4 +1,4 @@
-"""Copies that somebody's code makes of the measuring process: none goes on with our work, and there is an end to them."""
+"""Copies that somebody's code makes of the measuring process: none goes on with our work, and they have an end."""
 
 import mmap
 import os
