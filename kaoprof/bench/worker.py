@@ -36,7 +36,7 @@ def _stand_behind() -> None:
     workers: list[int] = []
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)
-    signal.signal(STOP, lambda *_: [os.kill(worker, signal.SIGKILL) for worker in workers] or os._exit(1))
+    signal.signal(STOP, lambda *_: os.kill(workers[0], signal.SIGKILL) if workers else os._exit(1))
     waiting = os.getpid()
     workers.append(os.fork())
     if workers[0] == 0:

@@ -14,7 +14,8 @@ from kaoprof.records.compare import Record, Row
 from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
 from kaoprof.records.fit import CrossRecord, FitRecord
-from kaoprof.records.journal import UNREADABLE, Contents, Launch, is_journal, parse_journal, read_bytes
+from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, read_bytes, strictly_decoded
+from kaoprof.records.journal import Contents, Launch, is_journal, parse_journal
 from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
@@ -112,7 +113,7 @@ class _Report(msgspec.Struct):
 
 def _report(data: bytes, *, where: str) -> tuple[_Reported, ...]:
     try:
-        runs = msgspec.json.decode(data, type=_Report).runs
+        runs = strictly_decoded(data, _Report).runs
     except UNREADABLE as error:
         raise RecordError(f"this report is cut off or damaged: {error}", where=where) from None
     if not runs:
@@ -125,7 +126,9 @@ def _record(data: bytes, *, where: str) -> AnyRecord:
     if not data.strip():
         raise RecordError("is empty", where=where, hint="name a .json or .jsonl file that kaoprof wrote")
     try:
-        head = msgspec.json.decode(data)
+        head = head_of(data)
+    except RepeatedKeyError as error:
+        raise RecordError(f"this record is damaged: {error}", where=where) from None
     except UNREADABLE as error:
         if data.lstrip().startswith(b'{\n "schema"'):
             raise RecordError(f"this record is cut off or damaged: {error}", where=where) from None

@@ -22,10 +22,11 @@ def check_target(path: Path, *, force: bool) -> None:
             raise OutputError("is no ordinary file", where=str(path), hint="name a file that may be replaced")
         if path.exists() and not force:
             raise UsageError("exists already", where=str(path), hint="--force overwrites it")
-        if not path.parent.is_dir():
-            raise OutputError(f"there is no folder {path.parent}", where=str(path), hint="create it first")
-        if not os.access(path.parent, os.W_OK):
-            raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
+        folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+        if not folder.is_dir():
+            raise OutputError(f"there is no folder {folder}", where=str(path), hint="create it first")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"the folder {folder} is not writable", where=str(path))
     except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, a loop of links
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"cannot be written: {reason}", where=str(path)[:SHOWN_CHARACTERS]) from None
