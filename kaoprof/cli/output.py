@@ -10,7 +10,7 @@ from kaoprof.errors import KaoprofError, OutputError, UsageError, did_you_mean
 from kaoprof.records.measured import dumps
 from kaoprof.reporting.document import Page
 from kaoprof.reporting.files import check_target, write_whole
-from kaoprof.reporting.kinds import TEXTS, Report, format_of, to_console, written
+from kaoprof.reporting.kinds import TEXTS, Report, csv_of, format_of, to_console, written
 
 
 def check_format(name: str, known: Sequence[str] = ("table", *TEXTS)) -> None:
@@ -48,7 +48,8 @@ def write_all(report: Report, paths: Sequence[Path]) -> tuple[list[Path], Kaopro
     refused: UsageError | None = None
     for path in paths:
         try:
-            write_whole(path, written(report, format_of(path)))
+            name = format_of(path)
+            write_whole(path, csv_of(report) if name == "csv" else written(report, name))
             done.append(path)
         except OSError as error:
             failures.append(f"{path}: {error.strerror}")
@@ -92,8 +93,8 @@ def print_report(report: Report, format_name: str) -> None:
             console = terminal()
             console.print(to_console(report, console.width))
         else:
-            text = written(report, format_name)
-            lines = text.splitlines(keepends=True) if isinstance(text, str) else []
+            text = csv_of(report) if format_name == "csv" else [written(report, format_name)]
+            lines = (line for part in text if isinstance(part, str) for line in part.splitlines(keepends=True))
             sys.stdout.writelines(lines)  # where output is unbuffered, a long write may stop short
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough: the exit code is what it would have been

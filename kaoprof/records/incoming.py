@@ -29,14 +29,13 @@ class RepeatedKeyError(ValueError):
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any] | None:
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """What of an object is asked for, so that the document is never held twice."""
     if len(pairs) > 1 and len({key for key, _ in pairs}) < len(pairs):
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
         raise RepeatedKeyError(f"the key {repeated[:40]!r} stands twice in one object")
-    head = {key: value for key, value in pairs if key in HEAD}
-    return head or None
+    return {key: value for key, value in pairs if key in HEAD}
 
 
 def head_of(data: bytes) -> Any:

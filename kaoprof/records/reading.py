@@ -17,6 +17,7 @@ from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, read_bytes, strictly_decoded
 from kaoprof.records.journal import Contents, Launch, is_journal, parse_journal
 from kaoprof.records.measured import SCHEMA, Environment, Protocol
+from kaoprof.records.pieces import record_in_pieces
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
 from kaoprof.records.sweep import SweepPlan
@@ -91,6 +92,10 @@ def load_records(path: Path) -> tuple[AnyRecord, ...]:
     Raises:
         RecordError: the file cannot be read, is damaged, or is no record.
     """
+    large = record_in_pieces(path)
+    if large is not None and large.schema == SCHEMA and large.kind in {"compare", "sweep"}:
+        check_figures(large, where=str(path))
+        return (large,)
     data = read_bytes(path)
     if is_journal(data):
         return records_of(parse_journal(data, where=str(path)))

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and what is refused before."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from kaoprof.errors import OutputError, UsageError
@@ -32,7 +33,7 @@ def check_target(path: Path, *, force: bool) -> None:
         raise OutputError(f"cannot be written: {reason}", where=str(path)[:SHOWN_CHARACTERS]) from None
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Writes `content` beside `path` and moves it there, so that a reader never sees half a file.
 
     Raises:
@@ -45,7 +46,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     half = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            for part in [content] if isinstance(content, str | bytes) else content:
+                file.write(part.encode() if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)

@@ -10,7 +10,7 @@ from kaoprof.cli.streams import say
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.records.reading import load_named
 from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report, format_of, warnings_of
-from kaoprof.reporting.tables.grid import NamedRun, grid_report
+from kaoprof.reporting.tables.grid import NamedRun, chosen_runs, grid_report
 
 PLOTS = ("latency", "memory", "macs", "map", "roofline")
 PICTURES = tuple(name for name in FORMATS if name not in TEXTS)
@@ -63,7 +63,9 @@ def report_runs(
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
     runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths))
-    report = _report(runs, x=x, quantities=quantities, only=only)
+    formats = {*(format_of(target, runs[0].record.kind) for target in targets)}
+    formats |= {format_name} if format_name != "table" or not targets else set()
+    report = _report(runs, x=x, quantities=quantities, only=only, rows_alone=x is None and formats == {"csv"})
     for target in targets:
         if format_of(target, runs[0].record.kind) in PICTURES and quantities == ():
             raise UsageError("without a plot there is no picture", where=str(target), hint="leave out --plot none")
@@ -85,15 +87,17 @@ def report_runs(
 
 def _report(
     runs: tuple[NamedRun, ...], *, x: str | None, quantities: tuple[str, ...] | None,
-    only: Mapping[str, frozenset[str]],
+    only: Mapping[str, frozenset[str]], rows_alone: bool,
 ) -> Report:  # fmt: skip
-    """The runs as a report, if they may stand side by side."""
+    """The runs as a report, if they may stand side by side; without their grid where only `rows_alone` are shown."""
     kinds = [KINDS[run.record.kind] for run in runs]
     subjects = {"operators" if kind.is_grid else run.record.kind: run for kind, run in zip(kinds, runs, strict=True)}
     if len(subjects) > 1:
         (first, run), (second, other), *_ = subjects.items()
         message = f"{run.name} is a record of {first}, {other.name} of {second}"
         raise UsageError(message, hint="report them one by one")
+    if kinds[0].is_grid and rows_alone:
+        return Report(runs=chosen_runs(runs, only), summed=True)
     if kinds[0].is_grid:
         grid = grid_report(runs, x=x, only=only, quantities=quantities)
         return Report(runs=grid.runs, grid=grid)
