@@ -110,7 +110,7 @@ def main(kills, longest_s):
                 whole, before = whole + 1, Counter()
                 journal = Path(folder) / f"{whole}.jsonl"
             done = sum(moments.values())
-            say(f"{done} kills, {whole} whole sweeps, {len(now)} cells, {len(wrong)} wrong")
+            say(f"{done} kills, {whole} whole sweeps, {len(now)} cells, {len(wrong)} wrong {found}")
     say(f"{dict(moments)} killed; {whole} sweeps of {CELLS} cells became whole; wrong: {wrong or 'nothing'}")
     return 1 if wrong else 0
 

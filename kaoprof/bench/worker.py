@@ -21,7 +21,7 @@ FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
 def main() -> None:
     """Serves requests until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent()
+    _die_with_parent(int(sys.argv[1]))
     _stand_behind()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up among the answers
@@ -42,9 +42,7 @@ def _stand_behind() -> None:
     if workers[0] == 0:
         for ending in (signal.SIGTERM, signal.SIGHUP, STOP):
             signal.signal(ending, signal.SIG_DFL)
-        _die_with_parent()
-        if os.getppid() != waiting:  # it died before that was agreed
-            os._exit(1)
+        _die_with_parent(waiting)
         return
     os.close(0)
     os.close(1)
@@ -63,11 +61,13 @@ def _end_as(code: int) -> None:
     os._exit(1)  # a signal that ends nothing
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """On Linux: end with the parent, and be the one that the kernel picks when memory runs out."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before that was agreed
+        os._exit(1)
     score = Path("/proc/self/oom_score_adj")
     if os.access(score, os.W_OK):
         score.write_text(FIRST_TO_GO)

@@ -20,9 +20,9 @@ from kaoprof.units import format_bytes, format_seconds
 READ_BYTES = 65536
 PROFILER_NOISE = "USDT:"
 MOST_ANSWER_BYTES = 2**28  # a census of a hundred thousand layers is a tenth of it
-STOP_LIMIT_S = 5.0  # for a process that does nothing but wait
 LOOK_AGAIN_S = 2.0  # whether it lives, and how much it has printed
 MOST_PRINTED_BYTES = 2**24  # of a child: more is thrown away, the disk is somebody's
+END_LIMIT_S = 10.0  # for a process that was killed, or has closed its answers
 LAST_WORDS_BYTES = 2000  # of a dead child's stderr that are worth repeating
 
 
@@ -50,7 +50,8 @@ class Child:
             self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
             fcntl.fcntl(self.last_words, fcntl.F_SETFL, fcntl.fcntl(self.last_words, fcntl.F_GETFL) | os.O_APPEND)
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "kaoprof.bench.worker"],  # -P: nothing in this folder shadows a library
+                # -P: nothing in this folder shadows a library; whose child it is, in case that ends before it begins
+                [sys.executable, "-P", "-m", "kaoprof.bench.worker", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.last_words,
@@ -139,11 +140,10 @@ class Child:
             self.last_words.truncate(0)
 
     def _died(self) -> ChildLost:
-        try:
-            code = self.process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
+        code = self._code()
+        if code is None:
             self.kill()
-            return ChildLost("error", "the measuring process closed its pipe, and was stopped")
+            return ChildLost("error", "the measuring process closed its answers, and went on; it was stopped")
         if code < 0:
             why = f"the measuring process was killed by {_signal_name(-code)}"
             if -code == signal.SIGKILL:
@@ -155,15 +155,22 @@ class Child:
         last = f": {words[-1]}" if words else ""
         return ChildLost("error", f"the measuring process ended with code {code}{last}")
 
+    def _code(self) -> int | None:
+        """How it ended; None if it does not, as one that waits in a driver for a device that is stuck."""
+        try:
+            return self.process.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return None
+
     def kill(self) -> None:
         """Ends the process, whatever it is doing, and frees what belongs to it."""
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             if self.process.poll() is None:
                 os.kill(self.process.pid, STOP)  # it ends its own child first, and so leaves no dead one behind
-                self.process.wait(STOP_LIMIT_S)
+                self.process.wait(END_LIMIT_S)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)  # what somebody's code started
-        self.process.wait()
+        self._code()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None and not pipe.closed:
                 with suppress(BrokenPipeError):  # an unsent request to a dead child

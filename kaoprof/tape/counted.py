@@ -15,13 +15,15 @@ from kaoprof.errors import first_line
 from kaoprof.records.measured import timestamp
 from kaoprof.records.profile import LayerRow, ModelProfile, PassCount, ProfileRecord
 from kaoprof.tape.entries import Operation, Tape
+from kaoprof.tape.keeping import process_kept
 from kaoprof.tape.layers import LayerCount, count_layers, count_operation
+from kaoprof.tape.models import Recording
 from kaoprof.tape.modules import tensors_in, type_name
-from kaoprof.tape.peak import predict_peak
+from kaoprof.tape.peak import Peak
+from kaoprof.tape.prediction import Prediction, predicted
 from kaoprof.tape.recording import Call, record
 from kaoprof.tape.slips import said_in_a_sentence
 from kaoprof.tape.tree import CountedLayer, layer_tree
-from kaoprof.tape.turns import turn_of_a_call
 from kaoprof.version import __version__
 from kaoprof.workload.workload import FLOAT_DTYPES
 
@@ -136,7 +138,7 @@ def count(*call: Any, **kwargs: Any) -> "Counts | Counting":
         from kaoprof.tape.block import Counting
 
         return Counting()
-    with said_in_a_sentence("kaoprof.count", call, kwargs), turn_of_a_call():
+    with said_in_a_sentence("kaoprof.count", call, kwargs), process_kept(None):
         return counts_of_call(Call(call[0], call[1:], kwargs))
 
 
@@ -144,8 +146,8 @@ def counts_of_call(call: Call) -> Counts:
     """As `count`, of a call that may be followed by a backward pass."""
     load_installed_rules()
     tape = record(call)
-    fused = tape.hides_encoders and not call.train  # then the kernels for evaluation hold other buffers
-    peak = predicted_peak(lambda: record(call, fused=True) if fused else tape)
+    recording, threads = Recording(tape, call, seed=None), torch.get_num_threads()
+    peak = derived(lambda: predicted(recording, device="cpu", threads=threads))
     return counts_from(
         name_of_call(call),
         count_layers(tape),
@@ -213,13 +215,13 @@ def passes_of(tape: Tape) -> dict[str, PassCount]:
     return {name: PassCount(macs=macs, flops_all=2 * macs + others) for name, (macs, others) in sums.items()}
 
 
-def predicted_peak(tape: Callable[[], Tape]) -> Derived:
-    """The peak of a tape on a CPU, or why it is not known."""
+def derived(predict: Callable[[], Prediction | Peak]) -> Derived:
+    """What is predicted, or why it is not known."""
     try:
-        peak = predict_peak(tape(), device="cpu", threads=torch.get_num_threads())
+        peak = predict()
     except Exception as error:  # noqa: BLE001 - a model of a kernel that fails must not take the counts with it
         return Derived(unknown=f"{type(error).__name__}: {first_line(error)}")
-    return Derived(peaks=peak.peaks | {"": peak.peak_bytes}, unmodelled=peak.unmodelled)
+    return Derived(peaks={**peak.peaks, "": peak.peak_bytes}, unmodelled=peak.unmodelled)
 
 
 def name_of_call(call: Call) -> str:

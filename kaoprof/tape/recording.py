@@ -1,16 +1,19 @@
 """From a model or a function to its tape: one run, without data if that can be, else on real tensors."""
 
+import itertools
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.tape.building import fake_mode
+from kaoprof.tape.control_flow import control_flow_in_python, flexible_attention_everywhere
 from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
 from kaoprof.tape.known_results import KnownResults
@@ -26,10 +29,12 @@ from kaoprof.torch_internals import (
     submodules,
     tree_map,
 )
+from kaoprof.workload.building import SMALL_INPUT
+from kaoprof.workload.cuda_attention import CudaAttention
 from kaoprof.workload.patching import replaced
 
 FAKE, REAL = "fake", "real"
-SMALL_INPUT = 2**20  # elements, up to which whole numbers in the input keep their values
+SHOWN, FUSED, CUDA = "shown", "fused", "cuda"  # whose operations run: a CPU's, by layer or fused, or a GPU's
 
 
 class Call:
@@ -59,6 +64,7 @@ class Call:
         self.input_grad = input_grad
         self.module = _module_in(function)
         self.known: KnownResults | None = None  # what one recording has learnt, another need not
+        self.roots: dict[str, nn.Module] = {}  # by name, the modules that a function was seen to call
 
     def step(self, convert: Callable[[Tensor], Tensor]) -> object:
         """One forward pass, or forward and backward; tensors of the input go through `convert` before."""
@@ -67,9 +73,9 @@ class Call:
         )
         if not self.train:
             with torch.no_grad():
-                return self.function(*args, **kwargs)
+                return _finished(self.function(*args, **kwargs))
         with torch.enable_grad():
-            output = self.function(*args, **kwargs)
+            output = _finished(self.function(*args, **kwargs))
             ends = list({id(end): end for end in tensors_in(output) if end.requires_grad}.values())
             if not ends:
                 raise UsageError(
@@ -79,19 +85,25 @@ class Call:
         return output
 
 
+def _finished(answer: object) -> object:
+    """The answer; of an iterator all that it gives, since it computes as it is asked."""
+    return list(answer) if isinstance(answer, Iterator) else answer
+
+
 def _module_in(function: object) -> nn.Module | None:
     """The model itself, or that whose method is called."""
     owner = getattr(function, "__self__", function)
     return owner if isinstance(owner, nn.Module) else None
 
 
-def record(call: Call, *, real: bool = False, fused: bool = False, seed: int | None = None) -> Tape:
+def record(call: Call, *, real: bool = False, kernels: str = SHOWN, seed: int | None = None) -> Tape:
     """The tape of one run.
 
     Args:
         call: what runs.
         real: whether to run on real tensors only.
-        fused: whether encoder layers run as torch's fused kernels do, of which no layer shows; for their memory.
+        kernels: `shown` for what a CPU runs, layer by layer; `fused` for encoder layers as torch's fused kernels, of
+            which no layer shows; `cuda` for what a GPU runs, which need not be there. The last two are for memory.
         seed: of all random numbers.
 
     Raises:
@@ -100,28 +112,29 @@ def record(call: Call, *, real: bool = False, fused: bool = False, seed: int | N
     """
     if not real:
         try:
-            return _recorded(call, _known_results(call).fakes, fused=fused, seed=seed)
+            return _recorded(call, _known_results(call).fakes, kernels=kernels, seed=seed)
         except Exception:
-            if _mode_of(call.module) is not None:
+            if _mode_of(call) is not None:
                 raise  # whoever made it without data must make it again
-    return _recorded(call, None, fused=fused, seed=seed)
+    return _recorded(call, None, kernels=kernels, seed=seed)
 
 
 def _known_results(call: Call) -> KnownResults:
-    """What is known of results without data under the mode of the call's own parameters, or of a new one."""
-    mode = _mode_of(call.module)
+    """What is known of results without data under the mode of the call's own tensors, or of a new one."""
+    mode = _mode_of(call)
     if call.known is None or (mode is not None and call.known.fakes is not mode):
         call.known = KnownResults(mode or fake_mode())
     return call.known
 
 
-def _mode_of(module: nn.Module | None) -> FakeTensorMode | None:
-    """The mode under which the model's parameters were made, if they have no data."""
-    parameters = () if module is None else module.parameters()
-    return next((parameter.fake_mode for parameter in parameters if isinstance(parameter, FakeTensor)), None)
+def _mode_of(call: Call) -> FakeTensorMode | None:
+    """The mode under which the model's parameters, or its input, were made, if they have no data."""
+    parameters = () if call.module is None else call.module.parameters()
+    tensors = itertools.chain(parameters, tensors_in((call.args, call.kwargs)))
+    return next((tensor.fake_mode for tensor in tensors if isinstance(tensor, FakeTensor)), None)
 
 
-def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: int | None) -> Tape:
+def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: int | None) -> Tape:
     stack = ExitStack()
 
     def adopt(module: nn.Module) -> None:
@@ -137,30 +150,45 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: in
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
         stack.enter_context(model_kept(call.module, written=fakes is None))
         stack.enter_context(compiled_nothing())
+        stack.enter_context(control_flow_in_python())
+        stack.enter_context(flexible_attention_everywhere())
         stack.enter_context(replaced(FAKE_TENSOR_LOGGER, "disabled", True))
-        if fused and call.module is not None:
+        if kernels == FUSED and call.module is not None:
             stack.enter_context(encoders_shown("cpu"))
             without_nested_tensors(call.module)
         else:
             torch.backends.mha.set_fastpath_enabled(False)
+        if kernels == CUDA:
+            stack.enter_context(CudaAttention())
+            stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
         if call.module is not None:
             _tell_of_state(call.module, recorder, fakes)
         convert = _conversion(call, recorder, fakes)
         stack.enter_context(trail.followed())
+        stack.enter_context(replaced(functional, "one_hot", recorder.moving(functional.one_hot)))
         stack.enter_context(recorder)
         output = call.step(convert)
         del output
+        layers = (
+            trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail)
+        )  # before what the run left in the model is taken away
     if trail.elsewhere:
         names = ", ".join(sorted(trail.elsewhere))
         hint = "what runs in another thread is not counted: call it in the one that calls the module"
         raise KaoprofError(f"{names} is called in another thread", hint=hint)
+    if isinstance(trail, OpenTrail):
+        call.roots = trail.roots()
+    trees = call.roots.values() if call.module is None else [call.module]
+    parts = [part for tree in trees for part in tree.modules()]
     return Tape(
         events=recorder.events,
-        layers=trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail),
+        layers=layers,
         recorded=REAL if fakes is None else FAKE,
         value_reads=recorder.value_reads,
         failures=recorder.failures,
-        hides_encoders=_hides_encoders(call.module),
+        hides_encoders=any(isinstance(part, nn.TransformerEncoderLayer | nn.MultiheadAttention) for part in parts),
+        recurrent=any(isinstance(part, nn.RNNBase) for part in parts),
+        projected=any(isinstance(part, nn.LSTM) and part.proj_size for part in parts),
     )
 
 
@@ -193,12 +221,6 @@ def _conversion(call: Call, recorder: Recorder, fakes: FakeTensorMode | None) ->
         return copy
 
     return convert
-
-
-def _hides_encoders(module: nn.Module | None) -> bool:
-    return module is not None and any(
-        isinstance(part, nn.TransformerEncoderLayer | nn.MultiheadAttention) for part in module.modules()
-    )
 
 
 def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFacts]:
