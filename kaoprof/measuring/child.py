@@ -49,8 +49,8 @@ class Child:
         try:
             self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
             fcntl.fcntl(self.last_words, fcntl.F_SETFL, fcntl.fcntl(self.last_words, fcntl.F_GETFL) | os.O_APPEND)
-            self.process = subprocess.Popen(
-                # -P: nothing in this folder shadows a library; whose child it is, in case that ends before it begins
+            self.process = subprocess.Popen(  # noqa: S603 - our own
+                # -P: nothing in this folder shadows a library; last, whose child it is: that may end before it begins
                 [sys.executable, "-P", "-m", "kaoprof.bench.worker", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
