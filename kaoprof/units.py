@@ -9,7 +9,7 @@ from kaoprof.errors import UsageError
 BYTE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 BYTE_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 SECOND_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "m": 60.0, "h": 3600.0}
-NUMBER = r"(?P<number>\d+(?:\.\d*)?|\.\d+)"
+NUMBER = r"(?P<number>[0-9]{1,100}(?:\.[0-9]{0,100})?|\.[0-9]{1,100})"  # no digits of other scripts, and an end
 
 COUNT_PREFIXES = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 BINARY_PREFIXES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -172,8 +172,9 @@ def parse_bytes(text: str, *, where: str | None = None) -> int:
     if match is None or unit not in BYTE_UNITS:
         raise UsageError(f"{text!r} is not an amount of memory", where=where, hint="write for example 24GiB or 512MB")
     count = int(float(match["number"]) * BYTE_UNITS[unit])
-    if count < 1:
-        raise UsageError(f"{text!r} must be more than zero", where=where, hint="write for example 24GiB")
+    if not 1 <= count <= MOST_COUNT:
+        wrong = "must be more than zero" if count < 1 else "is more than any memory"
+        raise UsageError(f"{text!r} {wrong}", where=where, hint="write for example 24GiB")
     return count
 
 
@@ -186,7 +187,7 @@ def parse_count(text: str, *, where: str | None = None) -> int:
     Raises:
         UsageError: it is not a positive count; `m` is none, since it could mean millions or thousandths.
     """
-    match = re.fullmatch(NUMBER + r"(?P<power>[eE]\+?\d{1,2})?\s*(?P<prefix>[kKMGTP]?)", text.strip())
+    match = re.fullmatch(NUMBER + r"(?P<power>[eE]\+?[0-9]{1,2})?\s*(?P<prefix>[kKMGTP]?)", text.strip())
     if match is None:
         raise UsageError(f"{text!r} is not a count", where=where, hint="write for example 1G, 300M or 2e9")
     factor = {prefix: factor for factor, prefix in COUNT_PREFIXES}.get(match["prefix"].replace("K", "k"), 1)

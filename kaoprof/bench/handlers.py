@@ -1,6 +1,7 @@
 """One handler for each kind of request: what the child does, and the answer that it gives."""
 
 import gc
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from kaoprof.bench.conditions import conditions_of
 from kaoprof.bench.environment import free_bytes
 from kaoprof.bench.looks import look
 from kaoprof.bench.workbench import Bench, Subject
+from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.measuring import messages as say
 from kaoprof.workload.building import step_of
 
@@ -98,6 +100,18 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
     return say.Census(census=counted, workload=workload)
 
 
+def derive(_: Bench, request: say.Derive) -> say.Derived:
+    """Derives formulas here, of code that may do anything; the parent, which pickled the request, is no stranger."""
+    from kaoprof.explaining.run import derived_here
+
+    try:
+        return say.Derived(explanation=derived_here(pickle.loads(request.pickled)))  # noqa: S301
+    except KaoprofError as error:
+        message, where, hint = (text and say.written_out(text) for text in (error.message, error.where, error.hint))
+        usage = isinstance(error, UsageError)
+        return say.Derived(refusal=say.Refusal(message=message or "", where=where, hint=hint, usage=usage))
+
+
 HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Prepare: Bench.prepare,
     say.ReadConditions: read_conditions,
@@ -111,4 +125,5 @@ HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Weigh: weigh,
     say.Look: look,
     say.TakeCensus: take_census,
+    say.Derive: derive,
 }

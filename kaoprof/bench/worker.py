@@ -3,14 +3,16 @@
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Numbered, Reply
+from kaoprof.measuring.messages import STOP, AnyAnswer, AnyRequest, Failed, Numbered, Reply, written_out
 
 PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
@@ -19,17 +21,53 @@ FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
 def main() -> None:
     """Serves requests until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent()
+    _die_with_parent(int(sys.argv[1]))
+    _stand_behind()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up among the answers
     serve(sys.stdin.buffer, answers)
 
 
-def _die_with_parent() -> None:
+def _stand_behind() -> None:
+    """Goes on as the child of a process that only waits for it, and ends as it does.
+
+    So somebody's code that signals its parent cannot end the run that asked. `STOP`, which the run sends, ends both.
+    """
+    workers: list[int] = []
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
+    signal.signal(STOP, lambda *_: os.kill(workers[0], signal.SIGKILL) if workers else os._exit(1))
+    waiting = os.getpid()
+    workers.append(os.fork())
+    if workers[0] == 0:
+        for ending in (signal.SIGTERM, signal.SIGHUP, STOP):
+            signal.signal(ending, signal.SIG_DFL)
+        _die_with_parent(waiting)
+        return
+    os.close(0)
+    os.close(1)
+    _, status = os.waitpid(workers[0], 0)
+    _end_as(os.waitstatus_to_exitcode(status))
+
+
+def _end_as(code: int) -> None:
+    """Ends this process with a code, or by the signal that it stands for; as if it had been it."""
+    if code >= 0:
+        os._exit(code)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # there is nothing in this process to look at
+    with suppress(OSError):  # two signals have no handler
+        signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+    os._exit(1)  # a signal that ends nothing
+
+
+def _die_with_parent(parent: int) -> None:
     """On Linux: end with the parent, and be the one that the kernel picks when memory runs out."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before that was agreed
+        os._exit(1)
     score = Path("/proc/self/oom_score_adj")
     if os.access(score, os.W_OK):
         score.write_text(FIRST_TO_GO)
@@ -37,9 +75,11 @@ def _die_with_parent() -> None:
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answers each request in turn; an error becomes an answer, never the end."""
+    from kaoprof.bench.forks import watch_forks
     from kaoprof.bench.workbench import Bench
 
     bench, process = Bench(), os.getpid()
+    watch_forks()
     gc.disable()  # a collection in the middle of a sample would be charged to the operator
     for line in requests:
         asked = msgspec.json.decode(line, type=Numbered)
@@ -57,8 +97,7 @@ def answer(bench: Any, request: AnyRequest) -> AnyAnswer:
     try:
         return HANDLERS[type(request)](bench, request)
     except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
-        detail = bench.explain(error).encode(errors="backslashreplace").decode()  # half a character is no UTF-8
-        return Failed(status=bench.status_of(error), detail=detail)
+        return Failed(status=bench.status_of(error), detail=written_out(bench.explain(error)))
 
 
 if __name__ == "__main__":

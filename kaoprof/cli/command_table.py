@@ -1,10 +1,16 @@
 """The subcommands: where each one's function is, and its example. A command's module is opened when it is asked for."""
 
 import importlib
+from copy import copy
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
+
+from kaoprof.docstrings import restore_docstrings
+
+NUMBERS = ("int", "float")  # what typer's names of their types begin with
+MOST_DIGITS = 20  # as many as 2^63 has, and a sign
 
 
 class Entry(NamedTuple):
@@ -52,5 +58,24 @@ def built(name: str) -> Any:
     module, _, function = COMMANDS[name].function.partition(":")
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     register = single.command(name, epilog=f"Example: {COMMANDS[name].example}")
-    register(getattr(importlib.import_module(f"kaoprof.cli.commands.{module}"), function))
-    return typer.main.get_command(single)
+    opened = importlib.import_module(f"kaoprof.cli.commands.{module}")
+    restore_docstrings(opened)
+    register(getattr(opened, function))
+    command = typer.main.get_command(single)
+    for parameter in command.params:
+        if parameter.type.name.startswith(NUMBERS):
+            parameter.type = _plain(parameter.type)
+    return command
+
+
+def _plain(kind: Any) -> Any:
+    """A type of numbers that takes no digits of other scripts, nor more of them than a count has."""
+    plain = copy(kind)
+
+    def convert(value: Any, parameter: Any, context: Any) -> Any:
+        if isinstance(value, str) and not (value.isascii() and len(value) <= MOST_DIGITS):
+            plain.fail(f"{value[:MOST_DIGITS]!r} is not a number.", parameter, context)
+        return kind.convert(value, parameter, context)
+
+    plain.convert = convert
+    return plain

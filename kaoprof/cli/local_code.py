@@ -1,4 +1,4 @@
-"""Makes the code in the current folder importable, as `python -m` does: only where importing was allowed."""
+"""Makes the code in the current folder importable, after everything else: only where importing was allowed."""
 
 import sys
 from collections.abc import Iterator
@@ -8,13 +8,12 @@ from pathlib import Path
 
 @contextmanager
 def importable(*, allowed: bool) -> Iterator[None]:
-    """While active, `mine:Net` finds `mine.py` in the current folder, if that is allowed."""
-    here = str(Path.cwd()) if allowed else ""
-    if not allowed or here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.insert(0, here)
+    """While active, `mine:Net` finds `mine.py` in the current folder, if allowed; a `torch.py` there hides none."""
+    before = list(sys.path)
+    if allowed:
+        here = str(Path.cwd())
+        sys.path[:] = [*(place for place in before if place), *([here] if here not in before else [])]
     try:
         yield
     finally:
-        sys.path.remove(here)
+        sys.path[:] = before

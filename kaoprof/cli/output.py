@@ -5,11 +5,12 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from kaoprof.cli.streams import let_go
 from kaoprof.errors import KaoprofError, OutputError, UsageError, did_you_mean
 from kaoprof.records.measured import dumps
 from kaoprof.reporting.document import Page
 from kaoprof.reporting.files import check_target, write_whole
-from kaoprof.reporting.kinds import TEXTS, Report, format_of, to_console, written
+from kaoprof.reporting.kinds import TEXTS, Report, csv_of, format_of, to_console, written
 
 
 def check_format(name: str, known: Sequence[str] = ("table", *TEXTS)) -> None:
@@ -47,7 +48,8 @@ def write_all(report: Report, paths: Sequence[Path]) -> tuple[list[Path], Kaopro
     refused: UsageError | None = None
     for path in paths:
         try:
-            write_whole(path, written(report, format_of(path)))
+            name = format_of(path)
+            write_whole(path, csv_of(report) if name == "csv" else written(report, name))
             done.append(path)
         except OSError as error:
             failures.append(f"{path}: {error.strerror}")
@@ -61,11 +63,16 @@ def rescue(record: object) -> str:
     import tempfile
 
     try:
-        with tempfile.NamedTemporaryFile("w", prefix="kaoprof-", suffix=".json", delete=False) as copy:
-            copy.write(dumps(record))
+        handle, name = tempfile.mkstemp(prefix="kaoprof-", suffix=".json")
     except OSError as error:
         return f"nor could a copy be kept: {error.strerror}; the table above is all there is"
-    return f"the record was kept in {copy.name}"
+    os.close(handle)
+    try:
+        write_whole(Path(name), dumps(record))
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        return f"nor could a copy be kept: {error.strerror}; the table above is all there is"
+    return f"the record was kept in {name}"
 
 
 def print_page(page: Page) -> None:
@@ -79,13 +86,16 @@ def print_page(page: Page) -> None:
 
 def print_report(report: Report, format_name: str) -> None:
     """Prints the report to stdout: as a table for the terminal's width, or in a file format."""
-    if format_name == "table":
-        from kaoprof.cli.terminal import terminal
+    try:
+        if format_name == "table":
+            from kaoprof.cli.terminal import terminal
 
-        console = terminal()
-        console.print(to_console(report, console.width))
-    else:
-        text = written(report, format_name)
-        lines = text.splitlines(keepends=True) if isinstance(text, str) else []
-        sys.stdout.writelines(lines)  # where output is unbuffered, a long write may stop short
-    sys.stdout.flush()
+            console = terminal()
+            console.print(to_console(report, console.width))
+        else:
+            text = csv_of(report) if format_name == "csv" else [written(report, format_name)]
+            lines = (line for part in text if isinstance(part, str) for line in part.splitlines(keepends=True))
+            sys.stdout.writelines(lines)  # where output is unbuffered, a long write may stop short
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough: the exit code is what it would have been
+        let_go(sys.stdout.fileno())

@@ -2,8 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 
 from kaoprof.reporting.formats.plain import visible
 
@@ -21,25 +19,6 @@ def steady_streams() -> None:
 def let_go(stream_number: int) -> None:
     """Points a stream that can no longer be written to nowhere, so that leaving does not fail on it again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream_number)
-
-
-@contextmanager
-def stdout_for_results() -> Iterator[None]:
-    """While active, what somebody's code prints, or writes to descriptor 1, goes to stderr."""
-    sys.stdout.flush()
-    try:
-        kept = os.dup(1)
-    except OSError:  # it is closed
-        with redirect_stdout(sys.stderr):
-            yield
-        return
-    os.dup2(2, 1)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def say(text: str) -> None:

@@ -56,8 +56,8 @@ class SubmoduleTrail:
         self._of_node: dict[int, str] = {}
 
     def enter(self, name: str, _: object) -> None:
-        """A submodule starts to run."""
-        self._running.append(name)
+        """A submodule starts to run; half a character in its name is written out."""
+        self._running.append(name.encode(errors="backslashreplace").decode())
 
     def leave(self, _: str, __: object) -> None:
         """It has run."""

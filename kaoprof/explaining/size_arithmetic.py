@@ -10,7 +10,7 @@ from typing import Any
 from kaoprof.dims import Size
 from kaoprof.errors import UsageError
 
-SIZE_NAME = re.compile(r"[A-Za-z_]\w*")
+SIZE_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -42,7 +42,7 @@ def parse_sizes(text: str) -> dict[str, int]:
     sizes = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not SIZE_NAME.fullmatch(name) or not value.isdecimal():
+        if not equals or not SIZE_NAME.fullmatch(name) or not re.fullmatch("[0-9]{1,12}", value):
             raise UsageError(f"{item!r} is not a named size", where="at", hint="write for example b=2,c=8,h=14,w=15")
         sizes[name] = int(value)
     return sizes

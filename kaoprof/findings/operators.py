@@ -43,11 +43,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
     """Every row's standing, by grid cell."""
-    found = {}
+    return dict(each_standing(record))
+
+
+def each_standing(record: Record) -> Iterator[tuple[tuple[object, ...], list[Standing]]]:
+    """Every row's standing, one grid cell after another: of many rows never all at once."""
     for cell, rows in record.cells().items():
         baseline = find_baseline(rows, record.baseline)
-        found[cell] = [_standing(row, baseline, record.protocol) for row in rows]
-    return found
+        yield cell, [_standing(row, baseline, record.protocol) for row in rows]
 
 
 def find_baseline(rows: list[Row], name: str) -> Baseline:
@@ -143,11 +146,15 @@ def baseline_warnings(record: Record) -> list[str]:
 
 def beaten_floors(record: Record) -> list[tuple[Row, str]]:
     """The rows that are faster than their floor, each with its latency in floors."""
+    if record.protocol is None:
+        return []
     return [
-        (standing.row, f"{times:.2f}x")
-        for cell in (standings(record).values() if record.protocol else ())
-        for standing in cell
-        if standing.limits and (times := standing.limits.times_floor) and times < 1
+        (row, f"{times:.2f}x")
+        for row in record.rows
+        if row.latency
+        and (limits := work_limits(work_of(row), record.protocol, latency_estimate(row.latency).median))
+        and (times := limits.times_floor)
+        and times < 1
     ]
 
 

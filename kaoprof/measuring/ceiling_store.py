@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from kaoprof.errors import KaoprofError
 from kaoprof.records.checks import are_plausible
+from kaoprof.records.incoming import UNREADABLE, read_bytes, strictly_decoded
 from kaoprof.records.measured import Ceilings, Environment
 
 KEY_FIELDS = (
@@ -31,8 +33,8 @@ class CeilingStore:
         if path is None or self.refresh:
             return None
         try:
-            kept = msgspec.json.decode(path.read_bytes(), type=Ceilings) if path.is_file() else None
-        except (OSError, msgspec.MsgspecError, ValueError):
+            kept = strictly_decoded(read_bytes(path), Ceilings) if path.is_file() else None
+        except (OSError, KaoprofError, *UNREADABLE):
             return None
         cores = environment.machine_cores or environment.cores  # the load is that of all of them
         return kept if kept and are_plausible(kept) and not self._is_outdone(kept, cores) else None

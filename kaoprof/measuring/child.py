@@ -1,5 +1,6 @@
 """The parent's handle on the measuring process: ask, wait no longer than agreed, learn how it died."""
 
+import fcntl
 import os
 import select
 import signal
@@ -13,12 +14,14 @@ from typing import IO, Any
 import msgspec
 
 from kaoprof.errors import KaoprofError, MeasurementError
-from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Numbered, Reply
+from kaoprof.measuring.messages import STOP, AnyAnswer, AnyRequest, Failed, Numbered, Reply
 from kaoprof.units import format_bytes, format_seconds
 
 READ_BYTES = 65536
 PROFILER_NOISE = "USDT:"
 MOST_ANSWER_BYTES = 2**28  # a census of a hundred thousand layers is a tenth of it
+LOOK_AGAIN_S = 2.0  # whether it lives, and how much it has printed
+MOST_PRINTED_BYTES = 2**24  # of a child: more is thrown away, the disk is somebody's
 END_LIMIT_S = 10.0  # for a process that was killed, or has closed its answers
 LAST_WORDS_BYTES = 2000  # of a dead child's stderr that are worth repeating
 
@@ -45,8 +48,10 @@ class Child:
     def __init__(self) -> None:
         try:
             self.last_words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "kaoprof.bench.worker"],  # -P: nothing in this folder shadows a library
+            fcntl.fcntl(self.last_words, fcntl.F_SETFL, fcntl.fcntl(self.last_words, fcntl.F_GETFL) | os.O_APPEND)
+            self.process = subprocess.Popen(  # noqa: S603 - our own
+                # -P: nothing in this folder shadows a library; last, whose child it is: that may end before it begins
+                [sys.executable, "-P", "-m", "kaoprof.bench.worker", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.last_words,
@@ -92,7 +97,7 @@ class Child:
         line = self._read_line(timeout_s)
         try:
             reply = msgspec.json.decode(line, type=Reply)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self.kill()
             raise ChildLost("error", f"the measuring process answered nonsense: {line[:80]!r}") from error
         if reply.number != self.asked or not isinstance(reply.answer, request.answered_by | Failed):
@@ -107,7 +112,13 @@ class Child:
             raise MeasurementError("the measuring process has no output")
         deadline = time.monotonic() + timeout_s
         while b"\n" not in self.unread:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+            left_s = deadline - time.monotonic()
+            ready, _, _ = select.select([pipe], [], [], min(max(0.0, left_s), LOOK_AGAIN_S))
+            self._forget_much()
+            if not ready and left_s > LOOK_AGAIN_S:
+                if self.process.poll() is None:
+                    continue
+                raise self._died()  # what it started holds the pipe
             if not ready:
                 self.kill()
                 raise ChildLost(
@@ -123,6 +134,11 @@ class Child:
         line, _, self.unread = self.unread.partition(b"\n")
         return bytes(line)
 
+    def _forget_much(self) -> None:
+        """Begins its printed text anew where that has grown large."""
+        if os.fstat(self.last_words.fileno()).st_size > MOST_PRINTED_BYTES:
+            self.last_words.truncate(0)
+
     def _died(self) -> ChildLost:
         code = self._code()
         if code is None:
@@ -133,8 +149,8 @@ class Child:
             if -code == signal.SIGKILL:
                 why += " (as the system does when memory runs out)"
             return ChildLost("error", why)
-        self.last_words.seek(0)
-        text = self.last_words.read()[-LAST_WORDS_BYTES:].decode(errors="replace")
+        self.last_words.seek(max(0, os.fstat(self.last_words.fileno()).st_size - LAST_WORDS_BYTES))
+        text = self.last_words.read(LAST_WORDS_BYTES).decode(errors="replace")
         words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
         last = f": {words[-1]}" if words else ""
         return ChildLost("error", f"the measuring process ended with code {code}{last}")
@@ -148,8 +164,12 @@ class Child:
 
     def kill(self) -> None:
         """Ends the process, whatever it is doing, and frees what belongs to it."""
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            if self.process.poll() is None:
+                os.kill(self.process.pid, STOP)  # it ends its own child first, and so leaves no dead one behind
+                self.process.wait(END_LIMIT_S)
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)  # what somebody's code started
         self._code()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None and not pipe.closed:

@@ -3,13 +3,22 @@
 Every request is a struct of its own and names the struct that answers it; the parent takes no other.
 """
 
+import signal
 import sys
 from typing import Any, ClassVar
 
 import msgspec
 
+from kaoprof.records.explain import Explanation
 from kaoprof.records.measured import Conditions, Copy, Environment, Observed, Traffic
 from kaoprof.workload.workload import Workload
+
+STOP = signal.SIGUSR2  # asks the measuring process to end at once, and to leave nothing behind
+
+
+def written_out(text: str) -> str:
+    """`text` as JSON can hold it: half a character, which is no UTF-8, as its code."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -95,6 +104,22 @@ class Census(Answer, frozen=True, kw_only=True):
 
     census: Any
     workload: Workload
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """An error that has a name, as it goes through JSON; `usage` says whether the request was wrong."""
+
+    message: str
+    where: str | None = None
+    hint: str | None = None
+    usage: bool = False
+
+
+class Derived(Answer, frozen=True, kw_only=True):
+    """What somebody's code costs as formulas, or why that cannot be told."""
+
+    explanation: Explanation | None = None
+    refusal: Refusal | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -217,12 +242,20 @@ class TakeCensus(Request, frozen=True, kw_only=True):
     batch: int = 1
 
 
+class Derive(Request, frozen=True, kw_only=True):
+    """Derives formulas of code that may do anything. `pickled` is the request: JSON has no tuples and no infinity."""
+
+    answered_by = Derived
+    pickled: bytes
+
+
 AnyRequest = (
     Prepare | ReadConditions | ReadFree | TimeCopies | TimeProduct | TimeLaunch | Clear | Load | Time | Weigh | Look
-    | TakeCensus
+    | TakeCensus | Derive
 )  # fmt: skip
 AnyAnswer = (
     Failed | Prepared | DeviceConditions | CopyTimes | Figure | Cleared | Loaded | Took | Peak | Seen | Census
+    | Derived
 )  # fmt: skip
 
 

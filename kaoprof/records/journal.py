@@ -5,6 +5,7 @@ and finished cells, which belong to the launch before them. A cell that stands t
 `kaoprof.sweeping.journal_file` writes it.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kaoprof.errors import KaoprofError, RecordError
 from kaoprof.records.checks import check_protocol, check_row
 from kaoprof.records.compare import Row, by_cell
 from kaoprof.records.fields import Seconds
+from kaoprof.records.incoming import UNREADABLE, head_of, read_bytes
 from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
 from kaoprof.records.sweep import CellKey, SweepPlan
 
@@ -49,8 +51,6 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="cells", tag_field
 
 
 Entry = Launch | Finished
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: brackets without end
-MOST_BYTES = 4 * 10**9  # of a run file: eight times what the largest sweep with the most samples writes
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,10 +78,12 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 def is_journal(data: bytes) -> bool:
     """Whether the bytes are, or were meant to be, a journal of whatever schema; a JSON record has rows instead."""
     first, _, _ = data.partition(b"\n")
+    if re.search(rb'"rows"\s*:', first):  # a record in one line, which may be long
+        return False
     try:
-        head = msgspec.json.decode(first)
+        head = head_of(first)
     except UNREADABLE:
-        return data.startswith(BEGINNING) and b'"rows"' not in first
+        return data.startswith(BEGINNING)
     return isinstance(head, dict) and head.get("kind") == KIND and "rows" not in head
 
 
@@ -137,7 +139,7 @@ def _header(line: bytes, *, whole: bool, where: str) -> Header:
     if not line:
         raise RecordError("is empty: the sweep ended before it began", where=where, hint=again)
     try:
-        head = msgspec.json.decode(line)
+        head = head_of(line)
     except UNREADABLE:
         if not whole and line.startswith(BEGINNING):
             raise RecordError("ends within its first line, so it holds no cell", where=where, hint=again) from None
@@ -160,6 +162,7 @@ _OTHER = "name a file that `kaoprof sweep -o` wrote"
 
 def _entry(decoder: msgspec.json.Decoder[Entry], line: bytes, *, where: str, kept: int) -> Entry:
     try:
+        head_of(line)
         return decoder.decode(line)
     except (*UNREADABLE, KaoprofError) as error:
         hint = f"`head -n {kept}` keeps what is before it; the sweep then measures the rest again"
@@ -173,24 +176,3 @@ def read_journal(path: Path) -> Contents:
         RecordError: it cannot be read, or is none.
     """
     return parse_journal(read_bytes(path), where=str(path))
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file's content.
-
-    Raises:
-        RecordError: it cannot be read.
-    """
-    try:
-        if path.is_dir():
-            raise RecordError("is a folder", where=str(path), hint="name a file in it")
-        if path.is_char_device() or path.is_block_device():
-            raise RecordError("is a device, not a file", where=str(path))
-        if path.stat().st_size > MOST_BYTES:
-            raise RecordError(f"is too large to be a run: {path.stat().st_size:,} bytes", where=str(path))
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise RecordError("there is no such file", where=str(path)) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RecordError(f"cannot be read: {reason}", where=str(path)[:100]) from None

@@ -14,8 +14,10 @@ from kaoprof.records.compare import Record, Row
 from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
 from kaoprof.records.fit import CrossRecord, FitRecord
-from kaoprof.records.journal import UNREADABLE, Contents, Launch, is_journal, parse_journal, read_bytes
+from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, read_bytes, strictly_decoded
+from kaoprof.records.journal import Contents, Launch, is_journal, parse_journal
 from kaoprof.records.measured import SCHEMA, Environment, Protocol
+from kaoprof.records.pieces import record_in_pieces
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
 from kaoprof.records.sweep import SweepPlan
@@ -90,6 +92,10 @@ def load_records(path: Path) -> tuple[AnyRecord, ...]:
     Raises:
         RecordError: the file cannot be read, is damaged, or is no record.
     """
+    large = record_in_pieces(path)
+    if large is not None and large.schema == SCHEMA and large.kind in {"compare", "sweep"}:
+        check_figures(large, where=str(path))
+        return (large,)
     data = read_bytes(path)
     if is_journal(data):
         return records_of(parse_journal(data, where=str(path)))
@@ -112,7 +118,7 @@ class _Report(msgspec.Struct):
 
 def _report(data: bytes, *, where: str) -> tuple[_Reported, ...]:
     try:
-        runs = msgspec.json.decode(data, type=_Report).runs
+        runs = strictly_decoded(data, _Report).runs
     except UNREADABLE as error:
         raise RecordError(f"this report is cut off or damaged: {error}", where=where) from None
     if not runs:
@@ -125,7 +131,9 @@ def _record(data: bytes, *, where: str) -> AnyRecord:
     if not data.strip():
         raise RecordError("is empty", where=where, hint="name a .json or .jsonl file that kaoprof wrote")
     try:
-        head = msgspec.json.decode(data)
+        head = head_of(data)
+    except RepeatedKeyError as error:
+        raise RecordError(f"this record is damaged: {error}", where=where) from None
     except UNREADABLE as error:
         if data.lstrip().startswith(b'{\n "schema"'):
             raise RecordError(f"this record is cut off or damaged: {error}", where=where) from None

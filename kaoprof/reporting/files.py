@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and what is refused before."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from kaoprof.errors import OutputError, UsageError
@@ -22,16 +23,17 @@ def check_target(path: Path, *, force: bool) -> None:
             raise OutputError("is no ordinary file", where=str(path), hint="name a file that may be replaced")
         if path.exists() and not force:
             raise UsageError("exists already", where=str(path), hint="--force overwrites it")
-        if not path.parent.is_dir():
-            raise OutputError(f"there is no folder {path.parent}", where=str(path), hint="create it first")
-        if not os.access(path.parent, os.W_OK):
-            raise OutputError(f"the folder {path.parent} is not writable", where=str(path))
+        folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+        if not folder.is_dir():
+            raise OutputError(f"there is no folder {folder}", where=str(path), hint="create it first")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"the folder {folder} is not writable", where=str(path))
     except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, a loop of links
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"cannot be written: {reason}", where=str(path)[:SHOWN_CHARACTERS]) from None
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Writes `content` beside `path` and moves it there, so that a reader never sees half a file.
 
     Raises:
@@ -44,7 +46,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     half = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            for part in [content] if isinstance(content, str | bytes) else content:
+                file.write(part.encode() if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)

@@ -4,7 +4,7 @@ Functions stand here by their place under kaoprof, `module:name`, and are import
 """
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -133,7 +133,7 @@ class Format(msgspec.Struct, frozen=True):
 
 
 FORMATS = {
-    "csv": Format("reporting.formats.csv:to_csv", "columns"),
+    "csv": Format("reporting.formats.csv:csv_parts", "columns"),
     "json": Format("records.measured:dumps", "documents"),
     "md": Format("reporting.formats.markdown:to_markdown", Medium.TEXT),
     "tex": Format("reporting.formats.latex:to_latex", Medium.PAPER),
@@ -148,11 +148,12 @@ TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 class Report(Shown, frozen=True, kw_only=True):
     """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
 
-    `how` are the page's own options.
+    `how` are the page's own options; `summed` says whether warnings name no single row.
     """
 
     runs: tuple[NamedRun, ...]
     grid: Grid | None = None
+    summed: bool = False
     how: Mapping[str, Any] = {}
 
     @property
@@ -203,8 +204,7 @@ def written(report: Report, name: str) -> str | bytes:
     chosen, kind = FORMATS[name], report.kind
     write = load(chosen.place)
     if chosen.of == "columns":
-        views = load(kind.views)
-        content = write(load(kind.columns), [(run.name, views(run.record)) for run in report.runs])
+        content = "".join(csv_of(report))
     elif chosen.of == "documents":
         content = write(_document(report))
     elif chosen.of == "figures":
@@ -216,7 +216,15 @@ def written(report: Report, name: str) -> str | bytes:
         )
     else:
         content = "\n".join(map(write, pages_of(report, chosen.of)))
-    return content  # type: ignore[no-any-return]
+    return content
+
+
+def csv_of(report: Report) -> Iterator[str]:
+    """The report as CSV, in parts."""
+    views = load(report.kind.views)
+    runs = [(run.name, views(run.record)) for run in report.runs]
+    parts: Iterator[str] = load(FORMATS["csv"].place)(load(report.kind.columns), runs)
+    return parts
 
 
 def _document(report: Report) -> object:
@@ -229,7 +237,7 @@ def _document(report: Report) -> object:
 
 def warnings_of(report: Report) -> list[str]:
     """What a careful reader must know."""
-    if report.grid is not None:
+    if report.grid is not None or report.summed:
         return list(load(GRID_WARNINGS)(report.runs))
     find = load(report.kind.warnings)
     return [warning for run in report.runs for warning in find(run.record)]

@@ -10,7 +10,7 @@ from kaoprof.records.reading import load_named
 from kaoprof.records.shown import Shown
 from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report
 from kaoprof.reporting.results import save
-from kaoprof.reporting.tables.grid import NamedRun, grid_report
+from kaoprof.reporting.tables.grid import NamedRun, chosen_runs, grid_report
 from kaoprof.workload.process import leaves_process_alone
 
 PLOTS = ("latency", "memory", "macs", "map", "roofline")
@@ -55,9 +55,14 @@ def report(
 
 
 def report_on(
-    runs: Sequence[NamedRun], *, x: str | None, quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]]
+    runs: Sequence[NamedRun],
+    *,
+    x: str | None,
+    quantities: tuple[str, ...] | None,
+    only: Mapping[str, frozenset[str]],
+    rows_alone: bool = False,
 ) -> Report:
-    """The runs as a report, if they may stand side by side.
+    """The runs as a report, if they may stand side by side; without their grid where `rows_alone` are written.
 
     Raises:
         UsageError: they may not, or these options are not for runs of their kind.
@@ -68,6 +73,8 @@ def report_on(
         (first, run), (second, other), *_ = subjects.items()
         message = f"{run.name} is a record of {first}, {other.name} of {second}"
         raise UsageError(message, hint="report them one by one")
+    if kinds[0].is_grid and rows_alone:
+        return Report(runs=chosen_runs(runs, only), summed=True)
     if kinds[0].is_grid:
         grid = grid_report(runs, x=x, only=only, quantities=quantities)
         return Report(runs=grid.runs, grid=grid)

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from kaoprof.docstrings import restore_docstrings
+from kaoprof.specs import documents, layers
 from kaoprof.specs.documents import KINDS
 from kaoprof.specs.layers import OPERATOR_NAME_TEXT
 
@@ -17,6 +19,8 @@ def json_schema(operators: Iterable[str] = ()) -> dict[str, Any]:
     Args:
         operators: the names that editors offer for attention operators; the schema itself allows any.
     """
+    for module in (documents, layers):
+        restore_docstrings(module)
     kinds, components = msgspec.json.schema_components(list(KINDS.values()))
     _offer(components, list(operators))
     return {

@@ -10,7 +10,8 @@ from typing import Self
 import msgspec
 
 from kaoprof.errors import OutputError
-from kaoprof.records.journal import Entry, Header, nothing_yet, parse_journal, read_bytes
+from kaoprof.records.incoming import read_bytes
+from kaoprof.records.journal import Entry, Header, nothing_yet, parse_journal
 
 LOCKS = Path("/proc/locks")  # Linux: who holds which lock
 

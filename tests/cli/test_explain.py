@@ -91,7 +91,7 @@ def test_multihead_attention_training_answers_a_pair(capsys):
     assert texts_of(explanation)["macs"] == "3 b c n (3 c + 2 n)"  # 3 c less: the input's gradient
 
 
-STRIDED = ["explain", "mine:Strided", "--input", "b,c,h,w", "--at", "b=2,c=3,h=9,w=12", "--arg", "c"]
+STRIDED = ["explain", "strided_code:Strided", "--input", "b,c,h,w", "--at", "b=2,c=3,h=9,w=12", "--arg", "c"]
 
 
 def is_explained(text):
@@ -100,23 +100,22 @@ def is_explained(text):
     return pretty("4 b (9 c + 8) ceiling(h/2) ceiling(w/2)") in words and "where 2 divides h and w" in words
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_code_beside_the_user_is_found_only_if_allowed(tmp_path, monkeypatch, capsys):
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "strided_code.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
     assert run(STRIDED) == 2
     assert "if you trust it, add --allow-import" in capsys.readouterr().err
-    assert "mine" not in sys.modules
-    try:
-        assert run([*STRIDED, "--allow-import"]) == 0
-    finally:
-        sys.modules.pop("mine", None)
+    assert "strided_code" not in sys.modules
+    assert run([*STRIDED, "--allow-import"]) == 0
+    assert "strided_code" not in sys.modules, "it ran in a process of its own"
     assert is_explained(capsys.readouterr().out)
 
 
 @pytest.mark.slow
 def test_code_beside_the_user_is_found_by_a_process_of_its_own(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "strided_code.py").write_text(MINE)
     arguments = [sys.executable, "-c", "import sys; sys.path.pop(0); from kaoprof.cli.app import main; main()"]
     monkeypatch.setenv("PYTHONPATH", str(PACKAGE.parent))
     done = subprocess.run(
@@ -126,6 +125,7 @@ def test_code_beside_the_user_is_found_by_a_process_of_its_own(tmp_path, monkeyp
     assert is_explained(done.stdout)
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_what_depends_on_data_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "choosing_code.py").write_text(MINE)
     monkeypatch.syspath_prepend(tmp_path)
@@ -137,6 +137,7 @@ def test_what_depends_on_data_is_refused(tmp_path, monkeypatch, capsys):
     assert "what it does depends on data" in captured.err
 
 
+@pytest.mark.usefixtures("quick_measuring")
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -59,6 +59,7 @@ def test_an_explanation_goes_into_json(nonlocal_attention):
     assert len(loaded["checked"]) == 5
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_code_is_explained_with_the_names_of_its_sizes():
     explained = explain(
         ExplainRequest(
@@ -82,6 +83,7 @@ def test_an_operator_tells_its_options(nonlocal_attention):
     assert nonlocal_attention.arguments == ("heads=1", "projection=value", "scale=sqrt", "implementation=matmul")
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_a_peak_that_leaves_something_out_says_what():
     request = ExplainRequest(
         target="torch.nn:Conv2d", inputs=("b,12,h,w",), sizes={"b": 2, "h": 28, "w": 28}, args=(12, 8, 3),
@@ -99,6 +101,7 @@ def test_a_shipped_network_is_explained():
     assert explained.inputs == ("b,64,h,w",)
 
 
+@pytest.mark.usefixtures("quick_measuring")
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
@@ -140,6 +143,7 @@ inputs: [{shape: [2, 9, 16]}, {shape: [2, 7, 16]}, {shape: [2, 7, 16]}]
 """
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_a_spec_that_names_code_is_explained_in_the_names_that_the_user_gives_its_axes(tmp_path):
     spec = tmp_path / "attend.yaml"
     spec.write_text(CODE_SPEC)
@@ -150,6 +154,7 @@ def test_a_spec_that_names_code_is_explained_in_the_names_that_the_user_gives_it
     assert macs.degrees == {"b": 1, "k": 1, "q": 1}
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_a_spec_with_whole_numbers_for_input_can_be_trained(tmp_path):
     spec = tmp_path / "embed.yaml"
     spec.write_text("schema: 1\nname: embed\nmodule: 'torch.nn:Embedding'\nargs: [50, 16]\n"

@@ -14,7 +14,8 @@ from samples import measured_record
 from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 
 from kaoprof.errors import OutputError, RecordError
-from kaoprof.records.journal import MOST_BYTES, Finished, Header, Launch, parse_journal, read_journal
+from kaoprof.records.incoming import MOST_BYTES
+from kaoprof.records.journal import Finished, Header, Launch, parse_journal, read_journal
 from kaoprof.records.measured import dumps
 from kaoprof.sweeping.journal_file import Journal
 

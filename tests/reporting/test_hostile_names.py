@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 import subprocess
+from operator import itemgetter
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from rendered import reported
 from samples import grid_record, measured_record
 from test_pages import read
 
-from kaoprof.reporting.formats.csv import cell_text
+from kaoprof.reporting.formats.csv import cell_text, csv_parts
 from kaoprof.reporting.formats.html import escape as escape_html
 from kaoprof.reporting.formats.latex import escape as escape_latex
 from kaoprof.reporting.formats.markdown import escape as escape_markdown
@@ -52,7 +53,9 @@ def test_in_a_spreadsheet(name):
 
 
 def test_numbers_stay_numbers_in_a_spreadsheet():
-    assert [cell_text(value) for value in (-1.5, -3, 0.1, None)] == ["-1.5", "-3", "0.1", ""]
+    columns = {name: itemgetter(name) for name in "abcd"}
+    lines = csv_parts(columns, [("x", [{"a": -1.5, "b": -3, "c": 0.1, "d": None}])])
+    assert "".join(lines) == "a,b,c,d\n-1.5,-3,0.1,\n"
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\n=1", " =1", "＝1", "＋1", "－1", "＠x"])

@@ -44,7 +44,6 @@ def explain(
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_operators, told_projection
     from kaoprof.cli.output import check_format, check_targets
-    from kaoprof.cli.streams import stdout_for_results
     from kaoprof.dims import AttentionOptions
     from kaoprof.explaining.run import ExplainRequest
     from kaoprof.explaining.run import explain as derive
@@ -60,6 +59,6 @@ def explain(
         device=device, threads=threads, seed=seed, input_grad=input_grad,
         options=AttentionOptions(heads=heads, projection=projection, scale=scale, implementation=implementation),
     )  # fmt: skip
-    with importable(allowed=allow_import), stdout_for_results():
+    with importable(allowed=allow_import):
         explanation = derive(request)
     return finish(explanation, output or [], format_name=format_, strict=strict, full=full)

@@ -56,7 +56,10 @@ def report_runs(
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
     runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths))
-    report = report_on(runs, x=x, quantities=quantities, only=only)
+    formats = {*(format_of(target, runs[0].record.kind) for target in targets)}
+    formats |= {format_name} if format_name != "table" or not targets else set()
+    rows_alone = x is None and formats == {"csv"}
+    report = report_on(runs, x=x, quantities=quantities, only=only, rows_alone=rows_alone)
     for target in targets:
         if format_of(target, runs[0].record.kind) in PICTURES and quantities == ():
             raise UsageError("without a plot there is no picture", where=str(target), hint="leave out --plot none")

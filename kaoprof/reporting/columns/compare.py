@@ -1,11 +1,12 @@
 """The columns of schema 1, once: what each is called, and how it is read off a row. Appended to, never renamed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from kaoprof.catalog import own_options_of
-from kaoprof.findings.operators import Standing, notes_of, standings
+from kaoprof.dims import SPATIAL_AXES
+from kaoprof.findings.operators import Standing, each_standing, notes_of
 from kaoprof.records.compare import Record, Row
 from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value, at, each
 from kaoprof.reporting.sentences.limits import bound_of
@@ -16,11 +17,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     record: Record
     standing: Standing
-
-    @property
-    def row(self) -> Row:
-        """The row itself."""
-        return self.standing.row
+    row: Row
 
 
 Column = Callable[[View], Value]
@@ -28,8 +25,9 @@ Column = Callable[[View], Value]
 
 def _axis(axis: str) -> Column:
     def size(view: View) -> Value:
-        dims = view.row.case.dims
-        return dict(zip(dims.axes, dims.spatial, strict=True)).get(axis)
+        spatial = view.row.case.spatial
+        axes = SPATIAL_AXES[len(spatial)]
+        return spatial[axes.index(axis)] if axis in axes else None
 
     return size
 
@@ -97,6 +95,10 @@ COLUMNS: dict[str, Column] = {
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 
 
-def views(record: Record) -> list[View]:
-    """The record's rows in order, each seen against its cell's baseline."""
-    return [View(record=record, standing=standing) for cell in standings(record).values() for standing in cell]
+def views(record: Record) -> Iterator[View]:
+    """The record's rows, cell by cell, each seen against its cell's baseline."""
+    return (
+        View(record=record, standing=standing, row=standing.row)
+        for _, cell in each_standing(record)
+        for standing in cell
+    )

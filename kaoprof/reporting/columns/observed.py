@@ -1,6 +1,7 @@
 """The columns of what was observed, for whatever was: an operator's row, a model. A new quantity appears by itself."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from kaoprof.records.measured import Observed
@@ -11,13 +12,15 @@ Value = int | float | str | None
 
 def at(path: str) -> Callable[[object], Any]:
     """A column of what stands at a path of attributes; None from the first of them on that is not known."""
-    names = path.split(".")
+    first, *others = map(attrgetter, path.split("."))
 
     def value(view: object) -> Any:
-        found: Any = view
-        for name in names:
-            found = None if found is None else getattr(found, name)
-        return found
+        held = first(view)
+        for get in others:
+            if held is None:
+                return None
+            held = get(held)
+        return held
 
     return value
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec.structs import replace
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
@@ -15,6 +16,7 @@ from kaoprof.reporting.formats.plain import visible
 LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
 STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.QUIET: "dim", None: ""}
 INDENT = "  "
+MOST_ROWS = 1000  # of one table on a terminal
 UNLIMITED = 10_000  # columns of a terminal on which every table fits
 
 
@@ -39,6 +41,7 @@ class SteadyConsole(Console):
 
 def to_console(page: Page, width: int) -> RenderableType:
     """The page as rich renderables for a terminal of `width` columns."""
+    page = replace(page, blocks=tuple(_folded(block) if isinstance(block, Table) else block for block in page.blocks))
     if page.narrow is not None and not _fits(page, width):
         return to_console(page.narrow, width)
     parts: list[RenderableType] = []
@@ -49,6 +52,15 @@ def to_console(page: Page, width: int) -> RenderableType:
         parts += _drawn(block)
         before = block
     return Group(*parts)
+
+
+def _folded(table: Table) -> Table:
+    """The table; of one that nobody would scroll through the first rows, with how many more there are."""
+    left = len(table.rows) - MOST_ROWS
+    if left <= 0:
+        return table
+    more = f"... and {left:,} more rows: -o table.csv holds them all, as does --format csv."
+    return replace(table, rows=table.rows[:MOST_ROWS], notes=(more, *table.notes))
 
 
 def _fits(page: Page, width: int) -> bool:

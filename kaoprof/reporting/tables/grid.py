@@ -126,13 +126,23 @@ def grid_report(
         RecordError: they hold no rows.
         UsageError: no cell is like that.
     """
-    chosen = [run for run in (narrowed(run, only) for run in runs) if run.record.rows]
+    return replace(grid_of(chosen_runs(runs, only), x), quantities=quantities)
+
+
+def chosen_runs(runs: Sequence[NamedRun], only: Mapping[str, Collection[str]]) -> tuple[NamedRun, ...]:
+    """Runs with the cells that were asked for; those without any are left out.
+
+    Raises:
+        RecordError: they hold no rows.
+        UsageError: no cell is like that.
+    """
+    chosen = tuple(run for run in (narrowed(run, only) for run in runs) if run.record.rows)
     if not chosen and only:
         raise UsageError("no cell is like that", where="--only")
     if not chosen:
         names = ", ".join(run.name for run in runs)
         raise RecordError("these runs hold no rows", where=names, hint="was it interrupted at once?")
-    return replace(grid_of(chosen, x), quantities=quantities)
+    return chosen
 
 
 def narrowed(run: NamedRun, wanted: Mapping[str, Collection[str]]) -> NamedRun:
