@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from kaoprof.costs.arithmetic import NORMALISE_FLOPS, SOFTMAX_FLOPS
-from kaoprof.counting.attention import STATISTICS_FLOPS
+from kaoprof.costs.arithmetic import NORMALISE_FLOPS, SOFTMAX_FLOPS, STATISTICS_FLOPS
 from kaoprof.counting.contractions import matmul_macs, packed_linear_macs
 from kaoprof.counting.elementwise import Rule, per_input, per_output
 from kaoprof.counting.shapes import Shaped, names

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from kaoprof.costs.arithmetic import FLOPS_PER_MAC, NORMALISE_FLOPS, SOFTMAX_FLOPS
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, NORM_FLOPS, NORMALISE_FLOPS, SOFTMAX_FLOPS
 from kaoprof.counting import attention, elementwise, lists, losses
 from kaoprof.counting.contraction_table import FUSED_ATTENTION, FUSED_ATTENTION_BACKWARD, MACS, ROWS_FIRST
 from kaoprof.counting.data_movement import MOVES_DATA, only_looks
@@ -33,7 +33,6 @@ NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums ov
 DROPOUT_FLOPS = 3  # per element: a number is drawn, compared, and multiplied
 VARIANCE_FLOPS = 4  # per element: mean 1, subtraction, square, sum
 SUMMED_EXPONENTIALS_FLOPS = 4  # per element: maximum, subtraction, exponential, sum
-NORM_FLOPS = 2  # per element: square, sum
 WEIGHT_NORM_BACKWARD_FLOPS = 5  # per element: product and sum for the norm's gradient, then two products, a difference
 POLAR_FLOPS = 4  # per element: cosine, sine, two products
 WINDOW_FUNCTION_FLOPS = 3  # per element: cosine, product, sum

@@ -1,6 +1,7 @@
 """Sizes as users write them (`b,c,h,w`, `h+1`) and arguments of a factory: parsed; evaluated, numbers or symbols."""
 
 import ast
+import json
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -51,13 +52,18 @@ def parse_argument(text: str) -> Argument:
     """A constructor's argument: a number, `true`, `none`, `(3, 3)`, `[3, 3]`, `{"a": 3}`, else the text.
 
     So `4*c` stays a size, also in a list: `[c, 4*c]`.
+
+    Raises:
+        UsageError: a mapping is begun that is none.
     """
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return _sizes_in(text)
+        value = _from_json(text)
+        if value is None:
+            return _sizes_in(text)
     return value if isinstance(value, bool | int | float | tuple | list | dict) else text
 
 
@@ -92,6 +98,19 @@ def with_sizes(value: Any, sizes: Mapping[str, Size]) -> Any:
     if isinstance(value, dict):
         return {key: with_sizes(part, sizes) for key, part in value.items()}
     return evaluate(value, sizes) if isinstance(value, str) and is_size(value, sizes) else value
+
+
+def _from_json(text: str) -> Any:
+    """A list or a mapping as JSON writes it; None for whatever is neither."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip().startswith("{"):
+            hint = """write for example '{"dim": 64, "bias": false}'"""
+            raise UsageError(f"{text[:60]!r} is no mapping", where="argument", hint=hint) from error
+        return None
 
 
 def parse_keyword(text: str) -> tuple[str, Argument]:

@@ -9,7 +9,7 @@ from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.measuring.run import ProgressCallback, unheard
 from kaoprof.profiling.run import ModelOptions
 from kaoprof.profiling.run import profile as profile_specs
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.specs import Document
 
@@ -28,7 +28,7 @@ def profile(
     /,
     *inputs: Any,
     mode: str | None = None,
-    batch_axis: int = 0,
+    batch_axis: int | None = 0,
     input_grad: bool = False,
     measured: bool = True,
     isolate: bool = False,
@@ -46,7 +46,7 @@ def profile(
         target: a model or a function; a spec or several; with `isolate` a function that makes the model.
         inputs: what a model is called with.
         mode: `forward`, or `train` for forward and backward.
-        batch_axis: of the first tensor: where its samples lie, of which one is counted.
+        batch_axis: of the first tensor: where its samples lie, of which one is counted; None counts the whole call.
         input_grad: whether the input requires gradients in `train`, as that of a part of a network.
         measured: whether anything is run; else it is only counted and predicted.
         isolate: whether to build and measure in a process of its own, by a function that this one can import.
@@ -63,8 +63,8 @@ def profile(
     """
     if _is_specs(target):
         if inputs or keywords:
-            given = next(iter(keywords), "an input")
-            hint = did_you_mean(given, OPTION_NAMES) if keywords else "kaoprof.profile(model, x) takes inputs"
+            given = repr(next(iter(keywords))) if keywords else "inputs"
+            hint = did_you_mean(given.strip("'"), OPTION_NAMES) if keywords else "kaoprof.profile(model, x) does"
             raise UsageError(f"a spec takes no {given}", where="kaoprof.profile", hint=hint)
         chosen = overrides or ModelOptions()
         chosen = replace(
@@ -89,7 +89,7 @@ def profile(
         batch_axis=batch_axis,
         input_grad=input_grad,
         measured=measured,
-        options=options or Options(),
+        options=checked_options(options),
         notify=progress or unheard,
     )
 
