@@ -80,6 +80,13 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
     return say.Census(census=counted)
 
 
+def derive_form(_: Bench, request: say.DeriveForm) -> say.Formula:
+    """Derives a module's closed form here, whose code may do anything."""
+    from kaoprof.explaining.own_form import answered
+
+    return answered(request)
+
+
 HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Prepare: Bench.prepare,
     say.ReadConditions: read_conditions,
@@ -93,4 +100,5 @@ HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Weigh: weigh,
     say.Look: look,
     say.TakeCensus: take_census,
+    say.DeriveForm: derive_form,
 }

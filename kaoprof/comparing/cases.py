@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from kaoprof.catalog import chosen_operators
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
-from kaoprof.records.compare import Case
+from kaoprof.records.compare import Case, own_cases
+from kaoprof.records.own import OwnModule
 
 LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine, so it is taken for a slip of the hand
 MOST_ROWS = 20_000  # of one run: beyond it a grid is a slip of the hand
@@ -114,8 +115,9 @@ def cases_of(
     dtype: str,
     mode: str,
     device: str | None,
+    own: Sequence[OwnModule] = (),
 ) -> list[Case]:
-    """Every row, grid cell by grid cell.
+    """Every row, grid cell by grid cell, the operators first and then somebody's `own` modules.
 
     Raises:
         UsageError: heads that do not divide the channels, or an unknown word.
@@ -125,7 +127,7 @@ def cases_of(
     AttentionOptions(heads=heads, projection=projection, scale=scale)
     pairs = chosen_operators(operators)
     spatial, batches, widths = list(spatial), as_sizes("batch", batch), as_sizes("c", c)
-    rows = len(spatial) * len(batches) * len(widths) * len(pairs)
+    rows = len(spatial) * len(batches) * len(widths) * (len(pairs) + len(own))
     if rows > MOST_ROWS:
         raise UsageError(f"{rows:,} rows are too many", where="sizes", hint=f"at most {MOST_ROWS:,}")
     grid = itertools.product(batches, widths, spatial)
@@ -137,4 +139,5 @@ def cases_of(
                  projection=projection, scale=scale, dtype=dtype, mode=mode, device=device)
             for operator, implementation in pairs
         ]  # fmt: skip
+        cases += own_cases(cases[-1], own)
     return cases

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from kaoprof.catalog import OPERATORS
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, UsageError, did_you_mean
-from kaoprof.explaining.size_arithmetic import Argument, evaluate, parse_pattern
 from kaoprof.explaining.target import Target, operator_target, workload_target
 from kaoprof.records.explain import Explanation
+from kaoprof.workload.size_arithmetic import Argument, evaluate, parse_pattern
 
 if TYPE_CHECKING:
     from kaoprof.specs import Document

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from kaoprof.catalog import find_operator
 from kaoprof.dims import SPATIAL_AXES, AttentionOptions, Size
 from kaoprof.errors import UsageError
-from kaoprof.explaining.size_arithmetic import SIZE_NAME, Argument, evaluate, is_size
+from kaoprof.workload.size_arithmetic import SIZE_NAME, Argument, evaluate, is_size
 from kaoprof.workload.workload import TensorSpec, Workload
 
 HINTS = {"b": 2, "c": 8, "t": 5, "h": 14, "w": 15, "n": 17}  # pairwise different, none a product of two others

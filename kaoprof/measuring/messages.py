@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from kaoprof.dims import Dims
 from kaoprof.records.measured import Conditions, Copy, Environment, Observed, Traffic
+from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.workload.workload import Workload
 
 
@@ -94,6 +96,18 @@ class Census(Answer, frozen=True, kw_only=True):
     """A model's census, as `profiling.census` makes it."""
 
     census: Any
+
+
+class Formula(Answer, frozen=True, kw_only=True):
+    """A module's closed form, for every size that was asked about at which it holds.
+
+    `layout` is how it takes its input; `holds` are the positions of those sizes; `objection` says why there is no form.
+    """
+
+    layout: str
+    form: OwnForm | None = None
+    holds: tuple[int, ...] = ()
+    objection: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -214,12 +228,32 @@ class TakeCensus(Request, frozen=True, kw_only=True):
     workload: Workload
 
 
+class DeriveForm(Request, frozen=True, kw_only=True):
+    """Asks for the closed form of somebody's module, by running it on symbolic sizes.
+
+    `sizes` are those at which it is going to be compared; `seed` chooses where the form is verified.
+    """
+
+    answered_by = Formula
+    own: OwnModule
+    sizes: tuple[Dims, ...]
+    dtype: str
+    mode: str
+    seed: int
+
+    @property
+    def what(self) -> str:
+        """What it looks for."""
+        return "derivation"
+
+
 AnyRequest = (
     Prepare | ReadConditions | ReadFree | TimeCopies | TimeProduct | TimeLaunch | Clear | Load | Time | Weigh | Look
-    | TakeCensus
+    | TakeCensus | DeriveForm
 )  # fmt: skip
 AnyAnswer = (
     Failed | Prepared | DeviceConditions | CopyTimes | Figure | Cleared | Loaded | Took | Peak | Seen | Census
+    | Formula
 )  # fmt: skip
 
 

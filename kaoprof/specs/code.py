@@ -9,6 +9,7 @@ import msgspec
 from kaoprof.specs.documents import CodeSpec, TensorInput
 from kaoprof.specs.places import Places, key_path
 
+INPUT = "x"  # among the inputs: that of the comparison, for a module that stands beside operators
 FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
@@ -34,6 +35,11 @@ def _described(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _described(inner, f"{path}[{index}]")
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """The texts of a list, or those under the keys of a mapping."""
+    return (inner for inner in (value.values() if isinstance(value, dict) else value) if isinstance(inner, str))
+
+
 def check_code(spec: CodeSpec, places: Places) -> None:
     """Refuses a module that cannot be a name of code, and inputs that describe no tensor.
 
@@ -52,5 +58,5 @@ def check_code(spec: CodeSpec, places: Places) -> None:
             from kaoprof.specs.mistakes import explain
 
             raise explain(error, value, TensorInput, places, at=path) from None
-    if not input_tensors(spec):
+    if spec.inputs and not input_tensors(spec) and INPUT not in _texts(spec.inputs):
         raise places.error("no tensor among the inputs", "inputs", hint="add {shape: [1, 3, 224, 224]}")

@@ -111,9 +111,13 @@ class CodeSpec(_Named, frozen=True, kw_only=True):
         list[Any] | dict[str, Any],
         Meta(
             description="what the module is called with: a list (positional) or a mapping (by keyword) of tensors "
-            "{shape, dtype}, plain values, and lists or mappings of them",
+            "{shape, dtype}, plain values, and lists or mappings of them; for compare --with none, or [x, h, w]",
         ),
-    ]
+    ] = []
+    layout: Annotated[
+        Literal["map", "tokens", "last"] | None,
+        Meta(description="for compare --with: map (b, c, h, w), tokens (b, h w, c) or last (b, h, w, c)"),
+    ] = None
 
 
 Spec: TypeAlias = ModelSpec | OperatorSpec | GridSpec | CodeSpec

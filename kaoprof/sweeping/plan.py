@@ -4,11 +4,13 @@ import itertools
 from collections.abc import Iterable
 from typing import TypeVar
 
-from kaoprof.catalog import chosen_operators, find_operator
+from kaoprof.catalog import chosen_operators
 from kaoprof.comparing.cases import Sizes, as_sizes
+from kaoprof.comparing.run import check_baseline
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records.options import Options
+from kaoprof.records.own import OwnModule
 from kaoprof.records.sweep import SweepPlan
 
 MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
@@ -28,6 +30,7 @@ def sweep_plan(
     modes: Iterable[str] = ("forward",),
     options: Options | None = None,
     name: str = "",
+    own: Iterable[OwnModule] = (),
 ) -> SweepPlan:
     """A checked plan; what is named twice is measured once.
 
@@ -36,10 +39,12 @@ def sweep_plan(
             cells.
     """
     options = options or Options()
-    find_operator(options.baseline, where="baseline")
+    own = tuple(own)
+    check_baseline(options.baseline, own)
     AttentionOptions(projection=projection, scale=scale)
     plan = SweepPlan(
         name=name,
+        own=own,
         spatial=_once(spatial),
         c=_once(as_sizes("c", c)),
         batch=_once(as_sizes("batch", batch)),

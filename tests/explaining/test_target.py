@@ -4,8 +4,8 @@ import pytest
 
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import UsageError
-from kaoprof.explaining.size_arithmetic import evaluate, is_size, parse_pattern, parse_sizes
 from kaoprof.explaining.target import Target, operator_target
+from kaoprof.workload.size_arithmetic import evaluate, is_size, parse_pattern, parse_sizes
 
 
 def test_a_pattern_names_axes_and_keeps_numbers():

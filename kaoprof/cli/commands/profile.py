@@ -45,9 +45,9 @@ def profile(
     from kaoprof.cli.progress import shown_progress
     from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
-    from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
     from kaoprof.profiling.run import ModelOptions, code_document
     from kaoprof.profiling.run import profile as take
+    from kaoprof.workload.size_arithmetic import parse_argument, parse_keyword
 
     check_format(format_)
     check_targets(output or [], force=force, kind="profile")

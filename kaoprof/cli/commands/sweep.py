@@ -34,6 +34,9 @@ def sweep(
     mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
     device: opt.Device = "auto",
     baseline: opt.Baseline = "nonlocal",
+    with_: opt.With = None,
+    with_layout: opt.WithLayout = "",
+    allow_import: opt.AllowImport = False,
     analytic: opt.Analytic = False,
     measuring: Measuring = AS_USUAL,
     retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
@@ -50,13 +53,17 @@ def sweep(
     """
     from kaoprof.cli.commands.sweep_request import outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
+    from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import check_format
+    from kaoprof.comparing.own_modules import own_modules
 
     check_format(format_)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
-    plan = planned(spec, sizes, words, options)
+    own = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
+    plan = planned(spec, sizes, words, options, own)
     journal, others = outputs_of(output or [], plan, force=force)
     ending = Ending(format_name=format_, strict=strict, paths=others, command=context.obj or ())
-    return run_sweep(plan, journal, ending, retry=retry)
+    with importable(allowed=allow_import):
+        return run_sweep(plan, journal, ending, retry=retry)

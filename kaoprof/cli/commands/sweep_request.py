@@ -7,6 +7,7 @@ from kaoprof.cli.output import check_targets
 from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_grid
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.records.options import Options
+from kaoprof.records.own import OwnModule
 from kaoprof.records.sweep import SweepPlan
 from kaoprof.specs.documents import GridSpec
 from kaoprof.specs.loader import load_spec
@@ -21,7 +22,11 @@ WORDS = {"operators": ALL, "projection": "value", "scale": "sqrt", "dtype": "fp3
 
 
 def planned(
-    name: str | None, sizes: Mapping[str, str | None], words: Mapping[str, str | None], options: Options
+    name: str | None,
+    sizes: Mapping[str, str | None],
+    words: Mapping[str, str | None],
+    options: Options,
+    own: Sequence[OwnModule] = (),
 ) -> SweepPlan:
     """The plan of the spec called `name`, whose options typed words overrule, or of the sizes.
 
@@ -31,7 +36,7 @@ def planned(
     given = {axis: parse_sizes(axis, text) for axis, text in sizes.items()}
     chosen = {word: text for word, text in words.items() if text is not None}
     if name is None:
-        return _plan(given, WORDS | chosen, options)
+        return _plan(given, WORDS | chosen, options, own)
     typed = [f"--{axis}" for axis, text in sizes.items() if text is not None]
     if typed:
         hint = f"change them there, or leave {name} out"
@@ -44,10 +49,16 @@ def planned(
         )  # fmt: skip
         raise SpecError(f"describes a {document.kind}, not a grid", where=name, hint=hint)
     described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or ALL}
-    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, spec.name)
+    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, own, spec.name)
 
 
-def _plan(sizes: Mapping[str, Sizes], words: Mapping[str, str], options: Options, name: str = "") -> SweepPlan:
+def _plan(
+    sizes: Mapping[str, Sizes],
+    words: Mapping[str, str],
+    options: Options,
+    own: Sequence[OwnModule],
+    name: str = "",
+) -> SweepPlan:
     others = {axis: default if sizes[axis] is None else sizes[axis] for axis, default in SIZES.items()}
     operators = words["operators"]
     return sweep_plan(
@@ -60,6 +71,7 @@ def _plan(sizes: Mapping[str, Sizes], words: Mapping[str, str], options: Options
         modes=parse_names(words["mode"]) or (),
         options=options,
         name=name,
+        own=own,
     )
 
 

@@ -24,16 +24,17 @@ def cells_of(standing: Standing) -> dict[str, Span]:
     latency, speedup, deviation, limits = standing.latency, standing.speedup, row.deviation, standing.limits
     mark, macs = agreement(standing), format_count(analytic.macs) if analytic else UNKNOWN
     weight, times_floor = peak_bytes(row), limits.times_floor if limits else None
+    derived = ", derived" if analytic and analytic.form else ""
     star = "" if row.peak_bytes_measured is not None else PREDICTED
     time = format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status)
     texts = {
         "name": row.case.name,
         "operator": row.case.operator,
         "order": analytic.order_time if analytic else UNKNOWN,
-        "map order": analytic.order_memory if analytic else UNKNOWN,
+        "map order": (analytic.order_memory or UNKNOWN) if analytic else UNKNOWN,
         "macs": macs,
         "marked macs": f"{macs} {mark}".strip(),
-        "map": format_bytes(analytic.map_bytes) if analytic else UNKNOWN,
+        "map": format_bytes(analytic.map_bytes) if analytic and analytic.map_bytes is not None else UNKNOWN,
         "weights": format_count(analytic.params) if analytic else UNKNOWN,
         "peak": UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
         "predicted": format_bytes(counted.peak_bytes_predicted) if counted else UNKNOWN,
@@ -43,7 +44,7 @@ def cells_of(standing: Standing) -> dict[str, Span]:
         "error": f"{deviation.largest:.0e}" if deviation and deviation.largest is not None else UNKNOWN,
     }
     return {name: Span(text) for name, text in texts.items()} | {
-        "implementation": Span(f"  {row.case.implementation}", Tone.QUIET),
+        "implementation": Span(f"  {row.case.implementation}{derived}", Tone.QUIET),
         "agreement": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
         "latency": Span(time, Tone.BAD if time in WITHOUT_LATENCY else None),
         "interval": Span(format_interval(*latency.interval) if latency and latency.interval else "", Tone.QUIET),
