@@ -4,6 +4,8 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from kaoprof.catalog import chosen_operators
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
@@ -125,7 +127,8 @@ def cases_of(
     one_of("dtype", dtype, tuple(DTYPE_BYTES))
     one_of("mode", mode, MODES)
     AttentionOptions(heads=heads, projection=projection, scale=scale)
-    pairs = chosen_operators(operators)
+    operators = None if operators is None else list(operators)
+    pairs = [] if own and operators == [] else chosen_operators(operators)
     spatial, batches, widths = list(spatial), as_sizes("batch", batch), as_sizes("c", c)
     rows = len(spatial) * len(batches) * len(widths) * (len(pairs) + len(own))
     if rows > MOST_ROWS:
@@ -134,10 +137,8 @@ def cases_of(
     cases = []
     for b, channels, sizes in grid:
         head_size(channels, heads)
-        cases += [
-            Case(operator=operator, implementation=implementation, b=b, c=channels, spatial=sizes, heads=heads,
-                 projection=projection, scale=scale, dtype=dtype, mode=mode, device=device)
-            for operator, implementation in pairs
-        ]  # fmt: skip
-        cases += own_cases(cases[-1], own)
+        cell = Case(operator="", implementation="", b=b, c=channels, spatial=sizes, heads=heads,
+                    projection=projection, scale=scale, dtype=dtype, mode=mode, device=device)  # fmt: skip
+        cases += [replace(cell, operator=operator, implementation=implementation) for operator, implementation in pairs]
+        cases += own_cases(cell, own)
     return cases

@@ -15,6 +15,7 @@ from kaoprof.specs.shelf import SUFFIXES
 from kaoprof.workload.call_text import parse_named, written
 
 Given = Any  # a text, a path of a spec, a class or a function that makes a module, or a module
+GROUP = "kaoprof.operators"  # of entry points
 ALLOW = "if you trust it, add --allow-import"
 
 
@@ -138,13 +139,24 @@ def _saved(module: Any) -> str:
     return file
 
 
-def installed(names: Iterable[str]) -> tuple[OwnModule, ...]:
-    """Those of the `names` that an installed package registers under the entry point group `kaoprof.operators`."""
+def with_installed(
+    names: Iterable[str] | None, own: Sequence[OwnModule]
+) -> tuple[list[str] | None, tuple[OwnModule, ...]]:
+    """The operators of kaoprof among the `names`, and the modules beside them: `own`, and those that are installed."""
+    if names is None:
+        return None, tuple(own)
+    names = list(names)
+    registered = installed_modules() if any(name.partition(":")[0] not in OPERATORS for name in names) else {}
+    beside = [registered[name] for name in dict.fromkeys(names) if name in registered]
+    return [name for name in names if name not in registered], (*own, *beside)
+
+
+def installed_modules() -> dict[str, OwnModule]:
+    """What installed packages register for good, by name: each entry point of the group `kaoprof.operators`.
+
+    Whoever installs such a package and names its operator allows it to be imported.
+    """
     from importlib.metadata import entry_points
 
-    wanted = set(names)
-    return tuple(
-        OwnModule(name=entry.name, code=entry.value)
-        for entry in entry_points(group="kaoprof.operators")
-        if entry.name in wanted
-    )
+    registered = {entry.name: entry.value.replace(" ", "") for entry in entry_points(group=GROUP)}
+    return {name: OwnModule(name=name, code=code) for name, code in registered.items() if name not in OPERATORS}

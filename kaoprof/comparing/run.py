@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.comparing.cases import Sizes, cases_of, spatial_grid
 from kaoprof.comparing.own_code import OwnCode, own_workload, with_forms
-from kaoprof.comparing.own_modules import own_modules
+from kaoprof.comparing.own_modules import own_modules, with_installed
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
@@ -78,6 +78,7 @@ def compare(
     options = options or Options()
     given = with_ if isinstance(with_, list | tuple) else (with_,)
     own = own_modules(given, layout=layout, allow_import=allow_import)
+    operators, own = with_installed(operators, own)
     check_baseline(options.baseline, own)
     cases = cases_of(
         spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,
@@ -241,5 +242,9 @@ def subject_of(row: Row, key: int, seed: int) -> "Subject":
 
 
 def measured(row: Row, measurement: "Measurement | None") -> Row:
-    """The row with what was measured of it; as it is, if it never came to that."""
-    return row if measurement is None else replace(row, **measurement.for_a_record())
+    """The row with what was measured of it; as it is, if it never came to that. What it said before stays said."""
+    case = replace(row.case, own=row.case.own.kept) if row.case.own else row.case
+    if measurement is None:
+        return replace(row, case=case)
+    seen = measurement.for_a_record()
+    return replace(row, **seen | {"detail": seen["detail"] or row.detail}, case=case)

@@ -47,7 +47,7 @@ def answered(request: DeriveForm) -> Formula:
             form = written(method, formulas, target)
             return Formula(layout=layout, form=form, holds=tuple(holding(request, formulas, target, domain)))
         except KaoprofError as error:
-            objection = error.message
+            objection = f"{error.message} ({error.hint})" if error.hint else error.message
     return Formula(layout=layout, objection=objection)
 
 
@@ -161,6 +161,7 @@ def interpolated(target: Target, seed: int) -> tuple[str, Polynomials, Domain]:
         KaoprofError: they follow no polynomial, or the module does not even run without data.
     """
     try:
+        with_coefficients(target.at(target.sizes))
         found = interpolate(lambda sizes: with_coefficients(target.at(sizes)), target.sizes)
     except KaoprofError:
         raise
@@ -188,6 +189,8 @@ def written(method: str, formulas: Polynomials, target: Target) -> OwnForm:
     """
     batch = size_symbol("b")
     sample = {name: sympy.expand(formulas[name] / batch) for name in QUANTITIES}
+    if target.mode == "train":  # the gradients of weights are summed over the batch
+        sample.pop("flops_all")
     for name, formula in (*sample.items(), ("params", formulas["params"])):
         if batch in formula.free_symbols:
             hint = "is the batch its first axis?"
@@ -197,7 +200,7 @@ def written(method: str, formulas: Polynomials, target: Target) -> OwnForm:
     return OwnForm(
         method=method,
         macs=str(sample["macs"]),
-        flops_all=str(sample["flops_all"]),
+        flops_all=str(sample["flops_all"]) if "flops_all" in sample else None,
         params=str(sympy.expand(formulas["params"])),
         map_entries=str(entries) if entries != 0 else None,
         order_time=order(sample["macs"], names),

@@ -26,7 +26,7 @@ QUANTITIES = ("products", "macs", "map", "memory", "latency")
 AXES = ("h", "w", "t", "n", "c", "b")
 MOST_MARGIN = 1.0  # half a 95 % interval: an exponent that is less sure than this tells no law from another
 TIME_TOLERANCE = 0.25  # of an exponent of time: as far as caches and threads bend a power law
-FIGURES = {"macs": "macs", "map": "map_entries", "latency": "flops_all"}  # of a closed form
+FIGURES = {"products": "macs", "macs": "macs", "map": "map_entries", "latency": "flops_all"}  # of a closed form
 PER_SAMPLE = ("products", "macs")  # counts that do not grow with the batch
 
 
@@ -34,8 +34,9 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     """The exponent of one quantity, 95 %: `low` and `high`. `exponent` is None where `objection` says why.
 
     Args:
-        quantity: `products` are the MACs of similarities and weighted sum, without the c x c transformations; `macs`
-            all MACs; `map` the coefficients' bytes; `memory` the peak; `latency` the seconds of a call.
+        quantity: `products` are the MACs of similarities and weighted sum, without the c x c transformations, which
+            nobody tells apart in somebody's own module; `macs` all MACs; `map` the coefficients' bytes; `memory` the
+            peak; `latency` the seconds of a call.
         source: `counted` or `formula`, `measured` or `predicted`.
         theory: the degree of the closed form; of memory that of the largest tensor that must exist, of latency that of
             all arithmetic.
@@ -138,12 +139,10 @@ def _directions(case: Case) -> Iterator[tuple[str, bool, int, tuple[object, ...]
 
 
 def _laws(line: Line) -> dict[str, Law]:
-    """None of what somebody's module does that has no closed form; and of none its products without transformations."""
-    own = line.case.own is not None
-    if own and _form(line) is None:
+    """None of somebody's module that has no closed form."""
+    if line.case.own is not None and _form(line) is None:
         return {}
-    left_out = {*(PER_SAMPLE if line.axis == "b" else ()), *(("products",) if own else ())}
-    quantities = [name for name in QUANTITIES if name not in left_out]
+    quantities = [name for name in QUANTITIES if line.axis != "b" or name not in PER_SAMPLE]
     laws = (_latency_law(line) if name == "latency" else _exact_law(name, line) for name in quantities)
     return {law.quantity: law for law in laws if law is not None}
 
@@ -180,7 +179,7 @@ def _values(quantity: str, line: Line) -> tuple[str, dict[int, int]]:
     counted = {size: row.counted.macs for size, row in rows if row.counted}
     formula = {size: row.analytic.macs for size, row in rows if row.analytic}
     source, macs = ("counted", counted) if len(counted) >= MIN_POINTS else ("formula", formula)
-    if quantity == "products":
+    if quantity == "products" and line.case.own is None:
         macs = {size: count - _transformation_macs(line.rows[size].case) for size, count in macs.items()}
     return source, macs
 

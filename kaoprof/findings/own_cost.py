@@ -31,7 +31,7 @@ FUNCTIONS: dict[str, Callable[..., Fraction]] = {
 
 
 def cost_of(form: OwnForm, dims: Dims) -> Cost:
-    """The cost of one sample, `elementwise` being all FLOPs that are no contraction's; no coefficients count as 0.
+    """The cost of one sample, `elementwise` being all FLOPs that are no contraction's; what has no formula counts as 0.
 
     Raises:
         RecordError: the form holds something that is no arithmetic of the sizes.
@@ -40,7 +40,7 @@ def cost_of(form: OwnForm, dims: Dims) -> Cost:
     macs = value_of(form.macs, sizes)
     return Cost(
         macs=macs,
-        elementwise=value_of(form.flops_all, sizes) - FLOPS_PER_MAC * macs,
+        elementwise=value_of(form.flops_all, sizes) - FLOPS_PER_MAC * macs if form.flops_all else 0,
         params=value_of(form.params, sizes),
         map_entries=value_of(form.map_entries, sizes) if form.map_entries else 0,
     )

@@ -3,6 +3,7 @@
 import msgspec
 
 OWN = "own"  # its only implementation: the one that it has
+HANDED_OVER = "handed over"
 
 
 class OwnModule(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,14 @@ class OwnModule(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def written(self) -> str:
         """As it was named: `my_pkg:Attention(64, heads=4)`."""
+        if self.saved:
+            return f"a module of {self.code}"
         return f"{self.code}({self.arguments})" if self.arguments else self.code
+
+    @property
+    def kept(self) -> "OwnModule":
+        """As a record keeps it: the file of a module that was handed over is gone by then."""
+        return msgspec.structs.replace(self, saved=HANDED_OVER) if self.saved else self
 
 
 class OwnForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +44,7 @@ class OwnForm(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         method: `derivation`, or `interpolation` from concrete counts.
         macs: multiply-adds; in `train` of forward and backward.
-        flops_all: all arithmetic.
+        flops_all: all arithmetic; None in `train`, where a part of it does not grow with the batch.
         params: trainable numbers.
         map_entries: attention coefficients; None where nothing in it is a softmax or fused attention.
         order_time: how its MACs grow: `O(h^4 c)`.
@@ -46,7 +54,7 @@ class OwnForm(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     macs: str
-    flops_all: str
+    flops_all: str | None
     params: str
     map_entries: str | None
     order_time: str

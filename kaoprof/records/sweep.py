@@ -37,7 +37,7 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     own: tuple[OwnModule, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.operators or not all(name.count(":") == 1 for name in self.operators):
+        if not (self.operators or self.own) or not all(name.count(":") == 1 for name in self.operators):
             raise UsageError(f"{', '.join(self.operators)[:40]!r} does not name operators", where="operators")
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def corners(self) -> Iterator[Case]:
         """One row of each cell: enough to name the cell."""
-        operator, implementation = self.operators[0].split(":")
+        operator, implementation = self.operators[0].split(":") if self.operators else ("", "")
         grid = itertools.product(self.dtypes, self.modes, self.heads, self.batch, self.c, self.spatial)
         for dtype, mode, heads, b, c, spatial in grid:
             yield Case(operator=operator, implementation=implementation, b=b, c=c, spatial=spatial, heads=heads,
@@ -63,7 +63,8 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     def differences(self, other: "SweepPlan") -> list[str]:
         """What keeps the cells of two plans from standing in one journal, each as `seed 1, there 0`."""
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in ("operators", "projection", "scale")]
-        pairs.append(("with", *(tuple(module.written for module in plan.own) for plan in (self, other))))
+        mine, theirs = (tuple(module.written for module in plan.own) for plan in (self, other))
+        pairs.append(("with", mine, theirs))
         pairs += [
             (field.name, getattr(self.options, field.name), getattr(other.options, field.name))
             for field in fields(Options)

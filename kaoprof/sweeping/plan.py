@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from kaoprof.catalog import chosen_operators
 from kaoprof.comparing.cases import Sizes, as_sizes
+from kaoprof.comparing.own_modules import with_installed
 from kaoprof.comparing.run import check_baseline
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
@@ -39,7 +40,7 @@ def sweep_plan(
             cells.
     """
     options = options or Options()
-    own = tuple(own)
+    operators, own = with_installed(operators, tuple(own))
     check_baseline(options.baseline, own)
     AttentionOptions(projection=projection, scale=scale)
     plan = SweepPlan(
@@ -51,7 +52,7 @@ def sweep_plan(
         heads=_once(as_sizes("heads", heads)),
         dtypes=_once(_words("dtype", dtypes, tuple(DTYPE_BYTES))),
         modes=_once(_words("mode", modes, MODES)),
-        operators=tuple(":".join(pair) for pair in chosen_operators(operators)),
+        operators=tuple(":".join(pair) for pair in _chosen(operators, own)),
         projection=projection,
         scale=scale,
         options=options,
@@ -61,6 +62,10 @@ def sweep_plan(
     for channels, groups in itertools.product(plan.c, plan.heads):
         head_size(channels, groups)
     return plan
+
+
+def _chosen(operators: list[str] | None, own: tuple[OwnModule, ...]) -> list[tuple[str, str]]:
+    return [] if own and operators == [] else chosen_operators(operators)
 
 
 def _words(what: str, words: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:

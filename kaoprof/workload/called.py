@@ -47,8 +47,8 @@ class CalledModule(nn.Module):
 class CalledWithOne(CalledModule):
     """Called with one tensor, which it hands on wherever one is wanted: as query, key and value alike."""
 
-    def forward(self, tensor: Tensor) -> Any:
-        return super().forward(*[tensor] * _wanted(self.inputs))
+    def forward(self, *tensors: Tensor) -> Any:
+        return super().forward(*tensors * _wanted(self.inputs))
 
 
 def _wanted(pattern: Any) -> int:

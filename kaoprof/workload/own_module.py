@@ -54,8 +54,8 @@ def _loaded(file: str) -> "nn.Module":
     """A module that was handed over, on the device and in the dtype in which modules are being made."""
     import torch
 
-    module: nn.Module = torch.load(file, map_location="cpu", weights_only=False)
-    return module.to(torch.get_default_device()).to(torch.get_default_dtype())
+    module: nn.Module = torch.load(file, map_location=torch.get_default_device(), weights_only=False)
+    return module.to(torch.get_default_dtype())
 
 
 def made(factory: Callable[..., Any], code: str, arguments: Arguments, sizes: Mapping[str, Size]) -> Any:

@@ -125,6 +125,8 @@ def _gain(record: Record, best: Standing, speed: Estimate, baseline: Baseline) -
     against = baseline.fastest.case.name if baseline.fastest else record.baseline
     memory = f", needs {_times(best.memory_ratio, 'less', 'more')} memory" if best.memory_ratio else ""
     macs = f"{best.row.case.name} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}{memory}"
+    if best.macs_ratio is None:  # it does none, or nobody knows
+        macs = f"{best.row.case.name}{memory.removeprefix(',') or ' stands beside ' + record.baseline}"
     if speed.interval is None:
         few = f"(no interval from {speed.samples} rounds)"
         return f"{macs} and is {format_ratio(speed.median)} as fast as {against} {few}."

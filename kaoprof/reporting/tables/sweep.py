@@ -20,11 +20,12 @@ MEASURED = ("operator", "~\nMACs", "~\npeak", "~\ntime", "95 %", "at {axis}", "l
 CLOSED = ("operator", "~\nMACs", "~\nmap", "at {axis}", "MACs", "map", "MACs ratio")
 GROWTH = (
     "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes, of time to those where less "
-    "than half is a call's overhead (-: too few, or too scattered); ~ MACs without c x c transformations."
+    "than half is a call's overhead (-: too few, or too scattered); ~ MACs without c x c transformations, "
+    "those of your own modules with them."
 )
 CLOSED_GROWTH = (
     "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes; ~ MACs without c x c "
-    "transformations."
+    "transformations, those of your own modules with them."
 )
 LARGEST = (
     "Latency, peak and speedup: at the largest size of the operator that ran (speedup: where the baseline ran too, in "
