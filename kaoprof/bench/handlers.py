@@ -80,6 +80,26 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
     return say.Census(census=counted)
 
 
+def count_whole(bench: Bench, request: say.CountWhole) -> say.Whole:
+    """Counts a module here, whose code may do anything, and predicts its peak."""
+    from kaoprof.networks.workloads import INSIDE
+    from kaoprof.profiling.taking import take_census as census_of
+
+    kind = bench.device.partition(":")[0]
+    census = census_of(
+        request.workload, [""], device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE
+    )
+    if not census.layers:
+        return say.Whole(failure=census.uncountable)
+    whole = census.layers[0]
+    if whole.peak_bytes is None:
+        return say.Whole(failure=f"its peak cannot be predicted: {census.unpredicted}")
+    return say.Whole(
+        macs=whole.macs, flops_all=whole.flops_all, macs_fvcore=whole.macs_fvcore, uncounted=whole.uncounted,
+        peak_bytes_predicted=whole.peak_bytes, unmodelled=census.unmodelled,
+    )  # fmt: skip
+
+
 def derive_form(_: Bench, request: say.DeriveForm) -> say.Formula:
     """Derives a module's closed form here, whose code may do anything."""
     from kaoprof.explaining.own_form import answered
@@ -100,5 +120,6 @@ HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Weigh: weigh,
     say.Look: look,
     say.TakeCensus: take_census,
+    say.CountWhole: count_whole,
     say.DeriveForm: derive_form,
 }

@@ -5,9 +5,8 @@ Their code may exit, crash, print or hang there: it becomes a row that says so.
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-import msgspec
 from msgspec.structs import replace
 
 from kaoprof.dims import Dims, axes_in
@@ -15,16 +14,13 @@ from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.findings.own_cost import cost_of
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
 from kaoprof.measuring.connection import START_LIMIT_S
-from kaoprof.measuring.messages import DeriveForm, Formula, TakeCensus, preparation
+from kaoprof.measuring.messages import CountWhole, DeriveForm, Formula, Whole, preparation
 from kaoprof.records.compare import Analytic, Case, Row, element_bytes
 from kaoprof.records.options import Options
 from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.workload.own_module import sizes_of
 from kaoprof.workload.size_arithmetic import evaluate
 from kaoprof.workload.workload import TensorSpec, Workload
-
-if TYPE_CHECKING:
-    from kaoprof.comparing.census import Census
 
 DERIVATION_LIMIT_S = 300.0  # formulas of what runs in a second may take a minute
 WRONG_USAGE, NOT_ANALYSABLE = "UsageError: ", "NotAnalysableError: "  # how a child begins to tell of an error
@@ -37,7 +33,7 @@ class OwnCode:
         self.device, self.options = device, options
         self.child: Child | None = None
 
-    def ask(self, request: DeriveForm | TakeCensus, *, timeout_s: float) -> Any:
+    def ask(self, request: DeriveForm | CountWhole, *, timeout_s: float) -> Any:
         """Its answer.
 
         Raises:
@@ -71,26 +67,16 @@ class OwnCode:
         answer: Formula = self.ask(request, timeout_s=DERIVATION_LIMIT_S)
         return answer
 
-    def count(self, workload: Workload) -> "Census":
+    def count(self, workload: Workload) -> Whole:
         """What is counted and predicted of a workload.
 
         Raises:
             KaoprofError: it cannot be.
         """
-        from kaoprof.comparing.census import Census
-        from kaoprof.profiling.census import ModelCensus
-
-        limit_s = self.options.timeout_s + START_LIMIT_S
-        census = msgspec.convert(self.ask(TakeCensus(workload=workload), timeout_s=limit_s).census, ModelCensus)
-        if not census.layers:
-            raise KaoprofError(census.uncountable)
-        whole = census.layers[0]
-        if whole.peak_bytes is None:
-            raise KaoprofError(f"its peak is not predicted: {census.unpredicted}")
-        return Census(
-            macs=whole.macs, flops_all=whole.flops_all, macs_fvcore=whole.macs_fvcore, uncounted=whole.uncounted,
-            peak_bytes_predicted=whole.peak_bytes, unmodelled=census.unmodelled,
-        )  # fmt: skip
+        answer: Whole = self.ask(CountWhole(workload=workload), timeout_s=self.options.timeout_s + START_LIMIT_S)
+        if answer.failure:
+            raise KaoprofError(answer.failure)
+        return answer
 
     def close(self) -> None:
         """Ends the process."""

@@ -19,6 +19,7 @@ from kaoprof.version import __version__
 
 if TYPE_CHECKING:
     from kaoprof.comparing.census import Census
+    from kaoprof.measuring.messages import Whole
     from kaoprof.measuring.plan import Measurement, Subject
     from kaoprof.measuring.run import ProgressCallback
     from kaoprof.workload.workload import Workload
@@ -168,8 +169,8 @@ def count_rows(record: Record, device: str, options: Options, notify: "ProgressC
             continue
         try:
             if case.own is not None:
-                census = code.count(workload_of(case, options.seed))
-                rows.append(replace(row, case=case, counted=counted(census, case)))
+                whole = code.count(workload_of(case, options.seed))
+                rows.append(replace(row, case=case, counted=counted(whole, case)))
                 continue
             with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
                 census = count(
@@ -183,7 +184,7 @@ def count_rows(record: Record, device: str, options: Options, notify: "ProgressC
     return replace(record, rows=tuple(rows))
 
 
-def counted(census: "Census", case: Case) -> Counted:
+def counted(census: "Census | Whole", case: Case) -> Counted:
     """The census per sample, as papers print it.
 
     Raises:

@@ -98,6 +98,18 @@ class Census(Answer, frozen=True, kw_only=True):
     census: Any
 
 
+class Whole(Answer, frozen=True, kw_only=True):
+    """What was counted of a module as a whole, and its predicted peak; or `failure`, why that is not known."""
+
+    macs: int = 0
+    flops_all: int = 0
+    macs_fvcore: int | None = None
+    uncounted: dict[str, int] = {}
+    peak_bytes_predicted: int = 0
+    unmodelled: tuple[str, ...] = ()
+    failure: str = ""
+
+
 class Formula(Answer, frozen=True, kw_only=True):
     """A module's closed form, for every size that was asked about at which it holds.
 
@@ -228,6 +240,18 @@ class TakeCensus(Request, frozen=True, kw_only=True):
     workload: Workload
 
 
+class CountWhole(Request, frozen=True, kw_only=True):
+    """Counts a module that is called as `workload.called` says, all of it at once."""
+
+    answered_by = Whole
+    workload: Workload
+
+    @property
+    def what(self) -> str:
+        """What it does."""
+        return "counting"
+
+
 class DeriveForm(Request, frozen=True, kw_only=True):
     """Asks for the closed form of somebody's module, by running it on symbolic sizes.
 
@@ -249,11 +273,11 @@ class DeriveForm(Request, frozen=True, kw_only=True):
 
 AnyRequest = (
     Prepare | ReadConditions | ReadFree | TimeCopies | TimeProduct | TimeLaunch | Clear | Load | Time | Weigh | Look
-    | TakeCensus | DeriveForm
+    | TakeCensus | CountWhole | DeriveForm
 )  # fmt: skip
 AnyAnswer = (
     Failed | Prepared | DeviceConditions | CopyTimes | Figure | Cleared | Loaded | Took | Peak | Seen | Census
-    | Formula
+    | Formula | Whole
 )  # fmt: skip
 
 
