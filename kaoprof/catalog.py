@@ -1,12 +1,14 @@
 """The one table of operators: what each is called, what it costs, which module runs it, and where it comes from."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
-from kaoprof.costs.cost import Cost, CostFunction, order
+from kaoprof.costs.axial import axial
+from kaoprof.costs.cost import Cost, CostFunction, degree, order
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
 from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attention
 from kaoprof.dims import (
@@ -16,9 +18,11 @@ from kaoprof.dims import (
     one_of,
 )
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.own_options import OwnOptions
 from kaoprof.workload.workload import TensorSpec, Workload
 
 PAPER = "arXiv:2007.08442"
+OPTION = "--option"  # where the command line tells an operator what only it can be told
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,30 +31,91 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         name: what users type and tables print.
         title: one line that says what it does.
-        cost: its closed form.
-        factory: its module, `package.file:Class`, imported only when it is built.
+        formula: its closed form, of dims and options; its keywords are what only this operator can be told, and their
+            defaults the published ones.
+        factory: its module, `package.file:Class`, imported only when it is built; it takes the same keywords.
         source: where its definition comes from.
+        implementations: the ways in which it can be computed.
+        ranked: whether its weights depend on the number of axes, so that the module is told it as `axes`.
+        takes_values: whether it has values that `projection` can transform; without, it runs as `none`.
+        told: what it was told, where that is not what is published.
     """
 
     name: str
     title: str
-    cost: CostFunction
+    formula: CostFunction
     factory: str
     source: str = PAPER
     implementations: tuple[str, ...] = IMPLEMENTATIONS
+    ranked: bool = False
+    takes_values: bool = True
+    told: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def published(self) -> dict[str, int]:
+        """What only this operator can be told, as its paper has it."""
+        return dict(getattr(self.formula, "__kwdefaults__", None) or {})
+
+    @property
+    def own(self) -> dict[str, int]:
+        """The same, as it was told."""
+        return self.published | dict(self.told)
+
+    @property
+    def full_name(self) -> str:
+        """Its name, and what of it is not as published: `window(window=8,shift=4)`."""
+        words = ",".join(f"{name}={value}" for name, value in self.told)
+        return f"{self.name}({words})" if words else self.name
+
+    def telling(self, own: Mapping[str, int], *, where: str = OPTION) -> "Operator":
+        """The same operator, told this.
+
+        Raises:
+            UsageError: it has no such option, or the option no such value.
+        """
+        published = self.published
+        for name, value in own.items():
+            if name not in published:
+                hint = f"{did_you_mean(name, published)}" if published else "it takes none of its own"
+                raise UsageError(f"{self.name} has no option {name!r}", where=where, hint=hint)
+            _check_option(name, value, where)
+        both = self.own | dict(own)
+        told = tuple((name, value) for name, value in both.items() if value != published[name])
+        return replace(self, told=told)
+
+    def cost(self, dims: Dims, options: AttentionOptions) -> Cost:
+        """What one sample costs.
+
+        Raises:
+            UndefinedError: it has no meaning on so many axes.
+        """
+        return self.formula(dims, options, **self.own)
 
     def orders(self, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
         """How MACs and coefficients grow when all spatial sizes grow together: `("O(h^4 c)", "O(h^4)")`."""
-        return _orders(self.cost, axes, options)
+        return _orders(self, axes, options)
+
+    def arguments(self, axes: int, options: AttentionOptions) -> dict[str, int | str]:
+        """The keywords of its module, for an input of so many spatial axes."""
+        return asdict(options) | self.own | ({"axes": axes} if self.ranked else {})
+
+
+def _check_option(name: str, value: object, where: str) -> None:
+    """Raises a UsageError if the option cannot have this value."""
+    try:
+        msgspec.convert({name: value}, OwnOptions)
+    except msgspec.ValidationError as error:
+        wanted = str(error).partition(" - at ")[0].replace("`", "").replace("Expected int", "must be a whole number")
+        raise UsageError(f"{wanted}, not {value}", where=f"{where} {name}") from None
 
 
 @cache
-def _orders(cost: CostFunction, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
+def _orders(operator: Operator, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
     """They do not depend on the sizes, and a sweep asks for them in every row."""
     size_name = "h" if "h" in axes else axes[0]
 
     def at(size: int, channels: int) -> Cost:
-        return cost(Dims(b=1, c=channels, spatial=(size,) * len(axes)), options)
+        return operator.cost(Dims(b=1, c=channels, spatial=(size,) * len(axes)), options)
 
     return (
         order(lambda size, channels: int(at(size, channels).macs), size_name),
@@ -64,71 +129,134 @@ OPERATORS = {
         Operator(
             name="nonlocal",
             title="regular attention: every position attends to every position",
-            cost=nonlocal_attention,
+            formula=nonlocal_attention,
             factory="kaoprof.operators.non_local:NonLocalAttention",
         ),
         Operator(
             name="nonlocal_pool",
             title="attention whose keys and values are max-pooled, 2 per axis",
-            cost=nonlocal_pooled_attention,
+            formula=nonlocal_pooled_attention,
             factory="kaoprof.operators.non_local:NonLocalPooledAttention",
         ),
         Operator(
             name="kao_kv",
             title="Kronecker attention: positions attend to row and column averages",
-            cost=kao_kv,
+            formula=kao_kv,
             factory="kaoprof.operators.kronecker:KroneckerAttentionKV",
         ),
         Operator(
             name="kao_qkv",
             title="Kronecker attention: the averages attend to each other, then an outer sum",
-            cost=kao_qkv,
+            formula=kao_qkv,
             factory="kaoprof.operators.kronecker:KroneckerAttentionQKV",
+        ),
+        Operator(
+            name="axial",
+            title="attention along each axis for itself, and the sum of the axes",
+            formula=axial,
+            factory="kaoprof.operators.axial:AxialAttention",
+            source="Ho et al., arXiv:1912.12180",
+            ranked=True,
         ),
     )
 }
 
 
+GROUPS = ("paper", "h3", "h2", "all")
+"""Operators by one word: those of the KAO paper; those whose MACs grow on images with h^3; with h^2 or less; all."""
+
+
+def group(name: str) -> list[str]:
+    """The operators of a group, in the catalogue's order."""
+    if name == "paper":
+        return [operator.name for operator in OPERATORS.values() if operator.source == PAPER]
+    powers = {"h3": (3,), "h2": (0, 1, 2)}.get(name)
+    return [name for name in OPERATORS if powers is None or _image_power(name) in powers]
+
+
+def _image_power(name: str) -> int:
+    """The power of h with which the MACs of the bare operator grow on images."""
+    operator = OPERATORS[name]
+    options = AttentionOptions(projection="none")
+    return degree(lambda size: int(operator.cost(Dims(b=1, c=1, spatial=(size, size)), options).macs))
+
+
+NAME = re.compile(r"(?P<name>[^(]+)(?:\((?P<told>[^()]*)\))?")
+
+
+@cache
 def find_operator(name: str, *, where: str = "operators") -> Operator:
-    """The operator called `name`; `where` is the option that named it.
+    """The operator called `name`, told what stands behind it in parentheses; `where` is the option that named it.
 
     Raises:
-        UsageError: there is none; with the nearest name as the hint.
+        UsageError: there is none, with the nearest name as the hint; or it cannot be told that.
     """
-    if name not in OPERATORS:
+    match = NAME.fullmatch(name)
+    if match is None or match["name"] not in OPERATORS:
         raise UsageError(f"unknown operator {name!r}", where=where, hint=did_you_mean(name, OPERATORS))
-    return OPERATORS[name]
+    operator = OPERATORS[match["name"]]
+    if match["told"] is None:
+        return operator
+    return operator.telling(dict(_pair(word, name, where) for word in match["told"].split(",")), where=where)
+
+
+def _pair(word: str, name: str, where: str) -> tuple[str, int]:
+    option, equals, number = (part.strip() for part in word.partition("="))
+    if not equals or not re.fullmatch(r"[+-]?\d{1,9}", number, re.ASCII):
+        raise UsageError(
+            f"{name!r} does not say what the operator is told", where=where, hint="write window(window=8,shift=4)"
+        )
+    return option, int(number)
+
+
+def is_operator(name: str) -> bool:
+    """Whether the name is one of the catalogue's, whatever it is told."""
+    return name.partition("(")[0] in OPERATORS
+
+
+def own_options_of(name: str) -> str:
+    """What only this operator was told, defaults included: `window=8 shift=0`; nothing of what is not of the table."""
+    own = find_operator(name).own if is_operator(name) else {}
+    return " ".join(f"{option}={value}" for option, value in own.items())
 
 
 def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
     """`(operator, implementation)` for each name: `kao_kv` means all its implementations, `kao_kv:sdpa` that one.
 
+    A group, such as `all`, stands for its operators; without names those of the paper are meant.
+
     Raises:
         UsageError: an unknown name, with the nearest known one.
     """
     chosen: list[tuple[str, str]] = []
-    for name in OPERATORS if names is None else names:
+    for name in expanded(("paper",) if names is None else names):
         operator_name, colon, implementation = name.partition(":")
-        if operator_name not in OPERATORS and colon and implementation not in IMPLEMENTATIONS:
+        if not is_operator(operator_name) and colon and implementation not in IMPLEMENTATIONS:
             hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"
             raise UsageError(f"{name!r} is no operator", where="operators", hint=hint)
         operator = find_operator(operator_name)
         if colon:
             one_of("implementation", implementation, operator.implementations)
-        chosen += [(operator_name, known) for known in operator.implementations if implementation in ("", known)]
+        chosen += [(operator.full_name, known) for known in operator.implementations if implementation in ("", known)]
     if not chosen:
         raise UsageError("none is named", where="operators", hint=f"one or more of: {', '.join(OPERATORS)}")
     return list(dict.fromkeys(chosen))
+
+
+def expanded(names: Iterable[str]) -> list[str]:
+    """The names, with the operators of each group in its place."""
+    return [member for name in names for member in (group(name) if name in GROUPS else (name,))]
 
 
 def operator_workload(
     name: str, dims: Dims, options: AttentionOptions, *, dtype: str, mode: str, seed: int
 ) -> Workload:
     """The workload of one attention operator on one input of size `dims`."""
+    operator = find_operator(name)
     return Workload(
-        factory=find_operator(name).factory,
+        factory=operator.factory,
         args=(dims.c,),
-        kwargs=asdict(options),
+        kwargs=operator.arguments(len(dims.spatial), options),
         inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
         mode=mode,
         seed=seed,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
+from msgspec.structs import replace
 
 from kaoprof.errors import UsageError, did_you_mean
 
@@ -17,7 +18,8 @@ LAYOUTS = {  # of a module's input: {axes} are the spatial ones, {positions} the
     "last": "b,{axes},c",
 }
 DTYPE_BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}  # tf32: stored as fp32, multiplied with 10 bits
-PROJECTIONS = ("none", "value", "qkv", "qkvo")
+PUBLISHED = "published"  # the projections, their biases and the scale that the operator's own paper has
+PROJECTIONS = ("none", "value", "qkv", "qkvo", PUBLISHED)
 SCALES = ("none", "sqrt")
 IMPLEMENTATIONS = ("matmul", "sdpa")
 MODES = ("forward", "train")
@@ -71,7 +73,8 @@ class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         heads: into how many groups the channels are split; each group has its own coefficients.
-        projection: which linear transformations it has. `value` is the paper's count: one c x c, on the values.
+        projection: which linear transformations it has. `value` is the KAO paper's count: one c x c, on the values;
+            `published` are those of the operator's own paper, whose scale it then has, too.
         scale: `sqrt` divides the similarities by the square root of the head size; `none` is the paper's formula.
         implementation: `matmul` writes the coefficients out; `sdpa` is torch's fused `scaled_dot_product_attention`.
     """
@@ -87,6 +90,10 @@ class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):
         one_of("projection", self.projection, PROJECTIONS)
         one_of("scale", self.scale, SCALES)
         one_of("implementation", self.implementation, IMPLEMENTATIONS)
+
+    def as_in(self, projection: str = "value", scale: str = "none") -> "AttentionOptions":
+        """The same options, where `published` stands for these two words, by default those of the KAO paper."""
+        return replace(self, projection=projection, scale=scale) if self.projection == PUBLISHED else self
 
 
 class AttentionKeywords(TypedDict, total=False):

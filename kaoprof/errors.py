@@ -31,6 +31,10 @@ class UsageError(KaoprofError):
     exit_code = 2
 
 
+class UndefinedError(UsageError):
+    """An operator has no meaning on so many axes: the message says why. In a table it is a row, not an abort."""
+
+
 class SpecError(UsageError):
     """A spec file is wrong: `where` names the file, the line and the key, as in `my.yaml:12 layers[4].type`."""
 

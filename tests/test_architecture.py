@@ -23,7 +23,7 @@ LIGHT_FILES = {
 }  # the doors of heavy rooms
 FLOORS = [  # a room imports from lower floors only; heavy rooms are imported inside functions, unless by each other
     {"errors", "version", "models"},
-    {"dims", "torch_internals", "units"},
+    {"dims", "own_options", "torch_internals", "units"},
     {"costs", "operators", "records", "specs", "workload"},
     {"catalog", "counting", "measuring", "stats"},
     {"findings", "memory", "networks"},

@@ -9,10 +9,15 @@ Dtype = Annotated[str, typer.Option(help="fp64, fp32, tf32 (CUDA), bf16 or fp16.
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:0.")]
 Mode = Annotated[str, typer.Option(help="forward, or train: forward and backward.")]
 InputGrad = Annotated[bool, typer.Option("--input-grad", help="Train: with the gradient of a model's input.")]
-Operators = Annotated[str | None, typer.Option(metavar="NAMES", help="Such as kao_qkv,nonlocal:sdpa; all by default.")]
+NAMES = "Such as kao_qkv,nonlocal:sdpa, or a group: paper (the default), h3, h2, all."
+Operators = Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)]
+OWN = "What one operator is told: window.window=8; 7,8 makes two of it; repeatable."
+OwnOption = Annotated[list[str] | None, typer.Option("--option", metavar="OPERATOR.NAME=NUMBER", help=OWN)]
+AS_PUBLISHED = "Each operator with the projections and the scale of its own paper."
+AsPublished = Annotated[bool, typer.Option("--as-published", help=AS_PUBLISHED)]
 Baseline = Annotated[str, typer.Option(help="The operator that ratios refer to.")]
 Heads = Annotated[int, typer.Option(help="Attention heads.")]
-Projection = Annotated[str, typer.Option(help="none, value (the paper's count), qkv or qkvo.")]
+Projection = Annotated[str, typer.Option(help="none, value (the paper's count), qkv, qkvo or published.")]
 Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).")]
 Analytic = Annotated[bool, typer.Option("--analytic", help="Closed forms only: at once, without torch.")]
 Arguments = Annotated[

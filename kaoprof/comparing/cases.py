@@ -14,6 +14,7 @@ from kaoprof.records.own import OwnModule
 
 LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine, so it is taken for a slip of the hand
 MOST_ROWS = 20_000  # of one run: beyond it a grid is a slip of the hand
+COMMA = re.compile(r",(?![^()]*\))")  # outside of parentheses
 Sizes = int | Sequence[int] | None
 
 
@@ -70,8 +71,8 @@ def _parse_part(name: str, part: str) -> list[int]:
 
 
 def parse_names(text: str | None) -> list[str] | None:
-    """`a,b` as a list; None stays None."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    """`a,b(x=1,y=2)` as a list; None stays None."""
+    return None if text is None else [name.strip() for name in COMMA.split(text) if name.strip()]
 
 
 def as_sizes(name: str, sizes: Sizes) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import GROUPS, OPERATORS, is_operator
 from kaoprof.dims import LAYOUTS, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records.own import OwnModule
@@ -146,9 +146,13 @@ def with_installed(
     if names is None:
         return None, tuple(own)
     names = list(names)
-    registered = installed_modules() if any(name.partition(":")[0] not in OPERATORS for name in names) else {}
+    registered = installed_modules() if any(_is_unknown(name) for name in names) else {}
     beside = [registered[name] for name in dict.fromkeys(names) if name in registered]
     return [name for name in names if name not in registered], (*own, *beside)
+
+
+def _is_unknown(name: str) -> bool:
+    return not (is_operator(name.partition(":")[0]) or name in GROUPS)
 
 
 def installed_modules() -> dict[str, OwnModule]:

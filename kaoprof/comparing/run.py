@@ -9,8 +9,8 @@ from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.comparing.cases import Sizes, cases_of, spatial_grid
 from kaoprof.comparing.own_code import OwnCode, own_workload, with_forms
 from kaoprof.comparing.own_modules import own_modules, with_installed
-from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
-from kaoprof.errors import KaoprofError, MeasurementError
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
@@ -55,8 +55,9 @@ def compare(
         c: channels.
         batch: samples in the input.
         heads: attention heads.
-        operators: names such as `kao_qkv` or `nonlocal:sdpa`; all by default.
-        projection: none, value (the paper's count), qkv or qkvo.
+        operators: names such as `kao_qkv`, `nonlocal:sdpa` or `window(window=8)`, or a group: paper (the default), h3,
+            h2 or all.
+        projection: none, value (the paper's count), qkv, qkvo, or published: what each operator's own paper has.
         scale: sqrt or none.
         dtype: fp64, fp32, tf32 (on CUDA: fp32 multiplied with fewer bits), bf16 or fp16.
         mode: forward, or train for forward and backward.
@@ -117,12 +118,24 @@ def blank_record(cases: Sequence[Case], options: Options, code: OwnCode) -> Reco
         version=__version__,
         created=timestamp(),
         baseline=options.baseline,
-        rows=tuple(known[case] if case.own else Row(case=case, analytic=analytic(case)) for case in cases),
+        rows=tuple(known[case] if case.own else row_of(case) for case in cases),
     )
 
 
+def row_of(case: Case) -> Row:
+    """The row with its closed form; or, of an operator that has no meaning on so many axes, with why."""
+    try:
+        return Row(case=case, analytic=analytic(case))
+    except UndefinedError as error:
+        return Row(case=case, status="unsupported", detail=error.message)
+
+
 def analytic(case: Case) -> Analytic:
-    """The closed form's figures for one case."""
+    """The closed form's figures for one case.
+
+    Raises:
+        UndefinedError: the operator has no meaning on so many axes.
+    """
     operator = find_operator(case.operator)
     cost = operator.cost(case.dims, case.options)
     order_time, order_memory = operator.orders(case.dims.axes, case.options)
@@ -133,7 +146,7 @@ def analytic(case: Case) -> Analytic:
         order_time=order_time,
         order_memory=order_memory,
         params=cost.params,
-        macs=cost.macs * (TRAIN_FACTOR if training else 1),
+        macs=cost.macs_trained if training else cost.macs,
         flops_all=None if training else cost.flops_all,
         map_bytes=case.b * cost.map_entries * width,
         compulsory_bytes=elements * width,

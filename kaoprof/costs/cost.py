@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from kaoprof.costs.arithmetic import FLOPS_PER_MAC, FUSED_SCALE_FLOPS, softmax_flops
-from kaoprof.dims import AttentionOptions, Dims, Size
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, FUSED_SCALE_FLOPS, TRAIN_FACTOR, softmax_flops
+from kaoprof.dims import AttentionOptions, Size
 
 HUGE = 2**40  # doubling so large a size tells a polynomial's degree exactly: its lower terms no longer show
 
@@ -16,12 +16,19 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
     `macs` are contractions only; `elementwise` is every other FLOP, by the rules of `arithmetic`; `params` are weights;
     `map_entries` is the number of attention coefficients, all heads together: the paper's space complexity.
+    `macs_backward` are the contractions of the backward pass, where they are not twice those of the forward pass.
     """
 
     macs: Size
     elementwise: Size
     params: Size
     map_entries: Size
+    macs_backward: Size | None = None
+
+    @property
+    def macs_trained(self) -> Size:
+        """Contractions of forward and backward: each has two inputs that need gradients, unless it says otherwise."""
+        return self.macs * TRAIN_FACTOR if self.macs_backward is None else self.macs + self.macs_backward
 
     @property
     def flops_all(self) -> Size:
@@ -29,7 +36,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         return FLOPS_PER_MAC * self.macs + self.elementwise
 
 
-CostFunction = Callable[[Dims, AttentionOptions], Cost]
+CostFunction = Callable[..., Cost]  # of dims and options; and, by keyword, of what only this operator can be told
 
 
 def attention_cost(
@@ -38,7 +45,7 @@ def attention_cost(
     """Similarities, softmax over the keys and weighted sum, with the linear transformations that `options` ask for.
 
     MACs: 2 n_q n_kv c for the two products, and c^2 per transformed position (arXiv:2007.08442, counted as in its
-    MAdd tables: exactly one transformation, on the values, for `projection="value"`).
+    MAdd tables: exactly one transformation, on the values, for `projection="value"`; `published` is that, unscaled).
 
     Args:
         n_queries: positions that ask (n_q).
@@ -47,6 +54,7 @@ def attention_cost(
         options: heads, projection, scale and implementation.
         elementwise_around: FLOPs of the steps before and after: averages, pooling, outer sum.
     """
+    options = options.as_in()
     coefficients = options.heads * n_queries * n_keys
     similarities = n_queries * n_keys * c
     weighted_sum = n_queries * n_keys * c

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, TRAIN_FACTOR
 from kaoprof.dims import Size
 
 Shape: TypeAlias = tuple[Size, ...]  # of one sample: (c, *spatial), or (c,)
@@ -24,6 +24,7 @@ class LayerCost(NamedTuple):
         map_entries: attention coefficients, all heads together.
         children: the layers inside, in the order in which they run.
         origin: what describes it, for whoever builds its module; None of what only holds others.
+        macs_backward: contractions of the backward pass, where they are not twice those of the forward pass.
     """
 
     name: str
@@ -36,6 +37,12 @@ class LayerCost(NamedTuple):
     map_entries: Size = 0
     children: tuple["LayerCost", ...] = ()
     origin: Any = None
+    macs_backward: Size | None = None
+
+    @property
+    def macs_trained(self) -> Size:
+        """Contractions of forward and backward, where the layer's input needs a gradient."""
+        return self.macs * TRAIN_FACTOR if self.macs_backward is None else self.macs + self.macs_backward
 
     @property
     def flops_all(self) -> Size:

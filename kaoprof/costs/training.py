@@ -4,7 +4,6 @@ A contraction of two inputs that both need gradients takes one product forward a
 needs none: a convolution or linear layer that sees nothing else takes one backward.
 """
 
-from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.layer_tree import LayerCost
 from kaoprof.dims import Size
 
@@ -47,5 +46,5 @@ def _walk(layer: LayerCost, path: str, macs: dict[str, Size | None], *, fed: boo
 
 def _of_leaf(layer: LayerCost, *, fed: bool) -> Size | None:
     if fed or layer.macs == 0:
-        return layer.macs * TRAIN_FACTOR
+        return layer.macs_trained
     return None if layer.map_entries != 0 else layer.macs * FIRST_FACTOR

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import sympy
 
 from kaoprof.catalog import find_operator
-from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.cost import Cost
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.explaining.expressions import as_text, readable, size_symbol
@@ -25,14 +24,13 @@ def compare_with_formula(
 ) -> tuple[ProofLine, ...]:
     """MACs and parameters, and forward also all FLOPs, against the closed form of operator `name`, for the whole batch.
 
-    Training takes three times the forward's MACs: each contraction has two inputs, and both need gradients. FLOPs of
-    training have no closed form.
+    FLOPs of training have no closed form.
     """
     axes = target.inputs[0]
     cost = closed_form(name, axes, options)
     batch = size_symbol(axes[0])
-    times = TRAIN_FACTOR if target.mode == "train" else 1
-    formulas = {"macs": times * batch * cost.macs, "params": sympy.sympify(cost.params)}
+    macs = cost.macs_trained if target.mode == "train" else cost.macs
+    formulas = {"macs": batch * macs, "params": sympy.sympify(cost.params)}
     if target.mode == "forward":
         formulas["flops_all"] = batch * cost.flops_all
     return tuple(_compared(quantity, formula, derived[quantity]) for quantity, formula in formulas.items())

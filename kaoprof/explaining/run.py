@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import OPERATORS, find_operator, is_operator
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, UsageError, did_you_mean
 from kaoprof.explaining.target import Target, operator_target, workload_target
@@ -77,7 +77,7 @@ def explain(request: ExplainRequest) -> Explanation:
     from kaoprof.explaining.assembly import explained
     from kaoprof.explaining.verification import Device
 
-    operator = request.target if request.target in OPERATORS else None
+    operator = request.target if is_operator(request.target) else None
     try:
         explanation = explained(
             target,
@@ -95,7 +95,9 @@ def explain(request: ExplainRequest) -> Explanation:
 
 def arguments_as_written(request: ExplainRequest) -> tuple[str, ...]:
     """What the module is made with, in the words of the command line: `c`, `heads=4`, `bias=false`."""
-    named = msgspec.to_builtins(request.options) if request.target in OPERATORS else request.kwargs
+    named = request.kwargs
+    if is_operator(request.target):
+        named = msgspec.to_builtins(request.options) | find_operator(request.target).own
     return (*map(_written, request.args), *(f"{name}={_written(value)}" for name, value in named.items()))
 
 
@@ -110,7 +112,7 @@ def find_target(request: ExplainRequest) -> Target:
     Raises:
         UsageError: there is no such target, or something that it needs is missing.
     """
-    if request.target in OPERATORS:
+    if is_operator(request.target):
         _refuse_inputs(request)
         return operator_target(
             request.target,

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec.structs import asdict
 
 from kaoprof.catalog import find_operator
 from kaoprof.dims import SPATIAL_AXES, AttentionOptions, Size
@@ -96,7 +95,7 @@ def operator_target(
     return Target(
         factory=find_operator(name).factory,
         args=("c",),
-        kwargs=asdict(options),
+        kwargs=dict(find_operator(name).arguments(ndim, options)),
         inputs=(names,),
         sizes={axis: hints[axis] for axis in names},
         mode=mode,

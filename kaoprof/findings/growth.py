@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator
-from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.costs.cost import Cost, degree
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.findings.own_cost import cost_of
@@ -27,6 +26,7 @@ AXES = ("h", "w", "t", "n", "c", "b")
 MOST_MARGIN = 1.0  # half a 95 % interval: an exponent that is less sure than this tells no law from another
 TIME_TOLERANCE = 0.25  # of an exponent of time: as far as caches and threads bend a power law
 FIGURES = {"products": "macs", "macs": "macs", "map": "map_entries", "latency": "flops_all"}  # of a closed form
+STAYING = 2**10  # what stays has this size: more than any window, and far less than what a degree is read off at
 PER_SAMPLE = ("products", "macs")  # counts that do not grow with the batch
 
 
@@ -189,7 +189,7 @@ def _transformation_macs(case: Case) -> int:
     operator = find_operator(case.operator)
     whole = operator.cost(case.dims, case.options)
     bare = operator.cost(case.dims, replace(case.options, projection="none"))
-    return int(whole.macs - bare.macs) * (TRAIN_FACTOR if case.mode == "train" else 1)
+    return int(whole.macs_trained - bare.macs_trained if case.mode == "train" else whole.macs - bare.macs)
 
 
 def _latency_law(line: Line) -> Law | None:
@@ -268,7 +268,7 @@ def _order(quantity: str, name: str, options: AttentionOptions, axes: tuple[str,
     operator = find_operator(name)
 
     def dims(size: int) -> Dims:
-        sizes = dict.fromkeys(("b", "c", *axes), 1) | dict.fromkeys(growing, size)
+        sizes = dict.fromkeys(("b", "c", *axes), STAYING) | dict.fromkeys(growing, size)
         return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[axis] for axis in axes))
 
     def cost(size: int) -> Cost:

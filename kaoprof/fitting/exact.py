@@ -10,7 +10,6 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator, operator_workload
-from kaoprof.costs.arithmetic import TRAIN_FACTOR
 from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.records.fit import FitRow
@@ -97,8 +96,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     def macs(self, operator: str, dims: Dims) -> int:
         """Multiply-adds of the whole batch, by the closed form."""
-        times = TRAIN_FACTOR if self.mode == "train" else 1
-        return times * int(dims.b * find_operator(operator).cost(dims, self.options).macs)
+        cost = find_operator(operator).cost(dims, self.options)
+        return int(dims.b * (cost.macs_trained if self.mode == "train" else cost.macs))
 
     def workload(self, operator: str, dims: Dims) -> Workload:
         """What would run."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.catalog import chosen_operators, find_operator
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
-from kaoprof.errors import KaoprofError, MeasurementError, UsageError
+from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError, UsageError
 from kaoprof.findings.race import race_row
 from kaoprof.fitting.crossing import cross
 from kaoprof.fitting.exact import Budget, Setting, fit
@@ -119,6 +119,8 @@ def _fit_exactly(
 ) -> FitRow:
     try:
         return fit(operator, implementation, request.axis, budget, setting)
+    except UndefinedError as error:
+        return FitRow(operator=operator, implementation=implementation, status="error", detail=error.message)
     except UsageError:
         raise
     except KaoprofError as error:
@@ -193,14 +195,20 @@ def two_names(names: Sequence[str]) -> tuple[str, str]:
 
 
 def _pairs(first: str, second: str) -> list[tuple[str, str]]:
-    """Which implementations are compared: the same of both, where a name leaves it open that of the other."""
-    pairs = [
-        tuple(name if ":" in name else f"{name}:{implementation}" for name in (first, second))
-        for implementation in (
-            [name.partition(":")[2] for name in (first, second) if ":" in name][:1] or IMPLEMENTATIONS
-        )
-    ]
-    return [(left, right) for left, right in pairs]
+    """Which implementations are compared: the same of both, where a name leaves it open that of the other.
+
+    An operator without it stands by its first one.
+    """
+    named = [name.partition(":")[2] for name in (first, second) if ":" in name][:1]
+    known = [find_operator(name.partition(":")[0]).implementations for name in (first, second)]
+    wanted = named or [word for word in IMPLEMENTATIONS if any(word in words for words in known)]
+    return list(dict.fromkeys((_with(first, known[0], word), _with(second, known[1], word)) for word in wanted))
+
+
+def _with(name: str, known: Sequence[str], implementation: str) -> str:
+    if ":" in name:
+        return name
+    return f"{name}:{implementation if implementation in known else known[0]}"
 
 
 def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, setting: Setting) -> CrossRow:

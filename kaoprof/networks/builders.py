@@ -6,7 +6,6 @@ What a layer was made from stands with its cost, so nothing of the spec is walke
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from msgspec.structs import asdict
 from torch import nn
 
 from kaoprof.costs.layer_tree import LayerCost
@@ -58,7 +57,7 @@ def _block(layer: spec.Block, at: Given, inside: Inside) -> nn.Module:
 
 def _attention(layer: spec.AttentionLayer, at: Given, _: Inside = ()) -> nn.Module:
     operator, options = choose_operator(layer, at.path, at.site)
-    return resolve(operator.factory)(at.shape[0], **asdict(options))
+    return resolve(operator.factory)(at.shape[0], **operator.arguments(at.axes, options))
 
 
 def _base(layer: spec.Base | spec.BaseSkip, at: Given, _: Inside) -> nn.Module:

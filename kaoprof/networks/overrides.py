@@ -8,9 +8,12 @@ from msgspec.structs import replace
 from kaoprof.catalog import find_operator
 from kaoprof.errors import UsageError
 from kaoprof.networks.checking import spec_with_layers
+from kaoprof.own_options import OwnOptions
 from kaoprof.specs import Document
 from kaoprof.specs.documents import AttentionDefaults, Input, OperatorSpec
 from kaoprof.specs.layers import MAX_SIZE, Add, Attention, Attn, AttnSkip, Block, Concat, Layer, Residual
+
+UNTOLD = dict.fromkeys(OwnOptions.__struct_fields__)  # another operator takes other options
 
 
 def override(
@@ -58,9 +61,9 @@ def _input(given: Input, batch: int | None, size: Sequence[int] | None) -> Input
 
 def _with_operator(spec: Any, name: str) -> Any:
     if isinstance(spec, OperatorSpec):
-        return replace(spec, operator=replace(spec.operator, type=name))
+        return replace(spec, operator=replace(spec.operator, type=name, **UNTOLD))
     settings = spec.attention
-    settings = AttentionDefaults(type=name) if settings is None else replace(settings, type=name)
+    settings = AttentionDefaults(type=name) if settings is None else replace(settings, type=name, **UNTOLD)
     return replace(spec, attention=settings, layers=_inheriting(spec.layers))
 
 
@@ -71,7 +74,7 @@ def _inheriting(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 def _inherits(layer: Layer) -> Layer:
     if isinstance(layer, Attention | Attn | AttnSkip):
-        return replace(layer, operator=None)
+        return replace(layer, operator=None, **UNTOLD)
     if isinstance(layer, Block | Residual):
         return replace(layer, layers=_inheriting(layer.layers))
     if isinstance(layer, Concat | Add):

@@ -3,6 +3,7 @@
 Both hold the same weights under the same names, so a state dict of one loads into the other.
 """
 
+from collections.abc import Collection
 from typing import Unpack, cast
 
 import torch
@@ -21,15 +22,18 @@ PROJECTED = {
 
 
 class _Projected(nn.Module):
-    """The linear transformations (c x c, no bias) that an attention has, by name; the others are the identity."""
+    """The linear transformations (c x c) that an attention has, by name; the others are the identity.
 
-    def __init__(self, channels: int, options: AttentionOptions) -> None:
+    None has a bias but those that are named by `biased`.
+    """
+
+    def __init__(self, channels: int, options: AttentionOptions, *, biased: Collection[str] = ()) -> None:
         super().__init__()
         self.heads = options.heads
         self.scales = options.scale == "sqrt"  # also by 1, with one channel for each head: the work depends on no value
         self.scale = head_size(channels, options.heads) ** -0.5 if self.scales else 1.0
         for name in PROJECTED[options.projection]:
-            self.add_module(name, nn.Linear(channels, channels, bias=False))
+            self.add_module(name, nn.Linear(channels, channels, bias=name in biased))
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, scale={self.scale:.4g}"
@@ -42,8 +46,13 @@ class MatmulAttention(_Projected):
         projection = self._modules.get(name)
         if projection is None:
             return tokens
-        weight = cast("nn.Linear", projection).weight
-        return torch.bmm(weight.expand(tokens.shape[0], -1, -1), tokens)  # (c c) , (b c n) -> (b c n)
+        weight, bias = projection.weight, projection.bias
+        batch, _, positions = tokens.shape
+        weights = cast("Tensor", weight).expand(batch, -1, -1)
+        if bias is None:
+            return torch.bmm(weights, tokens)  # (c c) , (b c n) -> (b c n)
+        everywhere = cast("Tensor", bias).unsqueeze(1).expand(batch, -1, positions)  # (c) -> (b c n)
+        return torch.baddbmm(everywhere, weights, tokens)
 
     def split_heads(self, tokens: Tensor) -> Tensor:
         if self.heads == 1:
@@ -118,6 +127,29 @@ class FusedAttention(_Projected):
         return self.project("output", merged).mT.contiguous()  # (b c n)
 
 
+class FusedLines(FusedAttention):
+    """Fused attention within lines of tokens that lie channels-last, `(b n g c) -> (b n g c)`: n in each, g beside.
+
+    Whatever the axis along which the lines go, nothing is moved: g is taken for further heads.
+    """
+
+    def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
+        attended = F.scaled_dot_product_attention(
+            self.split_heads(self.project("query", queries)),
+            self.split_heads(self.project("key", keys_values)),
+            self.split_heads(self.project("value", keys_values)),
+            scale=self.scale,
+        )  # (b g*heads n d)
+        return self.project("output", attended.transpose(1, 2).reshape(queries.shape))
+
+    def split_heads(self, tokens: Tensor) -> Tensor:
+        lines, positions, beside, channels = tokens.shape
+        heads = beside * self.heads
+        return tokens.view(lines, positions, heads, channels // self.heads).transpose(
+            1, 2
+        )  # (b n g c) -> (b g*heads n d)
+
+
 IMPLEMENTATIONS: dict[str, type[MatmulAttention | FusedAttention]] = {"matmul": MatmulAttention, "sdpa": FusedAttention}
 
 
@@ -130,5 +162,5 @@ class AttentionOperator(nn.Module):
 
     def __init__(self, channels: int, **options: Unpack[AttentionKeywords]) -> None:
         super().__init__()
-        chosen = AttentionOptions(**options)
+        chosen = AttentionOptions(**options).as_in()
         self.attention = IMPLEMENTATIONS[chosen.implementation](channels, chosen)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
+from kaoprof.own_options import OwnOptions
 from kaoprof.specs.layers import Count, Heads, Implementation, Layer, Name, OperatorName, Projection, Scale
 
 Counts: TypeAlias = Count | Annotated[tuple[Count, ...], Meta(min_length=1, max_length=1000)]
@@ -39,8 +40,8 @@ class _Named(Part, frozen=True, kw_only=True):
 Given = Annotated[Input, Meta(description="what goes in, such as {channels: 3, size: [224, 224]}")]
 
 
-class AttentionDefaults(Part, frozen=True, kw_only=True):
-    """An attention operator and its options."""
+class AttentionDefaults(OwnOptions, frozen=True, kw_only=True):
+    """An attention operator and its options, with those that only single operators have."""
 
     type: OperatorName
     heads: Heads = 1
@@ -83,7 +84,9 @@ class GridSpec(_Named, frozen=True, kw_only=True):
     """Operators side by side on a grid of sizes."""
 
     grid: Sizes
-    operators: Annotated[tuple[OperatorName, ...], Meta(description="operators to compare; default: all")] = ()
+    operators: Annotated[
+        tuple[OperatorName, ...], Meta(description="operators to compare, or a group of them: paper, h3, h2, all")
+    ] = ()
     projection: Projection = "value"
     scale: Scale = "sqrt"
     dtype: FloatType = "fp32"

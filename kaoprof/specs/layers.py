@@ -7,6 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
+from kaoprof.own_options import OwnOptions
+
 MAX_SIZE = 2**20  # of one axis, in elements or channels: beyond it a spec is a mistake
 MAX_REPEAT = 1000
 MAX_SCALE = 1024
@@ -45,7 +47,8 @@ OPERATOR_NAME_TEXT = "an attention operator, such as kao_qkv"
 OperatorName = Annotated[str, Meta(max_length=MAX_NAME, description=OPERATOR_NAME_TEXT)]
 Heads = Annotated[Count, Meta(description="attention heads; they divide the channels")]
 Projection = Annotated[
-    Literal["none", "value", "qkv", "qkvo"], Meta(description="which linear transformations the operator has")
+    Literal["none", "value", "qkv", "qkvo", "published"],
+    Meta(description="which linear transformations the operator has; published: those of its own paper"),
 ]
 Scale = Annotated[
     Literal["none", "sqrt"], Meta(description="sqrt divides similarities by the square root of the head size")
@@ -56,6 +59,10 @@ Implementation = Annotated[
 
 
 class _Layer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+    pass
+
+
+class _OwnLayer(OwnOptions, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     pass
 
 
@@ -190,7 +197,7 @@ class Reuse(_Layer, tag="reuse", frozen=True, kw_only=True):
     block: Annotated[str, Meta(max_length=MAX_NAME, description="name of an earlier block")]
 
 
-class Attention(_Layer, tag="attention", frozen=True, kw_only=True):
+class Attention(_OwnLayer, tag="attention", frozen=True, kw_only=True):
     """An attention operator, channels and size unchanged. What it leaves out is taken from the spec's `attention`."""
 
     operator: OperatorName | None = None
@@ -216,7 +223,7 @@ class BaseSkip(_Expanding, tag="base_skip", frozen=True, kw_only=True):
     """BaseSkipModule: 1x1 conv to (expand - 1) * c, beside the input; 3x3 depthwise; 1x1 conv to out."""
 
 
-class _Attending(_Layer, frozen=True, kw_only=True):
+class _Attending(_OwnLayer, frozen=True, kw_only=True):
     out: Out
     expand: Annotated[int, Meta(ge=2, le=MAX_SIZE, description="expansion r, at least 2, such as 6")]
     stride: Stride = 1

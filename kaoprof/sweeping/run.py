@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kaoprof.comparing.own_code import OwnCode, with_forms
-from kaoprof.comparing.run import analytic, count_rows, measured, subject_of
+from kaoprof.comparing.run import count_rows, measured, row_of, subject_of
 from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
 from kaoprof.measuring.plan import Progress
@@ -152,7 +152,7 @@ class Sweep:
 
     def blank_rows(self, cases: Sequence[Case]) -> list[Row]:
         """The rows of a cell with their closed forms and nothing else."""
-        return [self.own_rows[case] if case.own else Row(case=case, analytic=analytic(case)) for case in cases]
+        return [self.own_rows[case] if case.own else row_of(case) for case in cases]
 
     def code_device(self) -> str:
         """Where somebody's modules are looked at."""
@@ -249,5 +249,6 @@ class Sweep:
 
 
 def macs_of(cases: Sequence[Case]) -> int:
-    """MACs of one call of each row of a cell that is an operator's."""
-    return sum(analytic(case).macs * case.b for case in cases if case.own is None)
+    """MACs of one call of each row of a cell that is an operator's; what is undefined there has none."""
+    operators = (row_of(case) for case in cases if case.own is None)
+    return sum(row.analytic.macs * row.case.b for row in operators if row.analytic)

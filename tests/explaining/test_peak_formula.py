@@ -6,7 +6,7 @@ import random
 import pytest
 from representatives import mostly_slow
 
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import group
 from kaoprof.dims import IMPLEMENTATIONS, MODES, AttentionOptions
 from kaoprof.explaining.expressions import value_at
 from kaoprof.explaining.peak_formula import derive_peak
@@ -20,7 +20,7 @@ LARGEST = {1: 1500, 2: 40, 3: 13}  # so that the fused kernel's blocks of 192 an
 
 @pytest.mark.parametrize(
     ("name", "implementation", "mode", "layout"),
-    mostly_slow(list(itertools.product(OPERATORS, IMPLEMENTATIONS, MODES, LAYOUTS))),
+    mostly_slow(list(itertools.product(group("paper"), IMPLEMENTATIONS, MODES, LAYOUTS))),
 )
 def test_the_formula_is_the_predicted_peak_at_five_sizes(name, implementation, mode, layout):
     ndim, heads = layout

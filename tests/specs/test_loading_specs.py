@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from kaoprof import dims
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import OPERATORS, group
 from kaoprof.networks import check_spec
 from kaoprof.specs import json_schema, load_spec, parse_spec, shipped_specs, starter_spec
 from kaoprof.specs import layers as spec
@@ -100,7 +100,7 @@ def test_the_paper_grid_holds_the_papers_sizes():
     spec_ = load_spec("paper-grid").spec
     cells = grid_cells(spec_)
     assert [(d.b, d.c, d.spatial, heads) for d, heads in cells] == [(8, 8, (s, s), 1) for s in (14, 28, 56)]
-    assert set(spec_.operators) == set(OPERATORS)
+    assert set(spec_.operators) == set(group("paper"))
     assert (spec_.projection, spec_.scale) == ("value", "none")
 
 
@@ -147,7 +147,8 @@ def test_the_json_schema_knows_every_kind_and_every_layer_with_its_description()
         assert part["description"]
         assert part["properties"]["type"]["enum"] == [layer.__struct_config__.tag]
     assert schema["$defs"]["AttentionDefaults"]["properties"]["type"]["examples"] == list(OPERATORS)
-    named = [part for part in vars(spec).values() if isinstance(part, type) and issubclass(part, spec._Layer)]
+    layers = spec._Layer | spec._OwnLayer
+    named = [part for part in vars(spec).values() if isinstance(part, type) and issubclass(part, layers)]
     assert {part for part in named if not part.__name__.startswith("_")} == set(get_args(Layer))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kaoprof.catalog import OPERATORS
 from kaoprof.cli.app import run
 from kaoprof.networks import check_spec
 from kaoprof.networks.totals import totals_of
@@ -23,7 +24,7 @@ layers:
   - {type: global_avg_pool}
   - {type: linear, out: 10}
 """
-OPERATORS = "nonlocal, nonlocal_pool, kao_kv, kao_qkv"
+ALL_OPERATORS = ", ".join(OPERATORS)
 MISTAKES = {  # what is written, what stood there, where and what is wrong, what to do
     "torch's layer name": (
         "type: Conv2d",
@@ -89,7 +90,7 @@ MISTAKES = {  # what is written, what stood there, where and what is wrong, what
         "softmax",
         "kao_qkv",
         "4 attention.type: unknown operator 'softmax'",
-        f"one of: {OPERATORS}",
+        f"one of: {ALL_OPERATORS}",
     ),
     "attention without its key": (
         "attention: kao_qkv",

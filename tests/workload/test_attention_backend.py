@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from kaoprof.bench.meters import CpuMeters
-from kaoprof.catalog import OPERATORS, operator_workload
+from kaoprof.catalog import group, operator_workload
 from kaoprof.comparing.cases import cases_of
 from kaoprof.comparing.census import count
 from kaoprof.comparing.run import analytic, compare, count_rows
@@ -44,7 +44,7 @@ def predicted(workload, backend):
     return predict_peak_bytes(workload, device="cpu", threads=torch.get_num_threads(), sdpa=backend)
 
 
-@pytest.mark.parametrize("name", ["nonlocal", *(pytest.param(name, marks=pytest.mark.slow) for name in OPERATORS)])
+@pytest.mark.parametrize("name", ["nonlocal", *(pytest.param(name, marks=pytest.mark.slow) for name in group("paper"))])
 @pytest.mark.parametrize("backend", ["auto", "flash", "math"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("heads", "projection", "spatial"), [

@@ -20,7 +20,9 @@ def compare(
     batch: Annotated[str, typer.Option("--batch", metavar="SIZES", help="Samples in the input.")] = "1",
     heads: opt.Heads = 1,
     operators: opt.Operators = None,
+    option: opt.OwnOption = None,
     projection: opt.Projection = "value",
+    as_published: opt.AsPublished = False,
     scale: opt.Scale = "sqrt",
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
@@ -43,6 +45,7 @@ def compare(
     """
     from kaoprof.cli.finish import finish
     from kaoprof.cli.local_code import importable
+    from kaoprof.cli.operator_names import told_operators, told_projection
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.comparing.cases import parse_names, parse_sizes
@@ -55,8 +58,8 @@ def compare(
     sizes = {name: parse_sizes(name, text) for name, text in given.items()}
     with shown_progress() as progress, importable(allowed=allow_import):
         record = profile(
-            **sizes, heads=heads, operators=parse_names(operators), projection=projection, scale=scale, dtype=dtype,
-            mode=mode, options=options, progress=progress, with_=with_ or (), layout=with_layout,
-            allow_import=allow_import,
+            **sizes, heads=heads, operators=told_operators(parse_names(operators), option),
+            projection=told_projection(projection, as_published=as_published), scale=scale, dtype=dtype, mode=mode,
+            options=options, progress=progress, with_=with_ or (), layout=with_layout, allow_import=allow_import,
         )  # fmt: skip
     return finish(record, output or [], format_name=format_, strict=strict)

@@ -18,7 +18,9 @@ def explain(
     allow_import: opt.AllowImport = False,
     ndim: Annotated[int, typer.Option(help="Spatial axes of an operator's input: 1, 2 or 3.")] = 2,
     heads: opt.Heads = 1,
+    option: opt.OwnOption = None,
     projection: opt.Projection = "value",
+    as_published: opt.AsPublished = False,
     scale: opt.Scale = "sqrt",
     implementation: Annotated[str, typer.Option(help="matmul, or sdpa: torch's fused attention.")] = "matmul",
     mode: opt.Mode = "forward",
@@ -40,6 +42,7 @@ def explain(
     """
     from kaoprof.cli.finish import finish
     from kaoprof.cli.local_code import importable
+    from kaoprof.cli.operator_names import told_operators, told_projection
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.streams import stdout_for_results
     from kaoprof.dims import AttentionOptions
@@ -49,6 +52,8 @@ def explain(
 
     check_format(format_)
     check_targets(output or [], force=force, kind="explain")
+    projection = told_projection(projection, as_published=as_published)
+    (target,) = told_operators([target], option) or [target]
     request = ExplainRequest(
         target=target, inputs=tuple(input_ or ()), sizes=parse_sizes(at), args=tuple(map(parse_argument, arg or ())),
         kwargs=dict(map(parse_keyword, kwarg or ())), allow_import=allow_import, ndim=ndim, mode=mode, dtype=dtype,

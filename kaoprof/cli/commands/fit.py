@@ -32,7 +32,9 @@ def fit(
     batch: Annotated[int | None, typer.Option("--batch", help="Samples in the input; 1 by default.")] = None,
     heads: opt.Heads = 1,
     operators: opt.Operators = None,
+    option: opt.OwnOption = None,
     projection: opt.Projection = "value",
+    as_published: opt.AsPublished = False,
     scale: opt.Scale = "sqrt",
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
@@ -50,6 +52,7 @@ def fit(
     """
     from kaoprof.cli.commands.fit_question import asked, chosen_axis
     from kaoprof.cli.finish import finish
+    from kaoprof.cli.operator_names import told_operators, told_projection
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.comparing.cases import parse_names
     from kaoprof.dims import AttentionOptions
@@ -58,12 +61,13 @@ def fit(
     check_format(format_)
     check_targets(output or [], force=force, kind="fit" if cross is None else "cross")
     budgets = {"memory": memory, "macs": macs, "time": time}
-    question = asked(budgets, cross, measured=measured, operators=operators)
+    question = asked(budgets, cross, measured=measured, operators=operators, options=option)
     axis, sizes = chosen_axis(solve, {"b": batch, "c": c, "t": t, "h": h, "w": w, "n": n})
     options = measuring.options(device=device)
+    projection = told_projection(projection, as_published=as_published)
     told = AttentionOptions(heads=heads, projection=projection, scale=scale)
     request = FitRequest(axis=axis, sizes=sizes, told=told, mode=mode, dtype=dtype, options=options)
-    record = answer(request, question, parse_names(operators))
+    record = answer(request, question, None if cross else told_operators(parse_names(operators), option))
     return finish(record, output or [], format_name=format_, strict=strict)
 
 

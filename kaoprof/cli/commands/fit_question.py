@@ -1,9 +1,10 @@
 """What exactly `kaoprof fit` is asked: one budget or one crossing, and the size that is solved for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from kaoprof.cli.operator_names import told_operators
 from kaoprof.comparing.cases import parse_names
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.units import parse_bytes, parse_count, parse_seconds
@@ -23,8 +24,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool = False
 
 
-def asked(budgets: Mapping[str, str | None], cross: str | None, *, measured: bool, operators: str | None) -> Question:
-    """The one thing that is asked for.
+def asked(
+    budgets: Mapping[str, str | None],
+    cross: str | None,
+    *,
+    measured: bool,
+    operators: str | None,
+    options: Sequence[str] | None = None,
+) -> Question:
+    """The one thing that is asked for; `options` are those of the operators that cross.
 
     Raises:
         UsageError: none or several things, or a budget that is none.
@@ -39,7 +47,8 @@ def asked(budgets: Mapping[str, str | None], cross: str | None, *, measured: boo
     if cross is not None:
         if operators is not None:
             raise UsageError("the two operators are named by --cross", where="--operators")
-        return Question(names=tuple(parse_names(cross) or ()), measured=measured)
+        names = told_operators(parse_names(cross), options)
+        return Question(names=tuple(names or ()), measured=measured)
     ((budget, text),) = ((name, text) for name, text in budgets.items() if text is not None)
     return Question(budget=budget, amount=BUDGETS[budget](text, where=f"--{budget}"))
 

@@ -28,7 +28,9 @@ def sweep(
     batch: Annotated[str | None, typer.Option("--batch", metavar=SIZES, help="Samples in the input.")] = None,
     heads: Annotated[str | None, typer.Option("--heads", metavar=SIZES, help="Attention heads.")] = None,
     operators: opt.Operators = None,
-    projection: Annotated[str | None, typer.Option(help="none, value (the default), qkv or qkvo.")] = None,
+    option: opt.OwnOption = None,
+    projection: Annotated[str | None, typer.Option(help="none, value (the default), qkv, qkvo or published.")] = None,
+    as_published: opt.AsPublished = False,
     scale: Annotated[str | None, typer.Option(help="sqrt (the default), or none (the paper's).")] = None,
     dtype: Annotated[str | None, typer.Option(help="One or several of fp64, fp32, tf32, bf16, fp16.")] = None,
     mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
@@ -54,15 +56,19 @@ def sweep(
     from kaoprof.cli.commands.sweep_request import outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.local_code import importable
+    from kaoprof.cli.operator_names import told_projection
     from kaoprof.cli.output import check_format
     from kaoprof.comparing.own_modules import own_modules
+    from kaoprof.dims import PUBLISHED
 
     check_format(format_)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
+    if as_published:
+        projection = told_projection(projection or PUBLISHED, as_published=True)
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
-    own = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
-    plan = planned(spec, sizes, words, options, own)
+    modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
+    plan = planned(spec, sizes, words, options, told=option or (), own=modules)
     journal, others = outputs_of(output or [], plan, force=force)
     ending = Ending(format_name=format_, strict=strict, paths=others, command=context.obj or ())
     with importable(allowed=allow_import):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kaoprof.cli.operator_names import told_operators
 from kaoprof.cli.output import check_targets
 from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_grid
 from kaoprof.errors import SpecError, UsageError
@@ -15,10 +16,10 @@ from kaoprof.sweeping.plan import sweep_plan
 
 SIZES: dict[str, Sizes] = {"c": 64, "batch": 1, "heads": 1}  # by default
 JOURNAL_SUFFIX = ".jsonl"
-ALL = "all"
+PAPER = "paper"
 
 
-WORDS = {"operators": ALL, "projection": "value", "scale": "sqrt", "dtype": "fp32", "mode": "forward"}  # by default
+WORDS = {"operators": PAPER, "projection": "value", "scale": "sqrt", "dtype": "fp32", "mode": "forward"}  # by default
 
 
 def planned(
@@ -26,9 +27,13 @@ def planned(
     sizes: Mapping[str, str | None],
     words: Mapping[str, str | None],
     options: Options,
+    *,
+    told: Sequence[str] = (),
     own: Sequence[OwnModule] = (),
 ) -> SweepPlan:
     """The plan of the spec called `name`, whose options typed words overrule, or of the sizes.
+
+    `told` are the options of single operators, `own` somebody's modules beside them.
 
     Raises:
         UsageError: both or neither are given, or they make no sense.
@@ -36,7 +41,7 @@ def planned(
     given = {axis: parse_sizes(axis, text) for axis, text in sizes.items()}
     chosen = {word: text for word, text in words.items() if text is not None}
     if name is None:
-        return _plan(given, WORDS | chosen, options, own)
+        return _plan(given, WORDS | chosen, options, told, own)
     typed = [f"--{axis}" for axis, text in sizes.items() if text is not None]
     if typed:
         hint = f"change them there, or leave {name} out"
@@ -48,23 +53,23 @@ def planned(
             "kaoprof list names the grids"
         )  # fmt: skip
         raise SpecError(f"describes a {document.kind}, not a grid", where=name, hint=hint)
-    described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or ALL}
-    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, own, spec.name)
+    described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or PAPER}
+    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, told, own, spec.name)
 
 
 def _plan(
     sizes: Mapping[str, Sizes],
     words: Mapping[str, str],
     options: Options,
+    told: Sequence[str],
     own: Sequence[OwnModule],
     name: str = "",
 ) -> SweepPlan:
     others = {axis: default if sizes[axis] is None else sizes[axis] for axis, default in SIZES.items()}
-    operators = words["operators"]
     return sweep_plan(
         spatial=spatial_grid(sizes["h"], sizes["w"], sizes["t"], sizes["n"]),
         **others,
-        operators=None if operators.strip() == ALL else parse_names(operators),
+        operators=told_operators(parse_names(words["operators"]), told),
         projection=words["projection"],
         scale=words["scale"],
         dtypes=parse_names(words["dtype"]) or (),

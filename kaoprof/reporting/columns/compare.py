@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from kaoprof.catalog import own_options_of
 from kaoprof.findings.operators import Standing, notes_of, standings
 from kaoprof.records.compare import Record, Row
 from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value, at, each
@@ -91,6 +92,7 @@ COLUMNS: dict[str, Column] = {
     **_observed("page_faults", "system_share"),
     "closed_form": _closed_form,
     "code": lambda view: view.row.case.own.written if view.row.case.own else None,
+    "options": lambda view: own_options_of(view.row.case.operator) or None,
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 

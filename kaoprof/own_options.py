@@ -1,0 +1,26 @@
+"""What single operators can be told besides heads, projection and scale: each option once, with its limits.
+
+Which operator takes which, and with which default, its closed form says; a name means the same wherever it occurs.
+"""
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+MOST = 1024  # of any option: beyond it a number is a slip of the hand
+
+Positions: TypeAlias = Annotated[int, Meta(ge=1, le=MOST)]
+
+
+class OwnOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whole numbers, as keys in YAML and as `--option OPERATOR.NAME=NUMBER`; None leaves the published one."""
+
+    loops: Annotated[Positions | None, Meta(description="criss_cross: how often it is applied, with one weight")] = None
+    window: Annotated[Positions | None, Meta(description="window, grid: positions of a window along each axis")] = None
+    shift: (
+        Annotated[int, Meta(ge=0, le=MOST, description="window: positions by which windows are shifted, below window")]
+        | None
+    ) = None
+    kernel: Annotated[Positions | None, Meta(description="neighborhood: keys along each axis, an odd number")] = None
+    agents: Annotated[Positions | None, Meta(description="agent: tokens along each axis that stand for all")] = None
+    reduce_by: Annotated[Positions | None, Meta(description="agent: stride of the keys' convolution; 1: none")] = None

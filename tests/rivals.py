@@ -1,0 +1,78 @@
+"""The rivals of Kronecker attention as tests look at them: built in float64, and held against what loops compute."""
+
+import math
+
+import torch
+
+from kaoprof.catalog import find_operator
+from kaoprof.dims import AttentionOptions
+from kaoprof.workload.building import resolve
+
+CHANNELS = 6
+BATCH = 2
+
+
+def made(name, spatial, *, channels=CHANNELS, **options):
+    """The operator's module in float64 with weights that are the same on every run."""
+    torch.manual_seed(1)
+    operator = find_operator(name)
+    module = resolve(operator.factory)(channels, **operator.arguments(len(spatial), AttentionOptions(**options)))
+    return module.double().eval()
+
+
+def made_input(spatial, *, channels=CHANNELS):
+    return torch.randn(BATCH, channels, *spatial, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+
+def places_of(spatial):
+    """Every position, as a tuple of its indices, in order."""
+    return [tuple(place) for place in torch.cartesian_prod(*map(torch.arange, spatial)).view(-1, len(spatial)).tolist()]
+
+
+def weighted(query, keys, values, *, heads=1, scale="sqrt", bias=None):
+    """softmax(scale q k^T + bias) v of one query, key by key; `bias` is one number for each head and key."""
+    size, sums = len(query) // heads, []
+    for head in range(heads):
+        of_keys, of_values = (
+            slice(head * len(vector) // heads, (head + 1) * len(vector) // heads) for vector in (query, values[0])
+        )
+        factor = 1 / math.sqrt(size) if scale == "sqrt" else 1.0
+        similarities = [factor * float(query[of_keys] @ key[of_keys]) for key in keys]
+        if bias is not None:
+            similarities = [value + float(more) for value, more in zip(similarities, bias[head], strict=True)]
+        exponentials = [math.exp(value - max(similarities)) for value in similarities]
+        shares = [exponential / sum(exponentials) for exponential in exponentials]
+        sums.append(sum(share * value[of_values] for share, value in zip(shares, values, strict=True)))
+    return torch.cat(sums)
+
+
+def linear(weights, name, vector):
+    """The transformation called `name` of one vector; the identity where there is none."""
+    if f"{name}.weight" not in weights:
+        return vector
+    transformed = weights[f"{name}.weight"] @ vector
+    return transformed + weights[f"{name}.bias"] if f"{name}.bias" in weights else transformed
+
+
+def assert_as_in_loops(reference, name, spatial, *, channels=CHANNELS, **options):
+    """Holds the module against `reference(x, weights, options)`, which gives one sample's output as `(c, *spatial)`.
+
+    Without gradients, and with them: the two ways may write to memory differently.
+    """
+    module, x = made(name, spatial, channels=channels, **options), made_input(spatial, channels=channels)
+    weights = {key: value.detach() for key, value in module.state_dict().items()}
+    chosen, before = AttentionOptions(**options), x.clone()
+    expected = torch.stack([reference(sample, weights, chosen) for sample in x])
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(module(x).detach(), expected, rtol=1e-10, atol=1e-10)
+    assert torch.equal(x, before)
+
+
+def assert_gradients(name, spatial, *, channels=CHANNELS, **options):
+    """Of the input by difference quotients; and every parameter has one."""
+    module = made(name, spatial, channels=channels, **options)
+    x = made_input(spatial, channels=channels).requires_grad_()
+    assert torch.autograd.gradcheck(module, (x,), fast_mode=True)
+    module(x).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
