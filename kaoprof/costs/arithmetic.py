@@ -10,6 +10,7 @@ FLOPS_PER_MAC = 2
 SOFTMAX_FLOPS = 5  # per coefficient: maximum, subtraction, exponential, sum, division
 FUSED_SCALE_FLOPS = 1  # per coefficient: a fused kernel scales the similarities, also by 1
 NORMALISE_FLOPS = 4  # per element: subtract, multiply, and the affine pair
+STATISTICS_FLOPS = 4  # per element of a normalisation that takes them anew: mean 1, variance 3
 TRAIN_FACTOR = 3  # a contraction of two inputs that both need gradients: one product forward, two backward
 
 

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from kaoprof.costs.arithmetic import NORMALISE_FLOPS, interpolation_flops
-from kaoprof.counting.attention import STATISTICS_FLOPS
+from kaoprof.costs.arithmetic import NORMALISE_FLOPS, STATISTICS_FLOPS, interpolation_flops
 from kaoprof.counting.shapes import Shaped, first_tensor, is_shaped
 from kaoprof.dims import Size
 
