@@ -134,3 +134,12 @@ def head_size(channels: int, heads: int) -> int:
 def ceil_div(size: Size, divisor: int) -> Size:
     """`size / divisor`, rounded up; of a sympy expression, its ceiling."""
     return -(-size // divisor)
+
+
+def at_least(least: int, size: Size) -> Size:
+    """`size`, or `least` where that is more; of a sympy expression, their `Max`."""
+    if isinstance(size, int):
+        return max(least, size)
+    import sympy
+
+    return sympy.Max(least, size)

@@ -9,7 +9,13 @@ from typing import TypeAlias
 
 from msgspec.structs import asdict
 
-from kaoprof.costs.arithmetic import NORMALISE_FLOPS, STATISTICS_FLOPS, interpolation_flops, mean_flops, pool_flops
+from kaoprof.costs.arithmetic import (
+    NORMALISE_FLOPS,
+    interpolation_flops,
+    layer_norm_flops,
+    mean_flops,
+    pool_flops,
+)
 from kaoprof.costs.cost import Cost
 from kaoprof.costs.layer_tree import LayerCost, Shape
 from kaoprof.dims import SPATIAL_AXES, Size, ceil_div
@@ -153,7 +159,7 @@ def layer_norm(name: str, shape: Shape) -> LayerCost:
         name=name,
         type="layer_norm",
         output_shape=shape,
-        elementwise=(STATISTICS_FLOPS + NORMALISE_FLOPS) * math.prod(shape),
+        elementwise=layer_norm_flops(math.prod(shape)),
         params=2 * shape[0],
     )
 

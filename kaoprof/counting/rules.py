@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from kaoprof.costs.arithmetic import FLOPS_PER_MAC, SOFTMAX_FLOPS
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC, NORM_FLOPS, SOFTMAX_FLOPS
 from kaoprof.counting import attention, elementwise
 from kaoprof.counting.contractions import (
     added_matmul_macs,
@@ -43,7 +43,6 @@ NORMALISE_BACKWARD_FLOPS = 9  # per element: normalised again 2, the two sums ov
 DROPOUT_FLOPS = 3  # per element: a number is drawn, compared, and multiplied
 VARIANCE_FLOPS = 4  # per element: mean 1, subtraction, square, sum
 SUMMED_EXPONENTIALS_FLOPS = 4  # per element: maximum, subtraction, exponential, sum
-NORM_FLOPS = 2  # per element: square, sum
 PRELU_BACKWARD_FLOPS = 2  # per element: the gradient of the input, and of the weight
 FOREACH = "_foreach_"
 

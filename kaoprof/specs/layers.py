@@ -260,8 +260,9 @@ class AttnSkip(_Attending, tag="attn_skip", frozen=True, kw_only=True):
 
 
 Layer: TypeAlias = (
-    Conv | Depthwise | Linear | BatchNorm | LayerNorm | LayerScale | SpaceToDepth | Activation | MaxPool | AvgPool | GlobalAvgPool | Dropout | Flatten
-    | Upsample | Block | Residual | Concat | Add | Reuse | Attention | Base | BaseSkip | Attn | AttnSkip
+    Conv | Depthwise | Linear | BatchNorm | LayerNorm | LayerScale | SpaceToDepth | Activation | MaxPool | AvgPool
+    | GlobalAvgPool | Dropout | Flatten | Upsample | Block | Residual | Concat | Add | Reuse | Attention | Base
+    | BaseSkip | Attn | AttnSkip
 )  # fmt: skip
 
 AttentionLayer: TypeAlias = Attention | Attn | AttnSkip
