@@ -160,7 +160,9 @@ def workload_of(case: Case, seed: int) -> "Workload":
     return operator_workload(case.operator, case.dims, case.options, dtype=case.dtype, mode=case.mode, seed=seed)
 
 
-def count_rows(record: Record, device: str, options: Options, notify: "ProgressCallback", code: OwnCode) -> Record:
+def count_rows(
+    record: Record, device: str, options: Options, notify: "ProgressCallback", code: OwnCode | None = None
+) -> Record:
     """The record with every row counted; a row that cannot be counted says why and keeps its closed form.
 
     Likewise one whose attention is forced to a backend that cannot serve it: it would not run. Somebody's `code` is
@@ -181,7 +183,7 @@ def count_rows(record: Record, device: str, options: Options, notify: "ProgressC
             rows.append(replace(row, case=case))
             continue
         try:
-            if case.own is not None:
+            if case.own is not None and code is not None:
                 whole = code.count(workload_of(case, options.seed))
                 rows.append(replace(row, case=case, counted=counted(whole, case)))
                 continue

@@ -164,11 +164,6 @@ def layer_norm(name: str, shape: Shape) -> LayerCost:
     )
 
 
-def layer_scale(name: str, shape: Shape) -> LayerCost:
-    """One product for each element, one weight for each channel."""
-    return LayerCost(name=name, type="layer_scale", output_shape=shape, elementwise=math.prod(shape), params=shape[0])
-
-
 def space_to_depth(name: str, shape: Shape, *, block: int) -> LayerCost:
     """Moves data alone: `(c, *s) -> (c block^d, *s / block)`.
 

@@ -106,21 +106,6 @@ class LayerNorm(nn.LayerNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
-class LayerScale(nn.Module):
-    """A factor for each channel: `(b c *spatial) -> (b c *spatial)`.
-
-    Args:
-        channels: c.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.weight.view(-1, *(1,) * (x.ndim - 2))
-
-
 class SpaceToDepth(nn.Module):
     """The positions of each block side by side as channels: `(b c *spatial) -> (b c block^d *spatial/block)`.
 

@@ -18,7 +18,6 @@ from kaoprof.models.layers import (
     ConvNorm,
     GlobalAvgPool,
     LayerNorm,
-    LayerScale,
     SpaceToDepth,
 )
 from kaoprof.models.modules import AttnModule, AttnSkipModule, BaseModule, BaseSkipModule
@@ -87,7 +86,6 @@ BUILDERS: dict[type, Callable[[Any, Given, Inside], nn.Module]] = {
     spec.Linear: _linear,
     spec.BatchNorm: lambda _layer, at, _: NORMS[at.axes](at.shape[0]),
     spec.LayerNorm: lambda _layer, at, _: LayerNorm(at.shape[0]),
-    spec.LayerScale: lambda _layer, at, _: LayerScale(at.shape[0]),
     spec.SpaceToDepth: lambda layer, _at, _: SpaceToDepth(**keywords(layer)),
     spec.Activation: lambda layer, _at, _: ACTIVATIONS[layer.function](),
     spec.MaxPool: _pool,

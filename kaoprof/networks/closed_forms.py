@@ -192,7 +192,6 @@ FORMS: dict[type, Callable[[Any, Given], LayerCost]] = {
     spec.Linear: _as_told(forms.linear),
     spec.BatchNorm: _as_told(forms.batch_norm),
     spec.LayerNorm: _as_told(forms.layer_norm),
-    spec.LayerScale: _as_told(forms.layer_scale),
     spec.SpaceToDepth: _as_told(forms.space_to_depth),
     spec.Activation: _as_told(forms.activation),
     spec.MaxPool: _as_told(forms.pool, kind="max_pool"),

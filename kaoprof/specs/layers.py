@@ -112,10 +112,6 @@ class LayerNorm(_Layer, tag="layer_norm", frozen=True, kw_only=True):
     """Layer normalisation: over the channels of each position, with scale and shift."""
 
 
-class LayerScale(_Layer, tag="layer_scale", frozen=True, kw_only=True):
-    """A learned factor for each channel, as at the end of a residual branch."""
-
-
 class SpaceToDepth(_Layer, tag="space_to_depth", frozen=True, kw_only=True):
     """The positions of each block of the map side by side as channels, as before the merging of patches."""
 
@@ -260,7 +256,7 @@ class AttnSkip(_Attending, tag="attn_skip", frozen=True, kw_only=True):
 
 
 Layer: TypeAlias = (
-    Conv | Depthwise | Linear | BatchNorm | LayerNorm | LayerScale | SpaceToDepth | Activation | MaxPool | AvgPool
+    Conv | Depthwise | Linear | BatchNorm | LayerNorm | SpaceToDepth | Activation | MaxPool | AvgPool
     | GlobalAvgPool | Dropout | Flatten | Upsample | Block | Residual | Concat | Add | Reuse | Attention | Base
     | BaseSkip | Attn | AttnSkip
 )  # fmt: skip

@@ -9,7 +9,7 @@ from kaoprof.findings.growth import Growth, Law, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
-from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
+from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, own_forms_of, protocol_of
 from kaoprof.reporting.tables.cells import cells_of
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid_rows import UNSURE
@@ -20,13 +20,13 @@ MEASURED = ("operator", "~\nMACs", "~\npeak", "~\ntime", "95 %", "at {axis}", "l
 CLOSED = ("operator", "~\nMACs", "~\nmap", "at {axis}", "MACs", "map", "MACs ratio")
 GROWTH = (
     "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes, of time to those where less "
-    "than half is a call's overhead (-: too few, or too scattered); ~ MACs without c x c transformations, "
-    "those of your own modules with them."
+    "than half is a call's overhead (-: too few, or too scattered); ~ MACs without c x c transformations."
 )
 CLOSED_GROWTH = (
     "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes; ~ MACs without c x c "
-    "transformations, those of your own modules with them."
+    "transformations."
 )
+OWN_GROWTH = "Of your own modules ~ MACs is of all of them: nobody tells transformations apart."
 LARGEST = (
     "Latency, peak and speedup: at the largest size of the operator that ran (speedup: where the baseline ran too, in "
     "brackets if that is another), against the baseline's best there; *: predicted."
@@ -114,6 +114,7 @@ def _interval(law: Law | None) -> str:
 
 def _notes(record: Record, tables: Sequence[Table], hidden: int) -> tuple[str, ...]:
     notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
+    notes += [OWN_GROWTH, *own_forms_of(record.rows)] if any(row.case.own for row in record.rows) else []
     speedups = [words_of(row.cells[-1]) for table in tables for row in table.lines]
     notes += [UNSURE] if any(speedup.startswith(UNKNOWN) for speedup in speedups) else []
     notes += _failures(record)
