@@ -1,10 +1,11 @@
-"""Everything that can be known of a workload without running it."""
+"""Everything that can be known of a workload without running it: one recorded run, and what follows from it."""
 
 import msgspec
 
-from kaoprof.counting.dispatcher import count_on_meta
-from kaoprof.counting.fvcore_count import count_with_fvcore
-from kaoprof.memory.live_bytes import LiveBytesMode, dry_run
+from kaoprof.counting.fvcore_count import count_modules_with_fvcore
+from kaoprof.tape.layers import count_whole
+from kaoprof.tape.models import record_workload
+from kaoprof.tape.prediction import predicted
 from kaoprof.workload.workload import Workload
 
 
@@ -28,14 +29,17 @@ def count(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") 
 
     Raises:
         UnservedError: attention is forced to the backend `sdpa`, which cannot serve this.
+        Exception: whatever the module raises on real tensors.
     """
-    counted = count_on_meta(workload)
-    live = dry_run(workload, LiveBytesMode, device=device, threads=threads, sdpa=sdpa)
+    recording = record_workload(workload)
+    counted = count_whole(recording.tape)
+    peak = predicted(recording, device=device, threads=threads, sdpa=sdpa)
+    opinion = count_modules_with_fvcore(workload, recording.module)
     return Census(
         macs=counted.macs,
         flops_all=counted.flops_all,
-        macs_fvcore=count_with_fvcore(workload),
-        uncounted=dict(counted.uncounted),
-        peak_bytes_predicted=int(live.peak_bytes),
-        unmodelled=live.unmodelled,
+        macs_fvcore=None if opinion is None else opinion[""],
+        uncounted=counted.uncounted,
+        peak_bytes_predicted=peak.peak_bytes,
+        unmodelled=peak.unmodelled,
     )

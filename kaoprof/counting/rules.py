@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, NORM_FLOPS, SOFTMAX_FLOPS
-from kaoprof.counting import attention, elementwise
+from kaoprof.counting import attention, elementwise, lists
 from kaoprof.counting.contractions import (
     added_matmul_macs,
     convolution_backward_macs,
@@ -44,7 +44,6 @@ DROPOUT_FLOPS = 3  # per element: a number is drawn, compared, and multiplied
 VARIANCE_FLOPS = 4  # per element: mean 1, subtraction, square, sum
 SUMMED_EXPONENTIALS_FLOPS = 4  # per element: maximum, subtraction, exponential, sum
 PRELU_BACKWARD_FLOPS = 2  # per element: the gradient of the input, and of the weight
-FOREACH = "_foreach_"
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -202,6 +201,7 @@ FLOPS: dict[str, Rule] = {
     "searchsorted": elementwise.search_rule,
     "bucketize": elementwise.bucket_rule,
     **dict.fromkeys(names("_fft_c2c _fft_r2c _fft_c2r"), elementwise.fft_rule),
+    **lists.FUSED_STEPS,
 }
 
 LOGARITHMIC = frozenset(
@@ -245,7 +245,9 @@ def trait_rule(operation: Any) -> Rule | None:
         return per_output_of_nothing
     if torch.Tag.reduction in operation.tags:
         return per_input(1)
-    if torch.Tag.pointwise in operation.tags or name_of(operation).startswith(FOREACH):
+    if name_of(operation).startswith(lists.FOREACH):
+        return lists.list_rule(name_of(operation))
+    if torch.Tag.pointwise in operation.tags:
         return of_all_outputs
     return None
 

@@ -32,11 +32,11 @@ def _work_of(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> Work 
     macs = macs_of(row)
     if row.compulsory_bytes is None or macs is None:
         return None
-    contractions = FLOPS_PER_MAC * macs * model.batch
+    contractions = FLOPS_PER_MAC * macs * (model.batch or 1)
     return Work(
         dtype=model.dtype or record.dtype,
         contraction_flops=contractions,
-        flops=contractions if row.flops_all is None else row.flops_all * model.batch,
+        flops=contractions if row.flops_all is None else row.flops_all * (model.batch or 1),
         compulsory_bytes=row.compulsory_bytes,
         working_bytes=row.compulsory_bytes + (peak_of(row) or 0),
         traffic=row.traffic,

@@ -185,14 +185,16 @@ def needed_bytes(operator: str, axis: str, setting: Setting) -> Need:
         OverflowError: no tensor of that size can even be described.
         UnservedError: attention is forced to a backend that cannot serve it.
     """
-    from kaoprof.memory.capacity import bytes_in_all
+    from kaoprof.tape.prediction import memory_needed
 
     known: dict[int, int] = {}
 
     def need(size: int) -> int:
         if size not in known:
             workload = setting.workload(operator, setting.dims(axis, size))
-            known[size] = bytes_in_all(workload, device=setting.device, threads=setting.threads, sdpa=setting.sdpa)
+            known[size] = sum(
+                memory_needed(workload, device=setting.device, threads=setting.threads, sdpa=setting.sdpa)
+            )
         return known[size]
 
     return need

@@ -60,18 +60,18 @@ class Stopwatch(msgspec.Struct, kw_only=True):
 
     def subject(self, contender: Contender, size: int, key: int) -> Subject:
         """What the session needs to know."""
-        from kaoprof.memory.capacity import bytes_in_all, resident_bytes
+        from kaoprof.tape.prediction import memory_needed
 
         chosen = self.setting.with_implementation(contender.implementation)
         dims = chosen.dims(self.axis, size)
         workload = chosen.workload(contender.operator, dims)
-        resident = resident_bytes(workload)
+        needed = memory_needed(workload, device=chosen.device, threads=chosen.threads)
         return Subject(
             key=key,
             label=f"{contender.name} {dims}",
             workload=workload,
-            resident_bytes=resident,
-            predicted_bytes=bytes_in_all(workload, device=chosen.device, threads=chosen.threads) - resident,
+            resident_bytes=needed.resident,
+            predicted_bytes=needed.peak,
             floor_flops=2 * chosen.macs(contender.operator, dims),
         )
 

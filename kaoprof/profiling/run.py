@@ -255,7 +255,7 @@ def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
         workload=workload,
         resident_bytes=elements * width,
         predicted_bytes=total.peak_bytes_predicted or 0,
-        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * model.batch,
+        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * (model.batch or 1),
         layers=tuple(name for name in timed if name),
         variant=model.variant,
     )

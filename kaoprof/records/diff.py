@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from kaoprof.records.measured import SCHEMA
+from kaoprof.records.shown import Shown
 
 FASTER, SLOWER, SAME, UNSURE = "FASTER", "SLOWER", "SAME", "UNSURE"
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
@@ -99,7 +100,7 @@ class DiffRow(msgspec.Struct, frozen=True, kw_only=True):
     breaches: tuple[str, ...] = ()
 
 
-class DiffRecord(msgspec.Struct, frozen=True, kw_only=True):
+class DiffRecord(Shown, frozen=True, kw_only=True):
     """One comparison.
 
     Args:

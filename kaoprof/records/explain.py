@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from kaoprof.records.measured import SCHEMA
+from kaoprof.records.shown import Shown
 from kaoprof.version import __version__
 
 PROVEN = "formula = derivation"
@@ -72,7 +73,7 @@ class ProofLine(msgspec.Struct, frozen=True, kw_only=True):
     proven: bool
 
 
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+class Explanation(Shown, frozen=True, kw_only=True):
     """What a module costs, as formulas, and what they rest on. Everything goes into JSON as it is.
 
     Args:

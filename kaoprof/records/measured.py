@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from kaoprof.records import fields
+from kaoprof.records.shown import Shown
 from kaoprof.units import counted
 
 SCHEMA = 1
@@ -16,7 +17,7 @@ EAGER = "eager"
 VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class Head(Shown, frozen=True, kw_only=True):
     """How a record begins: the format's number, the command that left it behind, kaoprof's version, and when."""
 
     schema: int = SCHEMA

@@ -61,6 +61,13 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.macs_analytic is not None or self.macs_counted is not None
 
 
+class PassCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What one pass of a call computes in all: MACs, and all arithmetic."""
+
+    macs: fields.Unbounded
+    flops_all: fields.Unbounded
+
+
 class ModelProfile(Observed, frozen=True, kw_only=True):
     """One model, and what was observed of it. `layers` begins with the whole, which also stands in the tables.
 
@@ -69,13 +76,15 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     `kanet-qkv+compile`, which has no layers. `dtype` is what it computes in. For `unmodelled` see `records.Counted`.
     `recorded` is how its operations were: on tensors without data (`fake`), or on `real` ones; `value_reads` is how
     often values of its input decided what ran; `written_out` are multiply-adds of the batch that its code writes as
-    products and sums, which stand among the FLOPs and not among the MACs.
+    products and sums, which stand among the FLOPs and not among the MACs. `batch` is None where counts are of the call
+    as a whole. `passes` are what each pass computes of the call: forward, backward, recomputed, optimizer; empty where
+    there is only one.
     """
 
     model: str
     source: str
     inside: str = ""
-    batch: fields.Count
+    batch: fields.Count | None
     input_shapes: tuple[tuple[fields.Count, ...], ...]
     layers: tuple[LayerRow, ...]
     dtype: fields.Dtype | None = None
@@ -83,6 +92,7 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     recorded: str | None = None
     value_reads: fields.Count = 0
     written_out: fields.Unbounded = 0
+    passes: dict[str, PassCount] = msgspec.field(default_factory=dict)
 
     @property
     def variant(self) -> str:

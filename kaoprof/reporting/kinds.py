@@ -13,6 +13,7 @@ import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.records.measured import SCHEMA
+from kaoprof.records.shown import Shown
 from kaoprof.reporting.document import Medium, Page
 from kaoprof.reporting.tables.grid import Grid, NamedRun, grid_of
 
@@ -144,7 +145,7 @@ FORMATS = {
 TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class Report(Shown, frozen=True, kw_only=True):
     """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
 
     `how` are the page's own options.

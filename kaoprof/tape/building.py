@@ -20,6 +20,7 @@ from kaoprof.workload.patching import replaced
 
 LARGE_BUFFER = 2**16  # elements, above which a buffer's values are not worth their memory
 PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+NO_MEMORY = "can't allocate memory"  # torch's words
 DRAWS = ("uniform_", "normal_", "fill_", "zero_", "erfinv_", "clamp_", "exponential_", "bernoulli_", "random_")
 MOST_OF_MEMORY = 0.5  # of what is free may be taken by a model that is really built
 
@@ -129,5 +130,8 @@ def built(make: Callable[[], nn.Module], fakes: FakeTensorMode) -> tuple[nn.Modu
             return make(), None
     except Exception as error:  # noqa: BLE001 - a constructor may look at its weights in any way: then they are real
         reason = error
+    if NO_MEMORY in str(reason):  # not even for a moment, until it is registered
+        with fakes, without_data(fakes):
+            return make(), None
     with within_memory():
         return make(), reason

@@ -145,6 +145,8 @@ class Tape(NamedTuple):
             size or a number.
         failures: how many operations failed, which the code caught: it went on another way.
         hides_encoders: whether some module has a fused form for evaluation, which was not taken here.
+        recurrent: whether some module is one of torch's recurrent ones.
+        projected: whether some module is an LSTM with projections.
     """
 
     events: list[Event]
@@ -153,6 +155,8 @@ class Tape(NamedTuple):
     value_reads: int
     failures: int
     hides_encoders: bool
+    recurrent: bool = False
+    projected: bool = False
 
 
 def records_in(value: Any) -> Iterator[Recorded]:

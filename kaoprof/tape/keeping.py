@@ -10,40 +10,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kaoprof.tape.turns import turn_of_a_call
 from kaoprof.torch_internals import held_tensors
 from kaoprof.workload.patching import replaced
+from kaoprof.workload.process import process_as_before
 
 DEEPER = 3  # times Python's limit of frames, which ours share with the model's
+DEEPEST = 100_000  # frames, also where one of these is inside of another
 
 
 @contextmanager
 def process_kept(seed: int | None) -> Iterator[None]:
-    """While active, random numbers are seeded alike; then every generator and setting of the process is as before."""
-    numpy = sys.modules.get("numpy")
-    states = (
-        torch.get_rng_state(), random.getstate(), numpy.random.get_state() if numpy else None,
-        torch.is_grad_enabled(), torch.get_default_dtype(), sys.getrecursionlimit(),
-        torch.backends.mha.get_fastpath_enabled(),
-    )  # fmt: skip
-    generator, python, arrays, grad, dtype, frames, fast = states
-    collecting = gc.isenabled()
-    try:
+    """While active, random numbers are seeded alike; then every generator and setting of the process is as before.
+
+    Raises:
+        KaoprofError: another thread is inside of a block that is counted.
+    """
+    with turn_of_a_call(), process_as_before():
         gc.disable()  # a collection in the middle would let tensors die sooner than in a run
-        sys.setrecursionlimit(DEEPER * frames)
+        sys.setrecursionlimit(min(DEEPER * sys.getrecursionlimit(), DEEPEST))
         if seed is not None:
             seeded(seed)
         yield
-    finally:
-        torch.set_rng_state(generator)
-        random.setstate(python)
-        if numpy and arrays is not None:
-            numpy.random.set_state(arrays)
-        torch.set_grad_enabled(grad)
-        torch.set_default_dtype(dtype)
-        sys.setrecursionlimit(frames)
-        torch.backends.mha.set_fastpath_enabled(fast)
-        if collecting:
-            gc.enable()
 
 
 def seeded(seed: int) -> None:
@@ -124,6 +112,23 @@ def _holds_the_same(value: Any, content: Any) -> bool:
 def _refill(value: Any, content: Any) -> None:
     value.clear()
     value.extend(content) if isinstance(value, list) else value.update(content)
+
+
+@contextmanager
+def compiler_aside() -> Iterator[None]:
+    """While active, what is compiled, before or meanwhile, runs as it was written, so that its operations show."""
+    with ExitStack() as stack:
+        compile_it = torch.compile
+
+        def compiled(*args: Any, **kwargs: Any) -> Any:
+            made = compile_it(*args, **kwargs)
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+            return made
+
+        stack.enter_context(replaced(torch, "compile", compiled))
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a tape says of arithmetic: MACs, FLOPs and uncounted operations of each module; their sum is the whole."""
 
 from collections import Counter
+from typing import NamedTuple
 
 import msgspec
 import msgspec.structs
@@ -40,6 +41,27 @@ class LayerCount(msgspec.Struct, frozen=True, kw_only=True):
     def flops_all(self) -> int:
         """All arithmetic, with 1 MAC = 2 FLOPs."""
         return FLOPS_PER_MAC * self.macs + self.elementwise
+
+
+class WholeCount(NamedTuple):
+    """What a whole run computes: MACs, all arithmetic, and operations without a rule with their calls."""
+
+    macs: int
+    flops_all: int
+    uncounted: dict[str, int]
+
+
+def count_whole(tape: Tape) -> WholeCount:
+    """The sum over all modules, for the whole batch."""
+    macs = elementwise = 0
+    uncounted: Counter[str] = Counter()
+    for event in tape.events:
+        if isinstance(event, Operation):
+            counted, others = count_operation(event)
+            macs += counted
+            elementwise += others or 0
+            uncounted[name_of(event.func)] += others is None
+    return WholeCount(macs, FLOPS_PER_MAC * macs + elementwise, dict(+uncounted))
 
 
 def count_layers(tape: Tape) -> dict[str, LayerCount]:

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from kaoprof.tape.turns import is_aside
 from kaoprof.torch_internals import CALL, last_sequence_number, running_node, sequence_number, submodules
 from kaoprof.workload.patching import replaced
 
 NO_NODE = -1
+FOLLOWS = "kaoprof_follows"  # marks a call of modules that is followed
 ACCUMULATION = 2**62  # nodes that add up gradients have the greatest sequence number of all
 
 
@@ -49,39 +51,60 @@ class ModuleTrail:
         self._numbers = [0]
         self._paths = [""]
         self._last = ""
+        self._outer: Callable[..., Any] | None = None
 
     @contextmanager
     def followed(self) -> Iterator[None]:
         """While active, calls are followed."""
-        self._holders = holders_of(self.root)
+        self._holders = self._all_holders()
+        outer = nn.Module.__call__  # of whoever follows calls already
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             return self._call(module, args, kwargs)
 
+        if hasattr(outer, FOLLOWS) and not is_aside():
+            self._outer = outer
+        setattr(call, FOLLOWS, True)
         with replaced(nn.Module, "__call__", call):
             yield
 
     def _call(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         if threading.get_ident() != self._thread:
-            self.elsewhere.add(type(module).__name__)
-            return getattr(module, CALL)(*args, **kwargs)
-        path = self._path_of(module)
+            if self._may_hold(module):
+                self.elsewhere.add(type(module).__name__)
+            return self._run(module, args, kwargs)
+        path = self.path_of(module)
         if path is None:
-            return getattr(module, CALL)(*args, **kwargs)
-        self.called.add(path)
-        self.frames.append(Frame(path, id(module), _running_node()))
-        self._turn()
-        self.on_enter(path)
+            return self._run(module, args, kwargs)
+        self.enter(path, id(module))
         try:
-            output = getattr(module, CALL)(*args, **kwargs)
+            output = self._run(module, args, kwargs)
             shape = shape_of(output)
             if shape is not None:
                 self.shapes[path] = shape
             return output
         finally:
-            self.frames.pop()
-            self._turn()
-            self.on_leave(path)
+            self.leave(path)
+
+    def _run(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        return getattr(module, CALL)(*args, **kwargs) if self._outer is None else self._outer(module, *args, **kwargs)
+
+    def _may_hold(self, module: nn.Module) -> bool:
+        """Whether a module that runs in another thread may be one of those that are followed."""
+        return self.root is None or module is self.root or id(module) in self._holders
+
+    def enter(self, path: str, identity: int) -> None:
+        """What is called so starts to run."""
+        self.called.add(path)
+        self.frames.append(Frame(path, identity, _running_node()))
+        self._turn()
+        self.on_enter(path)
+
+    def leave(self, path: str) -> None:
+        """It has run, or failed."""
+        self.frames.pop()
+        self._turn()
+        self.on_leave(path)
 
     def _turn(self) -> None:
         """Nodes made from here on belong to the module that runs now."""
@@ -105,7 +128,7 @@ class ModuleTrail:
         """Whether the operation that runs during a node is of a module that was called there."""
         return node != NO_NODE and self.frames[-1].node == node
 
-    def _path_of(self, module: nn.Module) -> str | None:
+    def path_of(self, module: nn.Module) -> str | None:
         """The path by which the nearest running module holds this one; None if none does, not even the whole."""
         if module is self.root:
             return ""
@@ -115,9 +138,13 @@ class ModuleTrail:
             self._known[key] = self._searched(module)
         return self._known[key]
 
+    def _all_holders(self) -> dict[int, list[tuple[int, str]]]:
+        """Of every module that is followed: which modules hold it, and under which name."""
+        return holders_of(self.root)
+
     def _searched(self, module: nn.Module) -> str | None:
         if id(module) not in self._holders:
-            self._holders = holders_of(self.root)  # a module may have been made since
+            self._holders = self._all_holders()  # a module may have been made since
         running = {frame.identity: depth for depth, frame in enumerate(self.frames)}
         best: tuple[int, str] | None = None
         waiting, seen = [(id(module), "")], set()
@@ -137,6 +164,12 @@ class ModuleTrail:
         depth, path = best
         around = self.frames[depth].path
         return f"{around}.{path}" if around else path
+
+
+def type_name(module: nn.Module) -> str:
+    """The class of a module; of scripted ones that which was scripted."""
+    name = getattr(module, "original_name", None)
+    return name if isinstance(name, str) else type(module).__name__
 
 
 def _unheard(_: str) -> None:

@@ -3,7 +3,14 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from kaoprof.memory.kernels.table import UNBOUNDED, least_storage_bytes, scratch_bytes, scratch_gap
+from kaoprof.memory.kernels.table import (
+    CUDA_RECURRENT_GAP,
+    PROJECTED_GAP,
+    least_storage_bytes,
+    most_unknown_bytes,
+    scratch_bytes,
+    scratch_gap,
+)
 from kaoprof.tape.entries import FORWARD, Born, Died, Entered, Left, Operation, Recorded, Tape, as_meta, records_in
 from kaoprof.torch_internals import is_higher_order
 from kaoprof.workload.operation_names import name_of
@@ -15,7 +22,6 @@ ZEROS = frozenset({"zeros", "new_zeros", "zeros_like"})
 FILLING = frozenset(  # put, or add, what they are given into their first argument
     {"scatter", "scatter_add", "index_add", "index_put", "_index_put_impl", "put"}
 )
-UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
 Layout = tuple[Any, ...]
 
 
@@ -47,6 +53,10 @@ class Peak:
 
     def follow(self, tape: Tape) -> "Peak":
         """Goes through all that happened."""
+        if self.device != "cpu" and tape.recurrent:
+            self._gaps[CUDA_RECURRENT_GAP] = math.inf  # here they are torch's own operations, which cuDNN replaces
+        if self.device == "cpu" and tape.projected:
+            self._gaps[PROJECTED_GAP] = math.inf  # without gradients it is taken apart otherwise than torch does
         operation: Operation | None = None
         least = scratch = 0
         for event in [*tape.events, Left("")]:
@@ -96,7 +106,7 @@ class Peak:
         gap = scratch_gap(func, self._tensors(operation.args), device=self.device)
         if gap is not None:
             sizes = sum(record.nbytes for record in records_in((operation.args, operation.out)))
-            unknown = math.inf if gap in UNBOUNDED else UNKNOWN_COPIES * self.threads * sizes
+            unknown = most_unknown_bytes(gap, sizes, threads=self.threads)
             self._gaps[gap] = max(self._gaps.get(gap, 0), here + unknown)
 
     def _leave(self) -> None:

@@ -1,5 +1,6 @@
 """From a model or a function to its tape: one run, without data if that can be, else on real tensors."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,8 @@ from kaoprof.tape.building import fake_mode
 from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
 from kaoprof.tape.known_results import KnownResults
-from kaoprof.tape.modules import ModuleTrail, tensors_in
+from kaoprof.tape.modules import ModuleTrail, tensors_in, type_name
+from kaoprof.tape.open_trail import OpenTrail
 from kaoprof.tape.recorder import Recorder
 from kaoprof.torch_internals import (
     FAKE_TENSOR_LOGGER,
@@ -25,10 +27,12 @@ from kaoprof.torch_internals import (
     submodules,
     tree_map,
 )
+from kaoprof.workload.building import SMALL_INPUT
+from kaoprof.workload.cuda_attention import CudaAttention
 from kaoprof.workload.patching import replaced
 
 FAKE, REAL = "fake", "real"
-SMALL_INPUT = 2**20  # elements, up to which whole numbers in the input keep their values
+SHOWN, FUSED, CUDA = "shown", "fused", "cuda"  # whose operations run: a CPU's, by layer or fused, or a GPU's
 
 
 class Call:
@@ -84,13 +88,14 @@ def _module_in(function: object) -> nn.Module | None:
     return owner if isinstance(owner, nn.Module) else None
 
 
-def record(call: Call, *, real: bool = False, fused: bool = False, seed: int | None = None) -> Tape:
+def record(call: Call, *, real: bool = False, kernels: str = SHOWN, seed: int | None = None) -> Tape:
     """The tape of one run.
 
     Args:
         call: what runs.
         real: whether to run on real tensors only.
-        fused: whether encoder layers run as torch's fused kernels do, of which no layer shows; for their memory.
+        kernels: `shown` for what a CPU runs, layer by layer; `fused` for encoder layers as torch's fused kernels, of
+            which no layer shows; `cuda` for what a GPU runs, which need not be there. The last two are for memory.
         seed: of all random numbers.
 
     Raises:
@@ -99,42 +104,53 @@ def record(call: Call, *, real: bool = False, fused: bool = False, seed: int | N
     """
     if not real:
         try:
-            return _recorded(call, _known_results(call).fakes, fused=fused, seed=seed)
+            return _recorded(call, _known_results(call).fakes, kernels=kernels, seed=seed)
         except Exception:
-            if _mode_of(call.module) is not None:
+            if _mode_of(call) is not None:
                 raise  # whoever made it without data must make it again
-    return _recorded(call, None, fused=fused, seed=seed)
+    return _recorded(call, None, kernels=kernels, seed=seed)
 
 
 def _known_results(call: Call) -> KnownResults:
-    """What is known of results without data under the mode of the call's own parameters, or of a new one."""
-    mode = _mode_of(call.module)
+    """What is known of results without data under the mode of the call's own tensors, or of a new one."""
+    mode = _mode_of(call)
     if call.known is None or (mode is not None and call.known.fakes is not mode):
         call.known = KnownResults(mode or fake_mode())
     return call.known
 
 
-def _mode_of(module: nn.Module | None) -> FakeTensorMode | None:
-    """The mode under which the model's parameters were made, if they have no data."""
-    parameters = () if module is None else module.parameters()
-    return next((parameter.fake_mode for parameter in parameters if isinstance(parameter, FakeTensor)), None)
+def _mode_of(call: Call) -> FakeTensorMode | None:
+    """The mode under which the model's parameters, or its input, were made, if they have no data."""
+    parameters = () if call.module is None else call.module.parameters()
+    tensors = itertools.chain(parameters, tensors_in((call.args, call.kwargs)))
+    return next((tensor.fake_mode for tensor in tensors if isinstance(tensor, FakeTensor)), None)
 
 
-def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: int | None) -> Tape:
-    trail = ModuleTrail(call.module)
+def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: int | None) -> Tape:
+    stack = ExitStack()
+
+    def adopt(module: nn.Module) -> None:
+        """What a function calls is kept as it was, too."""
+        stack.enter_context(model_kept(module, written=fakes is None))
+        _tell_of_state(module, recorder, fakes)
+
+    trail = OpenTrail("function", adopt) if call.module is None else ModuleTrail(call.module)
     recorder = Recorder(trail, None if fakes is None else call.known)
-    with ExitStack() as stack:
+    with stack:
         stack.enter_context(process_kept(seed))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
         stack.enter_context(model_kept(call.module, written=fakes is None))
         stack.enter_context(compiled_nothing())
         stack.enter_context(replaced(FAKE_TENSOR_LOGGER, "disabled", True))
-        if fused and call.module is not None:
+        if kernels == FUSED and call.module is not None:
             stack.enter_context(encoders_shown("cpu"))
             without_nested_tensors(call.module)
         else:
             torch.backends.mha.set_fastpath_enabled(False)
+        if kernels == CUDA:
+            stack.enter_context(CudaAttention())
+            stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
         if call.module is not None:
             _tell_of_state(call.module, recorder, fakes)
         convert = _conversion(call, recorder, fakes)
@@ -146,13 +162,16 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, fused: bool, seed: in
         names = ", ".join(sorted(trail.elsewhere))
         hint = "what runs in another thread is not counted: call it in the one that calls the module"
         raise KaoprofError(f"{names} is called in another thread", hint=hint)
+    parts = [] if call.module is None else list(call.module.modules())
     return Tape(
         events=recorder.events,
-        layers=layers_of(call.module, trail),
+        layers=trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail),
         recorded=REAL if fakes is None else FAKE,
         value_reads=recorder.value_reads,
         failures=recorder.failures,
-        hides_encoders=_hides_encoders(call.module),
+        hides_encoders=any(isinstance(part, nn.TransformerEncoderLayer | nn.MultiheadAttention) for part in parts),
+        recurrent=any(isinstance(part, nn.RNNBase) for part in parts),
+        projected=any(isinstance(part, nn.LSTM) and part.proj_size for part in parts),
     )
 
 
@@ -187,21 +206,13 @@ def _conversion(call: Call, recorder: Recorder, fakes: FakeTensorMode | None) ->
     return convert
 
 
-def _hides_encoders(module: nn.Module | None) -> bool:
-    return module is not None and any(
-        isinstance(part, nn.TransformerEncoderLayer | nn.MultiheadAttention) for part in module.modules()
-    )
-
-
 def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFacts]:
     """Every module by its path, as written; one that two hold stands under each path by which it was called."""
-    if module is None:
-        return {"": LayerFacts("function", 0, norm=False, output_shape=None, called=True)}
     passed = _with_holders(trail.called)
     layers: dict[str, LayerFacts] = {}
     seen_modules: set[int] = set()
     seen_params: set[int] = set()
-    waiting = [("", module)]
+    waiting = [] if module is None else [("", module)]
     while waiting:
         path, part = waiting.pop()
         again = id(part) in seen_modules
@@ -212,7 +223,7 @@ def layers_of(module: nn.Module | None, trail: ModuleTrail) -> dict[str, LayerFa
         fresh = [parameter for key, parameter in own.items() if key not in seen_params]
         seen_params.update(own)
         layers[path] = LayerFacts(
-            type=_type_name(part),
+            type=type_name(part),
             params=sum(parameter.numel() for parameter in fresh if not nn.parameter.is_lazy(parameter)),
             norm=isinstance(part, batch_norm_class()),
             output_shape=trail.shapes.get(path),
@@ -231,8 +242,3 @@ def _with_holders(paths: Iterable[str]) -> set[str]:
             passed.add(path)
             path = path.rpartition(".")[0]  # noqa: PLW2901 - upwards to the whole
     return passed
-
-
-def _type_name(module: nn.Module) -> str:
-    name = getattr(module, "original_name", None)  # of scripted modules
-    return name if isinstance(name, str) else type(module).__name__

@@ -4,8 +4,9 @@ A `Workload` is torch-free and goes through JSON, so that the same one is counte
 """
 
 import importlib
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from kaoprof.errors import UsageError
@@ -14,6 +15,8 @@ from kaoprof.workload.workload import FLOAT_DTYPES, TORCH_DTYPES, TensorSpec, Wo
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+SMALL_INPUT = 2**20  # elements, up to which whole numbers in the input keep their values without data, too
 
 
 def resolve(factory: str) -> Callable[..., "nn.Module"]:
@@ -68,21 +71,29 @@ def default_dtype(dtype: "torch.dtype") -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def build_inputs(workload: Workload, *, device: str) -> "tuple[Tensor, ...]":
-    """The workload's inputs on `device`, seeded; in `train` mode floats require gradients if the workload says so."""
+def build_inputs(
+    workload: Workload, *, device: str, without_data: "AbstractContextManager[object] | None" = None
+) -> "tuple[Tensor, ...]":
+    """The workload's inputs on `device`, seeded; in `train` mode floats require gradients if the workload says so.
+
+    Under the mode `without_data` only small ones of whole numbers have values: the same as ever, since each input is
+    drawn from a seed of its own.
+    """
     import torch
 
-    generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed)
-
-    def drawn(spec: TensorSpec) -> "Tensor":
-        dtype = torch_dtype(spec.dtype)
-        if spec.dtype not in FLOAT_DTYPES:
+    def drawn(spec: TensorSpec, position: int) -> "Tensor":
+        dtype, floats = torch_dtype(spec.dtype), spec.dtype in FLOAT_DTYPES
+        gradient = floats and workload.mode == "train" and workload.input_grad
+        if without_data is not None and (floats or math.prod(spec.shape) > SMALL_INPUT):
+            with without_data:
+                return torch.empty(spec.shape, device=device, dtype=dtype, requires_grad=gradient)
+        generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed + position)
+        if not floats:
             return torch.randint(spec.high, spec.shape, device=device, generator=generator).to(dtype)
-        return torch.randn(spec.shape, device=device, dtype=dtype, generator=generator).requires_grad_(
-            workload.mode == "train" and workload.input_grad
-        )
+        numbers = torch.randn(spec.shape, device=device, dtype=dtype, generator=generator)
+        return numbers.requires_grad_(gradient)
 
-    return tuple(drawn(spec) for spec in workload.inputs)
+    return tuple(drawn(spec, position) for position, spec in enumerate(workload.inputs))
 
 
 def torch_dtype(name: str) -> "torch.dtype":

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from kaoprof.torch_internals import operation
@@ -58,7 +59,8 @@ def fused_attention(
         return _efficient(query, key, value, attn_mask, dropout_p, is_causal, scale)
     if not torch.backends.cuda.math_sdp_enabled():
         raise RuntimeError(REFUSAL)
-    return ATTENTION(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
+    with sdpa_kernel(SDPBackend.MATH):  # a CPU, which stands for the GPU here, has a kernel of its own
+        return ATTENTION(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
 
 def _is_dense(*tensors: Tensor) -> bool:

@@ -168,7 +168,7 @@ def test_a_prediction_that_fails_leaves_the_counts(monkeypatch):
     def broken(*_, **__):
         raise ArithmeticError("no model")
 
-    monkeypatch.setattr("kaoprof.profiling.taking.predict_peak", broken)
+    monkeypatch.setattr("kaoprof.tape.prediction.predict_peak", broken)
     workload = code_workload(document("sound", Sound), allow_import=True)
     census = take_census(workload, None, device="cpu", threads=1, inside="module")
     assert census.unpredicted == "ArithmeticError: no model"

@@ -34,7 +34,8 @@ def test_a_model_in_hand_is_counted_by_layer():
         "": MACS, "conv": 2 * 36 * 8 * 27, "head": 2 * 8 * 36 * 5
     }  # fmt: skip
     assert len(repr(counts)) < 500
-    assert str(counts).splitlines()[1].split() == ["total", "Net", "1.69", "k", "18.43", "k", "39.75", "k"]
+    assert ["total", "Net", "2x5", "1.69", "k", "18.43", "k"] in [line.split()[:7] for line in str(counts).splitlines()]
+    assert "The call: in all 18.43 k MACs, 39.75 k FLOPs." in str(counts)
 
 
 def test_the_predicted_peak_is_what_is_alive_at_once():
@@ -105,7 +106,7 @@ def test_what_values_decide_is_said():
     counts = kaoprof.count(routed, torch.ones(4, 4))
     assert (counts.macs, counts.recorded) == (64, "real")
     assert counts.value_reads == 1
-    assert "values of the input decide" in str(counts)
+    assert "values of its input decided" in str(counts)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when its compiler is imported

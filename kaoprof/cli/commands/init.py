@@ -18,9 +18,9 @@ def init(
     """
     import shlex
 
-    from kaoprof.cli.output import check_target, write_whole
     from kaoprof.cli.streams import say
     from kaoprof.errors import OutputError, UsageError
+    from kaoprof.reporting.files import check_target, write_whole
     from kaoprof.specs import starter_spec
     from kaoprof.specs.shelf import SUFFIXES
 

@@ -1,15 +1,40 @@
 """Any page on a terminal: tables without frames, tones as colours, the narrow page where the wide one does not fit."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Table, Text, Tone, cell_of, words_of
+from kaoprof.reporting.formats.plain import visible
 
+LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
 STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.QUIET: "dim", None: ""}
 INDENT = "  "
 UNLIMITED = 10_000  # columns of a terminal on which every table fits
+
+
+class SteadyConsole(Console):
+    """A console on which controls inside a text show as their code; colours of its own are no text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable, each without controls of its own."""
+        for text, style, control in super().render(renderable, options):
+            shown = text if control or text.isprintable() else "\n".join(map(visible, text.split("\n")))
+            yield Segment(shown, style, control)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Prints; into a file or a pipe without the spaces that fill lines up to the width."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as shown:
+            super().print(*objects, **options)
+        self.file.writelines(f"{line.rstrip()}\n" for line in shown.get().splitlines())
 
 
 def to_console(page: Page, width: int) -> RenderableType:

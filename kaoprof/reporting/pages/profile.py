@@ -9,11 +9,10 @@ from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_c
 from kaoprof.reporting.formats import html
 from kaoprof.reporting.repeat import environment_terms, profile_commands
 from kaoprof.reporting.sentences.limits import ceilings_sentence
-from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_notes
+from kaoprof.reporting.sentences.models import agreement_of, layer_convention, model_notes, run_notes
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.grid import NamedRun
 from kaoprof.reporting.tables.profile import (
-    LAYER_CONVENTION,
     MODEL_HEADERS,
     eager_models,
     layer_cells,
@@ -37,7 +36,8 @@ def to_html(report: "Report") -> str:
     title = ", ".join(run.name for run in report.runs)
     parts = [part for run in report.runs for part in _run(run)]
     head = html.paragraphs(["kaoprof profile"], "quiet")
-    return html.page(f"kaoprof: {title}", [head, *parts, html.listed([LAYER_CONVENTION], "quiet")])
+    conventions = dict.fromkeys(layer_convention(run.record) for run in report.runs)
+    return html.page(f"kaoprof: {title}", [head, *parts, html.listed(conventions, "quiet")])
 
 
 def _run(run: NamedRun) -> Iterator[str]:

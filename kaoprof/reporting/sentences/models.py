@@ -4,7 +4,7 @@ from kaoprof.findings.models import fullest_layer, layer_limits, peak_of, slowes
 from kaoprof.records.profile import TIMED_RUNS, ModelProfile, ProfileRecord
 from kaoprof.reporting.sentences.limits import bound_of, limits_of
 from kaoprof.reporting.sentences.protocol import AGREE
-from kaoprof.units import format_bytes, format_percent, format_ratio
+from kaoprof.units import format_bytes, format_count, format_percent, format_ratio
 
 AGREE_ON_CODE = (
     "'=': torch's dispatcher and fvcore count the same MACs; code has no closed form. '!': they do not. '>': some "
@@ -14,6 +14,24 @@ AGREE_ON_SOME_CODE = (
     "'=': torch's dispatcher and fvcore count the same MACs, and so does the closed form of what is not code. '!': "
     "they do not. '>': some operations have no rule, so it is more. No mark: nothing else could count it."
 )
+
+
+def layer_convention(record: ProfileRecord) -> str:
+    """What figures are of: one sample, or the call as a whole where nobody said where the samples lie."""
+    whole = {model.batch is None for model in record.models}
+    of = "one sample" if whole == {False} else "the call as a whole"
+    of = "one sample where the batch is known, else for the call" if len(whole) > 1 else of
+    return f"1 MAC = 2 FLOPs, counted for {of}; bytes for the whole batch; weights with batch norm; *: predicted."
+
+
+def passes_note(model: ModelProfile) -> str | None:
+    """What each pass computes, where there are several; of a call that is counted as a whole, what it computes."""
+    total = model.total
+    sums = [(name, count.macs, count.flops_all) for name, count in model.passes.items()]
+    if model.batch is None and total.macs_batch is not None and total.flops_all is not None:
+        sums.insert(0, ("in all", total.macs_batch, total.flops_all))
+    parts = [f"{name} {format_count(macs)} MACs, {format_count(flops)} FLOPs" for name, macs, flops in sums]
+    return f"The call: {'; '.join(parts)}." if parts else None
 
 
 def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
@@ -47,7 +65,13 @@ def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
 
 def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
     """What stands under a model's table, sentence by sentence."""
-    notes = (model.detail, where_it_goes(record, model), *bound_sentences(record, model), timing_note(record, model))
+    notes = (
+        model.detail,
+        passes_note(model),
+        where_it_goes(record, model),
+        *bound_sentences(record, model),
+        timing_note(record, model),
+    )
     return [note for note in notes if note]
 
 
@@ -73,5 +97,9 @@ def agreement_of(record: ProfileRecord) -> list[str]:
     counted = [model.total for model in record.models if model.total.macs_counted is not None]
     if not counted:
         return []
+    if all(total.macs_analytic is None and total.macs_fvcore is None for total in counted):
+        return (
+            ["'>': some operations have no rule, so it is more."] if any(total.uncounted for total in counted) else []
+        )
     formulas = sum(total.macs_analytic is not None for total in counted)
     return [AGREE if formulas == len(counted) else AGREE_ON_SOME_CODE if formulas else AGREE_ON_CODE]

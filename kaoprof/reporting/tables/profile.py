@@ -25,13 +25,10 @@ from kaoprof.reporting.document import (
     without_empty,
 )
 from kaoprof.reporting.sentences.limits import ceilings_sentence, floors_sentence, range_of
-from kaoprof.reporting.sentences.models import agreement_of, model_notes, run_notes
+from kaoprof.reporting.sentences.models import agreement_of, layer_convention, model_notes, run_notes
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, agreement_mark
 
-LAYER_CONVENTION = (
-    "1 MAC = 2 FLOPs, counted for one sample; bytes for the whole batch; weights with batch norm; *: predicted."
-)
 MAX_LINES = 40  # a tree of more layers is folded until it fits
 
 
@@ -139,7 +136,7 @@ def _screen(record: ProfileRecord, depth: int | None, *, wide: bool) -> Page:
             *summary,
             *(_tree(record, model, headers, depth, printed=False) for model in trees),
             *((Notes(said),) if said else ()),
-            *notes_of(LAYER_CONVENTION, *agreement_of(record), ceilings, *protocol_of(record), tone=Tone.QUIET),
+            *notes_of(layer_convention(record), *agreement_of(record), ceilings, *protocol_of(record), tone=Tone.QUIET),
         )
     )
 
@@ -172,7 +169,7 @@ def _folded(cells: tuple[str, ...]) -> tuple[Text, ...]:
 def _legend(record: ProfileRecord) -> list[str]:
     """What must be read with any of the tables."""
     return [
-        LAYER_CONVENTION,
+        layer_convention(record),
         *agreement_of(record),
         *([_ratios(record)] if len(record.models) > 1 else []),
         *filter(None, [ceilings_sentence(record)]),
@@ -210,7 +207,8 @@ def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:
         return None
     standing = next(other for other in findings.model_standings(record) if other.model is model)
     _, _, _, _, latency, interval, *_ = model_cells(record, standing)
-    return f"{latency} per batch of {model.batch}" + (f" (95 %: {interval})" if interval else "") + "."
+    batch = "call" if model.batch is None else f"batch of {model.batch}"
+    return f"{latency} per {batch}" + (f" (95 %: {interval})" if interval else "") + "."
 
 
 def model_cells(record: ProfileRecord, standing: findings.ModelStanding) -> tuple[str, ...]:
@@ -240,7 +238,8 @@ def _ratio(value: float | None) -> str:
 
 def profile_title(record: ProfileRecord, model: ModelProfile) -> str:
     """What was profiled: model, input, dtype, mode, device."""
-    return f"{model.model}: input {_input_of(model)}, {_manner_of(record)}"
+    given = "" if model.batch is None and not model.input_shapes else f"input {_input_of(model)}"
+    return f"{model.model}: {', '.join(filter(None, (given, _manner_of(record))))}"
 
 
 def models_title(record: ProfileRecord) -> str:
