@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import torch
 
 from kaoprof.bench.ceilings import copy_seconds, launch_seconds, product_throughput
@@ -82,22 +83,11 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
 
 def count_whole(bench: Bench, request: say.CountWhole) -> say.Whole:
     """Counts a module here, whose code may do anything, and predicts its peak."""
-    from kaoprof.networks.workloads import INSIDE
-    from kaoprof.profiling.taking import take_census as census_of
+    from kaoprof.comparing.census import count
 
     kind = bench.device.partition(":")[0]
-    census = census_of(
-        request.workload, [""], device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE
-    )
-    if not census.layers:
-        return say.Whole(failure=census.uncountable)
-    whole = census.layers[0]
-    if whole.peak_bytes is None:
-        return say.Whole(failure=f"its peak cannot be predicted: {census.unpredicted}")
-    return say.Whole(
-        macs=whole.macs, flops_all=whole.flops_all, macs_fvcore=whole.macs_fvcore, uncounted=whole.uncounted,
-        peak_bytes_predicted=whole.peak_bytes, unmodelled=census.unmodelled,
-    )  # fmt: skip
+    census = count(request.workload, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa)
+    return say.Whole(**msgspec.structs.asdict(census))
 
 
 def derive_form(_: Bench, request: say.DeriveForm) -> say.Formula:

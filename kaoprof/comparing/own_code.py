@@ -74,8 +74,6 @@ class OwnCode:
             KaoprofError: it cannot be.
         """
         answer: Whole = self.ask(CountWhole(workload=workload), timeout_s=self.options.timeout_s + START_LIMIT_S)
-        if answer.failure:
-            raise KaoprofError(answer.failure)
         return answer
 
     def close(self) -> None:

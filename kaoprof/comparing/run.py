@@ -200,17 +200,17 @@ def count_rows(
 
 
 def counted(census: "Census | Whole", case: Case) -> Counted:
-    """The census per sample, as papers print it.
+    """The census per sample, as papers print it; FLOPs of training are rounded, for some are of weights alone.
 
     Raises:
         KaoprofError: the count is not a multiple of the batch, so that "per sample" has no meaning.
     """
-    per_batch = (census.macs, census.flops_all, census.macs_fvcore or 0)
+    per_batch = (census.macs, census.macs_fvcore or 0, *((census.flops_all,) if case.mode == "forward" else ()))
     if any(total % case.b for total in per_batch):
         raise KaoprofError(f"counts {per_batch} are not proportional to the batch of {case.b}")
     return Counted(
         macs=census.macs // case.b,
-        flops_all=census.flops_all // case.b,
+        flops_all=round(census.flops_all / case.b),
         macs_fvcore=None if census.macs_fvcore is None else census.macs_fvcore // case.b,
         peak_bytes_predicted=census.peak_bytes_predicted,
         uncounted=census.uncounted,

@@ -99,15 +99,14 @@ class Census(Answer, frozen=True, kw_only=True):
 
 
 class Whole(Answer, frozen=True, kw_only=True):
-    """What was counted of a module as a whole, and its predicted peak; or `failure`, why that is not known."""
+    """What was counted of a module as a whole, and its predicted peak, as `comparing.census` has them."""
 
-    macs: int = 0
-    flops_all: int = 0
-    macs_fvcore: int | None = None
-    uncounted: dict[str, int] = {}
-    peak_bytes_predicted: int = 0
-    unmodelled: tuple[str, ...] = ()
-    failure: str = ""
+    macs: int
+    flops_all: int
+    macs_fvcore: int | None
+    uncounted: dict[str, int]
+    peak_bytes_predicted: int
+    unmodelled: tuple[str, ...]
 
 
 class Formula(Answer, frozen=True, kw_only=True):
