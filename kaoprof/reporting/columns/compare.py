@@ -90,9 +90,9 @@ COLUMNS: dict[str, Column] = {
     **_observed("graph_breaks"),
     "unmodelled": lambda view: "; ".join(view.row.counted.unmodelled) if view.row.counted else None,
     **_observed("page_faults", "system_share"),
+    "options": lambda view: own_options_of(view.row.case.operator) or None,
     "closed_form": _closed_form,
     "code": lambda view: view.row.case.own.written if view.row.case.own else None,
-    "options": lambda view: own_options_of(view.row.case.operator) or None,
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 
