@@ -8,9 +8,14 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from kaoprof.costs.axial import axial
+from kaoprof.costs.coordinate import coordinate_attention
 from kaoprof.costs.cost import Cost, CostFunction, degree, order
+from kaoprof.costs.expectation_maximization import expectation_maximization
+from kaoprof.costs.global_context import global_context
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
+from kaoprof.costs.linear import efficient_attention, linear_attention
 from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attention
+from kaoprof.costs.spatial_reduction import spatial_reduction
 from kaoprof.dims import (
     IMPLEMENTATIONS,
     AttentionOptions,
@@ -157,6 +162,58 @@ OPERATORS = {
             factory="kaoprof.operators.axial:AxialAttention",
             source="Ho et al., arXiv:1912.12180",
             ranked=True,
+        ),
+        Operator(
+            name="spatial_reduction",
+            title="positions attend to what the input is reduced to, R per axis",
+            formula=spatial_reduction,
+            factory="kaoprof.operators.spatial_reduction:SpatialReductionAttention",
+            source="arXiv:2102.12122",
+            ranked=True,
+        ),
+        Operator(
+            name="linear",
+            title="linear attention: weights are products of features, elu + 1",
+            formula=linear_attention,
+            factory="kaoprof.operators.linear:LinearAttention",
+            source="arXiv:2006.16236",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="efficient",
+            title="efficient attention: softmax of the keys over positions, of the queries over channels",
+            formula=efficient_attention,
+            factory="kaoprof.operators.linear:EfficientAttention",
+            source="arXiv:1812.01243",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="gc",
+            title="global context: one weighted mean of all positions, added to each",
+            formula=global_context,
+            factory="kaoprof.operators.global_context:GlobalContext",
+            source="arXiv:1904.11492",
+            implementations=("matmul",),
+            takes_values=False,
+        ),
+        Operator(
+            name="ema",
+            title="expectation maximization: positions are rebuilt of a few bases found by iteration",
+            formula=expectation_maximization,
+            factory="kaoprof.operators.expectation_maximization:ExpectationMaximization",
+            source="arXiv:1907.13426",
+            implementations=("matmul",),
+            takes_values=False,
+        ),
+        Operator(
+            name="coordinate",
+            title="coordinate attention: gates for each axis, made of averages over the others",
+            formula=coordinate_attention,
+            factory="kaoprof.operators.coordinate:CoordinateAttention",
+            source="arXiv:2103.02907",
+            implementations=("matmul",),
+            ranked=True,
+            takes_values=False,
         ),
     )
 }

@@ -9,7 +9,11 @@ from msgspec import Meta, Struct
 
 MOST = 1024  # of any option: beyond it a number is a slip of the hand
 
+LENGTHS = ("window", "kernel", "agents", "reduction", "reduce_by")  # options that are positions along an axis
+RATIOS = ("ratio",)  # options that divide the channels
+
 Positions: TypeAlias = Annotated[int, Meta(ge=1, le=MOST)]
+Channels: TypeAlias = Annotated[int, Meta(ge=0, le=2**20)]
 
 
 class OwnOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,3 +28,23 @@ class OwnOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kernel: Annotated[Positions | None, Meta(description="neighborhood: keys along each axis, an odd number")] = None
     agents: Annotated[Positions | None, Meta(description="agent: tokens along each axis that stand for all")] = None
     reduce_by: Annotated[Positions | None, Meta(description="agent: stride of the keys' convolution; 1: none")] = None
+    reduction: Annotated[
+        Positions | None, Meta(description="spatial_reduction: positions for each key along each axis")
+    ] = None
+    pooled: (
+        Annotated[
+            int, Meta(ge=0, le=MOST, description="spatial_reduction: keys along each axis whatever the size, or 0")
+        ]
+        | None
+    ) = None
+    ratio: Annotated[
+        Positions | None, Meta(description="gc, coordinate: channels for each of those that they go through")
+    ] = None
+    bases: Annotated[Positions | None, Meta(description="ema: bases that positions are rebuilt of")] = None
+    iterations: Annotated[Positions | None, Meta(description="ema: how often the bases are averaged anew")] = None
+    key_channels: (
+        Annotated[Channels, Meta(description="efficient, as published: channels of the keys; 0: all")] | None
+    ) = None
+    value_channels: (
+        Annotated[Channels, Meta(description="efficient, as published: channels of the values; 0: all")] | None
+    ) = None

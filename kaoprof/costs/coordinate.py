@@ -9,11 +9,11 @@ from kaoprof.errors import UndefinedError
 LEAST_CHANNELS = 8
 
 
-def coordinate_attention(dims: Dims, options: AttentionOptions, *, reduction: int = 32) -> Cost:
-    """S averages go through max(8, c / reduction) channels and become gates of the positions: MACs 2 S c m.
+def coordinate_attention(dims: Dims, options: AttentionOptions, *, ratio: int = 32) -> Cost:
+    """S averages go through max(8, c / ratio) channels and become gates of the positions: MACs 2 S c m.
 
-    The means and the products with the gates are no MACs, and take most of the time; see `flops_all`. It has no queries,
-    keys or values: `projection` changes nothing.
+    The means and the products with the gates are no MACs, and take most of the time; see `flops_all`. It has no
+    queries, keys or values: `projection` changes nothing.
     Source: Hou et al., Coordinate Attention, arXiv:2103.02907, section 3.2; with three axes a gate more.
 
     Raises:
@@ -24,7 +24,7 @@ def coordinate_attention(dims: Dims, options: AttentionOptions, *, reduction: in
     if axes == 1:
         raise UndefinedError("coordinate attention averages over the other axes, and with one axis there is none")
     c, s = dims.c, dims.averages
-    narrow = at_least(LEAST_CHANNELS, c // reduction)
+    narrow = at_least(LEAST_CHANNELS, c // ratio)
     biases = s * narrow + s * c
     hidden = batch_norm_flops(s * narrow) + s * narrow  # and activated
     gates = s * c

@@ -8,6 +8,9 @@ import msgspec
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, FUSED_SCALE_FLOPS, TRAIN_FACTOR, softmax_flops
 from kaoprof.dims import AttentionOptions, Size
 
+STAYING = (
+    2**10
+)  # what stays has this size: more than any window or ratio, and far less than what a degree is read off at
 HUGE = 2**40  # doubling so large a size tells a polynomial's degree exactly: its lower terms no longer show
 
 
@@ -85,7 +88,7 @@ def order(macs: Callable[[int, int], int], size_name: str) -> str:
 
     All spatial sizes grow together (h = w = t) and the channels stay: the term with the highest power of the size wins.
     """
-    size_power = degree(lambda size: macs(size, 1))
+    size_power = degree(lambda size: macs(size, STAYING))
     channel_power = degree(lambda channels: macs(HUGE**4, channels))
     powers = {size_name: size_power, "c": channel_power}
     factors = [name if power == 1 else f"{name}^{power}" for name, power in powers.items() if power]

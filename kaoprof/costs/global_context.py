@@ -8,7 +8,8 @@ from kaoprof.dims import AttentionOptions, Dims, at_least
 def global_context(dims: Dims, options: AttentionOptions, *, ratio: int = 16) -> Cost:
     """A context of all positions, transformed through c / ratio channels: MACs 2 N c + 2 c (c / ratio).
 
-    It has no queries, keys or values to transform: `projection` changes nothing, and its own transformation always counts.
+    It has no queries, keys or values to transform: `projection` changes nothing, and its own transformation always
+    counts.
     Source: Cao et al., GCNet, arXiv:1904.11492, figure 4d.
     """
     del options

@@ -30,17 +30,19 @@ def linear_attention(dims: Dims, options: AttentionOptions) -> Cost:
     )
 
 
-def efficient_attention(dims: Dims, options: AttentionOptions, *, keys: int = 0, values: int = 0) -> Cost:
+def efficient_attention(
+    dims: Dims, options: AttentionOptions, *, key_channels: int = 0, value_channels: int = 0
+) -> Cost:
     """Softmax of the keys over positions, of the queries over a head's channels: MACs 2 N dk dv / heads.
 
-    `keys` (dk) and `values` (dv) are channels as published, where q, k, v and the output are transformed with biases, and
-    the input is added; 0, and without the published projections, all of them (dk = dv = c).
+    As published `key_channels` (dk) and `value_channels` (dv) are other than c, all four transformations have biases,
+    and the input is added; where they are 0, and without the published projections, dk = dv = c.
     Source: arXiv:1812.01243, equation 4.
     """
     published = options.projection == "published"
     options = options.as_in("none", "none")
     n, c = dims.positions, dims.c
-    dk, dv = (keys or c, values or c) if published else (c, c)
+    dk, dv = (key_channels or c, value_channels or c) if published else (c, c)
     matrices = 2 * c * dk + 2 * c * dv if published else MATRICES[options.projection] * c**2
     biases = 2 * dk + dv + c if published else 0
     residual = n * c if published else 0

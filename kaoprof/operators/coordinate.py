@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kaoprof.costs.coordinate import LEAST_CHANNELS
 from kaoprof.dims import AttentionKeywords
 from kaoprof.operators.dot_product import transformed
 from kaoprof.operators.kronecker import joined_averages
 from kaoprof.operators.pointwise import Pointwise
+
+LEAST_CHANNELS = 8  # that the averages go through
 
 
 class CoordinateAttention(nn.Module):
@@ -19,18 +20,16 @@ class CoordinateAttention(nn.Module):
     Args:
         channels: c of the input `(b, c, *spatial)`; the output has the same shape.
         axes: how many spatial axes there are, 2 or more.
-        reduction: the averages go through c / reduction channels, and at least 8.
+        ratio: the averages go through c / ratio channels, and at least 8.
         options: are for other operators: it has no queries, keys or values.
 
     Source: Hou et al., Coordinate Attention, arXiv:2103.02907, section 3.2; with three axes a gate more.
     """
 
-    def __init__(
-        self, channels: int, *, axes: int = 2, reduction: int = 32, **options: Unpack[AttentionKeywords]
-    ) -> None:
+    def __init__(self, channels: int, *, axes: int = 2, ratio: int = 32, **options: Unpack[AttentionKeywords]) -> None:
         del options
         super().__init__()
-        narrow = torch.sym_max(LEAST_CHANNELS, channels // reduction)
+        narrow = torch.sym_max(LEAST_CHANNELS, channels // ratio)
         self.narrow = Pointwise(channels, narrow)
         self.norm = nn.BatchNorm1d(narrow)
         self.gates = nn.ModuleList(Pointwise(narrow, channels) for _ in range(axes))

@@ -24,8 +24,8 @@ class ExpectationMaximization(nn.Module):
         channels: c of the input `(b, c, *spatial)`; the output has the same shape.
         bases: how many there are (K).
         iterations: how often positions are assigned to bases, and these averaged anew (T).
-        options: as published a transformation stands before, another with batch norm behind; else none. It has no queries,
-            keys or values, and one map for all channels.
+        options: as published a transformation stands before, another with batch norm behind; else none. It has no
+            queries, keys or values, and one map for all channels.
 
     Source: Li et al., EMANet, arXiv:1907.13426, section 3.
     """
@@ -36,6 +36,7 @@ class ExpectationMaximization(nn.Module):
         super().__init__()
         self.iterations = iterations
         self.published = AttentionOptions(**options).projection == PUBLISHED
+        self.bases: Tensor
         self.register_buffer("bases", unit_length(torch.randn(1, channels, bases) * math.sqrt(2 / bases)))
         if self.published:
             self.before = Pointwise(channels, channels)
@@ -55,7 +56,7 @@ class ExpectationMaximization(nn.Module):
 
     def rebuilt(self, tokens: Tensor) -> Tensor:
         """`(b c n)` of the bases, after the iterations."""
-        bases: Tensor = self.bases.expand(tokens.shape[0], -1, -1)  # (b c k)
+        bases = self.bases.expand(tokens.shape[0], -1, -1)  # (b c k)
         for _ in range(self.iterations):
             assigned = softmax_over_bases(torch.bmm(bases.mT, tokens))  # (b k n)
             means = torch.bmm(tokens, assigned.mT)  # (b c k)
@@ -72,4 +73,5 @@ def softmax_over_bases(similarities: Tensor) -> Tensor:
 
 def unit_length(bases: Tensor) -> Tensor:
     """`(b c k)`: each base of length 1."""
-    return bases / torch.linalg.vector_norm(bases, dim=1, keepdim=True).add_(NOT_ZERO)
+    lengths: Tensor = torch.linalg.vector_norm(bases, dim=1, keepdim=True)
+    return bases / lengths.add_(NOT_ZERO)

@@ -34,5 +34,5 @@ class GlobalContext(nn.Module):
         tokens = x.flatten(2)  # (b c *spatial) -> (b c n)
         weights = self.weight(tokens).softmax(dim=2)  # (b 1 n)
         context = torch.bmm(weights, tokens.mT).squeeze(1)  # (b c)
-        added = self.widen(F.relu(self.norm(self.narrow(context))))  # (b c)
+        added: Tensor = self.widen(F.relu(self.norm(self.narrow(context))))  # (b c)
         return (tokens + added.unsqueeze(2)).reshape(x.shape)

@@ -81,25 +81,27 @@ class EfficientAttention(_Transformed):
 
     Args:
         channels: c of the input `(b, c, *spatial)`; the output has the same shape.
-        keys: channels of queries and keys as published; all of them if it is 0, and without the published projections.
-        values: channels of the values, likewise.
+        key_channels: those of queries and keys as published; all if it is 0, and without the published projections.
+        value_channels: those of the values, likewise.
         options: heads and projection; as published all four transformations have biases, and the input is added.
 
     Source: Shen et al., Efficient Attention, arXiv:1812.01243, equation 4.
     """
 
-    def __init__(self, channels: int, *, keys: int = 0, values: int = 0, **options: Unpack[AttentionKeywords]) -> None:
+    def __init__(
+        self, channels: int, *, key_channels: int = 0, value_channels: int = 0, **options: Unpack[AttentionKeywords]
+    ) -> None:
         chosen = AttentionOptions(**options)
-        self_published = chosen.projection == PUBLISHED
-        keys, values = (keys or channels, values or channels) if self_published else (channels, channels)
+        published = chosen.projection == PUBLISHED
+        keys, values = (key_channels or channels, value_channels or channels) if published else (channels, channels)
         transformations = {
             "query": Pointwise(channels, keys), "key": Pointwise(channels, keys),
             "value": Pointwise(channels, values), "output": Pointwise(values, channels),
-        } if self_published else plain(channels, chosen.projection)  # fmt: skip
+        } if published else plain(channels, chosen.projection)  # fmt: skip
         super().__init__(channels, chosen.heads, transformations)
         head_size(keys, chosen.heads)
         head_size(values, chosen.heads)
-        self.adds_input = self_published
+        self.adds_input = published
 
     def shares(self, name: str, tokens: Tensor, dim: int) -> Tensor:
         """`(b c n) -> (b*heads d n)`, shares of 1 along `dim`: written over what was made for them alone."""
