@@ -90,6 +90,14 @@ def count_whole(bench: Bench, request: say.CountWhole) -> say.Whole:
     return say.Whole(**msgspec.structs.asdict(census))
 
 
+def find_needed(_: Bench, request: say.FindNeeded) -> say.Needed:
+    """Predicts here what a module needs, whose code may do anything."""
+    from kaoprof.tape.prediction import memory_needed
+
+    needed = memory_needed(request.workload, device=request.device, threads=request.threads, sdpa=request.sdpa)
+    return say.Needed(resident=needed.resident, peak=needed.peak)
+
+
 def derive_form(_: Bench, request: say.DeriveForm) -> say.Formula:
     """Derives a module's closed form here, whose code may do anything."""
     from kaoprof.explaining.own_form import answered
@@ -111,5 +119,6 @@ HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Look: look,
     say.TakeCensus: take_census,
     say.CountWhole: count_whole,
+    say.FindNeeded: find_needed,
     say.DeriveForm: derive_form,
 }

@@ -14,7 +14,7 @@ from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.findings.own_cost import cost_of
 from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
 from kaoprof.measuring.connection import START_LIMIT_S
-from kaoprof.measuring.messages import CountWhole, DeriveForm, Formula, Whole, preparation
+from kaoprof.measuring.messages import CountWhole, DeriveForm, FindNeeded, Formula, Needed, Whole, preparation
 from kaoprof.records.compare import Analytic, Case, Row, element_bytes
 from kaoprof.records.options import Options
 from kaoprof.records.own import OwnForm, OwnModule
@@ -22,6 +22,7 @@ from kaoprof.workload.own_module import sizes_of
 from kaoprof.workload.size_arithmetic import evaluate
 from kaoprof.workload.workload import TensorSpec, Workload
 
+OVERFLOW = "OverflowError: "
 DERIVATION_LIMIT_S = 300.0  # formulas of what runs in a second may take a minute
 WRONG_USAGE, NOT_ANALYSABLE = "UsageError: ", "NotAnalysableError: "  # how a child begins to tell of an error
 
@@ -33,7 +34,7 @@ class OwnCode:
         self.device, self.options = device, options
         self.child: Child | None = None
 
-    def ask(self, request: DeriveForm | CountWhole, *, timeout_s: float) -> Any:
+    def ask(self, request: DeriveForm | CountWhole | FindNeeded, *, timeout_s: float) -> Any:
         """Its answer.
 
         Raises:
@@ -74,6 +75,22 @@ class OwnCode:
             KaoprofError: it cannot be.
         """
         answer: Whole = self.ask(CountWhole(workload=workload), timeout_s=self.options.timeout_s + START_LIMIT_S)
+        return answer
+
+    def needed(self, workload: Workload, *, device: str, threads: int, sdpa: str) -> Needed:
+        """Bytes that must be there for a workload to run on `device`.
+
+        Raises:
+            OverflowError: a tensor would be larger than 64 bits can say.
+            KaoprofError: it does not run.
+        """
+        request = FindNeeded(workload=workload, device=device, threads=threads, sdpa=sdpa)
+        try:
+            answer: Needed = self.ask(request, timeout_s=self.options.timeout_s + START_LIMIT_S)
+        except KaoprofError as error:
+            if error.message.startswith(OVERFLOW):
+                raise OverflowError(error.message) from None
+            raise
         return answer
 
     def close(self) -> None:

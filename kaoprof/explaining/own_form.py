@@ -44,7 +44,7 @@ def answered(request: DeriveForm) -> Formula:
     for target in targets(request, dims, layout):
         try:
             method, formulas, domain = closed_form(target, request.seed)
-            form = written(method, formulas, target)
+            form = written(method, formulas, target, domain)
             return Formula(layout=layout, form=form, holds=tuple(holding(request, formulas, target, domain)))
         except KaoprofError as error:
             objection = f"{error.message} ({error.hint})" if error.hint else error.message
@@ -181,7 +181,7 @@ def with_coefficients(workload: Workload) -> Quantities:
     return quantities_of(workload, count_on_meta(workload)) | {"map_entries": map_entries}
 
 
-def written(method: str, formulas: Polynomials, target: Target) -> OwnForm:
+def written(method: str, formulas: Polynomials, target: Target, domain: Domain) -> OwnForm:
     """The formulas of one sample, as texts.
 
     Raises:
@@ -205,6 +205,7 @@ def written(method: str, formulas: Polynomials, target: Target) -> OwnForm:
         map_entries=str(entries) if entries != 0 else None,
         order_time=order(sample["macs"], names),
         order_memory=order(entries, names) if entries != 0 else "",
+        multiples={name: unit for name, unit in domain.units.items() if unit > 1},
         shown=expressions.as_text(expressions.readable(sample["macs"])),
     )
 

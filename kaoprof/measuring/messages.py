@@ -109,6 +109,13 @@ class Whole(Answer, frozen=True, kw_only=True):
     unmodelled: tuple[str, ...]
 
 
+class Needed(Answer, frozen=True, kw_only=True):
+    """Bytes that must be there for a module to run: of input and weights, and the predicted peak above them."""
+
+    resident: int
+    peak: int
+
+
 class Formula(Answer, frozen=True, kw_only=True):
     """A module's closed form, for every size that was asked about at which it holds.
 
@@ -251,6 +258,21 @@ class CountWhole(Request, frozen=True, kw_only=True):
         return "counting"
 
 
+class FindNeeded(Request, frozen=True, kw_only=True):
+    """Asks for the bytes that a module needs on `device`, which need not be there."""
+
+    answered_by = Needed
+    workload: Workload
+    device: str
+    threads: int
+    sdpa: str
+
+    @property
+    def what(self) -> str:
+        """What it does."""
+        return "prediction"
+
+
 class DeriveForm(Request, frozen=True, kw_only=True):
     """Asks for the closed form of somebody's module, by running it on symbolic sizes.
 
@@ -272,11 +294,11 @@ class DeriveForm(Request, frozen=True, kw_only=True):
 
 AnyRequest = (
     Prepare | ReadConditions | ReadFree | TimeCopies | TimeProduct | TimeLaunch | Clear | Load | Time | Weigh | Look
-    | TakeCensus | CountWhole | DeriveForm
+    | TakeCensus | CountWhole | FindNeeded | DeriveForm
 )  # fmt: skip
 AnyAnswer = (
     Failed | Prepared | DeviceConditions | CopyTimes | Figure | Cleared | Loaded | Took | Peak | Seen | Census
-    | Formula | Whole
+    | Formula | Whole | Needed
 )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class OwnForm(msgspec.Struct, frozen=True, kw_only=True):
         order_time: how its MACs grow: `O(h^4 c)`.
         order_memory: how its coefficients grow; empty where there are none.
         shown: the MACs as people read them.
+        multiples: of what each size must be a multiple, where that is more than 1.
     """
 
     method: str
@@ -60,3 +61,4 @@ class OwnForm(msgspec.Struct, frozen=True, kw_only=True):
     order_time: str
     order_memory: str
     shown: str
+    multiples: dict[str, int] = {}

@@ -73,7 +73,7 @@ PAPERS = {
             Printed(name="EMANet(512)", computed="emanet_params_512", quantity="parameters", reported="10.0", unit="M"),
             Printed(
                 name="EMANet(256)", spec="emanet-head-256", quantity="MACs", reported="21.1", unit="G",
-                why="0.6 % more is printed than its layers have; nothing of its code accounts for that",
+                why="0.6 % more is printed than these layers have, and why is not known",
             ),
             Printed(name="EMANet(256)", computed="emanet_params_256", quantity="parameters", reported="4.87", unit="M"),
             Printed(name="DeepLabv3", spec="deeplabv3-aspp", quantity="MACs", reported="63.4", unit="G"),
