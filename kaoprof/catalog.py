@@ -7,15 +7,19 @@ from functools import cache
 import msgspec
 from msgspec.structs import asdict, replace
 
+from kaoprof.costs.agent import agent
 from kaoprof.costs.axial import axial
 from kaoprof.costs.coordinate import coordinate_attention
 from kaoprof.costs.cost import Cost, CostFunction, degree, order
+from kaoprof.costs.criss_cross import criss_cross
 from kaoprof.costs.expectation_maximization import expectation_maximization
 from kaoprof.costs.global_context import global_context
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
 from kaoprof.costs.linear import efficient_attention, linear_attention
+from kaoprof.costs.neighborhood import neighborhood
 from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attention
 from kaoprof.costs.spatial_reduction import spatial_reduction
+from kaoprof.costs.windows import grid_attention, window_attention
 from kaoprof.dims import (
     IMPLEMENTATIONS,
     AttentionOptions,
@@ -160,7 +164,47 @@ OPERATORS = {
             title="attention along each axis for itself, and the sum of the axes",
             formula=axial,
             factory="kaoprof.operators.axial:AxialAttention",
-            source="Ho et al., arXiv:1912.12180",
+            source="arXiv:1912.12180",
+            ranked=True,
+        ),
+        Operator(
+            name="criss_cross",
+            title="attention to the position's row and column, with one softmax over both",
+            formula=criss_cross,
+            factory="kaoprof.operators.criss_cross:CrissCrossAttention",
+            source="arXiv:1811.11721",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="window",
+            title="attention within windows, shifted or not",
+            formula=window_attention,
+            factory="kaoprof.operators.windows:WindowAttention",
+            source="arXiv:2103.14030",
+            ranked=True,
+        ),
+        Operator(
+            name="grid",
+            title="attention among positions at equal distances all over the map",
+            formula=grid_attention,
+            factory="kaoprof.operators.windows:GridAttention",
+            source="arXiv:2204.01697",
+            ranked=True,
+        ),
+        Operator(
+            name="neighborhood",
+            title="attention to the positions around each position",
+            formula=neighborhood,
+            factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
+            source="arXiv:2204.07143",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="agent",
+            title="a few averages of the queries attend to all positions, and all positions to these few",
+            formula=agent,
+            factory="kaoprof.operators.agent:AgentAttention",
+            source="arXiv:2312.08874",
             ranked=True,
         ),
         Operator(

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 MOST = 1024  # of any option: beyond it a number is a slip of the hand
 
-LENGTHS = ("window", "kernel", "agents", "reduction", "reduce_by")  # options that are positions along an axis
+LENGTHS = ("window", "kernel", "reduction")  # options that are positions along an axis
 RATIOS = ("ratio",)  # options that divide the channels
 
 Positions: TypeAlias = Annotated[int, Meta(ge=1, le=MOST)]
@@ -26,10 +26,9 @@ class OwnOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         | None
     ) = None
     kernel: Annotated[Positions | None, Meta(description="neighborhood: keys along each axis, an odd number")] = None
-    agents: Annotated[Positions | None, Meta(description="agent: tokens along each axis that stand for all")] = None
-    reduce_by: Annotated[Positions | None, Meta(description="agent: stride of the keys' convolution; 1: none")] = None
+    agents: Annotated[Positions | None, Meta(description="agent: tokens that stand for all positions, 7 x 7")] = None
     reduction: Annotated[
-        Positions | None, Meta(description="spatial_reduction: positions for each key along each axis")
+        Positions | None, Meta(description="spatial_reduction, agent: positions for each key along each axis")
     ] = None
     pooled: (
         Annotated[

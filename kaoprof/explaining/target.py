@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from kaoprof.catalog import find_operator
-from kaoprof.dims import SPATIAL_AXES, AttentionOptions, Size
+from kaoprof.dims import PUBLISHED, SPATIAL_AXES, AttentionOptions, Size
 from kaoprof.errors import UsageError
 from kaoprof.own_options import LENGTHS, RATIOS
 from kaoprof.workload.size_arithmetic import SIZE_NAME, Argument, evaluate, is_size
 from kaoprof.workload.workload import TensorSpec, Workload
 
+PUBLISHED_CHANNELS = 16  # at least: queries and keys of an eighth of them are then still several
 HINTS = {"b": 2, "c": 8, "t": 5, "h": 14, "w": 15, "n": 17}  # pairwise different, none a product of two others
 
 
@@ -94,6 +95,8 @@ def operator_target(
     names = ("b", "c", *SPATIAL_AXES[ndim])
     operator = find_operator(name)
     hints = hinted(ndim, operator.own)
+    if options.projection == PUBLISHED:
+        hints["c"] = max(hints["c"], PUBLISHED_CHANNELS)
     hints |= {"c": math.lcm(hints["c"], options.heads)} | dict(sizes or {})
     return Target(
         factory=operator.factory,
