@@ -12,6 +12,7 @@ PUBLISHED = AttentionOptions(projection="published")
 CCNET = Dims(b=1, c=512, spatial=(97, 97))
 CCNET_NARROW = 64  # channels of its queries and keys: an eighth
 EMA_BASES = 64
+NEIGHBOURS = 7  # of NAT, along each axis
 IMAGE, PATCH = 224, 4  # PVT
 WIDTHS, HEADS, REDUCTIONS, EXPANSIONS = (64, 128, 320, 512), (1, 2, 5, 8), (8, 4, 2, 1), (8, 8, 4, 4)
 CLASSES = 1000
@@ -42,6 +43,32 @@ def emanet_params_256() -> dict[str, int]:
 def _with_bases(spec: str, channels: int) -> dict[str, int]:
     cost = network_cost(load_spec(spec))
     return {"parameters": int(cost.params + cost.params_norm) + EMA_BASES * channels}
+
+
+def nat_mini() -> dict[str, int]:
+    """Weights of NAT-Mini."""
+    return _with_biases("nat-mini", (3, 4, 6, 5), 2)
+
+
+def nat_tiny() -> dict[str, int]:
+    """Likewise of NAT-Tiny."""
+    return _with_biases("nat-tiny", (3, 4, 18, 5), 2)
+
+
+def nat_small() -> dict[str, int]:
+    """Likewise of NAT-Small."""
+    return _with_biases("nat-small", (3, 4, 18, 5), 3)
+
+
+def nat_base() -> dict[str, int]:
+    """Likewise of NAT-Base."""
+    return _with_biases("nat-base", (3, 4, 18, 5), 4)
+
+
+def _with_biases(spec: str, depths: tuple[int, ...], heads: int) -> dict[str, int]:
+    """With a bias for each head and relative position, which the operator has no more; heads double at each stage."""
+    biases = sum(depth * heads * 2**stage for stage, depth in enumerate(depths)) * (2 * NEIGHBOURS - 1) ** 2
+    return {"parameters": int(network_cost(load_spec(spec)).params) + biases}
 
 
 def pvt_tiny() -> dict[str, int]:

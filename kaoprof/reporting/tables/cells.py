@@ -1,8 +1,10 @@
 """The texts of one row of operators, which every table of such rows shares."""
 
+from collections.abc import Sequence
+
 from kaoprof.findings.operators import Standing, peak_bytes
 from kaoprof.records.compare import Record, Row
-from kaoprof.reporting.document import UNKNOWN, Span, Tone
+from kaoprof.reporting.document import UNKNOWN, Span, Text, Tone
 from kaoprof.reporting.sentences.limits import range_of
 from kaoprof.stats.medians import Estimate
 from kaoprof.units import (
@@ -15,6 +17,7 @@ from kaoprof.units import (
 )
 
 WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
+MANY = 7  # operators: of more, what is said twice is said once
 PREDICTED = "*"  # behind a figure that was not measured
 
 
@@ -86,6 +89,24 @@ def agreement_mark(figures: tuple[int | None, ...], *, disagree: bool, incomplet
     if incomplete:
         return ">"
     return "=" if sum(figure is not None for figure in figures) > 1 else ""
+
+
+def without_twins(cells: Sequence[tuple[Text, ...]], rows: Sequence[Row]) -> tuple[tuple[Text, ...], ...]:
+    """Where many operators stand in a table of closed forms, one row for those implementations that cost the same.
+
+    Args:
+        cells: of each row, its name first.
+        rows: what they tell of.
+    """
+    if len({row.case.operator for row in rows}) <= MANY:
+        return tuple(cells)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for number, (texts, row) in enumerate(zip(cells, rows, strict=True)):
+        groups.setdefault((row.case.operator, row.case.variant, *texts[1:]), []).append(number)
+    return tuple(
+        (rows[numbers[0]].case.operator if len(numbers) > 1 else cells[numbers[0]][0], *cells[numbers[0]][1:])
+        for numbers in groups.values()
+    )
 
 
 def title_of(record: Record, row: Row) -> str:

@@ -33,7 +33,7 @@ from kaoprof.reporting.sentences.protocol import (
     protocol_of,
     ratios_of,
 )
-from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of, without_twins
 from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
 Layout = Sequence[tuple[str, str]]  # headers, and what stands under them: one of `cells_of`, or two in two lines
@@ -96,10 +96,11 @@ def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout)
     details = (f"{indent}{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail)
     own = (f"{indent}{sentence}" for sentence in own_forms_of(standing.row for standing in cell))
     sentences = (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell)))
+    rows = [tuple(_cell(cells, name) for _, name in layout) for cells in map(cells_of, cell)]
     table = Table(
         title=title_of(record, cell[0].row),
         columns=columns_of([header for header, _ in layout]),
-        rows=tuple(tuple(_cell(cells, name) for _, name in layout) for cells in map(cells_of, cell)),
+        rows=without_twins(rows, [standing.row for standing in cell]) if layout is ANALYTIC else tuple(rows),
         notes=(*own, *details, *filter(None, sentences)),
         close=True,
     )

@@ -10,7 +10,7 @@ from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
 from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, own_forms_of, protocol_of
-from kaoprof.reporting.tables.cells import cells_of
+from kaoprof.reporting.tables.cells import cells_of, without_twins
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid_rows import UNSURE
 
@@ -64,10 +64,12 @@ def _table(record: Record, lines: Sequence[Line]) -> Table:
     standing = {placed.row.case: placed for cell in cells for placed in cell}
     grown = {growth.line.case.name: growth for growth in growths(rows) if growth.line.axis == lines[0].axis}
     analytic = record.protocol is None
+    told = [_row(line, grown[line.case.name], standing, analytic=analytic) for line in lines if line.case.name in grown]
+    shown = [next(iter(line.rows.values())) for line in lines if line.case.name in grown]
     return Table(
         title=_title(lines),
         columns=columns_of([header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)]),
-        rows=tuple(_row(line, grown[line.case.name], standing, analytic=analytic) for line in lines),
+        rows=without_twins(told, shown) if analytic else tuple(told),
     )
 
 
