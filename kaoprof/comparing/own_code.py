@@ -5,16 +5,13 @@ Their code may exit, crash, print or hang there: it becomes a row that says so.
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from msgspec.structs import replace
 
 from kaoprof.dims import Dims, axes_in
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.findings.own_cost import cost_of
-from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
-from kaoprof.measuring.connection import START_LIMIT_S
-from kaoprof.measuring.messages import CountWhole, DeriveForm, FindNeeded, Formula, Needed, Whole, preparation
 from kaoprof.records.compare import Analytic, Case, Row, element_bytes
 from kaoprof.records.options import Options
 from kaoprof.records.own import OwnForm, OwnModule
@@ -22,7 +19,12 @@ from kaoprof.workload.own_module import sizes_of
 from kaoprof.workload.size_arithmetic import evaluate
 from kaoprof.workload.workload import TensorSpec, Workload
 
+if TYPE_CHECKING:
+    from kaoprof.measuring.child import Child
+    from kaoprof.measuring.messages import CountWhole, DeriveForm, FindNeeded, Formula, Needed, Whole
+
 OVERFLOW = "OverflowError: "
+GRACE_S = 120.0  # beside the timeout of a call: what is counted may import and build for long
 DERIVATION_LIMIT_S = 300.0  # formulas of what runs in a second may take a minute
 WRONG_USAGE, NOT_ANALYSABLE = "UsageError: ", "NotAnalysableError: "  # how a child begins to tell of an error
 
@@ -34,13 +36,17 @@ class OwnCode:
         self.device, self.options = device, options
         self.child: Child | None = None
 
-    def ask(self, request: DeriveForm | CountWhole | FindNeeded, *, timeout_s: float) -> Any:
+    def ask(self, request: "DeriveForm | CountWhole | FindNeeded", *, timeout_s: float) -> Any:
         """Its answer.
 
         Raises:
             UsageError: the module cannot be made without being told more.
             KaoprofError: it failed, or took the process with it.
         """
+        from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
+        from kaoprof.measuring.connection import START_LIMIT_S
+        from kaoprof.measuring.messages import preparation
+
         try:
             if self.child is None:
                 self.child = Child()
@@ -58,35 +64,41 @@ class OwnCode:
             self.close()
             raise
 
-    def form(self, own: OwnModule, sizes: Sequence[Dims], dtype: str, mode: str) -> Formula:
+    def form(self, own: OwnModule, sizes: Sequence[Dims], dtype: str, mode: str) -> "Formula":
         """How the module takes its input, and its closed form with the sizes at which that holds.
 
         Raises:
             KaoprofError: it runs at none of them.
         """
+        from kaoprof.measuring.messages import DeriveForm
+
         request = DeriveForm(own=own, sizes=tuple(sizes), dtype=dtype, mode=mode, seed=self.options.seed)
         answer: Formula = self.ask(request, timeout_s=DERIVATION_LIMIT_S)
         return answer
 
-    def count(self, workload: Workload) -> Whole:
+    def count(self, workload: Workload) -> "Whole":
         """What is counted and predicted of a workload.
 
         Raises:
             KaoprofError: it cannot be.
         """
-        answer: Whole = self.ask(CountWhole(workload=workload), timeout_s=self.options.timeout_s + START_LIMIT_S)
+        from kaoprof.measuring.messages import CountWhole
+
+        answer: Whole = self.ask(CountWhole(workload=workload), timeout_s=self.options.timeout_s + GRACE_S)
         return answer
 
-    def needed(self, workload: Workload, *, device: str, threads: int, sdpa: str) -> Needed:
+    def needed(self, workload: Workload, *, device: str, threads: int, sdpa: str) -> "Needed":
         """Bytes that must be there for a workload to run on `device`.
 
         Raises:
             OverflowError: a tensor would be larger than 64 bits can say.
             KaoprofError: it does not run.
         """
+        from kaoprof.measuring.messages import FindNeeded
+
         request = FindNeeded(workload=workload, device=device, threads=threads, sdpa=sdpa)
         try:
-            answer: Needed = self.ask(request, timeout_s=self.options.timeout_s + START_LIMIT_S)
+            answer: Needed = self.ask(request, timeout_s=self.options.timeout_s + GRACE_S)
         except KaoprofError as error:
             if error.message.startswith(OVERFLOW):
                 raise OverflowError(error.message) from None
@@ -161,7 +173,7 @@ def _own(case: Case) -> OwnModule:
     return case.own
 
 
-def _row(case: Case, answer: Formula, *, holds: bool) -> Row:
+def _row(case: Case, answer: "Formula", *, holds: bool) -> Row:
     known = replace(case, own=replace(_own(case), layout=answer.layout))
     if answer.form is None:
         return Row(case=known, detail=f"no closed form: {answer.objection}")

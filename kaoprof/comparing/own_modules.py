@@ -11,7 +11,6 @@ from kaoprof.catalog import GROUPS, OPERATORS, is_operator
 from kaoprof.dims import LAYOUTS, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records.own import OwnModule
-from kaoprof.specs.shelf import SUFFIXES
 from kaoprof.workload.call_text import parse_named, written
 
 Given = Any  # a text, a path of a spec, a class or a function that makes a module, or a module
@@ -67,6 +66,8 @@ def own_module_of(value: Given, layout: str, *, allow_import: bool) -> OwnModule
 
 
 def _named(text: str | Path, layout: str) -> OwnModule:
+    from kaoprof.specs.shelf import SUFFIXES
+
     if isinstance(text, Path) or (text.endswith(SUFFIXES) and ":" not in text):
         return from_spec(text, layout)
     name, code, arguments = parse_named(text)

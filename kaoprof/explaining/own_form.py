@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import sympy
 
+from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.dispatcher import count_on_meta
 from kaoprof.counting.dispatcher import counted as count_with
 from kaoprof.dims import LAYOUTS, Dims, axes_in
@@ -20,10 +21,11 @@ from kaoprof.explaining.interpolation import interpolate
 from kaoprof.explaining.itemised_count import ItemisedCounting, SubmoduleTrail
 from kaoprof.explaining.target import Target
 from kaoprof.explaining.validity import Domain
-from kaoprof.explaining.verification import FormulaError, Quantities, counted_at, quantities_of, verify
+from kaoprof.explaining.verification import FormulaError, Quantities, counted_at, verify
 from kaoprof.measuring.messages import DeriveForm, Formula
 from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.tape.models import record_workload
+from kaoprof.workload.building import build_module
 from kaoprof.workload.foreign import is_own_fault
 from kaoprof.workload.own_module import sizes_of
 from kaoprof.workload.workload import Workload
@@ -176,9 +178,14 @@ def interpolated(target: Target, seed: int) -> tuple[str, Polynomials, Domain]:
 
 def with_coefficients(workload: Workload) -> Quantities:
     """What is counted at concrete sizes, attention coefficients included."""
-    items = count_with(workload, ItemisedCounting(SubmoduleTrail(), sympy.Integer)).items
-    map_entries = sum(int(item.coefficients) for item in items if not item.backward)
-    return quantities_of(workload, count_on_meta(workload)) | {"map_entries": map_entries}
+    items = count_with(workload, ItemisedCounting(SubmoduleTrail(), int)).items  # ints, for speed
+    macs = sum(int(item.macs) for item in items)
+    return {
+        "macs": macs,
+        "flops_all": FLOPS_PER_MAC * macs + sum(int(item.elementwise) for item in items),
+        "params": sum(parameter.numel() for parameter in build_module(workload, device="meta").parameters()),
+        "map_entries": sum(int(item.coefficients) for item in items if not item.backward),
+    }
 
 
 def written(method: str, formulas: Polynomials, target: Target, domain: Domain) -> OwnForm:

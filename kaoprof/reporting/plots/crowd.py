@@ -1,6 +1,7 @@
 """Many operators in one plot: each by its best implementation, named at its end, in the colour of how it grows."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib as mpl
@@ -56,8 +57,14 @@ def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fi
 
 
 def _best(panel: Panel) -> Panel:
-    """The panel with one curve for each operator, and no guide lines: colours tell the growth."""
-    return replace(panel, curves=tuple(best_curves(panel.curves)), guides=())
+    """The panel with one curve for each operator, and no guide lines: colours tell the growth.
+
+    An implementation is named where the operator has others.
+    """
+    kinds = Counter(curve.operator for curve in panel.curves)
+    curves = (curve if kinds[curve.operator] > 1 else replace(curve, implementation="")
+              for curve in best_curves(panel.curves))  # fmt: skip
+    return replace(panel, curves=tuple(curves), guides=())
 
 
 def _drawn_once(panel: Panel) -> Panel:

@@ -1,9 +1,11 @@
 """The texts of one row of operators, which every table of such rows shares."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from kaoprof.findings.operators import Standing, peak_bytes
 from kaoprof.records.compare import Record, Row
+from kaoprof.records.measured import EAGER
 from kaoprof.reporting.document import UNKNOWN, Span, Text, Tone
 from kaoprof.reporting.sentences.limits import range_of
 from kaoprof.stats.medians import Estimate
@@ -103,10 +105,12 @@ def without_twins(cells: Sequence[tuple[Text, ...]], rows: Sequence[Row]) -> tup
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, (texts, row) in enumerate(zip(cells, rows, strict=True)):
         groups.setdefault((row.case.operator, row.case.variant, *texts[1:]), []).append(number)
+    split = Counter(key[:2] for key in groups)
     return tuple(
-        (rows[numbers[0]].case.operator if len(numbers) > 1 else cells[numbers[0]][0], *cells[numbers[0]][1:])
-        for numbers in groups.values()
-    )
+        (cells[first][0] if split[key[:2]] > 1 or rows[first].variant != EAGER else rows[first].case.operator,
+         *cells[first][1:])
+        for key, (first, *_) in groups.items()
+    )  # fmt: skip
 
 
 def title_of(record: Record, row: Row) -> str:
