@@ -34,7 +34,7 @@ def test_modules_stand_in_the_same_rounds(tmp_path):
     (tmp_path / "run.json").write_text(dumps(record))
     again = load_runs(tmp_path / "run.json")[0].record
     assert again == record
-    assert "--with 'TokenAttention=somebodys:TokenAttention'" in compare_commands(again)[0]
+    assert "--with TokenAttention=somebodys:TokenAttention" in compare_commands(again)[0]
 
 
 @pytest.mark.usefixtures("quick_measuring")
