@@ -3,6 +3,7 @@
 What it tries, in this order: a map `(b, c, h, w)`, tokens `(b, h w, c)`, a map whose channels come last.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 
 import sympy
@@ -194,6 +195,7 @@ def written(method: str, formulas: Polynomials, target: Target, domain: Domain) 
     Raises:
         NotAnalysableError: they are not proportional to the batch.
     """
+    formulas, multiples = without_rounding(formulas, domain)
     batch = size_symbol("b")
     sample = {name: sympy.expand(formulas[name] / batch) for name in QUANTITIES}
     if target.mode == "train":  # the gradients of weights are summed over the batch
@@ -212,9 +214,26 @@ def written(method: str, formulas: Polynomials, target: Target, domain: Domain) 
         map_entries=str(entries) if entries != 0 else None,
         order_time=order(sample["macs"], names),
         order_memory=order(entries, names) if entries != 0 else "",
-        multiples={name: unit for name, unit in domain.units.items() if unit > 1},
+        multiples=multiples,
         shown=expressions.as_text(expressions.readable(sample["macs"])),
     )
+
+
+def without_rounding(formulas: Polynomials, domain: Domain) -> tuple[Polynomials, dict[str, int]]:
+    """The formulas with `c/4` for `floor(c/4)` where they hold for multiples of 4 only; and these multiples by size."""
+    multiples = {name: unit for name, unit in domain.units.items() if unit > 1}
+    for condition in domain.conditions:
+        for atom in condition.atoms(sympy.floor):
+            size, ratio = next(iter(atom.free_symbols)), atom.args[0]
+            if len(atom.free_symbols) == 1 and condition == sympy.Eq(size, size / ratio * atom):
+                multiples[size.name] = math.lcm(multiples.get(size.name, 1), int(size / ratio))
+    exact = {
+        sympy.floor(size_symbol(name) / part): size_symbol(name) / part
+        for name, unit in multiples.items()
+        for part in range(2, unit + 1)
+        if unit % part == 0
+    }
+    return {name: formula.xreplace(exact) for name, formula in formulas.items()}, multiples
 
 
 def holding(request: DeriveForm, formulas: Polynomials, target: Target, domain: Domain) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """`kaoprof reproduce`: the paper's tables and claims, beside what is found here."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +13,14 @@ FROM = "Judge this record of compare or journal of sweep; nothing is measured."
 KAO = "kao"
 PAPER = "kao, or of a rival: ccnet, emanet, swin, pvt, nat or coordatt."
 MEASURING = ("device", "analytic", "budget", "samples", "timeout", "threads", "seed")  # say nothing to what is measured
+MEASURING_ALONE = tuple(name for name in MEASURING if name != "analytic")
 
 
-def refuse_measuring(context: typer.Context, excluded: str) -> None:
+def refuse_measuring(context: typer.Context, excluded: str, names: Sequence[str] = MEASURING) -> None:
     """Raises UsageError if an option was given that only a measurement could heed."""
     from kaoprof.errors import UsageError
 
-    for name in MEASURING:
+    for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise UsageError(f"excludes {excluded}", where=f"--{name}")
@@ -55,7 +57,7 @@ def reproduce(
     check_format(format_)
     check_targets(output or [], force=force, kind="reproduction")
     if paper != KAO:
-        refuse_measuring(context, f"--paper {paper}, of which nothing is measured")
+        refuse_measuring(context, f"--paper {paper}, of which nothing is measured", MEASURING_ALONE)
         if run is not None:
             raise UsageError(f"excludes --from, which judges the paper {KAO}", where=f"--paper {paper}")
         next_step = f"kaoprof reproduce --paper {paper} -o figures.tex    (for a paper)"
