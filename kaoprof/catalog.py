@@ -321,14 +321,18 @@ def own_options_of(name: str) -> str:
     return " ".join(f"{option}={value}" for option, value in own.items())
 
 
-def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
+def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]:
     """`(operator, implementation)` for each name: `kao_kv` means all its implementations, `kao_kv:sdpa` that one.
+
+    A text may hold several, with commas between them.
 
     A group, such as `all`, stands for its operators; without names those of the paper are meant.
 
     Raises:
         UsageError: an unknown name, with the nearest known one.
     """
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
     chosen: list[tuple[str, str]] = []
     for name in expanded(("paper",) if names is None else names):
         operator_name, colon, implementation = name.partition(":")

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+LONGEST_LINE = 1000  # characters: a message may quote a whole tensor, or worse
+
 
 class KaoprofError(Exception):
     """A failure that has a name: shown as one line, without a traceback.
@@ -58,12 +60,17 @@ class MeasurementError(KaoprofError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, also of an error that cannot tell its own."""
+    """The first line of an error's text, cut if it is a whole book; also of an error that cannot tell its own."""
     try:
         lines = str(error).strip().splitlines()
     except Exception:  # noqa: BLE001 - somebody's own exception may fail at this too
         lines = []
-    return lines[0] if lines else "no message"
+    line = lines[0] if lines else "no message"
+    return (
+        line
+        if len(line) <= LONGEST_LINE
+        else f"{line[:LONGEST_LINE]}... ({len(line) - LONGEST_LINE:,} more characters)"
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """One handler for each kind of request: what the child does, and the answer that it gives."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ def time_copies(bench: Bench, request: say.TimeCopies) -> say.CopyTimes:
 
 def time_product(bench: Bench, request: say.TimeProduct) -> say.Figure:
     """FLOP/s that a large product reaches on this device."""
+    bench.flags.apply()
     bench.choose_precision(request.dtype)
     rate = product_throughput(bench.meters_with("warm"), bench.device, request.dtype)
     return say.Figure(value=rate)
@@ -78,6 +80,7 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
     counted = census_of(
         request.workload, None, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE
     )
+    gc.collect()  # collections are off while measuring: nothing of the model may stay
     return say.Census(census=counted)
 
 

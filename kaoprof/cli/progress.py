@@ -4,6 +4,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kaoprof.reporting.formats.plain import visible
 from kaoprof.units import format_seconds
 
 if TYPE_CHECKING:
@@ -34,5 +35,5 @@ def shown_progress() -> "Iterator[ProgressCallback]":
 def _show(progress: "Progress", width: int) -> None:
     estimate = f", about {format_seconds(progress.estimate_s)} per call" if progress.estimate_s else ""
     line = f"{progress.step} {progress.done + 1}/{progress.total}: {progress.label}{estimate}"
-    sys.stderr.write(CLEAR_LINE + line[: width - 1])
+    sys.stderr.write(CLEAR_LINE + visible(line)[: width - 1])
     sys.stderr.flush()

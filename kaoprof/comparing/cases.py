@@ -111,7 +111,7 @@ def cases_of(
     *,
     c: Sizes,
     batch: Sizes,
-    operators: Iterable[str] | None,
+    operators: str | Iterable[str] | None,
     heads: int,
     projection: str,
     scale: str,

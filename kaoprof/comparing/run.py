@@ -13,9 +13,10 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
 from kaoprof.records.measured import timestamp
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.records.own import OwnModule
 from kaoprof.version import __version__
+from kaoprof.workload.process import leaves_process_alone
 
 if TYPE_CHECKING:
     from kaoprof.comparing.census import Census
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kaoprof.workload.workload import Workload
 
 
+@leaves_process_alone
 def compare(
     *,
     h: Sizes = None,
@@ -34,7 +36,7 @@ def compare(
     c: Sizes = 64,
     batch: Sizes = 1,
     heads: int = 1,
-    operators: Iterable[str] | None = None,
+    operators: str | Iterable[str] | None = None,
     projection: str = "value",
     scale: str = "sqrt",
     dtype: str = "fp32",
@@ -77,7 +79,7 @@ def compare(
         UsageError: sizes or words that make no sense, here or on this device.
         MeasurementError: the device is not there, or no measuring process can be started.
     """
-    options = options or Options()
+    options = checked_options(options)
     given = with_ if isinstance(with_, list | tuple) else (with_,)
     own = own_modules(given, layout=layout, allow_import=allow_import)
     operators, own = with_installed(operators, own)

@@ -8,8 +8,8 @@ import msgspec
 import sympy
 from torch import Tensor
 
+from kaoprof.counting.contraction_table import FUSED_ATTENTION, ROWS_FIRST
 from kaoprof.counting.dispatcher import CountingMode
-from kaoprof.counting.rules import FUSED_ATTENTION, ROWS_FIRST
 from kaoprof.dims import Size
 from kaoprof.torch_internals import last_sequence_number, running_node, sequence_number, tree_leaves
 from kaoprof.workload.operation_names import name_of

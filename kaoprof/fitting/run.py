@@ -25,6 +25,7 @@ from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
 from kaoprof.records.own import OWN, OwnModule
 from kaoprof.version import __version__
+from kaoprof.workload.process import leaves_process_alone
 
 LONGEST_CALL = 20.0  # times the limit: a size whose call takes longer says nothing about the limit
 LEAST_TIMEOUT_S = 2.0  # a first call may be slow for reasons of its own
@@ -88,11 +89,18 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
+def _check_request(request: object) -> None:
+    if not isinstance(request, FitRequest):
+        hint = "kaoprof.FitRequest(axis='h', sizes={'c': 64}) says what varies"
+        raise UsageError(f"takes a request, not a {type(request).__name__}", where="kaoprof.fit", hint=hint)
+
+
+@leaves_process_alone
 def run_fit(
     request: FitRequest,
     budget: str,
     amount: float,
-    operators: Sequence[str] | None = None,
+    operators: str | Sequence[str] | None = None,
     notify: ProgressCallback = unheard,
 ) -> FitRecord:
     """The largest size of each operator within the budget: `memory` in bytes, `macs`, or `time` in seconds.
@@ -101,6 +109,7 @@ def run_fit(
         UsageError: the request is wrong.
         MeasurementError: the device is not there, or nothing can be measured.
     """
+    _check_request(request)
     operators, own = with_installed(operators, request.own)
     pairs = [] if own and operators == [] else chosen_operators(operators)
     pairs += [(module.name, OWN) for module in own]
@@ -192,8 +201,9 @@ def _fit_time(
     )  # fmt: skip
 
 
+@leaves_process_alone
 def run_cross(
-    request: FitRequest, names: Sequence[str], *, measured: bool = False, notify: ProgressCallback = unheard
+    request: FitRequest, names: str | Sequence[str], *, measured: bool = False, notify: ProgressCallback = unheard
 ) -> CrossRecord:
     """From which size on one of two operators is cheaper: in MACs and memory exactly, in time if it is `measured`.
 
@@ -201,6 +211,8 @@ def run_cross(
         UsageError: there are not two different operators, or the request is wrong.
         MeasurementError: the device is not there, or nothing can be measured.
     """
+    _check_request(request)
+    names = names.split(",") if isinstance(names, str) else names
     _, own = with_installed([name.partition(":")[0] for name in names], request.own)
     own = tuple(module for module in own if module.name in {name.partition(":")[0] for name in names})
     first, second = two_names(names, own)

@@ -14,18 +14,20 @@ from kaoprof.dims import DTYPE_BYTES, MODES, one_of
 from kaoprof.errors import KaoprofError, UsageError, first_line
 from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Progress, Subject
-from kaoprof.measuring.run import ProgressCallback, run_session, unheard
+from kaoprof.measuring.run import ProgressCallback, open_session, run_session, unheard
 from kaoprof.networks import code_workload, network_workload, override
 from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.records.measured import EAGER, timestamp
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
+from kaoprof.workload.process import leaves_process_alone
 from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
+    from kaoprof.measuring.session import Session
     from kaoprof.profiling.census import ModelCensus
 
 NONE: Mapping[str, object] = MappingProxyType({})
@@ -62,6 +64,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
 
 
+@leaves_process_alone
 def profile(
     targets: Sequence[str | Document],
     *,
@@ -82,7 +85,7 @@ def profile(
         UsageError: code without permission, or a request that makes no sense.
         MeasurementError: the device is not there.
     """
-    model, options = model or ModelOptions(), options or Options()
+    model, options = model or ModelOptions(), checked_options(options)
     if not targets:
         raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
     notify = progress or unheard
@@ -104,16 +107,27 @@ def profile(
     device = find_device(options.device)
     check_wishes(device, model.dtype, options)
     record = replace(record, device=device)
-    record = count_models(record, workloads, device, options, notify)
-    if not model.measured:
-        return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
+    session = open_session(device, options, notify)
+    try:
+        record = count_models(record, workloads, session, options, notify)
+        if not model.measured:
+            return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
+        return _measured(record, workloads, session, options, notify)
+    finally:
+        session.close()
+
+
+def _measured(
+    record: ProfileRecord, workloads: Sequence[Workload], session: "Session", options: Options, notify: ProgressCallback
+) -> ProfileRecord:
+    """The record with every model measured, in every way that was asked for."""
     pairs = [
         pair
         for one, workload in zip(record.models, workloads, strict=True)
         for pair in _in_every_way(one, workload, options)
     ]
     record = replace(record, models=tuple(one for one, _ in pairs))
-    return measure_models(record, [workload for _, workload in pairs], device, options, notify)
+    return measure_models(record, [workload for _, workload in pairs], session, options, notify)
 
 
 def _failed_if_unknown(model: ModelProfile) -> ModelProfile:
@@ -166,7 +180,7 @@ def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
 
 
 def count_models(
-    record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
+    record: ProfileRecord, workloads: Sequence[Workload], session: "Session", options: Options, notify: ProgressCallback
 ) -> ProfileRecord:
     """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
     models: list[ModelProfile] = []
@@ -176,9 +190,9 @@ def count_models(
         names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
         try:
             if one.inside:
-                census = census_in_child(workload, device, options)
+                census = census_in_child(workload, session)
             else:
-                census = census_here(workload, names, device, options)
+                census = census_here(workload, names, session.plan.device, options)
             models.append(counted_model(one, census, workload))
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
             failures.append(error)
@@ -200,32 +214,28 @@ def census_here(workload: Workload, names: Sequence[str] | None, device: str, op
         return take_census(workload, names, device=device.partition(":")[0], threads=threads)
 
 
-def census_in_child(workload: Workload, device: str, options: Options) -> "ModelCensus":
-    """The census of somebody's code, taken where it may exit, crash, print or hang without harm.
+def census_in_child(workload: Workload, session: "Session") -> "ModelCensus":
+    """The census of somebody's code, taken where it may exit, crash, print or hang without harm: where it is measured.
 
     Raises:
         KaoprofError: it did one of these, or failed; the text says which.
     """
-    from kaoprof.measuring.child import Child, SubjectFailed
-    from kaoprof.measuring.connection import START_LIMIT_S
-    from kaoprof.measuring.messages import TakeCensus, preparation
+    from kaoprof.measuring.child import SubjectFailed
+    from kaoprof.measuring.messages import TakeCensus
     from kaoprof.measuring.session import FIRST_CALL_GRACE_S
     from kaoprof.profiling.census import ModelCensus
 
-    child = Child()
+    limit_s = session.plan.timeout_s + FIRST_CALL_GRACE_S
     try:
-        child.ask(preparation(device, threads=options.threads_wanted), timeout_s=START_LIMIT_S)
-        counted = child.ask(TakeCensus(workload=workload), timeout_s=options.timeout_s + FIRST_CALL_GRACE_S)
+        counted = session.connection.ask_about_code(TakeCensus(workload=workload), timeout_s=limit_s)
     except SubjectFailed as failure:
         wrong = failure.message.removeprefix(WRONG_USAGE)
         raise UsageError(wrong) if wrong != failure.message else failure from None
-    finally:
-        child.kill()
     return msgspec.convert(counted.census, ModelCensus)
 
 
 def measure_models(
-    record: ProfileRecord, workloads: Sequence[Workload], device: str, options: Options, notify: ProgressCallback
+    record: ProfileRecord, workloads: Sequence[Workload], session: "Session", options: Options, notify: ProgressCallback
 ) -> ProfileRecord:
     """The record with every model measured, all of them interleaved in the same rounds."""
     subjects = [
@@ -233,7 +243,7 @@ def measure_models(
         for key, (model, workload) in enumerate(zip(record.models, workloads, strict=True))
         if model.status == "ok"
     ]
-    outcome = run_session([subjects], device, options, notify)
+    outcome = run_session([subjects], session.plan.device, options, notify, session)
     measured = [measured_model(model, outcome.measurements.get(key)) for key, model in enumerate(record.models)]
     return replace(
         record,

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.records import fields
+from kaoprof.records.formulas import Order, Parsed
 from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol
 from kaoprof.records.own import OWN, OwnForm, OwnModule
 
@@ -58,7 +59,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return (self.b, self.c, self.spatial, self.heads, self.projection, self.scale, self.dtype, self.mode)
 
 
-class Analytic(msgspec.Struct, frozen=True, kw_only=True):
+class Analytic(Parsed, frozen=True, kw_only=True):
     """From the closed form. Counts are of one sample, bytes of the whole batch; in `train` mode of forward + backward.
 
     `flops_all` is None in `train` mode: the backward pass has no closed form for what is not a contraction.
@@ -66,8 +67,8 @@ class Analytic(msgspec.Struct, frozen=True, kw_only=True):
     `form` is the closed form itself where it was derived from somebody's module; that may have no coefficients.
     """
 
-    order_time: str
-    order_memory: str
+    order_time: Order
+    order_memory: Order
     params: fields.Unbounded
     macs: fields.Unbounded
     flops_all: fields.Unbounded | None

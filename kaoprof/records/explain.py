@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from kaoprof.records.formulas import Expression, Latex, Order, Parsed, SizeName
 from kaoprof.records.measured import SCHEMA
 from kaoprof.records.shown import Shown
 from kaoprof.version import __version__
@@ -14,7 +15,7 @@ DIFFERENT = "formula and derivation differ"
 Quantity = Annotated[str, Meta(pattern="^(macs|flops_all|params|largest_intermediate|peak_bytes)$")]
 
 
-class Formula(msgspec.Struct, frozen=True, kw_only=True):
+class Formula(Parsed, frozen=True, kw_only=True):
     """One quantity of the whole batch as an exact expression of the named sizes.
 
     Args:
@@ -33,20 +34,20 @@ class Formula(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     quantity: Quantity
-    text: str
-    latex: str
-    expanded: str
-    on_multiples: str | None
-    divisors: dict[str, int]
-    order: str
-    degrees: dict[str, int]
+    text: Expression
+    latex: Latex
+    expanded: Expression
+    on_multiples: Expression | None
+    divisors: dict[SizeName, int]
+    order: Order
+    degrees: dict[SizeName, int]
     candidates: int
-    here: str
-    here_latex: str
+    here: Expression
+    here_latex: Latex
     value: int
 
 
-class Share(msgspec.Struct, frozen=True, kw_only=True):
+class Share(Parsed, frozen=True, kw_only=True):
     """One part of the cost: an operation such as `1st bmm`, a submodule without those inside, or a whole block.
 
     Shares of the totals are 0 to 1.
@@ -55,21 +56,21 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     module: str
     backward: bool
-    macs: str
-    macs_latex: str
-    flops_all: str
-    order: str
+    macs: Expression
+    macs_latex: Latex
+    flops_all: Expression
+    order: Order
     macs_share: float
     flops_share: float
 
 
-class ProofLine(msgspec.Struct, frozen=True, kw_only=True):
+class ProofLine(Parsed, frozen=True, kw_only=True):
     """A closed form of the catalog beside what was derived; `difference` is derived minus formula."""
 
     quantity: Quantity
-    formula: str
-    derived: str
-    difference: str
+    formula: Expression
+    derived: Expression
+    difference: Expression
     proven: bool
 
 
@@ -104,7 +105,7 @@ class Explanation(Shown, frozen=True, kw_only=True):
     dtype: str
     device: str
     threads: int
-    sizes: dict[str, int]
+    sizes: dict[SizeName, int]
     method: Annotated[str, Meta(pattern="^(derivation|interpolation)$")]
     formulas: tuple[Formula, ...]
     counted: dict[str, int]
@@ -114,13 +115,13 @@ class Explanation(Shown, frozen=True, kw_only=True):
     domain: tuple[str, ...]
     specialisations: tuple[str, ...]
     proof: tuple[ProofLine, ...]
-    checked: tuple[dict[str, int], ...]
+    checked: tuple[dict[SizeName, int], ...]
     uncounted: dict[str, int]
     unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
-    growing: tuple[str, ...] = ()
+    growing: tuple[SizeName, ...] = ()
 
     @property
     def proof_status(self) -> str | None:

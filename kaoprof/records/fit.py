@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from kaoprof.records import fields
 from kaoprof.records.measured import Environment, Head
 
 Quantity = Annotated[str, Meta(pattern="^(macs|memory|time)$")]
@@ -13,13 +14,13 @@ Quantity = Annotated[str, Meta(pattern="^(macs|memory|time)$")]
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything but the size that varies: `sizes` by axis, without `axis`; `threads` None where none matter."""
 
-    axis: str
-    sizes: dict[str, int]
+    axis: fields.Axis
+    sizes: dict[fields.Axis, int]
     heads: int
-    projection: str
-    scale: str
-    dtype: str
-    mode: str
+    projection: fields.Projection
+    scale: fields.Scale
+    dtype: fields.Dtype
+    mode: fields.Mode
     device: str | None = None
     threads: int | None = None
 

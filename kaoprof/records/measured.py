@@ -3,6 +3,7 @@
 Statistics are computed from it, never stored. None means "not known"; it is never written as 0.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -13,6 +14,9 @@ from kaoprof.records.shown import Shown
 from kaoprof.units import counted
 
 SCHEMA = 1
+HIDDEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 EAGER = "eager"
 VARIANT = "+"  # between an implementation and how it is run, when that is not eagerly: `matmul+compile`
 
@@ -126,7 +130,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
     `energy_source` is who tells of energy: NVML or RAPL; `settings` are environment variables that change how torch
-    computes or allocates, as `NAME=value`.
+    computes or allocates, as `NAME=value`. Of a GPU there are versions of CUDA, cuDNN and the driver, its compute
+    capability, its multiprocessors, and the watts that it may draw.
     """
 
     device_name: str
@@ -144,6 +149,11 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     energy_source: str | None = None
     machine_cores: fields.Positive | None = None
     settings: tuple[str, ...] = ()
+    cudnn: fields.Positive | None = None
+    driver: str | None = None
+    capability: str | None = None
+    multiprocessors: fields.Positive | None = None
+    power_limit_w: fields.Watts | None = None
 
     def __str__(self) -> str:
         return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
@@ -184,6 +194,7 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     """How it was measured; times in seconds.
 
+    `in_process` says that it was measured in the process of whoever asked, not in one of its own.
     `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
     `before` and `after` frame what was measured.
     """
@@ -202,6 +213,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     sdpa: fields.Sdpa | None = None
     before: Conditions | None = None
     after: Conditions | None = None
+    in_process: bool = False
 
 
 def timestamp() -> str:
@@ -210,5 +222,12 @@ def timestamp() -> str:
 
 
 def dumps(record: object) -> str:
-    """A record, of whatever kind, as JSON text."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
+    """A record, of whatever kind, as JSON text; what a terminal would obey, or not show, is written as its code."""
+    text = msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n"
+    return HIDDEN.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """JSON's code for a sign, of two parts beyond the first plane."""
+    pairs = match[0].encode("utf-16-be")
+    return "".join(f"\\u{pairs[place : place + 2].hex()}" for place in range(0, len(pairs), 2))

@@ -12,6 +12,18 @@ MOST = {"samples": 1_000_000, "threads": 1024}
 MOST_CORES = 4096
 
 
+def checked_options(options: "Options | None") -> "Options":
+    """The options, or those by default.
+
+    Raises:
+        UsageError: they are something else, such as a mapping.
+    """
+    if options is None or isinstance(options, Options):
+        return options or Options()
+    kind = type(options).__name__
+    raise UsageError(f"must be kaoprof.Options, not a {kind}", where="options", hint="kaoprof.Options(samples=10)")
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the rows are measured and what they are compared with; times in seconds.
 

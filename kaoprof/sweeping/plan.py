@@ -10,7 +10,7 @@ from kaoprof.comparing.own_modules import with_installed
 from kaoprof.comparing.run import check_baseline
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.records.own import OwnModule
 from kaoprof.records.sweep import SweepPlan
 
@@ -24,7 +24,7 @@ def sweep_plan(
     c: Sizes,
     batch: Sizes = 1,
     heads: Sizes = 1,
-    operators: Iterable[str] | None = None,
+    operators: str | Iterable[str] | None = None,
     projection: str = "value",
     scale: str = "sqrt",
     dtypes: Iterable[str] = ("fp32",),
@@ -39,7 +39,7 @@ def sweep_plan(
         UsageError: words that are not known, sizes that cannot be, heads that do not divide the channels, too many
             cells.
     """
-    options = options or Options()
+    options = checked_options(options)
     operators, own = with_installed(operators, tuple(own))
     check_baseline(options.baseline, own)
     AttentionOptions(projection=projection, scale=scale)

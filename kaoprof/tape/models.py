@@ -11,6 +11,7 @@ from kaoprof.tape.building import MOST_OF_MEMORY, built, fake_mode, within_memor
 from kaoprof.tape.entries import Tape
 from kaoprof.tape.keeping import process_kept, seeded
 from kaoprof.tape.recording import REAL, Call, record
+from kaoprof.workload.attention_backend import forced_attention
 from kaoprof.workload.building import build_inputs, default_dtype, resolve, torch_dtype
 from kaoprof.workload.called import checked_module
 from kaoprof.workload.workload import Workload
@@ -45,7 +46,7 @@ def record_workload(workload: Workload) -> Recording:
         Exception: whatever the model's own code raises on real tensors.
     """
     fakes = fake_mode()
-    with process_kept(workload.seed):
+    with process_kept(workload.seed), forced_attention("auto"):
         module, reason = built(lambda: _made(workload), fakes)
         try:
             return _taped(workload, module, build_inputs(workload, device="cpu", without_data=fakes), real=False)

@@ -1,9 +1,9 @@
 """How near the predicted peak is to what the CPU's allocator sees: every operator and shipped model, forward and train.
 
 Run: python tests/benchmarks/bench_prediction.py [fp32,bf16]
-The prediction comes from a dry run that allocates nothing; the other figure from the allocator's own events while the
-step really ran. Fused attention is forced to each backend that a CPU has. Exits with 1 where they differ by more than
-the goal.
+The prediction comes from a recorded run that allocates nothing; the other figure from the allocator's own events while
+the step really ran. Fused attention is forced to each backend that a CPU has. Exits with 1 where they differ by more
+than the goal.
 """
 
 import sys
@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from kaoprof.bench.meters import CpuMeters
 from kaoprof.catalog import OPERATORS, operator_workload
 from kaoprof.dims import MODES, AttentionOptions, Dims
-from kaoprof.memory.live_bytes import LiveBytesMode, dry_run
 from kaoprof.networks import network_workload
 from kaoprof.specs import load_spec, shipped_specs
+from kaoprof.tape.models import record_workload
+from kaoprof.tape.prediction import predicted
 from kaoprof.workload.attention_backend import forced_attention
 from kaoprof.workload.building import build_inputs, build_module, step_of
 
@@ -55,7 +56,7 @@ def peaks(workload, backend):
     """Bytes predicted and measured of the first step that ever runs (no gradient is there that it could free), and
     what the prediction may leave out.
     """
-    dry = dry_run(workload, LiveBytesMode, device="cpu", threads=torch.get_num_threads(), sdpa=backend)
+    dry = predicted(record_workload(workload), device="cpu", threads=torch.get_num_threads(), sdpa=backend)
     with forced_attention(backend):
         module, inputs = build_module(workload, device="cpu"), build_inputs(workload, device="cpu")
         return dry.peak_bytes, CpuMeters().peak(step_of(workload, module, inputs))["allocated"], dry.unmodelled

@@ -8,25 +8,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from diffs import changed_pair
-from explained import explanation
+from every_kind import every_kind
 from msgspec.structs import replace
-from profile_samples import model
-from profile_samples import record as profile_record
 from rendered import on_screen
-from samples import grid_record, measured_record
-from test_fit_formats import crossing, memory
+from samples import measured_record
 from test_pages import read
 
 from kaoprof.cli.app import run
 from kaoprof.cli.finish import finish
-from kaoprof.diffing import diff
 from kaoprof.errors import UsageError
 from kaoprof.records import reading
-from kaoprof.records.measured import dumps
-from kaoprof.records.options import Options
 from kaoprof.reporting import kinds
-from kaoprof.reproducing import reproduce
 
 CONTENT = {  # a name and a figure of each: as people read it, and as files hold it
     "compare": ("kao_kv:matmul", "5.63 M", "5626880"),
@@ -42,26 +34,9 @@ TEXTS, PICTURES = ("csv", "json", "md", "tex", "html"), ("png", "svg", "pdf")
 DRAWN = ("compare", "sweep", "profile")
 
 
-def compared(folder):
-    paths = folder / "old.json", folder / "new.json"
-    for path, record in zip(paths, changed_pair(), strict=True):
-        path.write_text(dumps(record))
-    return diff(*paths, fail_above=0.05)
-
-
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """One record of each kind."""
-    return {
-        "compare": measured_record(),
-        "sweep": replace(grid_record(), kind="sweep"),
-        "profile": profile_record(model("small", 0.01)),
-        "fit": memory(),
-        "cross": crossing(),
-        "diff": compared(tmp_path_factory.mktemp("runs")),
-        "reproduction": reproduce(options=Options(analytic=True)),
-        "explain": explanation(),
-    }
+    return every_kind(tmp_path_factory.mktemp("runs"))
 
 
 def test_there_is_a_row_for_every_record_that_can_be_read():
@@ -174,12 +149,3 @@ def test_a_picture_of_nothing_costs_no_record(tmp_path, monkeypatch, capsys):
         finish(replace(record, rows=failed), [Path("x.png"), Path("x.json")], format_name="csv", strict=False)
     assert len(json.loads(Path("x.json").read_text())["rows"]) == 4
     assert len(capsys.readouterr().out.splitlines()) == 5
-
-
-def test_a_formula_that_is_more_than_one_is_written_as_text():
-    formula = replace(explanation().formulas[0], latex=r"\input{/etc/passwd}", here_latex="x}^^5cinput{y")
-    evil = replace(explanation(), formulas=(formula, replace(formula, latex=formula.here_latex, quantity="params")))
-    text = kinds.written(kinds.report_of(evil), "tex")
-    assert r"\input" not in text
-    assert "^^" not in text
-    assert text.count(r"2 b c (h + w)\textasciicircum{}2") == 2

@@ -9,7 +9,10 @@ from kaoprof.cli import options as opt
 if TYPE_CHECKING:
     from kaoprof.records.measured import Ceilings
 
-PLAIN = ["device_name", "cores", "threads", "system", "python", "torch", "denormals_flushed", "cuda", "energy_source"]
+PLAIN = [
+    "device_name", "cores", "threads", "system", "python", "torch", "denormals_flushed", "cuda", "cudnn", "driver",
+    "capability", "multiprocessors", "power_limit_w", "energy_source",
+]  # fmt: skip
 
 
 def env(
@@ -29,6 +32,7 @@ def env(
     from kaoprof.measuring.run import describe_environment
     from kaoprof.records.measured import dumps
     from kaoprof.records.options import Options
+    from kaoprof.reporting.formats.plain import visible
 
     one_of("format", format_, ("table", "json"))
     options = Options(device=device, threads=threads, affinity=parse_cores(affinity), cache=cache)
@@ -38,7 +42,7 @@ def env(
         return 0
     for name, value in (_shown(described) | ceilings_shown(described["ceilings"])).items():
         if value is not None:
-            typer.echo(f"{name:18} {value}")
+            typer.echo(f"{name:18} {visible(str(value))}")
     return 0
 
 

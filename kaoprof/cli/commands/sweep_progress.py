@@ -17,6 +17,7 @@ from kaoprof.cli.streams import let_go, say
 from kaoprof.findings.growth import growths
 from kaoprof.records.compare import Row
 from kaoprof.records.sweep import SweepPlan
+from kaoprof.reporting.formats.plain import visible
 from kaoprof.sweeping.run import SweepProgress
 from kaoprof.units import counted, format_seconds
 
@@ -90,7 +91,8 @@ class Screen:
         step = progress.step
         doing = f"; {step.step} {step.done + 1}/{step.total}: {step.label}" if step else ""
         first = f"{progress.done}/{progress.total} cells{_left(progress)}{doing}"
-        self.write(f"{CLEAR_LINE}{first[: self.width - 1]}\n{CLEAR_LINE}{self.laws[: self.width - 1]}{UP}")
+        first, second = (visible(line)[: self.width - 1] for line in (first, self.laws))
+        self.write(f"{CLEAR_LINE}{first}\n{CLEAR_LINE}{second}{UP}")
 
     def clear(self) -> None:
         """Leaves both lines empty."""

@@ -66,10 +66,10 @@ def _apart(before: Block, block: Block) -> bool:
 
 def _drawn(block: Block) -> list[RenderableType]:
     if isinstance(block, Heading):
-        return [RichText(block.text, style="bold")]
+        return [_literal(block.text, "bold")]
     if isinstance(block, Notes):
         return [_text(text, block.tone) for text in block.texts]
-    title = [RichText(block.title, style="bold")] if block.title else []
+    title = [_literal(block.title, "bold")] if block.title else []
     free = [RichText()] if block.notes and not block.close else []
     return [*title, _table(block), *free, *(_text(note, None if block.close else Tone.QUIET) for note in block.notes)]
 
@@ -78,8 +78,8 @@ def _table(table: Table) -> RichTable:
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     for column in table.columns:
         drawn.add_column(
-            column.header, justify="left" if column.words or column.left else "right", no_wrap=not column.words,
-            overflow="fold", max_width=column.most,
+            _literal(column.header), justify="left" if column.words or column.left else "right",
+            no_wrap=not column.words, overflow="fold", max_width=column.most,
         )  # fmt: skip
     for row in table.lines:
         if row.total:
@@ -96,5 +96,10 @@ def _text(text: Text, tone: Tone | None) -> RichText:
     return RichText.assemble(INDENT * (cell.depth or 0), joined) if cell.depth else joined
 
 
-def _span(span: Span | str) -> tuple[str, str]:
-    return (span, "") if isinstance(span, str) else (span.text, STYLES[span.tone])
+def _span(span: Span | str) -> RichText:
+    return _literal(span) if isinstance(span, str) else _literal(span.text, STYLES[span.tone])
+
+
+def _literal(text: str, style: str = "") -> RichText:
+    """The one way from a text to the terminal: no markup, no link, no control; a header keeps its line breaks."""
+    return RichText("\n".join(map(visible, text.split("\n"))), style=style)

@@ -10,7 +10,7 @@ from kaoprof.reporting.columns.observed import Value
 from kaoprof.reporting.formats.plain import visible
 
 # A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 Columns = Mapping[str, Callable[[Any], Value]]
 
 
@@ -32,7 +32,7 @@ def cell_text(value: Value) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        armed = value.lstrip(" \u3000").startswith(FORMULA_STARTS)
+        armed = value.lstrip().startswith(FORMULA_STARTS) or value.startswith(("\t", "\r", "\n"))
         return visible(f"'{value}" if armed else value)
     return repr(value) if isinstance(value, float) else str(value)
 

@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from html import escape as escape_html
 from importlib.resources import files
 from string import Template
+from typing import NewType
 
 from msgspec import UNSET, UnsetType
 
@@ -29,6 +30,7 @@ from kaoprof.reporting.formats.plain import visible
 from kaoprof.units import BINARY_PREFIXES, COUNT_PREFIXES, SECOND_UNITS, TIME_PREFIXES
 from kaoprof.version import __version__
 
+Html = NewType("Html", str)  # made here only, where every text is escaped; `test_architecture` looks
 INDENT = "\u2003"
 FIGURE = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?) ?(\w*)")
 FACTORS = {unit: factor for factor, unit in (*COUNT_PREFIXES, *BINARY_PREFIXES, *TIME_PREFIXES)}
@@ -37,17 +39,17 @@ TAGS = {Style.CODE: "<code>{}</code>", Style.MARK: "<sup>{}</sup>", Style.EMPHAS
 
 
 @lru_cache(maxsize=2**16)  # tables repeat their texts
-def escape(text: str) -> str:
+def escape(text: str) -> Html:
     """`text` as it stands in a page: nothing in it is markup, and nothing hides."""
-    return escape_html(visible(text), quote=True)
+    return Html(escape_html(visible(text), quote=True))
 
 
 @cache
-def _part(name: str) -> str:
-    return (files("kaoprof.reporting") / "page" / name).read_text(encoding="utf-8")
+def _part(name: str) -> Html:
+    return Html((files("kaoprof.reporting") / "page" / name).read_text(encoding="utf-8"))
 
 
-def page(title: str, parts: Iterable[str]) -> str:
+def page(title: str, parts: Iterable[Html]) -> str:
     """A whole page from parts that are HTML already. Scripts other than its own are refused by the browser."""
     script = _part("page.js")
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -64,20 +66,20 @@ def to_html(pages: Iterable[Page], title: str, warnings: Iterable[str] = ()) -> 
     """Pages of any kind as one that stands alone."""
     alarm = listed((f"Warning: {warning}." for warning in warnings), "warn")
     blocks = (block_to_html(block) for shown in pages for block in shown.blocks)
-    return page(f"kaoprof: {title}", [f"<header><h1>{escape(title)}</h1></header><main>", alarm, *blocks, "</main>"])
+    return page(f"kaoprof: {title}", [header(title), main(alarm, *blocks)])
 
 
-def block_to_html(block: Block) -> str:
+def block_to_html(block: Block) -> Html:
     """One block of a page."""
     if isinstance(block, Heading):
-        return f"<h2>{escape(block.text)}</h2>"
+        return Html(f"<h2>{escape(block.text)}</h2>")
     if isinstance(block, Table):
-        return f"{table(block)}\n{listed(block.notes, 'quiet')}"
+        return Html(f"{table(block)}\n{listed(block.notes, 'quiet')}")
     write = listed if block.listed else paragraphs
     return write(block.texts, "bad" if block.tone == Tone.BAD else "")
 
 
-def table(shown: Table) -> str:
+def table(shown: Table) -> Html:
     """A table that can be sorted by any column."""
     heads = [
         f"<th{_kind(column)} scope=col>{escape(f'{column.group} {column.header}'.strip())}</th>"
@@ -92,20 +94,20 @@ def table(shown: Table) -> str:
     lines += [
         f"<tr>{''.join(map(_cell, row.cells, shown.columns, [shown.tones] * len(heads)))}</tr>" for row in shown.lines
     ]
-    return "\n".join([*lines, "</tbody></table></div>"])
+    return Html("\n".join([*lines, "</tbody></table></div>"]))
 
 
-def _cell(text: Text, column: Column, tones: Mapping[str, Tone]) -> str:
+def _cell(text: Text, column: Column, tones: Mapping[str, Tone]) -> Html:
     """What has a value is sorted by it, all else by its words."""
     written = _text(text)
     if tones and (tone := tones.get(words_of(text))):
-        written = f"<span class={tone}>{written}</span>"
+        written = Html(f"<span class={tone}>{written}</span>")
     value = text.value if isinstance(text, Cell) else UNSET
     if value is UNSET and not column.words:
         value = _read(words_of(text))
     if value is UNSET:
-        return f"<td{_kind(column)}>{written}</td>"
-    return f'<td data-v="{"" if value is None else repr(value)}">{written}</td>'
+        return Html(f"<td{_kind(column)}>{written}</td>")
+    return Html(f'<td data-v="{"" if value is None else repr(value)}">{written}</td>')
 
 
 def _read(text: str) -> float | UnsetType | None:
@@ -116,18 +118,18 @@ def _read(text: str) -> float | UnsetType | None:
     return float(match[1].replace(",", "")) * FACTORS.get(match[2], 1.0) if match else UNSET
 
 
-def _text(text: Text) -> str:
+def _text(text: Text) -> Html:
     if not isinstance(text, Cell):
         return _span(text)
     lines = ["".join(map(_span, line)) for line in text.lines]
-    return INDENT * (text.depth or 0) + (lines[0] if len(lines) == 1 else "<br>".join(filter(None, lines)))
+    return Html(INDENT * (text.depth or 0) + (lines[0] if len(lines) == 1 else "<br>".join(filter(None, lines))))
 
 
-def _span(span: Span | str) -> str:
+def _span(span: Span | str) -> Html:
     if isinstance(span, str):
         return escape(span)
-    written = (TAGS[span.style] if span.style else "{}").format(escape(span.text))
-    return f"<span class={span.tone}>{written}</span>" if span.tone and span.text else written
+    written = Html((TAGS.get(span.style, "{}") if span.style else "{}").format(escape(span.text)))
+    return Html(f"<span class={span.tone}>{written}</span>") if span.tone and span.text else written
 
 
 def _kind(column: Column) -> str:
@@ -136,40 +138,52 @@ def _kind(column: Column) -> str:
     return " class=text" if column.words else ""
 
 
-def section(title: str, *parts: str) -> str:
+def header(title: str, above: Iterable[Text] = (), below: Iterable[Text] = ()) -> Html:
+    """How a page begins: its title, and what stands quietly above and below it."""
+    parts = [paragraphs(above, "quiet"), f"<h1>{escape(title)}</h1>", paragraphs(below, "quiet")]
+    return Html("\n".join(["<header>", *filter(None, parts), "</header>"]))
+
+
+def main(*parts: Html) -> Html:
+    """What a page holds between its beginning and its end."""
+    return Html("\n".join(["<main>", *parts, "</main>"]))
+
+
+def section(title: str, *parts: Html) -> Html:
     """A section with its heading."""
-    return "\n".join([f"<section><h2>{escape(title)}</h2>", *parts, "</section>"])
+    return Html("\n".join([f"<section><h2>{escape(title)}</h2>", *parts, "</section>"]))
 
 
-def folded(title: str, *parts: str) -> str:
+def folded(title: str, *parts: Html) -> Html:
     """What is there for who opens it."""
-    return "\n".join([f"<details><summary>{escape(title)}</summary>", *parts, "</details>"])
+    return Html("\n".join([f"<details><summary>{escape(title)}</summary>", *parts, "</details>"]))
 
 
-def listed(sentences: Iterable[Text], kind: str = "") -> str:
+def listed(sentences: Iterable[Text], kind: str = "") -> Html:
     """A list of sentences."""
     items = "".join(f"<li>{_text(sentence)}</li>" for sentence in sentences)
-    return f"<ul{f' class={kind}' if kind else ''}>{items}</ul>" if items else ""
+    return Html(f"<ul{f' class={kind}' if kind else ''}>{items}</ul>" if items else "")
 
 
-def paragraphs(sentences: Iterable[Text], kind: str = "") -> str:
+def paragraphs(sentences: Iterable[Text], kind: str = "") -> Html:
     """Each sentence as a paragraph."""
-    return "\n".join(f"<p{f' class={kind}' if kind else ''}>{_text(sentence)}</p>" for sentence in sentences)
+    return Html("\n".join(f"<p{f' class={kind}' if kind else ''}>{_text(sentence)}</p>" for sentence in sentences))
 
 
-def figure(svg: str, caption: str, kind: str = "") -> str:
+def figure(svg: str, caption: str, kind: str = "") -> Html:
     """A plot that is an `svg` element already, told to those who cannot see it by its caption."""
     spoken = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
-    return f"<figure{f' class={kind}' if kind else ''}>{spoken}<figcaption>{escape(caption)}</figcaption></figure>"
+    told = escape(caption)
+    return Html(f"<figure{f' class={kind}' if kind else ''}>{spoken}<figcaption>{told}</figcaption></figure>")
 
 
-def terms(pairs: Mapping[str, str]) -> str:
+def terms(pairs: Mapping[str, str]) -> Html:
     """Names and values."""
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs.items())
-    return f"<dl>{items}</dl>"
+    return Html(f"<dl>{items}</dl>")
 
 
-def command_lines(lines: Iterable[str]) -> str:
+def command_lines(lines: Iterable[str]) -> Html:
     """Commands to copy."""
     written = "\n".join(map(escape, lines))
-    return f"<pre><code>{written}</code></pre>"
+    return Html(f"<pre><code>{written}</code></pre>")

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from kaoprof.records.formulas import is_mathematics
 from kaoprof.reporting.document import Column, Notes, Page, Row, Span, Style, Table, Text, cell_of, words_of
-from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, is_mathematics, order_latex
+from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, order_latex
 from kaoprof.reporting.formats.plain import visible
 
 ESCAPES = {

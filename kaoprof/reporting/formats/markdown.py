@@ -1,5 +1,6 @@
 """Any page as Markdown, for a README or a pull request."""
 
+import re
 from collections.abc import Iterable
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Style, Table, Text, cell_of
@@ -7,6 +8,9 @@ from kaoprof.reporting.formats.plain import visible
 
 SPECIAL = "\\`*_{}[]<>#|$&~"
 INDENT = "&nbsp;&nbsp;"
+WORD = re.compile(r"[^\s`|]+|[\s`|]+")
+LINK = re.compile(r"://|www\.|@\w|mailto:|xmpp:", re.IGNORECASE)  # of a word that GitHub would make a link
+MARKER = re.compile(r"^(\d*)([-+=.)])")  # what begins a list or a heading at the beginning of a line
 
 
 def to_markdown(page: Page) -> str:
@@ -15,17 +19,29 @@ def to_markdown(page: Page) -> str:
 
 
 def escape(text: str) -> str:
-    """`text` with everything that Markdown or HTML would interpret made literal."""
-    return "".join(f"\\{sign}" if sign in SPECIAL else sign for sign in visible(text))
+    """`text` with everything that Markdown or HTML would interpret made literal; what would become a link is code."""
+    written = ""
+    for word in WORD.findall(visible(text)):
+        if LINK.search(word):
+            written += f"{' ' * written.endswith('`')}`{word}`"  # else a sign before it would belong to the code
+        else:
+            written += "".join(f"\\{sign}" if sign in SPECIAL else sign for sign in word)
+    return written
+
+
+def _sentence(text: Text) -> str:
+    """A text with a line to itself."""
+    return MARKER.sub(r"\1\\\2", _text(text))
 
 
 def _lines(block: Block) -> list[str]:
     if isinstance(block, Heading):
         return [f"### {escape(block.text)}"]
     if isinstance(block, Notes):
-        return [f"- {_text(text)}" if block.listed else _text(text) for text in block.texts]
-    title = [f"**{escape(block.title)}**", ""] if block.title else []
-    notes = ["", *(f"- {_text(note)}" for note in block.notes)] if block.notes else []
+        return [f"- {_sentence(text)}" if block.listed else _sentence(text) for text in block.texts]
+    name = escape(block.title).strip()  # no sign of emphasis may stand before a space
+    title = [f"**{name}**", ""] if name else []
+    notes = ["", *(f"- {_sentence(note)}" for note in block.notes)] if block.notes else []
     return [*title, *_table(block), *notes]
 
 

@@ -1,16 +1,24 @@
-"""Text that somebody else chose, before a format's own escaping: on one line, no sign that hides or turns others."""
+"""Text that somebody else chose, before a format's own escaping: on one line, not too long, nothing hidden in it."""
 
 import re
+import unicodedata
 
-# C0 and C1 controls, line separators, and what turns or hides text (Unicode TR 36): none has a place in a name
-UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-SPACES = re.compile(r"[\t\n\v\f\r\u2028\u2029]+")
+LONGEST = 32_000  # characters of one text: as many as a spreadsheet's cell holds
+SPACES = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+OUT_OF_PLANE = 0xFFFF  # code points above need eight digits
 
 
 def visible(text: str) -> str:
-    r"""`text` on one line, controls shown as their code: `a\u202eb`."""
+    r"""`text` on one line; what no reader sees, such as controls and turned text, as its code: `a\u202eb`."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text) - LONGEST:,} more characters)"
     if text.isprintable():  # nearly always, and ten times as fast
         return text
-    return UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", SPACES.sub(" ", text))
+    return "".join(map(_shown, SPACES.sub(" ", text)))
+
+
+def _shown(sign: str) -> str:
+    """The sign, or its code if it is a control, a format's sign, half a character, or none at all (Unicode TR 36)."""
+    if sign.isprintable() or unicodedata.category(sign) == "Zs":
+        return sign
+    return f"\\U{ord(sign):08x}" if ord(sign) > OUT_OF_PLANE else f"\\u{ord(sign):04x}"

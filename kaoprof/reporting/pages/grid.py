@@ -46,11 +46,8 @@ def to_html(report: "Report") -> str:
         refuse_nothing(grid)
     names = ", ".join(run.name for run in grid.runs)
     kinds = " and ".join(sorted({run.record.kind for run in grid.runs}))
+    about = f"kaoprof {kinds}: {len(grid.rows):,} rows in {grid.cells:,} cells"
     parts = [
-        f"<header>{html.paragraphs([f'kaoprof {kinds}: {len(grid.rows):,} rows in {grid.cells:,} cells'], 'quiet')}",
-        f"<h1>{html.escape(names)}</h1>",
-        html.paragraphs([grid.title], "quiet"),
-        "</header><main>",
         html.listed((f"Warning: {warning}." for warning in summed_warnings(grid.runs)), "warn"),
         html.listed(_meanings(grid)),
     ]
@@ -68,9 +65,8 @@ def to_html(report: "Report") -> str:
             html.paragraphs([f"{CONVENTION} {MAP_MEANING}", AGREE, f"{PREDICTED}: predicted."], "quiet"),
         ),
         *_rest(grid.runs),
-        "</main>",
     ]
-    return html.page(f"kaoprof: {names}", parts)
+    return html.page(f"kaoprof: {names}", [html.header(names, [about], [grid.title]), html.main(*parts)])
 
 
 def _meanings(grid: Grid) -> Iterator[str]:
@@ -83,7 +79,7 @@ def _meanings(grid: Grid) -> Iterator[str]:
             yield f"At {last.standing.row.case.dims}{f' ({block.label})' if block.label else ''}: {sentence}"
 
 
-def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
+def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[html.Html]:
     blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
     if not blocks:
         yield html.paragraphs(["These runs hold nothing that could be plotted."])
@@ -101,7 +97,7 @@ def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[str]:
         yield html.paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])
 
 
-def _roofline(grid: Grid) -> Iterator[str]:
+def _roofline(grid: Grid) -> Iterator[html.Html]:
     """The first settings whose run knows its device's ceilings; nothing where none does."""
     from kaoprof.reporting.plots.files import inline_svg
     from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
@@ -112,7 +108,7 @@ def _roofline(grid: Grid) -> Iterator[str]:
         yield html.section("Roofline", drawn)
 
 
-def _table(grid: Grid) -> str:
+def _table(grid: Grid) -> html.Html:
     varying = list(dict.fromkeys(name for row in grid.rows for name in row.place if name not in grid.fixed))
     varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
     shown, of = grid.rows[:MOST_ROWS], len(grid.rows)
@@ -136,7 +132,7 @@ def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
     )  # fmt: skip
 
 
-def _rest(runs: Sequence[NamedRun]) -> Iterator[str]:
+def _rest(runs: Sequence[NamedRun]) -> Iterator[html.Html]:
     for run in runs:
         failed = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in run.record.rows if row.detail]
         of = f": {run.name}" if len(runs) > 1 else ""

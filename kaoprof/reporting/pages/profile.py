@@ -40,9 +40,9 @@ def to_html(report: "Report") -> str:
     return html.page(f"kaoprof: {title}", [head, *parts, html.listed(conventions, "quiet")])
 
 
-def _run(run: NamedRun) -> Iterator[str]:
+def _run(run: NamedRun) -> Iterator[html.Html]:
     record = run.record
-    yield f"<h1>{html.escape(run.name)}</h1>"
+    yield html.header(run.name)
     yield html.listed((f"Warning: {warning}." for warning in findings.profile_warnings(record)), "warn")
     rows = tuple(model_cells(record, standing) for standing in findings.model_standings(record))
     models = Table(title="The models side by side.", columns=columns_of(MODEL_HEADERS), rows=rows)
@@ -62,7 +62,7 @@ def _run(run: NamedRun) -> Iterator[str]:
     yield html.section("To profile it again", html.command_lines(profile_commands(record)))
 
 
-def _layers(record: ProfileRecord, model: ModelProfile) -> str:
+def _layers(record: ProfileRecord, model: ModelProfile) -> html.Html:
     rows: list[tuple[Text, ...]] = []
     for row in (*model.layers[1:], model.total):
         cells, limits = layer_cells(record, model, row, ""), findings.layer_limits(record, model, row)

@@ -22,6 +22,7 @@ APART = 0.055  # of a panel's height, the least distance between the labels of g
 MOST_COLUMNS = 5  # of the legend, across both columns of a paper
 FEW_DECADES = 1.5  # below them powers of ten are too few ticks
 BEYOND = 1.15  # factor by which the axes go on beyond the outermost points
+LONGEST_LABEL = 100  # characters: a title of runs that were kept is as long
 
 
 def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
@@ -156,5 +157,7 @@ def curve_handles(signs: Signs) -> list[Line2D]:
 
 
 def literal(text: str) -> str:
-    """`text` with no sign that matplotlib takes for mathematics, and on one line."""
-    return visible(text).replace("$", r"\$")
+    """`text` without what matplotlib takes for mathematics, on one line, and no longer than leaves room to draw."""
+    shown = visible(text)
+    shown = shown if len(shown) <= LONGEST_LABEL else f"{shown[:LONGEST_LABEL]}..."
+    return shown.replace("$", r"\$")

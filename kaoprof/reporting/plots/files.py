@@ -106,9 +106,10 @@ def inline_svg(figure: Figure) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """A name in a script that the font lacks shows as boxes, which the reader sees without being told."""
+    """A name that the font lacks shows as boxes, or leaves no room for bars: the reader sees it without being told."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        warnings.filterwarnings("ignore", message="constrained_layout not applied", category=UserWarning)
         yield
 
 
