@@ -32,7 +32,7 @@ class RelativeBias(nn.Module):
     def forward(self) -> Tensor:
         tokens = self.index.shape[0]
         chosen = self.table.index_select(0, self.index.flatten())
-        return chosen.view(tokens, tokens, -1).permute(2, 0, 1)  # (heads n n)
+        return chosen.view(tokens, tokens, -1).permute(2, 0, 1).contiguous()  # (heads n n): fused kernels copy it else
 
 
 class _GroupAttention(nn.Module):
