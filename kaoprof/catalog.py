@@ -27,7 +27,7 @@ from kaoprof.dims import (
     one_of,
 )
 from kaoprof.errors import UsageError, did_you_mean
-from kaoprof.own_options import OwnOptions
+from kaoprof.own_options import OwnOptions, number_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
 PAPER = "arXiv:2007.08442"
@@ -302,12 +302,13 @@ def find_operator(name: str, *, where: str = "operators") -> Operator:
 
 
 def _pair(word: str, name: str, where: str) -> tuple[str, int]:
-    option, equals, number = (part.strip() for part in word.partition("="))
-    if not equals or not re.fullmatch(r"[+-]?\d{1,9}", number, re.ASCII):
+    option, _, text = word.strip().partition("=")
+    number = number_of(option.strip(), text)
+    if number is None:
         raise UsageError(
             f"{name!r} does not say what the operator is told", where=where, hint="write window(window=8,shift=4)"
         )
-    return option, int(number)
+    return option.strip(), number
 
 
 def is_operator(name: str) -> bool:
@@ -333,8 +334,13 @@ def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]
     """
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]
+    if names is not None and not isinstance(names, Iterable):
+        names = [names]  # which is refused below
     chosen: list[tuple[str, str]] = []
     for name in expanded(("paper",) if names is None else names):
+        if not isinstance(name, str):
+            hint = "a module of your own: kaoprof.profile(model, x)"
+            raise UsageError(f"a {type(name).__name__} is no operator's name", where="operators", hint=hint)
         operator_name, colon, implementation = name.partition(":")
         if not is_operator(operator_name) and colon and implementation not in IMPLEMENTATIONS:
             hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"

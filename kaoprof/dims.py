@@ -111,6 +111,8 @@ def one_of(what: str, word: str, known: tuple[str, ...]) -> str:
     Raises:
         UsageError: it is not; with the nearest known word as the hint.
     """
+    if not isinstance(word, str):
+        raise UsageError(f"{word!r} is no text", where=what, hint=did_you_mean(str(word), known))
     if word not in known:
         raise UsageError(f"unknown {what} {word!r}", where=what, hint=did_you_mean(word, known))
     return word

@@ -3,6 +3,7 @@
 Which operator takes which, and with which default, its closed form says; a name means the same wherever it occurs.
 """
 
+import re
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
@@ -14,6 +15,14 @@ RATIOS = ("ratio",)  # options that divide the channels
 
 Positions: TypeAlias = Annotated[int, Meta(ge=1, le=MOST)]
 Channels: TypeAlias = Annotated[int, Meta(ge=0, le=2**20)]
+
+
+def number_of(option: str, text: str) -> int | None:
+    """The number that is written as an option's: `8`; `1/16` is another way to write a ratio. None if it is none."""
+    plain = text.strip()
+    if option in RATIOS:
+        plain = plain.removeprefix("1/")
+    return int(plain) if re.fullmatch(r"[+-]?\d{1,9}", plain, re.ASCII) else None
 
 
 class OwnOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -55,7 +55,7 @@ def of_process():
         "import path": list(sys.path),
         "warning filters": list(warnings.filters),
         "signal handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
-        "streams": (id(sys.stdin), id(sys.stdout), id(sys.stderr), id(sys.excepthook), id(sys.displayhook)),
+        "streams": (sys.stdin, sys.stdout, sys.stderr, sys.excepthook, sys.displayhook),
         "recursion": sys.getrecursionlimit(),
         "collector": (gc.isenabled(), gc.get_threshold()),
         "tracing": (sys.gettrace(), sys.getprofile()),

@@ -1,6 +1,6 @@
 """From a request to a record: the largest sizes within a budget, and who is cheaper from where on. Never prints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kaoprof.catalog import chosen_operators, find_operator
 from kaoprof.comparing.own_modules import with_installed
-from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
+from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError, UsageError
 from kaoprof.findings.race import race_row
 from kaoprof.fitting.crossing import cross
@@ -24,6 +24,7 @@ from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, Fi
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
 from kaoprof.records.own import OWN, OwnModule
+from kaoprof.units import parse_bytes, parse_count, parse_seconds
 from kaoprof.version import __version__
 from kaoprof.workload.process import leaves_process_alone
 
@@ -32,6 +33,7 @@ LEAST_TIMEOUT_S = 2.0  # a first call may be slow for reasons of its own
 PAIR = 2
 LOOKED_AT = (14, 16, 28, 32, 56, 64, 112, 128)  # sizes at which somebody's module is looked at until it runs
 NONE: Mapping[str, OwnFit] = MappingProxyType({})
+AMOUNTS: dict[str, Callable[..., float]] = {"memory": parse_bytes, "macs": parse_count, "time": parse_seconds}
 
 
 class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,17 +101,21 @@ def _check_request(request: object) -> None:
 def run_fit(
     request: FitRequest,
     budget: str,
-    amount: float,
+    amount: float | str,
     operators: str | Sequence[str] | None = None,
     notify: ProgressCallback = unheard,
 ) -> FitRecord:
     """The largest size of each operator within the budget: `memory` in bytes, `macs`, or `time` in seconds.
+
+    The amount may be a text with its unit: `24GiB`, `1G`, `10ms`.
 
     Raises:
         UsageError: the request is wrong.
         MeasurementError: the device is not there, or nothing can be measured.
     """
     _check_request(request)
+    one_of("budget", budget, tuple(AMOUNTS))
+    amount = AMOUNTS[budget](amount, where="amount") if isinstance(amount, str) else amount
     operators, own = with_installed(operators, request.own)
     pairs = [] if own and operators == [] else chosen_operators(operators)
     pairs += [(module.name, OWN) for module in own]

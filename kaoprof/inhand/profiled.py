@@ -9,7 +9,7 @@ from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.measuring.run import ProgressCallback, unheard
 from kaoprof.profiling.run import ModelOptions
 from kaoprof.profiling.run import profile as profile_specs
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.specs import Document
 
@@ -63,8 +63,8 @@ def profile(
     """
     if _is_specs(target):
         if inputs or keywords:
-            given = next(iter(keywords), "an input")
-            hint = did_you_mean(given, OPTION_NAMES) if keywords else "kaoprof.profile(model, x) takes inputs"
+            given = repr(next(iter(keywords))) if keywords else "inputs"
+            hint = did_you_mean(given.strip("'"), OPTION_NAMES) if keywords else "kaoprof.profile(model, x) does"
             raise UsageError(f"a spec takes no {given}", where="kaoprof.profile", hint=hint)
         chosen = overrides or ModelOptions()
         chosen = replace(
@@ -89,7 +89,7 @@ def profile(
         batch_axis=batch_axis,
         input_grad=input_grad,
         measured=measured,
-        options=options or Options(),
+        options=checked_options(options),
         notify=progress or unheard,
     )
 

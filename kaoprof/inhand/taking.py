@@ -21,7 +21,7 @@ from kaoprof.profiling.census import ModelCensus
 from kaoprof.profiling.rows import counted_model, measured_model
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
-from kaoprof.records.profile import ModelProfile, ProfileRecord
+from kaoprof.records.profile import IN_HAND, ModelProfile, ProfileRecord
 from kaoprof.tape.counted import derived, dtype_of_call, passes_of
 from kaoprof.tape.keeping import model_kept, process_kept
 from kaoprof.tape.layers import count_layers
@@ -35,7 +35,6 @@ from kaoprof.version import __version__
 from kaoprof.workload.workload import Workload
 
 WHERE = "kaoprof.profile"
-IN_HAND = "in hand"
 SEVERAL = 2
 SILENT_PROFILER = ("KINETO_LOG_LEVEL", "6")  # else it writes to stderr that it starts, whenever memory is read
 
@@ -58,7 +57,7 @@ def profile_in_hand(
     with said_in_a_sentence(WHERE, (function, *args), kwargs), process_kept(None):
         call = Call(function, args, kwargs, train=mode == "train", input_grad=input_grad)
         workload = workload_of(call, batch_axis=batch_axis)
-        device = _device_of(call)
+        device = _device_of(call, options.device, measured=measured and not options.analytic)
         notify(Progress(label=workload.factory, step="counting", done=0, total=1))
         model = counted(call, workload, device)
         taken = ProfileRecord(
@@ -82,18 +81,23 @@ def _check_options(options: Options) -> None:
         raise UsageError("is not for a model in hand, which runs as it is here", where="sdpa", hint=hint)
 
 
-def _device_of(call: Call) -> str:
+def _device_of(call: Call, wanted: str, *, measured: bool) -> str:
     """Where it runs: where its weights lie, else its input.
 
     Raises:
-        UsageError: it lies on a device that cannot be measured.
+        UsageError: that is not where it is wanted, or cannot be measured.
     """
     parameters: Any = () if call.module is None else call.module.parameters()
     tensors = (*parameters, *tensors_of(call))
     kinds = {tensor.device for tensor in tensors if tensor.device.type != "cpu"}
     device = next(iter(sorted(map(str, kinds))), "cpu")
-    if device == "meta":
+    if wanted not in ("auto", device, device.partition(":")[0]):
+        hint = f"model.to({wanted!r}) and x.to({wanted!r})"
+        raise UsageError(f"the model is on {device}, not on {wanted}", where="options.device", hint=hint)
+    if device == "meta" and measured:
         raise UsageError("tensors on the meta device cannot run", where=WHERE, hint="measured=False counts them")
+    if device == "meta":
+        return "cpu"
     if device.partition(":")[0] not in ("cpu", "cuda"):
         raise UsageError(f"nothing can be measured on {device}", where=WHERE, hint="kaoprof.count(model, x) counts it")
     return f"{device}:0" if device == "cuda" else device

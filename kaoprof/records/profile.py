@@ -6,6 +6,7 @@ from kaoprof.records import fields
 from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol, Traffic
 
 TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
+IN_HAND = "in hand"  # the source of a model that was not made from a spec
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
 
 

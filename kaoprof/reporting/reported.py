@@ -98,12 +98,17 @@ def _flat(runs: Iterable[Any]) -> list[Any]:
     """Files and records, also those that stand in a list."""
     listed: list[Any] = []
     for run in runs:
-        listed += [run] if isinstance(run, str | os.PathLike | Shown) else list(run)
+        several = not isinstance(run, str | os.PathLike | Shown) and isinstance(run, Iterable)
+        listed += run if several else [run]
     return listed
 
 
 def _named(runs: Sequence[Any]) -> Iterable[NamedRun]:
     """Each with a name; records in hand are called by their kind, with a number where several are."""
+    for run in runs:
+        if not isinstance(run, str | os.PathLike | Shown):
+            hint = "name a file, or give a record"
+            raise UsageError(f"a {type(run).__name__} is no run", where="kaoprof.report", hint=hint)
     in_hand = [run for run in runs if isinstance(run, Shown)]
     files = iter(list(load_named([Path(run) for run in runs if not isinstance(run, Shown)])))
     kinds: dict[str, int] = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kaoprof.comparing.run import compare
 from kaoprof.dims import one_of
-from kaoprof.errors import RecordError
+from kaoprof.errors import RecordError, UsageError
 from kaoprof.measuring.run import ProgressCallback
 from kaoprof.networks.totals import totals_of
 from kaoprof.records.compare import Record
@@ -42,6 +42,8 @@ def reproduce(
         MeasurementError: the device is not there, or no measuring process can be started.
     """
     options = checked_options(options)
+    if run is not None and not isinstance(run, Record | str | os.PathLike):
+        raise UsageError(f"a {type(run).__name__} is no run", where="run", hint="name a file, or give a record")
     counted = {} if options.analytic or run is not None else _counted_networks(options, progress)
     record = _judged_run(run, options, progress)
     networks = network_figures(counted)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kaoprof.comparing.cases import Sizes, spatial_grid
+from kaoprof.errors import UsageError
 from kaoprof.records.compare import Record
 from kaoprof.records.options import Options, checked_options
 from kaoprof.sweeping.plan import sweep_plan
 from kaoprof.sweeping.run import Sweep, SweepProgress
 from kaoprof.workload.process import leaves_process_alone
 
+SUFFIX = ".jsonl"
 Words = str | Iterable[str]
 
 
@@ -69,6 +71,8 @@ def sweep(
         spatial=spatial_grid(h, w, t, n), c=c, batch=batch, heads=heads, operators=operators, projection=projection,
         scale=scale, dtypes=_listed(dtype), modes=_listed(mode), options=checked_options(options),
     )  # fmt: skip
+    if journal is not None and Path(journal).suffix != SUFFIX:
+        raise UsageError("a journal is a file of lines", where=str(journal), hint=f"end its name in {SUFFIX}")
     with tempfile.TemporaryDirectory(prefix="kaoprof-") as folder:
         path = Path(folder, "sweep.jsonl") if journal is None else Path(journal)
         outcome = Sweep(plan=plan, path=path, retry=retry, watch=progress or _unheard).run()

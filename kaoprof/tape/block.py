@@ -24,10 +24,10 @@ from kaoprof.tape.open_trail import OpenTrail
 from kaoprof.tape.peak import predict_peak
 from kaoprof.tape.recorder import Recorder
 from kaoprof.tape.recording import REAL
-from kaoprof.tape.turns import is_aside, turn_of_a_block
 from kaoprof.torch_internals import TorchDispatchMode
 from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.patching import replaced
+from kaoprof.workload.turns import is_aside, turn_of_a_block
 from kaoprof.workload.workload import FLOAT_DTYPES
 
 if TYPE_CHECKING:

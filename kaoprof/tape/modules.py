@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from kaoprof.tape.turns import is_aside
 from kaoprof.torch_internals import CALL, last_sequence_number, running_node, sequence_number, submodules
 from kaoprof.workload.patching import replaced
+from kaoprof.workload.turns import is_aside
 
 NO_NODE = -1
 FOLLOWS = "kaoprof_follows"  # marks a call of modules that is followed
