@@ -189,7 +189,7 @@ def derived(case: Case, form: OwnForm) -> Analytic:
     elements = (2 * case.b * case.c * case.dims.positions + cost.params) * (2 if training else 1)
     return Analytic(
         order_time=form.order_time,
-        order_memory=form.order_memory,
+        order_memory=form.order_memory or "O(1)",  # it has no coefficients, as `map_bytes` says
         params=cost.params,
         macs=cost.macs,
         flops_all=None if training else cost.flops_all,

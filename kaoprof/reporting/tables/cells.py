@@ -36,7 +36,7 @@ def cells_of(standing: Standing) -> dict[str, Span]:
         "name": row.case.name,
         "operator": row.case.operator,
         "order": analytic.order_time if analytic else UNKNOWN,
-        "map order": (analytic.order_memory or UNKNOWN) if analytic else UNKNOWN,
+        "map order": analytic.order_memory if analytic and analytic.map_bytes is not None else UNKNOWN,
         "macs": macs,
         "marked macs": f"{macs} {mark}".strip(),
         "map": format_bytes(analytic.map_bytes) if analytic and analytic.map_bytes is not None else UNKNOWN,
