@@ -1,6 +1,7 @@
 """Axes, sizes, dtype widths and the words for an operator's options: the vocabulary that every other module uses."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
@@ -11,6 +12,11 @@ from kaoprof.errors import UsageError, did_you_mean
 Size: TypeAlias = Any  # an int, or a sympy expression of ints: the closed forms are generic over both
 
 SPATIAL_AXES = {1: ("n",), 2: ("h", "w"), 3: ("t", "h", "w")}
+LAYOUTS = {  # of a module's input: {axes} are the spatial ones, {positions} their product
+    "map": "b,c,{axes}",
+    "tokens": "b,{positions},c",
+    "last": "b,{axes},c",
+}
 DTYPE_BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}  # tf32: stored as fp32, multiplied with 10 bits
 PUBLISHED = "published"  # the projections, their biases and the scale that the operator's own paper has
 PROJECTIONS = ("none", "value", "qkv", "qkvo", PUBLISHED)
@@ -50,6 +56,16 @@ class Dims(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return " x ".join(map(str, self.shape))
+
+
+def axes_in(layout: str, axes: Sequence[str]) -> tuple[str, ...]:
+    """The axes of an input in one of the `LAYOUTS`, as arithmetic of `b`, `c` and its spatial `axes`.
+
+    Raises:
+        UsageError: there is no such layout.
+    """
+    one_of("layout", layout, tuple(LAYOUTS))
+    return tuple(LAYOUTS[layout].format(axes=",".join(axes), positions="*".join(axes)).split(","))
 
 
 class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -107,7 +107,7 @@ class FakeSession:
         self.closed = True
 
 
-def counted_by_formula(record, device, _options, _notify):
+def counted_by_formula(record, device, _options, _notify, _code):
     """Instead of running modules on meta, which would import torch."""
     rows = [
         replace(

@@ -19,7 +19,6 @@ HEAVY_FILES = {  # beside all that stands in heavy rooms
 }  # fmt: skip
 LIGHT_FILES = {
     "explaining.run",
-    "explaining.size_arithmetic",
     "explaining.target",
     "inhand.profiled",
     "tape.tree",

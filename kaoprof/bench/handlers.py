@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import torch
 
 from kaoprof.bench.ceilings import copy_seconds, launch_seconds, product_throughput
@@ -112,6 +113,30 @@ def derive(_: Bench, request: say.Derive) -> say.Derived:
         return say.Derived(refusal=say.Refusal(message=message or "", where=where, hint=hint, usage=usage))
 
 
+def count_whole(bench: Bench, request: say.CountWhole) -> say.Whole:
+    """Counts a module here, whose code may do anything, and predicts its peak."""
+    from kaoprof.comparing.census import count
+
+    kind = bench.device.partition(":")[0]
+    census = count(request.workload, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa)
+    return say.Whole(**msgspec.structs.asdict(census))
+
+
+def find_needed(_: Bench, request: say.FindNeeded) -> say.Needed:
+    """Predicts here what a module needs, whose code may do anything."""
+    from kaoprof.tape.prediction import memory_needed
+
+    needed = memory_needed(request.workload, device=request.device, threads=request.threads, sdpa=request.sdpa)
+    return say.Needed(resident=needed.resident, peak=needed.peak)
+
+
+def derive_form(_: Bench, request: say.DeriveForm) -> say.Formula:
+    """Derives a module's closed form here, whose code may do anything."""
+    from kaoprof.explaining.own_form import answered
+
+    return answered(request)
+
+
 HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Prepare: Bench.prepare,
     say.ReadConditions: read_conditions,
@@ -126,4 +151,7 @@ HANDLERS: dict[type[say.AnyRequest], Callable[[Bench, Any], say.AnyAnswer]] = {
     say.Look: look,
     say.TakeCensus: take_census,
     say.Derive: derive,
+    say.CountWhole: count_whole,
+    say.FindNeeded: find_needed,
+    say.DeriveForm: derive_form,
 }

@@ -32,6 +32,13 @@ BatchAxis = Annotated[
     str, typer.Option(metavar="N", help="Of code's first input, where samples lie: 0; none: count the call; auto.")
 ]
 AllowImport = Annotated[bool, typer.Option("--allow-import", help="Import the code that is named, which runs it.")]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="CODE", help="Your own beside them: 'my_pkg:Attention(64)', my.yaml; repeatable."),
+]
+WithLayout = Annotated[
+    str, typer.Option("--with-layout", metavar="LAYOUT", help="Its input: map, tokens or last; tried by default.")
+]
 
 Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at; of what is quick 10 rounds are taken.")]
 Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]

@@ -4,10 +4,13 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from kaoprof.catalog import chosen_operators
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
-from kaoprof.records.compare import Case
+from kaoprof.records.compare import Case, own_cases
+from kaoprof.records.own import OwnModule
 
 LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine, so it is taken for a slip of the hand
 MOST_ROWS = 20_000  # of one run: beyond it a grid is a slip of the hand
@@ -119,8 +122,9 @@ def cases_of(
     dtype: str,
     mode: str,
     device: str | None,
+    own: Sequence[OwnModule] = (),
 ) -> list[Case]:
-    """Every row, grid cell by grid cell.
+    """Every row, grid cell by grid cell, the operators first and then somebody's `own` modules.
 
     Raises:
         UsageError: heads that do not divide the channels, or an unknown word.
@@ -128,18 +132,18 @@ def cases_of(
     one_of("dtype", dtype, tuple(DTYPE_BYTES))
     one_of("mode", mode, MODES)
     AttentionOptions(heads=heads, projection=projection, scale=scale)
-    pairs = chosen_operators(operators)
+    operators = None if operators is None else list(operators)
+    pairs = [] if own and operators == [] else chosen_operators(operators)
     spatial, batches, widths = list(spatial), as_sizes("batch", batch), as_sizes("c", c)
-    rows = len(spatial) * len(batches) * len(widths) * len(pairs)
+    rows = len(spatial) * len(batches) * len(widths) * (len(pairs) + len(own))
     if rows > MOST_ROWS:
         raise UsageError(f"{rows:,} rows are too many", where="sizes", hint=f"at most {MOST_ROWS:,}")
     grid = itertools.product(batches, widths, spatial)
     cases = []
     for b, channels, sizes in grid:
         head_size(channels, heads)
-        cases += [
-            Case(operator=operator, implementation=implementation, b=b, c=channels, spatial=sizes, heads=heads,
-                 projection=projection, scale=scale, dtype=dtype, mode=mode, device=device)
-            for operator, implementation in pairs
-        ]  # fmt: skip
+        cell = Case(operator="", implementation="", b=b, c=channels, spatial=sizes, heads=heads,
+                    projection=projection, scale=scale, dtype=dtype, mode=mode, device=device)  # fmt: skip
+        cases += [replace(cell, operator=operator, implementation=implementation) for operator, implementation in pairs]
+        cases += own_cases(cell, own)
     return cases

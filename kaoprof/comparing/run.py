@@ -1,22 +1,26 @@
 """From a request to a record: closed forms, counts, prediction, measurement, in that order. Never prints."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.comparing.cases import Sizes, cases_of, spatial_grid
+from kaoprof.comparing.own_code import OwnCode, own_workload, with_forms
+from kaoprof.comparing.own_modules import own_modules, with_installed
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options, checked_options
+from kaoprof.records.own import OwnModule
 from kaoprof.version import __version__
 from kaoprof.workload.process import leaves_process_alone
 
 if TYPE_CHECKING:
     from kaoprof.comparing.census import Census
+    from kaoprof.measuring.messages import Whole
     from kaoprof.measuring.plan import Measurement, Subject
     from kaoprof.measuring.run import ProgressCallback
     from kaoprof.workload.workload import Workload
@@ -39,6 +43,9 @@ def compare(
     mode: str = "forward",
     options: Options | None = None,
     progress: "ProgressCallback | None" = None,
+    with_: Any = (),
+    layout: str = "",
+    allow_import: bool = False,
 ) -> Record:
     """Attention operators side by side: closed form, counts, predicted and measured peak memory, latency.
 
@@ -58,6 +65,11 @@ def compare(
         mode: forward, or train for forward and backward.
         options: device, budget, seed, baseline and how to measure.
         progress: called with what is being done.
+        with_: modules of your own beside them, one or several: a module, a class or a function that makes one, or a
+            text such as `my_pkg:Attention(64, heads=4)`; their closed forms are derived from their code.
+        layout: how these take their input: `map` (b, c, h, w), `tokens` (b, h w, c) or `last` (b, h, w, c); by
+            default the first of them in which they run.
+        allow_import: whether code that a text names may be imported, which runs it.
 
     Returns:
         The record, one row per operator, implementation and grid cell. An interrupt (Ctrl-C) while measuring ends it
@@ -68,27 +80,48 @@ def compare(
         MeasurementError: the device is not there, or no measuring process can be started.
     """
     options = checked_options(options)
-    find_operator(options.baseline, where="baseline")
+    given = with_ if isinstance(with_, list | tuple) else (with_,)
+    own = own_modules(given, layout=layout, allow_import=allow_import)
+    operators, own = with_installed(operators, own)
+    check_baseline(options.baseline, own)
     cases = cases_of(
         spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,
-        scale=scale, dtype=dtype, mode=mode, device=None,
+        scale=scale, dtype=dtype, mode=mode, device=None, own=own,
     )  # fmt: skip
-    record = Record(
-        version=__version__,
-        created=timestamp(),
-        baseline=options.baseline,
-        rows=tuple(map(row_of, with_variants(cases, options.variants))),
-    )
+    cases = with_variants(cases, options.variants)
     if options.analytic:
-        return record
+        with OwnCode("cpu", options) as code:
+            return blank_record(cases, options, code)
     from kaoprof.measuring.devices import check_wishes, find_device
     from kaoprof.measuring.run import unheard
 
     notify = progress or unheard
     device = find_device(options.device)
     check_wishes(device, dtype, options)
-    record = count_rows(record, device, options, notify)
+    with OwnCode(device, options) as code:
+        record = count_rows(blank_record(cases, options, code), device, options, notify, code)
     return measure_rows(record, device, options, notify)
+
+
+def check_baseline(name: str, own: Sequence[OwnModule]) -> None:
+    """Refuses a baseline that is neither an operator nor one of somebody's modules.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if name not in {module.name for module in own}:
+        find_operator(name, where="baseline")
+
+
+def blank_record(cases: Sequence[Case], options: Options, code: OwnCode) -> Record:
+    """A row for every case, with its closed form and nothing else."""
+    known = with_forms(cases, code)
+    return Record(
+        version=__version__,
+        created=timestamp(),
+        baseline=options.baseline,
+        rows=tuple(known[case] if case.own else row_of(case) for case in cases),
+    )
 
 
 def row_of(case: Case) -> Row:
@@ -124,13 +157,18 @@ def analytic(case: Case) -> Analytic:
 
 def workload_of(case: Case, seed: int) -> "Workload":
     """What runs for a case."""
+    if case.own is not None:
+        return own_workload(case.own, case.dims, dtype=case.dtype, mode=case.mode, seed=seed)
     return operator_workload(case.operator, case.dims, case.options, dtype=case.dtype, mode=case.mode, seed=seed)
 
 
-def count_rows(record: Record, device: str, options: Options, notify: "ProgressCallback") -> Record:
+def count_rows(
+    record: Record, device: str, options: Options, notify: "ProgressCallback", code: OwnCode | None = None
+) -> Record:
     """The record with every row counted; a row that cannot be counted says why and keeps its closed form.
 
-    Likewise one whose attention is forced to a backend that cannot serve it: it would not run.
+    Likewise one whose attention is forced to a backend that cannot serve it: it would not run. Somebody's `code` is
+    counted in a process of its own.
     """
     import torch
 
@@ -142,11 +180,15 @@ def count_rows(record: Record, device: str, options: Options, notify: "ProgressC
     rows = []
     for done, row in enumerate(record.rows):
         case = replace(row.case, device=device)
-        if row.analytic is None:
+        notify(Progress(label=f"{case.name} {case.dims}", step="counting", done=done, total=len(record.rows)))
+        if row.status != "ok":
             rows.append(replace(row, case=case))
             continue
-        notify(Progress(label=f"{case.name} {case.dims}", step="counting", done=done, total=len(record.rows)))
         try:
+            if case.own is not None and code is not None:
+                whole = code.count(workload_of(case, options.seed))
+                rows.append(replace(row, case=case, counted=counted(whole, case)))
+                continue
             with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
                 census = count(
                     workload_of(case, options.seed), device=device.partition(":")[0], threads=threads, sdpa=options.sdpa
@@ -159,18 +201,18 @@ def count_rows(record: Record, device: str, options: Options, notify: "ProgressC
     return replace(record, rows=tuple(rows))
 
 
-def counted(census: "Census", case: Case) -> Counted:
-    """The census per sample, as papers print it.
+def counted(census: "Census | Whole", case: Case) -> Counted:
+    """The census per sample, as papers print it; FLOPs of training are rounded, for some are of weights alone.
 
     Raises:
         KaoprofError: the count is not a multiple of the batch, so that "per sample" has no meaning.
     """
-    per_batch = (census.macs, census.flops_all, census.macs_fvcore or 0)
+    per_batch = (census.macs, census.macs_fvcore or 0, *((census.flops_all,) if case.mode == "forward" else ()))
     if any(total % case.b for total in per_batch):
         raise KaoprofError(f"counts {per_batch} are not proportional to the batch of {case.b}")
     return Counted(
         macs=census.macs // case.b,
-        flops_all=census.flops_all // case.b,
+        flops_all=round(census.flops_all / case.b),
         macs_fvcore=None if census.macs_fvcore is None else census.macs_fvcore // case.b,
         peak_bytes_predicted=census.peak_bytes_predicted,
         uncounted=census.uncounted,
@@ -201,21 +243,26 @@ def subject_of(row: Row, key: int, seed: int) -> "Subject":
     """What the session needs to know of a row that was counted."""
     from kaoprof.measuring.plan import Subject
 
-    if row.analytic is None or row.counted is None:
+    if row.counted is None:
         raise MeasurementError(f"{row.case.name} was not counted", hint="this is a fault of kaoprof")
     case = row.case
+    params, macs = (row.analytic.params, row.analytic.macs) if row.analytic else (0, row.counted.macs)
     input_bytes = case.b * case.c * case.dims.positions * element_bytes(case)
     return Subject(
         key=key,
         label=f"{case.name} {case.dims}",
         workload=workload_of(case, seed),
-        resident_bytes=input_bytes + row.analytic.params * element_bytes(case),
+        resident_bytes=input_bytes + params * element_bytes(case),
         predicted_bytes=row.counted.peak_bytes_predicted,
-        floor_flops=FLOPS_PER_MAC * row.analytic.macs * case.b,
+        floor_flops=FLOPS_PER_MAC * macs * case.b,
         variant=case.variant,
     )
 
 
 def measured(row: Row, measurement: "Measurement | None") -> Row:
-    """The row with what was measured of it; as it is, if it never came to that."""
-    return row if measurement is None else replace(row, **measurement.for_a_record())
+    """The row with what was measured of it; as it is, if it never came to that. What it said before stays said."""
+    case = replace(row.case, own=row.case.own.kept) if row.case.own else row.case
+    if measurement is None:
+        return replace(row, case=case)
+    seen = measurement.for_a_record()
+    return replace(row, **seen | {"detail": seen["detail"] or row.detail}, case=case)

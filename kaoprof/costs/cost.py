@@ -100,5 +100,6 @@ def order(macs: Callable[[int, int], int], size_name: str) -> str:
 
 
 def degree(polynomial: Callable[[int], int]) -> int:
-    """The highest power of a polynomial with positive coefficients."""
-    return round(math.log2(polynomial(2 * HUGE) / polynomial(HUGE)))
+    """The highest power of a polynomial with positive coefficients; 0 where there are none."""
+    larger, smaller = polynomial(2 * HUGE), polynomial(HUGE)
+    return round(math.log2(larger / smaller)) if smaller else 0

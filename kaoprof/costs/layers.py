@@ -9,7 +9,13 @@ from typing import TypeAlias
 
 from msgspec.structs import asdict
 
-from kaoprof.costs.arithmetic import NORMALISE_FLOPS, interpolation_flops, mean_flops, pool_flops
+from kaoprof.costs.arithmetic import (
+    NORMALISE_FLOPS,
+    interpolation_flops,
+    layer_norm_flops,
+    mean_flops,
+    pool_flops,
+)
 from kaoprof.costs.cost import Cost
 from kaoprof.costs.layer_tree import LayerCost, Shape
 from kaoprof.dims import SPATIAL_AXES, Size, ceil_div
@@ -144,6 +150,34 @@ def batch_norm(name: str, shape: Shape) -> LayerCost:
         output_shape=shape,
         elementwise=NORMALISE_FLOPS * math.prod(shape),
         params_norm=2 * shape[0],
+    )
+
+
+def layer_norm(name: str, shape: Shape) -> LayerCost:
+    """Mean and variance over the channels, then as `batch_norm`: 8 FLOPs for each element. Two weights a channel."""
+    return LayerCost(
+        name=name,
+        type="layer_norm",
+        output_shape=shape,
+        elementwise=layer_norm_flops(math.prod(shape)),
+        params=2 * shape[0],
+    )
+
+
+def space_to_depth(name: str, shape: Shape, *, block: int) -> LayerCost:
+    """Moves data alone: `(c, *s) -> (c block^d, *s / block)`.
+
+    Raises:
+        UsageError: the block does not divide an axis.
+    """
+    channels, *spatial = spatial_shape(shape)
+    for size in spatial:
+        if size % block:
+            raise UsageError(f"{block} does not divide {size} positions", where="block", hint="choose a divisor")
+    return LayerCost(
+        name=name,
+        type="space_to_depth",
+        output_shape=(channels * block ** len(spatial), *(size // block for size in spatial)),
     )
 
 

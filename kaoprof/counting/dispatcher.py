@@ -1,7 +1,7 @@
 """Counts what torch's dispatcher really executes, operation by operation, on tensors that hold no data."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -56,8 +56,16 @@ class CountingMode(TorchDispatchMode):
             self.elementwise += elementwise
 
 
+Counting = TypeVar("Counting", bound=CountingMode)
+
+
 def count_on_meta(workload: Workload) -> CountingMode:
-    """Runs the workload once on the meta device, where nothing is computed, and returns what was counted.
+    """What a run of the workload on the meta device counts, where nothing is computed; raises as `counted`."""
+    return counted(workload, CountingMode())
+
+
+def counted(workload: Workload, counting: Counting) -> Counting:
+    """Runs the workload once on the meta device under `counting`, and returns that.
 
     Never on real CPU tensors: there torch's fast paths hide whole attentions from the dispatcher.
 
@@ -66,7 +74,6 @@ def count_on_meta(workload: Workload) -> CountingMode:
     """
     module = build_module(workload, device="meta")
     step = step_of(workload, module, build_inputs(workload, device="meta"))
-    counting = CountingMode()
     with torch.inference_mode(workload.mode == "forward"), seen_in_one_thread(), counting:
         step()
     return counting

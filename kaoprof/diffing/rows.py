@@ -64,9 +64,9 @@ def _of_row(row: Row) -> Figures:
 
 def _cell(case: Case) -> str:
     """Everything but the operator and the device, in words: it also says what stands in the cell."""
-    plain = replace(case, operator="", implementation="", device=None)
+    plain = replace(case, operator="", implementation="", device=None, own=None)
     axes = " ".join(("b", "c", *plain.dims.axes))
-    skipped = ("operator", "implementation", "device", "b", "c", "spatial", "dtype", "mode")
+    skipped = ("operator", "implementation", "device", "b", "c", "spatial", "dtype", "mode", "own")
     others = [f"{name} {getattr(plain, name)}" for name in Case.__struct_fields__ if name not in skipped]
     return ", ".join((f"{plain.dims} ({axes})", plain.dtype, plain.mode, *others))
 

@@ -8,10 +8,14 @@ import msgspec
 import sympy
 from torch import Tensor
 
+from kaoprof.counting.contraction_table import FUSED_ATTENTION, ROWS_FIRST
 from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.dims import Size
 from kaoprof.torch_internals import last_sequence_number, running_node, sequence_number, tree_leaves
 from kaoprof.workload.operation_names import name_of
+
+SOFTMAX = {"softmax", "_softmax", "_safe_softmax", "_masked_softmax"}
+FUSED = {*FUSED_ATTENTION, *ROWS_FIRST, "_efficient_attention_forward"}
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +29,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         macs: multiply-adds of contractions.
         elementwise: other FLOPs.
         elements: of each tensor that it makes; a view makes none.
+        coefficients: of attention, be it a softmax or a fused kernel that never writes them out.
     """
 
     operation: str
@@ -34,6 +39,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     macs: sympy.Expr
     elementwise: sympy.Expr
     elements: tuple[sympy.Expr, ...]
+    coefficients: sympy.Expr = sympy.Integer(0)
 
     @property
     def title(self) -> str:
@@ -72,6 +78,16 @@ class SubmoduleTrail:
         return self._running[-1], False
 
 
+def coefficients_of(name: str, macs: Size, out: object) -> Size:
+    """What a softmax makes; of fused attention, whose values are as wide as its keys, `macs / (2 d)`."""
+    first = next((leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)), None)
+    if first is None:
+        return 0
+    if name in SOFTMAX:
+        return first.numel()
+    return macs // (2 * first.shape[-1]) if name in FUSED else 0
+
+
 class ItemisedCounting(CountingMode):
     """While active, lists every operation in `items`, in the sizes that `expression` makes of torch's; see `Item`."""
 
@@ -101,5 +117,6 @@ class ItemisedCounting(CountingMode):
                 macs=self._expression(macs),
                 elementwise=self._expression(elementwise or 0),
                 elements=tuple(self._expression(elements) for elements in made),
+                coefficients=self._expression(coefficients_of(name, macs, out)),
             )
         )

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from kaoprof.catalog import OPERATORS, find_operator, is_operator
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, UsageError, did_you_mean
-from kaoprof.explaining.size_arithmetic import Argument, evaluate, parse_pattern
 from kaoprof.explaining.target import HINTS, Target, operator_target, workload_target
 from kaoprof.records.explain import Explanation
 from kaoprof.workload.process import leaves_process_alone
+from kaoprof.workload.size_arithmetic import Argument, evaluate, parse_pattern
 from kaoprof.workload.workload import TORCH_DTYPES, Workload
 
 if TYPE_CHECKING:

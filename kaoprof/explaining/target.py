@@ -8,8 +8,8 @@ import msgspec
 from kaoprof.catalog import find_operator
 from kaoprof.dims import PUBLISHED, SPATIAL_AXES, AttentionOptions, Size
 from kaoprof.errors import UsageError
-from kaoprof.explaining.size_arithmetic import SIZE_NAME, Argument, evaluate, texts_in, with_sizes
 from kaoprof.own_options import LENGTHS, RATIOS
+from kaoprof.workload.size_arithmetic import SIZE_NAME, Argument, evaluate, texts_in, with_sizes
 from kaoprof.workload.workload import TensorSpec, Workload
 
 PUBLISHED_CHANNELS = 16  # at least: queries and keys of an eighth of them are then still several

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from kaoprof.catalog import find_operator
 from kaoprof.costs.cost import STAYING, Cost, degree
 from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.findings.own_cost import cost_of
 from kaoprof.findings.race import race_row
 from kaoprof.records.compare import Case, Row
 from kaoprof.records.fit import CrossRow, TimedRatio
 from kaoprof.records.measured import Latency
+from kaoprof.records.own import OwnForm
 from kaoprof.stats.medians import latency_estimate, median_s, paired_ratio
 from kaoprof.stats.overhead_law import OverheadLaw, Timed, overhead_law, pure_law
 from kaoprof.stats.power_law import LEAST_EXPONENT, MIN_POINTS, law_through
@@ -23,6 +25,7 @@ QUANTITIES = ("products", "macs", "map", "memory", "latency")
 AXES = ("h", "w", "t", "n", "c", "b")
 MOST_MARGIN = 1.0  # half a 95 % interval: an exponent that is less sure than this tells no law from another
 TIME_TOLERANCE = 0.25  # of an exponent of time: as far as caches and threads bend a power law
+FIGURES = {"products": "macs", "macs": "macs", "map": "map_entries", "latency": "flops_all"}  # of a closed form
 PER_SAMPLE = ("products", "macs")  # counts that do not grow with the batch
 
 
@@ -30,8 +33,9 @@ class Law(msgspec.Struct, frozen=True, kw_only=True):
     """The exponent of one quantity, 95 %: `low` and `high`. `exponent` is None where `objection` says why.
 
     Args:
-        quantity: `products` are the MACs of similarities and weighted sum, without the c x c transformations; `macs`
-            all MACs; `map` the coefficients' bytes; `memory` the peak; `latency` the seconds of a call.
+        quantity: `products` are the MACs of similarities and weighted sum, without the c x c transformations, which
+            nobody tells apart in somebody's own module; `macs` all MACs; `map` the coefficients' bytes; `memory` the
+            peak; `latency` the seconds of a call.
         source: `counted` or `formula`, `measured` or `predicted`.
         theory: the degree of the closed form; of memory that of the largest tensor that must exist, of latency that of
             all arithmetic.
@@ -98,7 +102,7 @@ class Crossover(msgspec.Struct, frozen=True, kw_only=True):
 
 def growths(rows: Iterable[Row]) -> list[Growth]:
     """How every quantity grows along every axis in which at least `MIN_POINTS` rows differ and nothing else does."""
-    return [Growth(line=line, laws=_laws(line)) for line in lines_of(rows)]
+    return [Growth(line=line, laws=laws) for line in lines_of(rows) if (laws := _laws(line))]
 
 
 def lines_of(rows: Iterable[Row]) -> list[Line]:
@@ -134,6 +138,9 @@ def _directions(case: Case) -> Iterator[tuple[str, bool, int, tuple[object, ...]
 
 
 def _laws(line: Line) -> dict[str, Law]:
+    """None of somebody's module that has no closed form."""
+    if line.case.own is not None and _form(line) is None:
+        return {}
     quantities = [name for name in QUANTITIES if line.axis != "b" or name not in PER_SAMPLE]
     laws = (_latency_law(line) if name == "latency" else _exact_law(name, line) for name in quantities)
     return {law.quantity: law for law in laws if law is not None}
@@ -160,7 +167,9 @@ def _values(quantity: str, line: Line) -> tuple[str, dict[int, int]]:
     """Where the figures come from, and the figures by size: never of two sources."""
     rows = line.rows.items()
     if quantity == "map":
-        return "formula", {size: row.analytic.map_bytes for size, row in rows if row.analytic}
+        return "formula", {
+            size: row.analytic.map_bytes for size, row in rows if row.analytic and row.analytic.map_bytes
+        }
     if quantity == "memory":
         measured = {size: row.peak_bytes_measured for size, row in rows if row.peak_bytes_measured is not None}
         if len(measured) >= MIN_POINTS:
@@ -169,7 +178,7 @@ def _values(quantity: str, line: Line) -> tuple[str, dict[int, int]]:
     counted = {size: row.counted.macs for size, row in rows if row.counted}
     formula = {size: row.analytic.macs for size, row in rows if row.analytic}
     source, macs = ("counted", counted) if len(counted) >= MIN_POINTS else ("formula", formula)
-    if quantity == "products":
+    if quantity == "products" and line.case.own is None:
         macs = {size: count - _transformation_macs(line.rows[size].case) for size, count in macs.items()}
     return source, macs
 
@@ -220,8 +229,36 @@ def _timed(latency: Latency) -> Timed:
     return Timed(seconds=seen.median, half_width=(high - low) / 2 / seen.median if seen.interval else None)
 
 
+def _form(line: Line) -> OwnForm | None:
+    """The closed form that was derived from somebody's module, at whichever size."""
+    return next((row.analytic.form for row in line.rows.values() if row.analytic and row.analytic.form), None)
+
+
 def _theory(quantity: str, line: Line) -> int:
+    form = _form(line)
+    if form is not None:
+        return _degree_of(quantity, form, line)
     return _order(quantity, line.case.operator, line.case.options, line.case.dims.axes, (line.axis, *line.tied))
+
+
+def _degree_of(quantity: str, form: OwnForm, line: Line) -> int:
+    """The same of a derived form; the largest tensor that must exist is then the output or the coefficients."""
+    axes, growing = line.case.dims.axes, (line.axis, *line.tied)
+
+    def dims(size: int) -> Dims:
+        case = line.case
+        sizes = {"b": case.b, "c": case.c, **dict(zip(axes, case.spatial, strict=True))} | dict.fromkeys(growing, size)
+        return Dims(b=sizes["b"], c=sizes["c"], spatial=tuple(sizes[axis] for axis in axes))
+
+    def count(of: str) -> Callable[[int], int]:
+        return lambda size: int(
+            dims(size).b ** (of not in PER_SAMPLE) * getattr(cost_of(form, dims(size)), FIGURES[of])
+        )
+
+    if quantity != "memory":
+        return degree(count(quantity))
+    output = degree(lambda size: int(dims(size).b * dims(size).c * dims(size).positions))
+    return max(output, degree(count("map"))) if form.map_entries else output
 
 
 @lru_cache(maxsize=1024)

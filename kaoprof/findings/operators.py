@@ -80,7 +80,7 @@ def _standing(row: Row, baseline: Baseline, protocol: Protocol | None) -> Standi
         row=row,
         latency=latency,
         speedup=paired_ratio(fastest, row.latency) if fastest and row.latency else None,
-        macs_ratio=baseline.macs / row.analytic.macs if baseline.macs and row.analytic else None,
+        macs_ratio=baseline.macs / row.analytic.macs if baseline.macs and row.analytic and row.analytic.macs else None,
         memory_ratio=_memory_ratio(row, baseline.leanest),
         disagreements=disagreements(row),
         limits=work_limits(work_of(row), protocol, latency.median if latency else None),

@@ -5,6 +5,7 @@ Small sizes are asked one by one, larger ones by doubling; where the cheaper one
 
 import bisect
 import itertools
+import math
 from collections.abc import Callable
 
 from kaoprof.dims import one_of
@@ -24,9 +25,9 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
         UnservedError: attention is forced to a backend that cannot serve it.
     """
     one_of("quantity", quantity, BUDGETS)
-    step = setting.step(axis)
-    setting.dims(axis, step)
     named = [name.partition(":")[::2] for name in (first, second)]
+    step = math.lcm(*(setting.step(axis, operator) for operator, _ in named))
+    setting.dims(axis, step)
     needs = [needed(quantity, operator, implementation or None, axis, setting) for operator, implementation in named]
     names = {-1: first, 0: None, 1: second}
 

@@ -5,6 +5,7 @@ Torch-free for MACs, which have closed forms; memory is predicted by dry runs.
 
 import bisect
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -12,7 +13,9 @@ from msgspec.structs import replace
 from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
 from kaoprof.errors import KaoprofError, UndefinedError, UsageError
+from kaoprof.fitting.own import OwnFit
 from kaoprof.records.fit import FitRow
+from kaoprof.records.own import OWN
 from kaoprof.units import format_bytes, format_count
 from kaoprof.workload.workload import Workload
 
@@ -51,6 +54,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         device: where memory is predicted for, `cpu` or `cuda`.
         threads: of the CPU kernels; some keep a buffer for each.
         sdpa: the one backend that fused attention may use, or `auto`.
+        beside: somebody's modules beside the operators, by name.
     """
 
     sizes: Mapping[str, int]
@@ -60,6 +64,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     device: str = "cpu"
     threads: int = 1
     sdpa: str = "auto"
+    beside: Mapping[str, OwnFit] = {}
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
@@ -86,21 +91,43 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_implementation(self, implementation: str | None) -> "Setting":
         """The same with this implementation; as it is for None."""
-        if implementation is None:
+        if implementation in (None, OWN):
             return self
         return replace(self, options=replace(self.options, implementation=implementation))
 
-    def step(self, axis: str) -> int:
-        """The distance between sizes that are possible: heads must divide the channels."""
+    def step(self, axis: str, operator: str = "") -> int:
+        """The distance between sizes that are possible: heads must divide the channels, windows the image."""
+        if operator in self.beside:
+            return self.beside[operator].step(
+                axis, tied=TIED_TO_H if axis == "h" and TIED_TO_H not in self.sizes else ""
+            )
         return self.options.heads if axis == "c" else 1
 
     def macs(self, operator: str, dims: Dims) -> int:
         """Multiply-adds of the whole batch, by the closed form."""
+        if operator in self.beside:
+            return self.beside[operator].macs(dims)
         cost = find_operator(operator).cost(dims, self.options)
         return int(dims.b * (cost.macs_trained if self.mode == "train" else cost.macs))
 
+    def memory(self, operator: str, dims: Dims) -> tuple[int, int]:
+        """Bytes of input and weights, and the predicted peak above them.
+
+        Raises:
+            OverflowError: no tensor of that size can even be described.
+            UnservedError: attention is forced to a backend that cannot serve it.
+        """
+        how: dict[str, Any] = {"device": self.device, "threads": self.threads, "sdpa": self.sdpa}
+        if operator in self.beside:
+            return self.beside[operator].memory(dims, **how)
+        from kaoprof.tape.prediction import memory_needed
+
+        return memory_needed(self.workload(operator, dims), **how)
+
     def workload(self, operator: str, dims: Dims) -> Workload:
         """What would run."""
+        if operator in self.beside:
+            return self.beside[operator].workload(dims)
         return operator_workload(operator, dims, self.options, dtype=self.dtype, mode=self.mode, seed=0)
 
 
@@ -113,10 +140,11 @@ def fit(operator: str, implementation: str | None, axis: str, budget: Budget, se
         UsageError: there is no such axis or operator.
     """
     one_of("axis", axis, ("b", "c", "t", "h", "w", "n"))
-    setting.dims(axis, setting.step(axis))
-    find_operator(operator)
+    step = setting.step(axis, operator)
+    setting.dims(axis, step)
+    if operator not in setting.beside:
+        find_operator(operator)
     need = needed(budget.kind, operator, implementation, axis, setting)
-    step = setting.step(axis)
     first = first_steps(operator, axis, setting, step)
     steps = largest_within(lambda count: need(count * step), budget.amount, LARGEST_SIZE // step, least=first)
     ended = steps == LARGEST_SIZE // step
@@ -149,6 +177,8 @@ def first_steps(operator: str, axis: str, setting: Setting, step: int) -> int:
     Raises:
         UndefinedError: it has none at any size.
     """
+    if operator in setting.beside:  # it may need any multiple, which only its code knows
+        return 1
 
     def has_meaning(steps: int) -> bool:
         try:
@@ -205,16 +235,11 @@ def needed_bytes(operator: str, axis: str, setting: Setting) -> Need:
         OverflowError: no tensor of that size can even be described.
         UnservedError: attention is forced to a backend that cannot serve it.
     """
-    from kaoprof.tape.prediction import memory_needed
-
     known: dict[int, int] = {}
 
     def need(size: int) -> int:
         if size not in known:
-            workload = setting.workload(operator, setting.dims(axis, size))
-            known[size] = sum(
-                memory_needed(workload, device=setting.device, threads=setting.threads, sdpa=setting.sdpa)
-            )
+            known[size] = sum(setting.memory(operator, setting.dims(axis, size)))
         return known[size]
 
     return need

@@ -1,16 +1,20 @@
 """From a request to a record: the largest sizes within a budget, and who is cheaper from where on. Never prints."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 
 import msgspec
 from msgspec.structs import replace
 
 from kaoprof.catalog import chosen_operators, find_operator
+from kaoprof.comparing.own_modules import with_installed
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError, UsageError
 from kaoprof.findings.race import race_row
 from kaoprof.fitting.crossing import cross
 from kaoprof.fitting.exact import Budget, Setting, fit
+from kaoprof.fitting.own import OwnFit, own_fits
 from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.fitting.timed import fit_row, race, time_fits, timed_ratios
 from kaoprof.measuring.devices import check_wishes, find_device, load_average
@@ -19,6 +23,7 @@ from kaoprof.measuring.run import ProgressCallback, open_session, unheard
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
+from kaoprof.records.own import OWN, OwnModule
 from kaoprof.units import parse_bytes, parse_count, parse_seconds
 from kaoprof.version import __version__
 from kaoprof.workload.process import leaves_process_alone
@@ -26,6 +31,8 @@ from kaoprof.workload.process import leaves_process_alone
 LONGEST_CALL = 20.0  # times the limit: a size whose call takes longer says nothing about the limit
 LEAST_TIMEOUT_S = 2.0  # a first call may be slow for reasons of its own
 PAIR = 2
+LOOKED_AT = (14, 16, 28, 32, 56, 64, 112, 128)  # sizes at which somebody's module is looked at until it runs
+NONE: Mapping[str, OwnFit] = MappingProxyType({})
 AMOUNTS: dict[str, Callable[..., float]] = {"memory": parse_bytes, "macs": parse_count, "time": parse_seconds}
 
 
@@ -39,6 +46,7 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         mode: `forward` or `train`.
         dtype: of inputs and parameters.
         options: device, threads and how to measure.
+        own: somebody's modules beside the operators.
     """
 
     axis: str
@@ -47,6 +55,7 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "forward"
     dtype: str = "fp32"
     options: Options = msgspec.field(default_factory=Options)
+    own: tuple[OwnModule, ...] = ()
 
     def __post_init__(self) -> None:
         for name, size in self.sizes.items():
@@ -57,9 +66,9 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         if dims.c % self.told.heads:
             raise UsageError(f"{dims.c} channels cannot be split into {self.told.heads} heads", where="heads")
 
-    def setting(self, device: str | None) -> Setting:
-        """For predictions on `device`; for closed forms, which know none, on whichever."""
-        setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype)
+    def setting(self, device: str | None, beside: Mapping[str, OwnFit] = NONE) -> Setting:
+        """For predictions on `device`; for closed forms, which know none, on whichever. `beside` are `own`, ready."""
+        setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype, beside=beside)
         if device is None:
             return setting
         return replace(setting, device=device.partition(":")[0], threads=self.threads(device) or 1,
@@ -107,11 +116,35 @@ def run_fit(
     _check_request(request)
     one_of("budget", budget, tuple(AMOUNTS))
     amount = AMOUNTS[budget](amount, where="amount") if isinstance(amount, str) else amount
-    pairs = chosen_operators(operators)
-    if budget == "time":
-        return _fit_time(request, amount, pairs, notify)
+    operators, own = with_installed(operators, request.own)
+    pairs = [] if own and operators == [] else chosen_operators(operators)
+    pairs += [(module.name, OWN) for module in own]
+    with _beside(request, own) as beside:
+        if budget == "time":
+            return _fit_time(request, amount, pairs, beside, notify)
+        return _fit_amount(request, budget, amount, pairs, beside, notify)
+
+
+def _beside(request: FitRequest, own: Sequence[OwnModule]) -> AbstractContextManager[Mapping[str, OwnFit]]:
+    """Somebody's modules, ready; looked at first at sizes at which most run."""
+    if not own:
+        return nullcontext(NONE)
+    setting = request.setting(None)
+    sizes = [setting.dims(request.axis, size) for size in LOOKED_AT]
+    return own_fits(own, sizes, request.options, device="cpu", dtype=request.dtype, mode=request.mode)
+
+
+def _fit_amount(
+    request: FitRequest,
+    budget: str,
+    amount: float,
+    pairs: Sequence[tuple[str, str]],
+    beside: Mapping[str, OwnFit],
+    notify: ProgressCallback,
+) -> FitRecord:
+    """By closed forms, or by predicted memory."""
     device = _predicted_device(request) if budget == "memory" else None
-    setting = request.setting(device)
+    setting = request.setting(device, beside)
     chosen = pairs if budget == "memory" else [(name, None) for name in dict.fromkeys(name for name, _ in pairs)]
     rows = []
     for done, (operator, implementation) in enumerate(chosen):
@@ -142,10 +175,13 @@ def _fit_exactly(
         return FitRow(operator=operator, implementation=implementation, status="error", detail=str(error))
 
 
-def _stopwatch(request: FitRequest, device: str, timeout_s: float, notify: ProgressCallback) -> Stopwatch:
+def _stopwatch(
+    request: FitRequest, device: str, timeout_s: float, beside: Mapping[str, OwnFit], notify: ProgressCallback
+) -> Stopwatch:
     check_wishes(device, request.dtype, request.options)
     session = open_session(device, replace(request.options, timeout_s=timeout_s), notify)
-    return Stopwatch(axis=request.axis, setting=request.setting(device), session=session, load_before=load_average())
+    setting = request.setting(device, beside)
+    return Stopwatch(axis=request.axis, setting=setting, session=session, load_before=load_average())
 
 
 def _contenders(pairs: Sequence[tuple[str, str]]) -> list[Contender]:
@@ -153,12 +189,16 @@ def _contenders(pairs: Sequence[tuple[str, str]]) -> list[Contender]:
 
 
 def _fit_time(
-    request: FitRequest, limit_s: float, pairs: Sequence[tuple[str, str]], notify: ProgressCallback
+    request: FitRequest,
+    limit_s: float,
+    pairs: Sequence[tuple[str, str]],
+    beside: Mapping[str, OwnFit],
+    notify: ProgressCallback,
 ) -> FitRecord:
     device = find_device(request.options.device)
     contenders = _contenders(pairs)
     timeout_s = min(request.options.timeout_s, max(LONGEST_CALL * limit_s, LEAST_TIMEOUT_S))
-    with _stopwatch(request, device, timeout_s, notify) as watch:
+    with _stopwatch(request, device, timeout_s, beside, notify) as watch:
         time_fits(contenders, limit_s, watch, request.options.budget_s)
     return FitRecord(
         version=__version__, created=timestamp(), budget="time", amount=limit_s, conditions=request.conditions(device),
@@ -178,11 +218,28 @@ def run_cross(
         MeasurementError: the device is not there, or nothing can be measured.
     """
     _check_request(request)
-    first, second = two_names(names.split(",") if isinstance(names, str) else names)
+    names = names.split(",") if isinstance(names, str) else names
+    _, own = with_installed([name.partition(":")[0] for name in names], request.own)
+    own = tuple(module for module in own if module.name in {name.partition(":")[0] for name in names})
+    first, second = two_names(names, own)
+    with _beside(request, own) as beside:
+        return _crossed(request, first, second, beside, measured=measured, notify=notify)
+
+
+def _crossed(
+    request: FitRequest,
+    first: str,
+    second: str,
+    beside: Mapping[str, OwnFit],
+    *,
+    measured: bool,
+    notify: ProgressCallback,
+) -> CrossRecord:
+    """The answers to all questions, one by one."""
     device = find_device(request.options.device) if measured else _predicted_device(request)
-    setting = request.setting(device)
+    setting = request.setting(device, beside)
     operators = first.partition(":")[0], second.partition(":")[0]
-    questions = [("macs", *operators), *(("memory", *pair) for pair in _pairs(first, second))]
+    questions = [("macs", *operators), *(("memory", *pair) for pair in _pairs(first, second, beside))]
     if operators[0] == operators[1]:
         questions = questions[1:]
     rows = []
@@ -192,10 +249,10 @@ def run_cross(
     record = CrossRecord(
         version=__version__, created=timestamp(), conditions=request.conditions(device), rows=tuple(rows)
     )
-    return _with_race(record, request, (first, second), device, notify) if measured else record
+    return _with_race(record, request, (first, second), device, beside, notify) if measured else record
 
 
-def two_names(names: Sequence[str]) -> tuple[str, str]:
+def two_names(names: Sequence[str], own: Sequence[OwnModule] = ()) -> tuple[str, str]:
     """The two operators to compare.
 
     Raises:
@@ -204,22 +261,27 @@ def two_names(names: Sequence[str]) -> tuple[str, str]:
     if len(names) != PAIR:
         raise UsageError(f"needs two operators, not {len(names)}", where="cross", hint="for example nonlocal,kao_kv")
     for name in names:
-        find_operator(name.partition(":")[0], where="cross")
-        chosen_operators([name])
+        if name.partition(":")[0] not in {module.name for module in own}:
+            find_operator(name.partition(":")[0], where="cross")
+            chosen_operators([name])
     if names[0] == names[1]:
         raise UsageError("needs two different operators", where="cross", hint="for example nonlocal,kao_kv")
     return names[0], names[1]
 
 
-def _pairs(first: str, second: str) -> list[tuple[str, str]]:
+def _pairs(first: str, second: str, beside: Mapping[str, OwnFit]) -> list[tuple[str, str]]:
     """Which implementations are compared: the same of both, where a name leaves it open that of the other.
 
     An operator without it stands by its first one.
     """
     named = [name.partition(":")[2] for name in (first, second) if ":" in name][:1]
-    known = [find_operator(name.partition(":")[0]).implementations for name in (first, second)]
+    known = [_implementations(name.partition(":")[0], beside) for name in (first, second)]
     wanted = named or [word for word in IMPLEMENTATIONS if any(word in words for words in known)]
     return list(dict.fromkeys((_with(first, known[0], word), _with(second, known[1], word)) for word in wanted))
+
+
+def _implementations(operator: str, beside: Mapping[str, OwnFit]) -> tuple[str, ...]:
+    return (OWN,) if operator in beside else find_operator(operator).implementations
 
 
 def _with(name: str, known: Sequence[str], implementation: str) -> str:
@@ -238,10 +300,18 @@ def _cross_exactly(first: str, second: str, quantity: str, request: FitRequest, 
 
 
 def _with_race(
-    record: CrossRecord, request: FitRequest, names: tuple[str, str], device: str, notify: ProgressCallback
+    record: CrossRecord,
+    request: FitRequest,
+    names: tuple[str, str],
+    device: str,
+    beside: Mapping[str, OwnFit],
+    notify: ProgressCallback,
 ) -> CrossRecord:
-    teams = [_contenders(chosen_operators([name])) for name in names]
-    watch = _stopwatch(request, device, request.options.timeout_s, notify)
+    teams = [
+        _contenders([(name, OWN)] if name in beside else chosen_operators([name]))
+        for name in (name.removesuffix(f":{OWN}") for name in names)
+    ]
+    watch = _stopwatch(request, device, request.options.timeout_s, beside, notify)
     failure = None
     try:
         with watch:

@@ -60,18 +60,16 @@ class Stopwatch(msgspec.Struct, kw_only=True):
 
     def subject(self, contender: Contender, size: int, key: int) -> Subject:
         """What the session needs to know."""
-        from kaoprof.tape.prediction import memory_needed
-
         chosen = self.setting.with_implementation(contender.implementation)
         dims = chosen.dims(self.axis, size)
         workload = chosen.workload(contender.operator, dims)
-        needed = memory_needed(workload, device=chosen.device, threads=chosen.threads)
+        resident, peak = chosen.memory(contender.operator, dims)
         return Subject(
             key=key,
             label=f"{contender.name} {dims}",
             workload=workload,
-            resident_bytes=needed.resident,
-            predicted_bytes=needed.peak,
+            resident_bytes=resident,
+            predicted_bytes=peak,
             floor_flops=2 * chosen.macs(contender.operator, dims),
         )
 

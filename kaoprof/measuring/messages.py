@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from kaoprof.dims import Dims
 from kaoprof.records.explain import Explanation
 from kaoprof.records.measured import Conditions, Copy, Environment, Observed, Traffic
+from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.workload.workload import Workload
 
 STOP = signal.SIGUSR2  # asks the measuring process to end at once, and to leave nothing behind
@@ -120,6 +122,36 @@ class Derived(Answer, frozen=True, kw_only=True):
 
     explanation: Explanation | None = None
     refusal: Refusal | None = None
+
+
+class Whole(Answer, frozen=True, kw_only=True):
+    """What was counted of a module as a whole, and its predicted peak, as `comparing.census` has them."""
+
+    macs: int
+    flops_all: int
+    macs_fvcore: int | None
+    uncounted: dict[str, int]
+    peak_bytes_predicted: int
+    unmodelled: tuple[str, ...]
+
+
+class Needed(Answer, frozen=True, kw_only=True):
+    """Bytes that must be there for a module to run: of input and weights, and the predicted peak above them."""
+
+    resident: int
+    peak: int
+
+
+class Formula(Answer, frozen=True, kw_only=True):
+    """A module's closed form, for every size that was asked about at which it holds.
+
+    `layout` is how it takes its input; `holds` are the positions of those sizes; `objection` says why there is no form.
+    """
+
+    layout: str
+    form: OwnForm | None = None
+    holds: tuple[int, ...] = ()
+    objection: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -249,13 +281,59 @@ class Derive(Request, frozen=True, kw_only=True):
     pickled: bytes
 
 
+class CountWhole(Request, frozen=True, kw_only=True):
+    """Counts a module that is called as `workload.called` says, all of it at once."""
+
+    answered_by = Whole
+    workload: Workload
+
+    @property
+    def what(self) -> str:
+        """What it does."""
+        return "counting"
+
+
+class FindNeeded(Request, frozen=True, kw_only=True):
+    """Asks for the bytes that a module needs on `device`, which need not be there."""
+
+    answered_by = Needed
+    workload: Workload
+    device: str
+    threads: int
+    sdpa: str
+
+    @property
+    def what(self) -> str:
+        """What it does."""
+        return "prediction"
+
+
+class DeriveForm(Request, frozen=True, kw_only=True):
+    """Asks for the closed form of somebody's module, by running it on symbolic sizes.
+
+    `sizes` are those at which it is going to be compared; `seed` chooses where the form is verified.
+    """
+
+    answered_by = Formula
+    own: OwnModule
+    sizes: tuple[Dims, ...]
+    dtype: str
+    mode: str
+    seed: int
+
+    @property
+    def what(self) -> str:
+        """What it looks for."""
+        return "derivation"
+
+
 AnyRequest = (
     Prepare | ReadConditions | ReadFree | TimeCopies | TimeProduct | TimeLaunch | Clear | Load | Time | Weigh | Look
-    | TakeCensus | Derive
+    | TakeCensus | Derive | CountWhole | FindNeeded | DeriveForm
 )  # fmt: skip
 AnyAnswer = (
     Failed | Prepared | DeviceConditions | CopyTimes | Figure | Cleared | Loaded | Took | Peak | Seen | Census
-    | Derived
+    | Derived | Formula | Whole | Needed
 )  # fmt: skip
 
 

@@ -99,6 +99,30 @@ class GlobalAvgPool(nn.Module):
         return x.mean(dim=tuple(range(2, x.ndim)), keepdim=self.keep)
 
 
+class LayerNorm(nn.LayerNorm):
+    """Normalises the channels of each position: `(b c *spatial) -> (b c *spatial)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class SpaceToDepth(nn.Module):
+    """The positions of each block side by side as channels: `(b c *spatial) -> (b c block^d *spatial/block)`.
+
+    Args:
+        block: its length along each axis.
+    """
+
+    def __init__(self, *, block: int) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        for axis in range(2, x.ndim):
+            x = x.unflatten(axis, (-1, self.block)).movedim(axis + 1, 1).flatten(1, 2)
+        return x
+
+
 class Sum(nn.Module):
     """The sum of maps of one shape: a residual, or joined branches."""
 

@@ -10,7 +10,16 @@ from torch import nn
 
 from kaoprof.costs.layer_tree import LayerCost
 from kaoprof.costs.layers import per_axis
-from kaoprof.models.layers import ACTIVATIONS, AVG_POOLS, MAX_POOLS, NORMS, ConvNorm, GlobalAvgPool
+from kaoprof.models.layers import (
+    ACTIVATIONS,
+    AVG_POOLS,
+    MAX_POOLS,
+    NORMS,
+    ConvNorm,
+    GlobalAvgPool,
+    LayerNorm,
+    SpaceToDepth,
+)
 from kaoprof.models.modules import AttnModule, AttnSkipModule, BaseModule, BaseSkipModule
 from kaoprof.models.network import Add, Chain, Concat, Residual, Reuse, Upsample
 from kaoprof.networks.attention import choose_operator
@@ -76,6 +85,8 @@ BUILDERS: dict[type, Callable[[Any, Given, Inside], nn.Module]] = {
     spec.Depthwise: _conv,
     spec.Linear: _linear,
     spec.BatchNorm: lambda _layer, at, _: NORMS[at.axes](at.shape[0]),
+    spec.LayerNorm: lambda _layer, at, _: LayerNorm(at.shape[0]),
+    spec.SpaceToDepth: lambda layer, _at, _: SpaceToDepth(**keywords(layer)),
     spec.Activation: lambda layer, _at, _: ACTIVATIONS[layer.function](),
     spec.MaxPool: _pool,
     spec.AvgPool: _pool,

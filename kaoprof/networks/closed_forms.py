@@ -197,6 +197,8 @@ FORMS: dict[type, Callable[[Any, Given], LayerCost]] = {
     spec.Depthwise: _conv,
     spec.Linear: _as_told(forms.linear),
     spec.BatchNorm: _as_told(forms.batch_norm),
+    spec.LayerNorm: _as_told(forms.layer_norm),
+    spec.SpaceToDepth: _as_told(forms.space_to_depth),
     spec.Activation: _as_told(forms.activation),
     spec.MaxPool: _as_told(forms.pool, kind="max_pool"),
     spec.AvgPool: _as_told(forms.pool, kind="avg_pool"),

@@ -9,10 +9,14 @@ from kaoprof.dims import DTYPE_BYTES, AttentionOptions, Dims
 from kaoprof.records import fields
 from kaoprof.records.formulas import Order, Parsed
 from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol
+from kaoprof.records.own import OWN, OwnForm, OwnModule
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """Which operator, at which size, told what: the key of a row. `spatial` is (n,), (h, w) or (t, h, w)."""
+    """Which operator, at which size, told what: the key of a row. `spatial` is (n,), (h, w) or (t, h, w).
+
+    `own` is somebody's module, which has that name in place of an operator, and is told what it says itself.
+    """
 
     operator: str
     implementation: str
@@ -25,6 +29,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     dtype: fields.Dtype = "fp32"
     device: str | None = None
     mode: fields.Mode = "forward"
+    own: OwnModule | None = None
 
     @property
     def dims(self) -> Dims:
@@ -34,12 +39,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def options(self) -> AttentionOptions:
         """What the operator was told."""
-        return AttentionOptions(
-            heads=self.heads,
-            projection=self.projection,
-            scale=self.scale,
-            implementation=self.implementation.partition(VARIANT)[0],
-        )
+        implementation = self.implementation.partition(VARIANT)[0]
+        told = {} if implementation == OWN else {"implementation": implementation}
+        return AttentionOptions(heads=self.heads, projection=self.projection, scale=self.scale, **told)
 
     @property
     def variant(self) -> str:
@@ -62,15 +64,17 @@ class Analytic(Parsed, frozen=True, kw_only=True):
 
     `flops_all` is None in `train` mode: the backward pass has no closed form for what is not a contraction.
     `compulsory_bytes` are input, output and parameters (trained: and their gradients), each moved once: unavoidable.
+    `form` is the closed form itself where it was derived from somebody's module; that may have no coefficients.
     """
 
     order_time: Order
     order_memory: Order
     params: fields.Unbounded
-    macs: fields.UnboundedPositive
+    macs: fields.Unbounded
     flops_all: fields.Unbounded | None
-    map_bytes: fields.UnboundedPositive
+    map_bytes: fields.UnboundedPositive | None
     compulsory_bytes: fields.UnboundedPositive
+    form: OwnForm | None = None
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +141,11 @@ def by_cell(rows: Iterable[Row]) -> dict[tuple[object, ...], list[Row]]:
 def element_bytes(case: Case) -> int:
     """Bytes of one element in the case's dtype."""
     return DTYPE_BYTES[case.dtype]
+
+
+def own_cases(template: Case, modules: Iterable[OwnModule]) -> list[Case]:
+    """The cases of somebody's modules in the cell of another one."""
+    return [replace(template, operator=own.name, implementation=OWN, own=own) for own in modules]
 
 
 def with_variants(cases: Iterable[Case], variants: Sequence[str]) -> list[Case]:

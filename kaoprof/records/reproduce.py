@@ -14,13 +14,16 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         name: of the operator or the network.
         at: the input, as `8 x 8 x 56 x 56`.
-        quantity: `MACs`, of one sample, or `parameters`, without those of batch norm.
-        reported: as the paper prints it, in millions; None where no printed figure is known.
+        quantity: `MACs` or `FLOPs`, of one sample, or `parameters`, in the paper on Kronecker attention without those
+            of batch norm.
+        reported: as the paper prints it, in millions, or as `unit` says; None where no printed figure is known.
         formula: ours by the closed form.
         counted: ours by running it on meta tensors; None if that was not done.
         match: how `reported` follows from `formula`: `rounded`, `cut off`, or `differs`; None where nothing is printed.
         saving: 1 - formula / that of regular attention; None for networks.
         reported_saving: the same as printed, in percent.
+        unit: of `reported`: `M` or `G`.
+        why: why `reported` differs, where that is known.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     match: str | None = None
     saving: float | None = None
     reported_saving: str | None = None
+    unit: str = "M"
+    why: str = ""
 
 
 class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +52,8 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
 class ReproductionRecord(Head, frozen=True, kw_only=True):
     """One run of `reproduce`. `run` names the run that was judged, if it was not measured for this.
 
-    `manners` are the dtypes and modes of its rows, such as `fp32 forward`.
+    `manners` are the dtypes and modes of its rows, such as `fp32 forward`; `convention` is what another paper than that
+    on Kronecker attention counts.
     """
 
     kind: str = "reproduction"
@@ -60,3 +66,4 @@ class ReproductionRecord(Head, frozen=True, kw_only=True):
     environment: Environment | None = None
     interrupted: bool = False
     manners: tuple[str, ...] = ()
+    convention: str = ""

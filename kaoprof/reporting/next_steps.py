@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from kaoprof.records.own import OWN
+
 if TYPE_CHECKING:
     from kaoprof.records.compare import Record
     from kaoprof.records.explain import Explanation
@@ -50,7 +52,8 @@ def after_fit(record: "FitRecord | CrossRecord") -> str:
     best: Any = max(fitting, key=lambda row: getattr(row, "largest", 0))
     sizes[conditions.axis] = best.largest
     words = [f"--{'batch' if name == 'b' else name} {size}" for name, size in sizes.items()]
-    words += [f"--operators {best.name}", f"--dtype {conditions.dtype}", f"--mode {conditions.mode}"]
+    named = f"--with {best.operator}" if best.implementation == OWN else f"--operators {best.name}"
+    words += [named, f"--dtype {conditions.dtype}", f"--mode {conditions.mode}"]
     options = {name: getattr(conditions, name) for name in KEPT}
     words += [f"--{name} {value}" for name, value in options.items() if value != KEPT[name]]
     return f"kaoprof compare {' '.join(words)}    (measures the largest)"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from kaoprof.records.compare import Case, Record
 from kaoprof.records.measured import EAGER, Protocol
+from kaoprof.records.own import OwnModule
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.units import format_bytes
 
@@ -17,12 +18,14 @@ AXES = ("t", "h", "w", "n", "c", "b", "heads")
 
 def compare_commands(record: Record) -> list[str]:
     """One command if the cells are a full grid, else one for each line of cells along their first axis."""
-    cases = [row.case for row in record.rows]
+    cases = [row.case for row in record.rows if row.case.own is None]
+    own = {row.case.own.name: row.case.own for row in record.rows if row.case.own}
     operators = tuple(dict.fromkeys((case.operator, case.implementation) for case in cases))
     groups = [_places(cases)]
     if not _full(groups[0]):
         groups = [list(members) for _, members in itertools.groupby(sorted(groups[0], key=_others), key=_others)]
-    commands = [_compare_command(record, cases[0], operators, group) for group in groups[:MOST_COMMANDS]]
+    beside = [word for module in own.values() for word in _own_words(module)] + ["--allow-import"] * bool(own)
+    commands = [_compare_command(record, cases[0], operators, group, beside) for group in groups[:MOST_COMMANDS]]
     left = len(groups) - len(commands)
     return [*commands, *([f"# and {left} more like these"] if left else [])]
 
@@ -56,7 +59,19 @@ def _full(places: Sequence[Place]) -> bool:
     return len(places) == math.prod(len({place[name] for place in places}) for name in places[0])
 
 
-def _compare_command(record: Record, first: Case, operators: Sequence[tuple[str, str]], places: Sequence[Place]) -> str:
+def _own_words(module: OwnModule) -> list[str]:
+    """What names somebody's module; its spec, and what a program handed over, have to be named again."""
+    layout = ["--with-layout", module.layout] if module.layout else []
+    return ["--with", f"{module.name}={module.written}", *layout]
+
+
+def _compare_command(
+    record: Record,
+    first: Case,
+    operators: Sequence[tuple[str, str]],
+    places: Sequence[Place],
+    beside: Sequence[str] = (),
+) -> str:
     """What all places share is read off `first`."""
     values = {name: dict.fromkeys(str(place[name]) for place in places) for name in places[0]}
     several = record.kind == "sweep"
@@ -66,7 +81,7 @@ def _compare_command(record: Record, first: Case, operators: Sequence[tuple[str,
     variants = dict.fromkeys(word for _, kind in operators for word in kind.split("+")[1:])  # beside each row
     plain = dict.fromkeys(f"{operator}:{kind.partition('+')[0]}" for operator, kind in operators)
     words += ["--operators", ",".join(plain), *(f"--{variant}" for variant in variants)]
-    words += ["--projection", first.projection, "--scale", first.scale]
+    words += [*beside, "--projection", first.projection, "--scale", first.scale]
     words += ["--baseline", record.baseline, *_manner(record.protocol, first.device, record)]
     return shlex.join([*words, *(["-o", "run.jsonl"] if several else ["-o", "run.json"])])
 

@@ -4,16 +4,20 @@ import os
 from pathlib import Path
 
 from kaoprof.comparing.run import compare
+from kaoprof.dims import one_of
 from kaoprof.errors import RecordError, UsageError
 from kaoprof.measuring.run import ProgressCallback
+from kaoprof.networks.totals import totals_of
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options, checked_options
 from kaoprof.records.reading import load_runs, printable
-from kaoprof.records.reproduce import ReproductionRecord
-from kaoprof.reproducing import paper
+from kaoprof.records.reproduce import DIFFERS, Figure, ReproductionRecord
+from kaoprof.reproducing import computed, other_papers, paper
 from kaoprof.reproducing.claims import judged
-from kaoprof.reproducing.tables import PAPER_OPTIONS, network_figures, operator_figures
+from kaoprof.reproducing.other_papers import Printed
+from kaoprof.reproducing.tables import PAPER_OPTIONS, match_of, network_figures, operator_figures
+from kaoprof.specs import load_spec
 from kaoprof.version import __version__
 from kaoprof.workload.process import leaves_process_alone
 
@@ -56,6 +60,40 @@ def reproduce(
         interrupted=run is None and record.interrupted,
         manners=tuple(sorted({f"{row.case.dtype} {row.case.mode}" for row in record.rows})),
     )
+
+
+def reproduce_rival(name: str) -> ReproductionRecord:
+    """The figures that the paper of a rival prints, beside ours by closed forms; torch is not imported.
+
+    Raises:
+        UsageError: there is no such paper.
+    """
+    paper_of = other_papers.PAPERS[one_of("paper", name, tuple(other_papers.PAPERS))]
+    return ReproductionRecord(
+        version=__version__,
+        created=timestamp(),
+        source=paper_of.source,
+        operators=(),
+        networks=tuple(map(rival_figure, paper_of.figures)),
+        claims=(),
+        convention=paper_of.convention,
+    )
+
+
+def rival_figure(printed: Printed) -> Figure:
+    """One printed figure beside ours."""
+    if printed.spec:
+        totals = totals_of(load_spec(printed.spec))
+        at = " x ".join(map(str, totals.input_shape or ()))
+        ours = {"MACs": totals.macs or 0, "parameters": (totals.params or 0) + (totals.params_norm or 0)}
+    else:
+        at, ours = "", getattr(computed, printed.computed)()
+    value = ours[printed.quantity]
+    match = None if printed.reported is None else match_of(printed.reported, value, printed.unit)
+    return Figure(
+        name=printed.name, at=at, quantity=printed.quantity, reported=printed.reported, formula=value, match=match,
+        unit=printed.unit, why=printed.why if match == DIFFERS else "",
+    )  # fmt: skip
 
 
 def _name_of(run: PathLike | Record) -> str:

@@ -11,7 +11,7 @@ from kaoprof.records.reproduce import CUT_OFF, DIFFERS, ROUNDED, Figure
 from kaoprof.reproducing import paper
 from kaoprof.specs import load_spec
 
-MILLION = 10**6
+UNITS = {"M": 10**6, "G": 10**9}
 PAPER_OPTIONS = AttentionOptions(projection="value", scale="none")  # the paper's formula
 
 
@@ -65,11 +65,11 @@ def network_figures(counted: Mapping[str, tuple[int, int]]) -> tuple[Figure, ...
     return tuple(figures)
 
 
-def match_of(reported: str, ours: int) -> str:
-    """How a printed figure in millions follows from ours, to the digits that it shows."""
+def match_of(reported: str, ours: int, unit: str = "M") -> str:
+    """How a printed figure in millions (or in billions, `G`) follows from ours, to the digits that it shows."""
     printed = Decimal(reported)
     digits = Decimal(1).scaleb(int(printed.as_tuple().exponent))
-    value = Decimal(ours) / MILLION
+    value = Decimal(ours) / UNITS[unit]
     if value.quantize(digits, rounding=ROUND_HALF_UP) == printed:
         return ROUNDED
     return CUT_OFF if value.quantize(digits, rounding=ROUND_DOWN) == printed else DIFFERS

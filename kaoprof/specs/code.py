@@ -11,6 +11,7 @@ from kaoprof.specs.places import Places, key_path
 
 FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_][\w-]*(\.\w[\w-]*)*", re.ASCII)
 POSITIONAL = "*"  # among inputs by keyword: the list of those without one
+INPUT = "x"  # among the inputs: that of the comparison, for a module that stands beside operators
 
 
 def is_tensor(value: Any) -> bool:
@@ -33,6 +34,11 @@ def _described(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _described(inner, f"{path}[{index}]")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts of a list, or those under the keys of a mapping."""
+    return (inner for inner in (value.values() if isinstance(value, dict) else value) if isinstance(inner, str))
 
 
 def check_code(spec: CodeSpec, places: Places) -> None:
@@ -59,5 +65,5 @@ def check_code(spec: CodeSpec, places: Places) -> None:
             raise places.error(
                 f"no whole number is at least {tensor.low} and below {tensor.high}", path, hint="low is below high"
             )
-    if not input_tensors(spec):
+    if spec.inputs and not input_tensors(spec) and INPUT not in _texts(spec.inputs):
         raise places.error("no tensor among the inputs", "inputs", hint="add {shape: [1, 3, 224, 224]}")

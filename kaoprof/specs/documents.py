@@ -119,8 +119,12 @@ class CodeSpec(_Named, frozen=True, kw_only=True):
         Meta(
             description="what the module is called with: a list (positional) or a mapping (by keyword; '*': a list of "
             "those without one) of tensors {shape, dtype}, plain values, and lists or mappings of them; without it, "
-            "as the model's own config says",
+            "as the model's own config says; for compare --with none, or [x, h, w]",
         ),
+    ] = None
+    layout: Annotated[
+        Literal["map", "tokens", "last"] | None,
+        Meta(description="for compare --with: map (b, c, h, w), tokens (b, h w, c) or last (b, h, w, c)"),
     ] = None
 
 

@@ -108,6 +108,18 @@ class BatchNorm(_Layer, tag="batch_norm", frozen=True, kw_only=True):
     """Batch normalisation of each channel, with scale and shift."""
 
 
+class LayerNorm(_Layer, tag="layer_norm", frozen=True, kw_only=True):
+    """Layer normalisation: over the channels of each position, with scale and shift."""
+
+
+class SpaceToDepth(_Layer, tag="space_to_depth", frozen=True, kw_only=True):
+    """The positions of each block of the map side by side as channels, as before the merging of patches."""
+
+    block: Annotated[
+        int, Meta(ge=2, le=MAX_SCALE, description="length of a block along each axis; it divides these")
+    ] = 2
+
+
 class Activation(_Layer, tag="activation", frozen=True, kw_only=True):
     """An activation function of each element."""
 
@@ -244,8 +256,9 @@ class AttnSkip(_Attending, tag="attn_skip", frozen=True, kw_only=True):
 
 
 Layer: TypeAlias = (
-    Conv | Depthwise | Linear | BatchNorm | Activation | MaxPool | AvgPool | GlobalAvgPool | Dropout | Flatten
-    | Upsample | Block | Residual | Concat | Add | Reuse | Attention | Base | BaseSkip | Attn | AttnSkip
+    Conv | Depthwise | Linear | BatchNorm | LayerNorm | SpaceToDepth | Activation | MaxPool | AvgPool
+    | GlobalAvgPool | Dropout | Flatten | Upsample | Block | Residual | Concat | Add | Reuse | Attention | Base
+    | BaseSkip | Attn | AttnSkip
 )  # fmt: skip
 
 AttentionLayer: TypeAlias = Attention | Attn | AttnSkip

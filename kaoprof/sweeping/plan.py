@@ -4,11 +4,14 @@ import itertools
 from collections.abc import Iterable
 from typing import TypeVar
 
-from kaoprof.catalog import chosen_operators, find_operator
+from kaoprof.catalog import chosen_operators
 from kaoprof.comparing.cases import Sizes, as_sizes
+from kaoprof.comparing.own_modules import with_installed
+from kaoprof.comparing.run import check_baseline
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records.options import Options, checked_options
+from kaoprof.records.own import OwnModule
 from kaoprof.records.sweep import SweepPlan
 
 MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
@@ -28,6 +31,7 @@ def sweep_plan(
     modes: Iterable[str] = ("forward",),
     options: Options | None = None,
     name: str = "",
+    own: Iterable[OwnModule] = (),
 ) -> SweepPlan:
     """A checked plan; what is named twice is measured once.
 
@@ -36,17 +40,19 @@ def sweep_plan(
             cells.
     """
     options = checked_options(options)
-    find_operator(options.baseline, where="baseline")
+    operators, own = with_installed(operators, tuple(own))
+    check_baseline(options.baseline, own)
     AttentionOptions(projection=projection, scale=scale)
     plan = SweepPlan(
         name=name,
+        own=own,
         spatial=_once(spatial),
         c=_once(as_sizes("c", c)),
         batch=_once(as_sizes("batch", batch)),
         heads=_once(as_sizes("heads", heads)),
         dtypes=_once(_words("dtype", dtypes, tuple(DTYPE_BYTES))),
         modes=_once(_words("mode", modes, MODES)),
-        operators=tuple(":".join(pair) for pair in chosen_operators(operators)),
+        operators=tuple(":".join(pair) for pair in _chosen(operators, own)),
         projection=projection,
         scale=scale,
         options=options,
@@ -56,6 +62,10 @@ def sweep_plan(
     for channels, groups in itertools.product(plan.c, plan.heads):
         head_size(channels, groups)
     return plan
+
+
+def _chosen(operators: list[str] | None, own: tuple[OwnModule, ...]) -> list[tuple[str, str]]:
+    return [] if own and operators == [] else chosen_operators(operators)
 
 
 def _words(what: str, words: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:

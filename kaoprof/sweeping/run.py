@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kaoprof.comparing.own_code import OwnCode, with_forms
 from kaoprof.comparing.run import count_rows, measured, row_of, subject_of
 from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
@@ -87,6 +88,7 @@ class Sweep:
     rows: list[Row] = field(default_factory=list)
     done: int = 0
     left_s: float | None = None
+    own_rows: dict[Case, Row] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
 
     def run(self) -> SweepOutcome:
@@ -106,10 +108,12 @@ class Sweep:
             todo = self.remaining(journal.contents)
             self.tell()
             try:
-                if todo and self.plan.options.analytic:
-                    self.write_closed_forms(journal, todo)
-                elif todo:
-                    self.measure(journal, todo)
+                with OwnCode(self.code_device(), self.plan.options) as code:
+                    self.own_rows = with_forms((case for cases in todo for case in cases), code)
+                    if todo and self.plan.options.analytic:
+                        self.write_closed_forms(journal, todo)
+                    elif todo:
+                        self.measure(journal, todo, code)
             except KeyboardInterrupt:
                 interrupted = True
         contents = read_journal(self.path)
@@ -138,7 +142,7 @@ class Sweep:
         kept: list[Row] = []
         cells, since = 0, self.clock()
         for cases in todo:
-            kept += map(row_of, cases)
+            kept += self.blank_rows(cases)
             cells += 1
             if cells == LINE_CELLS or self.clock() - since >= FLUSH_S:
                 self.finish(journal, kept, cells=cells, spent_s=self.clock() - since)
@@ -146,7 +150,15 @@ class Sweep:
         if kept:
             self.finish(journal, kept, cells=cells, spent_s=self.clock() - since)
 
-    def measure(self, journal: Journal, todo: list[tuple[Case, ...]]) -> None:
+    def blank_rows(self, cases: Sequence[Case]) -> list[Row]:
+        """The rows of a cell with their closed forms and nothing else."""
+        return [self.own_rows[case] if case.own else row_of(case) for case in cases]
+
+    def code_device(self) -> str:
+        """Where somebody's modules are looked at."""
+        return "cpu" if self.plan.options.analytic or not self.plan.own else find_device(self.plan.options.device)
+
+    def measure(self, journal: Journal, todo: list[tuple[Case, ...]], code: OwnCode) -> None:
         """Counts and measures cell after cell, each with an equal part of the whole budget, also after a resume."""
         options = self.plan.options
         device = self.find_device()
@@ -162,7 +174,7 @@ class Sweep:
             for number, cases in enumerate(todo):
                 started = self.clock()
                 session.throughput_flops = rates.get(cases[0].dtype)
-                rows = self.measure_cell(session, device, cases)
+                rows = self.measure_cell(session, device, cases, code)
                 rates[cases[0].dtype] = session.throughput_flops
                 if learnt != (session.throughput_flops, session.ceilings):
                     learnt = session.throughput_flops, session.ceilings
@@ -186,16 +198,16 @@ class Sweep:
             check_wishes(device, dtype, self.plan.options)
         return device
 
-    def measure_cell(self, session: "Session", device: str, cases: tuple[Case, ...]) -> list[Row]:
+    def measure_cell(self, session: "Session", device: str, cases: tuple[Case, ...], code: OwnCode) -> list[Row]:
         """One cell: closed forms, counts, then whatever can be measured."""
         options = self.plan.options
         blank = Record(
             version=__version__,
             created="",
             baseline=options.baseline,
-            rows=tuple(map(row_of, cases)),
+            rows=tuple(self.blank_rows(cases)),
         )
-        rows = count_rows(blank, device, options, self.tell).rows
+        rows = count_rows(blank, device, options, self.tell, code).rows
         subjects = [subject_of(row, key, options.seed) for key, row in enumerate(rows) if row.status == "ok"]
         session.measurements.clear()
         if subjects:
@@ -237,5 +249,6 @@ class Sweep:
 
 
 def macs_of(cases: Sequence[Case]) -> int:
-    """MACs of one call of each row of a cell; what is undefined there has none."""
-    return sum(row.analytic.macs * row.case.b for row in map(row_of, cases) if row.analytic)
+    """MACs of one call of each row of a cell that is an operator's; what is undefined there has none."""
+    operators = (row_of(case) for case in cases if case.own is None)
+    return sum(row.analytic.macs * row.case.b for row in operators if row.analytic)

@@ -49,6 +49,20 @@ class CalledModule(nn.Module):
         return floats if len(floats) > 1 else floats[0] if floats else answer
 
 
+class CalledWithOne(CalledModule):
+    """Called with one tensor, which it hands on wherever one is wanted: as query, key and value alike."""
+
+    def forward(self, *tensors: Tensor) -> Any:
+        return super().forward(*tensors * _wanted(self.inputs))
+
+
+def _wanted(pattern: Any) -> int:
+    """How many tensors a pattern of inputs takes."""
+    if isinstance(pattern, dict):
+        return 1 if "shape" in pattern else sum(map(_wanted, pattern.values()))
+    return sum(map(_wanted, pattern)) if isinstance(pattern, list) else 0
+
+
 def _arranged(pattern: Any, tensors: Iterator[Tensor]) -> Any:
     if isinstance(pattern, dict):
         if "shape" in pattern:

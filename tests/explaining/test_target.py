@@ -4,7 +4,8 @@ import pytest
 
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import UsageError
-from kaoprof.explaining.size_arithmetic import (
+from kaoprof.explaining.target import Target, operator_target
+from kaoprof.workload.size_arithmetic import (
     evaluate,
     is_size,
     parse_argument,
@@ -12,7 +13,6 @@ from kaoprof.explaining.size_arithmetic import (
     parse_sizes,
     with_sizes,
 )
-from kaoprof.explaining.target import Target, operator_target
 
 
 def test_a_pattern_names_axes_and_keeps_numbers():

@@ -28,6 +28,9 @@ def compare(
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
     baseline: opt.Baseline = "nonlocal",
+    with_: opt.With = None,
+    with_layout: opt.WithLayout = "",
+    allow_import: opt.AllowImport = False,
     analytic: opt.Analytic = False,
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
@@ -38,8 +41,10 @@ def compare(
     """Attention operators side by side: closed form, counts, predicted and measured peak memory, latency.
 
     Ratios are against the best implementation of --baseline. Sizes may be lists: every combination becomes a table.
+    A module of your own goes --with them, in the same rounds; its closed form is derived from its code.
     """
     from kaoprof.cli.finish import finish
+    from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_operators, told_projection
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.cli.progress import shown_progress
@@ -51,10 +56,10 @@ def compare(
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     given = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch}
     sizes = {name: parse_sizes(name, text) for name, text in given.items()}
-    with shown_progress() as progress:
+    with shown_progress() as progress, importable(allowed=allow_import):
         record = profile(
             **sizes, heads=heads, operators=told_operators(parse_names(operators), option),
             projection=told_projection(projection, as_published=as_published), scale=scale, dtype=dtype, mode=mode,
-            options=options, progress=progress,
+            options=options, progress=progress, with_=with_ or (), layout=with_layout, allow_import=allow_import,
         )  # fmt: skip
     return finish(record, output or [], format_name=format_, strict=strict)

@@ -47,7 +47,7 @@ def explain(
     from kaoprof.dims import AttentionOptions
     from kaoprof.explaining.run import ExplainRequest
     from kaoprof.explaining.run import explain as derive
-    from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword, parse_sizes
+    from kaoprof.workload.size_arithmetic import parse_argument, parse_keyword, parse_sizes
 
     check_format(format_)
     check_targets(output or [], force=force, kind="explain")

@@ -39,6 +39,9 @@ def fit(
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
+    with_: opt.With = None,
+    with_layout: opt.WithLayout = "",
+    allow_import: opt.AllowImport = False,
     measuring: Measuring = AS_USUAL,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a question stays without answer.")] = False,
     format_: opt.Format = "table",
@@ -52,9 +55,11 @@ def fit(
     """
     from kaoprof.cli.commands.fit_question import asked, chosen_axis
     from kaoprof.cli.finish import finish
+    from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_operators, told_projection
     from kaoprof.cli.output import check_format, check_targets
     from kaoprof.comparing.cases import parse_names
+    from kaoprof.comparing.own_modules import own_modules
     from kaoprof.dims import AttentionOptions
     from kaoprof.fitting.run import FitRequest
 
@@ -66,8 +71,11 @@ def fit(
     options = measuring.options(device=device)
     projection = told_projection(projection, as_published=as_published)
     told = AttentionOptions(heads=heads, projection=projection, scale=scale)
-    request = FitRequest(axis=axis, sizes=sizes, told=told, mode=mode, dtype=dtype, options=options)
-    record = answer(request, question, None if cross else told_operators(parse_names(operators), option))
+    own = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
+    request = FitRequest(axis=axis, sizes=sizes, told=told, mode=mode, dtype=dtype, options=options,
+                         own=own)  # fmt: skip
+    with importable(allowed=allow_import):
+        record = answer(request, question, None if cross else told_operators(parse_names(operators), option))
     return finish(record, output or [], format_name=format_, strict=strict)
 
 

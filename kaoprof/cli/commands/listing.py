@@ -50,6 +50,7 @@ def list_(
 def list_operators() -> list[dict[str, Any]]:
     """Every attention operator, with its orders on images."""
     from kaoprof.catalog import OPERATORS
+    from kaoprof.comparing.own_modules import installed_modules
     from kaoprof.dims import AttentionOptions
 
     rows = []
@@ -57,4 +58,10 @@ def list_operators() -> list[dict[str, Any]]:
         time, memory = operator.orders(("h", "w"), AttentionOptions())
         row = {"name": operator.name, "kind": "attention", "order_time": time, "order_memory": memory}
         rows.append(row | {"description": operator.title, "source": operator.source})
-    return rows
+    return rows + [_installed(name, module.code) for name, module in installed_modules().items()]
+
+
+def _installed(name: str, code: str) -> dict[str, Any]:
+    """An operator that a package registers, whose order is derived when it is compared."""
+    row = {"name": name, "kind": "attention", "order_time": "derived", "order_memory": "derived"}
+    return row | {"description": "registered by an installed package", "source": code}

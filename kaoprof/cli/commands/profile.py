@@ -46,11 +46,11 @@ def profile(
     from kaoprof.cli.progress import shown_progress
     from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
-    from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
     from kaoprof.networks.code_documents import find_document
     from kaoprof.profiling.run import ModelOptions, parse_axis
     from kaoprof.profiling.run import profile as take
     from kaoprof.specs.inputs import parse_inputs
+    from kaoprof.workload.size_arithmetic import parse_argument, parse_keyword
 
     check_format(format_)
     check_targets(output or [], force=force, kind="profile")

@@ -11,7 +11,7 @@ RUNS = "Files that a command wrote: .json; of sweep also .jsonl."
 TARGETS = "FILE.csv, .json, .md, .tex, .html, .png, .svg or .pdf; repeatable."
 AXIS = "What a plot runs along: h, n, t, w, c, batch or heads."
 PLOTS = "Only these: latency, memory, macs, map; roofline; or none."
-ONLY = "Only cells with these sizes or words: c=8,64; repeatable."
+ONLY = "Only these sizes, words or operators: c=8,64 or operator=kao_kv,axial; repeatable."
 
 
 def report(

@@ -36,6 +36,9 @@ def sweep(
     mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
     device: opt.Device = "auto",
     baseline: opt.Baseline = "nonlocal",
+    with_: opt.With = None,
+    with_layout: opt.WithLayout = "",
+    allow_import: opt.AllowImport = False,
     analytic: opt.Analytic = False,
     measuring: Measuring = AS_USUAL,
     retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
@@ -52,8 +55,10 @@ def sweep(
     """
     from kaoprof.cli.commands.sweep_request import outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
+    from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_projection
     from kaoprof.cli.output import check_format
+    from kaoprof.comparing.own_modules import own_modules
     from kaoprof.dims import PUBLISHED
 
     check_format(format_)
@@ -62,7 +67,9 @@ def sweep(
     if as_published:
         projection = told_projection(projection or PUBLISHED, as_published=True)
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
-    plan = planned(spec, sizes, words, options, own=option or ())
+    modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
+    plan = planned(spec, sizes, words, options, told=option or (), own=modules)
     journal, others = outputs_of(output or [], plan, force=force)
     ending = Ending(format_name=format_, strict=strict, paths=others, command=context.obj or ())
-    return run_sweep(plan, journal, ending, retry=retry)
+    with importable(allowed=allow_import):
+        return run_sweep(plan, journal, ending, retry=retry)

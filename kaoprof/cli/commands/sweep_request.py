@@ -8,6 +8,7 @@ from kaoprof.cli.output import check_targets
 from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_grid
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.records.options import Options
+from kaoprof.records.own import OwnModule
 from kaoprof.records.sweep import SweepPlan
 from kaoprof.specs.documents import GridSpec
 from kaoprof.specs.loader import load_spec
@@ -27,11 +28,12 @@ def planned(
     words: Mapping[str, str | None],
     options: Options,
     *,
-    own: Sequence[str] = (),
+    told: Sequence[str] = (),
+    own: Sequence[OwnModule] = (),
 ) -> SweepPlan:
     """The plan of the spec called `name`, whose options typed words overrule, or of the sizes.
 
-    `own` are the options of single operators.
+    `told` are the options of single operators, `own` somebody's modules beside them.
 
     Raises:
         UsageError: both or neither are given, or they make no sense.
@@ -39,7 +41,7 @@ def planned(
     given = {axis: parse_sizes(axis, text) for axis, text in sizes.items()}
     chosen = {word: text for word, text in words.items() if text is not None}
     if name is None:
-        return _plan(given, WORDS | chosen, options, own)
+        return _plan(given, WORDS | chosen, options, told, own)
     typed = [f"--{axis}" for axis, text in sizes.items() if text is not None]
     if typed:
         hint = f"change them there, or leave {name} out"
@@ -52,23 +54,29 @@ def planned(
         )  # fmt: skip
         raise SpecError(f"describes a {document.kind}, not a grid", where=name, hint=hint)
     described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or PAPER}
-    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, own, spec.name)
+    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, told, own, spec.name)
 
 
 def _plan(
-    sizes: Mapping[str, Sizes], words: Mapping[str, str], options: Options, own: Sequence[str], name: str = ""
+    sizes: Mapping[str, Sizes],
+    words: Mapping[str, str],
+    options: Options,
+    told: Sequence[str],
+    own: Sequence[OwnModule],
+    name: str = "",
 ) -> SweepPlan:
     others = {axis: default if sizes[axis] is None else sizes[axis] for axis, default in SIZES.items()}
     return sweep_plan(
         spatial=spatial_grid(sizes["h"], sizes["w"], sizes["t"], sizes["n"]),
         **others,
-        operators=told_operators(parse_names(words["operators"]), own),
+        operators=told_operators(parse_names(words["operators"]), told),
         projection=words["projection"],
         scale=words["scale"],
         dtypes=parse_names(words["dtype"]) or (),
         modes=parse_names(words["mode"]) or (),
         options=options,
         name=name,
+        own=own,
     )
 
 

@@ -46,6 +46,12 @@ def _macs_batch(view: View) -> int | None:
     return known.macs * row.case.b if known else None
 
 
+def _closed_form(view: View) -> Value:
+    """Where it comes from: written by hand, or derived from somebody's module, or interpolated from its counts."""
+    analytic = view.row.analytic
+    return None if analytic is None else analytic.form.method if analytic.form else "formula"
+
+
 def _flops_per_byte(view: View) -> Value:
     flops, row = _flops_all(view), view.row
     return None if flops is None or row.analytic is None else flops * row.case.b / row.analytic.compulsory_bytes
@@ -91,6 +97,8 @@ COLUMNS: dict[str, Column] = {
     **_observed("page_faults", "system_share"),
     "options": lambda view: own_options_of(view.row.case.operator) or None,
     "macs_batch": _macs_batch,
+    "closed_form": _closed_form,
+    "code": lambda view: view.row.case.own.written if view.row.case.own else None,
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 

@@ -1,4 +1,4 @@
-"""The columns of a `reproduce`'s CSV: one line for each printed figure and each claim; `reported` is in millions."""
+"""The columns of a `reproduce`'s CSV: one line for each printed figure and each claim; `reported` in `unit`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from kaoprof.reporting.formats.csv import columns_by_name
 
 COLUMNS = columns_by_name((
     "schema", "part", "name", "at", "quantity", "reported", "formula", "counted", "match", "saving", "reported_saving",
-    "number", "claim", "status", "found", "rule",
+    "number", "claim", "status", "found", "rule", "unit", "why",
 ))  # fmt: skip
 
 

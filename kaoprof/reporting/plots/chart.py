@@ -1,6 +1,7 @@
 """What a plot shows, before there is a single dot: curves of a quantity along an axis, and what was not measured."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -254,12 +255,42 @@ def growth_exponent(what: Quantity, rows: Sequence[Placed], x: str | None) -> in
     """
     if x in {"b", "c"}:
         return None if what.name == "map" and x == "c" else 1
+    if what.name in {"macs", "latency"} and (power := growth_class(rows, x)) is not None:
+        return power
     known = {size_of(row, x): value for row in rows if (value := _map_bytes(row.standing.row))}
     if len(known) < 2:  # noqa: PLR2004 - a slope takes two points
         return None
     (small, less), (large, more) = sorted(known.items())[-2:]
     exponent = math.log(more / less) / math.log(large / small)
     return round(exponent) if abs(exponent - round(exponent)) < WHOLE_EXPONENT else None
+
+
+def growth_class(rows: Sequence[Placed], x: str | None) -> int | None:
+    """The power of `x` in the order of the MACs; None where not all spatial sizes grow with it, or it is not known."""
+    for row in rows:
+        case, analytic = row.standing.row.case, row.standing.row.analytic
+        grows = {"h": len(set(case.spatial)) == 1, "n": True}.get(x or "", False)
+        if analytic is None or not grows:
+            continue
+        power = re.search(rf"\b{x}\b(?:\^(\d+))?", analytic.order_time)
+        return int(power[1] or 1) if power else 0
+    return None
+
+
+def best_curves(curves: Iterable[Curve]) -> list[Curve]:
+    """One curve for each operator: the lowest of its implementations at the largest size that most of them reached."""
+    best: dict[str, Curve] = {}
+    for curve in curves:
+        rival = best.get(curve.operator)
+        if rival is None or _height(curve) < _height(rival):
+            best[curve.operator] = curve
+    return list(best.values())
+
+
+def _height(curve: Curve) -> tuple[int, float]:
+    """How far it does not go, and how high it lies at its end."""
+    last = max(curve.shown, key=lambda point: point.x, default=None)
+    return (-last.x, last.value) if last else (0, math.inf)
 
 
 def _limit(block: Block) -> float | None:

@@ -40,20 +40,21 @@ def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fig
         axes = figure.subplots(len(blocks), len(chosen), squeeze=False, sharex=True, sharey="col")
         placed = list(zip(axes.flat, itertools.chain(*panels), strict=True))
         for place, panel in placed:
-            _draw(place, panel, signs)
+            draw_panel(place, panel, signs)
         for place, block in zip(axes[:, 0], blocks, strict=True):
             place.set_title(literal(block.label), loc="left")
         for place in axes[-1]:
             place.set_xlabel(literal(grid.x_label))
         for column, drawn in zip(axes.T, zip(*panels, strict=True), strict=True):
-            _scale(drawn, column)
+            scale_panels(drawn, column)
         for place, panel in placed:
-            _mark(place, panel, signs, grid.x_label)
+            mark_panel(place, panel, signs, grid.x_label)
         figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.0)
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, signs: Signs) -> None:
+def draw_panel(axes: Axes, panel: Panel, signs: Signs) -> None:
+    """The curves of a panel on logarithmic axes, with their intervals, and the memory that is allowed."""
     axes.loglog()
     both = any(curve.expected and curve.points for curve in panel.curves)
     axes.set_ylabel(f"{panel.what.title} (line: predicted)" if both else panel.what.title)
@@ -77,7 +78,7 @@ def _draw(axes: Axes, panel: Panel, signs: Signs) -> None:
                       textcoords="offset points", color=style.GREY, fontsize=style.SMALL_PT)  # fmt: skip
 
 
-def _scale(panels: Sequence[Panel], column: Sequence[Axes]) -> None:
+def scale_panels(panels: Sequence[Panel], column: Sequence[Axes]) -> None:
     """One scale for a column of panels, a little beyond what is drawn; the sizes that were run as ticks."""
     values = [value for panel in panels for value in _values(panel)]
     sizes = sorted({size for panel in panels for curve in panel.curves for size in curve.sizes})
@@ -108,7 +109,7 @@ def _values(panel: Panel) -> list[float]:
     return values or [1.0]
 
 
-def _mark(axes: Axes, panel: Panel, signs: Signs, x: str) -> None:
+def mark_panel(axes: Axes, panel: Panel, signs: Signs, x: str) -> None:
     """What did not run, at its predicted place or at the upper edge; and the guide lines with their labels."""
     for curve in panel.curves:
         sign = signs[curve.operator, curve.implementation]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from kaoprof.errors import UsageError
 from kaoprof.reporting.plots.bars import plot_cells, plot_layers
 from kaoprof.reporting.plots.chart import ROOFLINE, held_by, refuse_nothing
+from kaoprof.reporting.plots.crowd import is_crowded, plot_crowd
 from kaoprof.reporting.plots.curves import plot_grid
 from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
 from kaoprof.reporting.plots.style import INK, SHEET
@@ -69,8 +70,8 @@ def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figu
 
 
 def figure_of(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None) -> Figure:
-    """Some blocks as one figure: curves, or bars where no size varies."""
-    draw = plot_cells if grid.x is None else plot_grid
+    """Some blocks as one figure: curves, those of many operators by name; or bars where no size varies."""
+    draw = plot_cells if grid.x is None else plot_crowd if is_crowded(grid) else plot_grid
     return draw(grid, blocks, held_by(grid, blocks, quantities))
 
 

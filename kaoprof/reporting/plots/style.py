@@ -16,6 +16,7 @@ SHEET = Path(__file__).with_name("kaoprof.mplstyle")  # all else, as matplotlib 
 GREY = "#7f7f7f"  # of guide lines
 # Okabe and Ito's palette (Color Universal Design), in an order in which neighbours differ in lightness; no yellow
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#555555")
+CLASS_COLOURS = {6: "#CC79A7", 4: "#D55E00", 3: "#0072B2", 2: "#009E73", 1: "#56B4E9"}  # by the power of the size
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))  # of an operator's implementations, in order
 

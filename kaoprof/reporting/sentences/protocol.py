@@ -1,11 +1,13 @@
 """What stands under a table, in words: the convention, the protocol, what the numbers mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.dims import axes_in
 from kaoprof.findings.operators import Baseline, Standing, find_baseline
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import Observed, Protocol
+from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.reporting.sentences.limits import bound_of, range_of
 from kaoprof.stats.medians import Estimate
@@ -18,6 +20,7 @@ CONVENTION = (
     "1 MAC = 2 FLOPs. MACs: contractions of one sample; bytes and seconds: the whole batch. "
     "Peak: allocated during the call, output included, input and parameters not."
 )
+HOW = {"derivation": "derived from", "interpolation": "interpolated from counts of"}  # a closed form comes about
 PAPER_CONVENTION = "1 MAC = 2 FLOPs. MACs: contractions of one sample; bytes: the whole batch."  # nothing was run
 MAP_MEANING = "Map: all coefficients, which fused kernels never hold at once."  # only where there is such a column
 AGREE = (
@@ -61,6 +64,21 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"{' '.join((*environment.backends, *environment.settings))}."
     )
     return [how, where] if most else [where]
+
+
+def own_forms_of(rows: Iterable[Row]) -> list[str]:
+    """Of each of somebody's modules its closed form, and where that comes from."""
+    known = {row.case.operator: row for row in rows if row.analytic and row.analytic.form}
+    return [own_form(row, row.case.own, row.analytic.form) for row in known.values()
+            if row.case.own and row.analytic and row.analytic.form]  # fmt: skip
+
+
+def own_form(row: Row, own: OwnModule, form: OwnForm) -> str:
+    """Such as "TenLines: 2 c h w (2 c + h w) MACs, derived from mine:TenLines, which takes (b, h w, c)."."""
+    axes = ", ".join(axes_in(own.layout or "map", row.case.dims.axes)).replace("*", " ")
+    return (
+        f"{own.name}: {form.shown or 0} MACs, {HOW.get(form.method, form.method)} {own.written}, which takes ({axes})."
+    )
 
 
 def _processes_of(measured: Sequence[Observed]) -> str:
@@ -119,6 +137,8 @@ def _gain(record: Record, best: Standing, speed: Estimate, baseline: Baseline) -
     against = baseline.fastest.case.name if baseline.fastest else record.baseline
     memory = f", needs {_times(best.memory_ratio, 'less', 'more')} memory" if best.memory_ratio else ""
     macs = f"{best.row.case.name} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}{memory}"
+    if best.macs_ratio is None:  # it does none, or nobody knows
+        macs = f"{best.row.case.name}{memory.removeprefix(',') or ' stands beside ' + record.baseline}"
     if speed.interval is None:
         few = f"(no interval from {speed.samples} rounds)"
         return f"{macs} and is {format_ratio(speed.median)} as fast as {against} {few}."

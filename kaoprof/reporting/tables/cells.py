@@ -1,8 +1,12 @@
 """The texts of one row of operators, which every table of such rows shares."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from kaoprof.findings.operators import Standing, peak_bytes
 from kaoprof.records.compare import Record, Row
-from kaoprof.reporting.document import UNKNOWN, Span, Tone
+from kaoprof.records.measured import EAGER
+from kaoprof.reporting.document import UNKNOWN, Span, Text, Tone
 from kaoprof.reporting.sentences.limits import range_of
 from kaoprof.stats.medians import Estimate
 from kaoprof.units import (
@@ -15,6 +19,7 @@ from kaoprof.units import (
 )
 
 WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
+MANY = 7  # operators: of more, what is said twice is said once
 PREDICTED = "*"  # behind a figure that was not measured
 
 
@@ -24,16 +29,17 @@ def cells_of(standing: Standing) -> dict[str, Span]:
     latency, speedup, deviation, limits = standing.latency, standing.speedup, row.deviation, standing.limits
     mark, macs = agreement(standing), format_count(analytic.macs) if analytic else UNKNOWN
     weight, times_floor = peak_bytes(row), limits.times_floor if limits else None
+    derived = ", derived" if analytic and analytic.form else ""
     star = "" if row.peak_bytes_measured is not None else PREDICTED
     time = format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status)
     texts = {
         "name": row.case.name,
         "operator": row.case.operator,
         "order": analytic.order_time if analytic else UNKNOWN,
-        "map order": analytic.order_memory if analytic else UNKNOWN,
+        "map order": analytic.order_memory if analytic and analytic.map_bytes is not None else UNKNOWN,
         "macs": macs,
         "marked macs": f"{macs} {mark}".strip(),
-        "map": format_bytes(analytic.map_bytes) if analytic else UNKNOWN,
+        "map": format_bytes(analytic.map_bytes) if analytic and analytic.map_bytes is not None else UNKNOWN,
         "weights": format_count(analytic.params) if analytic else UNKNOWN,
         "peak": UNKNOWN if row.peak_bytes_measured is None else format_bytes(row.peak_bytes_measured),
         "predicted": format_bytes(counted.peak_bytes_predicted) if counted else UNKNOWN,
@@ -43,7 +49,7 @@ def cells_of(standing: Standing) -> dict[str, Span]:
         "error": f"{deviation.largest:.0e}" if deviation and deviation.largest is not None else UNKNOWN,
     }
     return {name: Span(text) for name, text in texts.items()} | {
-        "implementation": Span(f"  {row.case.implementation}", Tone.QUIET),
+        "implementation": Span(f"  {row.case.implementation}{derived}", Tone.QUIET),
         "agreement": Span(mark, Tone.BAD if mark == "!" else Tone.GOOD),
         "latency": Span(time, Tone.BAD if time in WITHOUT_LATENCY else None),
         "interval": Span(format_interval(*latency.interval) if latency and latency.interval else "", Tone.QUIET),
@@ -85,6 +91,26 @@ def agreement_mark(figures: tuple[int | None, ...], *, disagree: bool, incomplet
     if incomplete:
         return ">"
     return "=" if sum(figure is not None for figure in figures) > 1 else ""
+
+
+def without_twins(cells: Sequence[tuple[Text, ...]], rows: Sequence[Row]) -> tuple[tuple[Text, ...], ...]:
+    """Where many operators stand in a table of closed forms, one row for those implementations that cost the same.
+
+    Args:
+        cells: of each row, its name first.
+        rows: what they tell of.
+    """
+    if len({row.case.operator for row in rows}) <= MANY:
+        return tuple(cells)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for number, (texts, row) in enumerate(zip(cells, rows, strict=True)):
+        groups.setdefault((row.case.operator, row.case.variant, *texts[1:]), []).append(number)
+    split = Counter(key[:2] for key in groups)
+    return tuple(
+        (cells[first][0] if split[key[:2]] > 1 or rows[first].variant != EAGER else rows[first].case.operator,
+         *cells[first][1:])
+        for key, (first, *_) in groups.items()
+    )  # fmt: skip
 
 
 def title_of(record: Record, row: Row) -> str:

@@ -30,10 +30,11 @@ from kaoprof.reporting.sentences.protocol import (
     MAP_MEANING,
     PAPER_CONVENTION,
     meaning_of,
+    own_forms_of,
     protocol_of,
     ratios_of,
 )
-from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of, without_twins
 from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
 Layout = Sequence[tuple[str, str]]  # headers, and what stands under them: one of `cells_of`, or two in two lines
@@ -94,12 +95,14 @@ def _page(record: Record, medium: Medium, layout: Layout) -> Page:
 def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout) -> Table:
     indent = "  " if medium == Medium.SCREEN else ""
     details = (f"{indent}{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail)
+    own = (f"{indent}{sentence}" for sentence in own_forms_of(standing.row for standing in cell))
     sentences = (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell)))
+    rows = [tuple(_cell(cells, name) for _, name in layout) for cells in map(cells_of, cell)]
     table = Table(
         title=title_of(record, cell[0].row),
         columns=columns_of([header for header, _ in layout]),
-        rows=tuple(tuple(_cell(cells, name) for _, name in layout) for cells in map(cells_of, cell)),
-        notes=(*details, *filter(None, sentences)),
+        rows=without_twins(rows, [standing.row for standing in cell]) if layout is ANALYTIC else tuple(rows),
+        notes=(*own, *details, *filter(None, sentences)),
         close=True,
     )
     return without_empty(table) if medium == Medium.TEXT else table
@@ -121,6 +124,7 @@ def _paper_table(record: Record, cell: list[Standing]) -> Table:
     alone = replace(record, rows=tuple(standing.row for standing in cell))
     starred = any(isinstance(text, Cell) and STAR in text.lines[0] for row in rows for text in row)
     notes = (
+        *own_forms_of(standing.row for standing in cell),
         ratios_of(record, cell), MAP_MEANING, ceilings_sentence(record), *protocol_of(record),
         *(f"Warning: {warning}." for warning in warnings_of(alone)),
         *(f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail),

@@ -14,6 +14,7 @@ AXES = ("h", "n", "t", "w", "b", "c", "heads")  # sizes, in the order in which o
 WORDS = {"b": "batch"}  # what the command line calls an axis
 ENOUGH_SIZES = 3  # from here on an axis is drawn rather than one that comes before it
 MANY_CELLS = 4  # from here on one line per row instead of a table per cell
+NAMES = ("operator", "implementation")  # what tells the rows of a cell apart
 PLAIN = ("dtype", "mode", "device", "run")  # values that name themselves: "fp32" instead of "dtype=fp32"
 
 Value = int | str | None
@@ -146,23 +147,32 @@ def chosen_runs(runs: Sequence[NamedRun], only: Mapping[str, Collection[str]]) -
 
 
 def narrowed(run: NamedRun, wanted: Mapping[str, Collection[str]]) -> NamedRun:
-    """The run with only those cells that have one of the wanted values on each axis named.
+    """The run with only those rows that have one of the wanted values on each axis named, or as their operator.
 
     Raises:
-        UsageError: there is no such axis, or no such cell.
+        UsageError: there is no such axis, or no such operator.
     """
     if not wanted:
         return run
-    names = {WORDS.get(name, name): name for row in run.record.rows for name in _place(row.case, run, {})}
-    for name in wanted:
+    places = [(row, _place(row.case, run, {}) | _name(row.case)) for row in run.record.rows]
+    names = {WORDS.get(name, name): name for _, place in places for name in place}
+    for name, values in wanted.items():
         if name not in names:
             raise UsageError(f"{name!r} is no axis of these runs", where="--only", hint=did_you_mean(name, names))
+        there = {str(place.get(names[name])) for _, place in places}
+        for value in sorted(values) if name in NAMES else ():
+            if value not in there:
+                hint = did_you_mean(value, sorted(there))
+                raise UsageError(f"no {name} is called {value!r} in {run.name}", where="--only", hint=hint)
     rows = tuple(
-        row
-        for row in run.record.rows
-        if all(str(_place(row.case, run, {}).get(names[name])) in values for name, values in wanted.items())
+        row for row, place in places if all(str(place.get(names[name])) in values for name, values in wanted.items())
     )
     return replace(run, record=replace(run.record, rows=rows))
+
+
+def _name(case: Case) -> dict[str, Value]:
+    """What a row is called, as `--only` names it: it is no axis that a plot runs along."""
+    return {name: str(getattr(case, name)) for name in NAMES}
 
 
 def _tied(cases: Sequence[Case]) -> dict[str, str]:

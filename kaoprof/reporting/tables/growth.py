@@ -14,6 +14,7 @@ from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.units import format_seconds
 
 HEADERS = {"products": "products", "macs": "MACs", "map": "map", "memory": "memory"}
+MOST_CROSSINGS = 10  # pairs of which each is told in a sentence
 MOST_BLOCKS = 4  # of one report: each table takes half a page
 MEANING = (
     "Exponents by regression on logarithms. Products: MACs of similarities and weighted sum, without the c x c "
@@ -77,7 +78,7 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
             *_overheads(members),
             *_outgrown(members),
             *_objections(members),
-            *(sentence_of(crossing) for crossing in crossings),
+            *_crossings(crossings),
             *(tied(conditions) if line.tied else ()),
             MEANING,
             *_brackets(rows, len(shown)),
@@ -140,6 +141,15 @@ def _objections(members: Sequence[Growth]) -> list[str]:
             if law is not None and law.objection:
                 concerned.setdefault((name, law.objection), []).append(growth.line.case.name)
     return [f"No exponent of {name} for {', '.join(names)}: {why}." for (name, why), names in concerned.items()]
+
+
+def _crossings(crossings: Sequence[Crossover]) -> list[str]:
+    """A sentence for each pair; of many pairs only of those that do cross, and of few of these."""
+    if len(crossings) <= MOST_CROSSINGS:
+        return [sentence_of(crossing) for crossing in crossings]
+    crossing = [pair for pair in crossings if pair.verdict.status == "ok" and pair.verdict.low is not None]
+    told = [sentence_of(pair) for pair in crossing[:MOST_CROSSINGS]]
+    return [*told, f"Of {len(crossings)} pairs {len(crossing)} cross, {len(told)} of which are told here."]
 
 
 def sentence_of(crossing: Crossover) -> str:

@@ -12,6 +12,10 @@ MEANING = (
     "reported: as the paper prints it, recalled and not read again; '=': ours, rounded, gives the printed digits; "
     "'= cut off': it gives them without rounding. 1 MAC = 2 FLOPs; MACs of one sample, parameters without batch norm's."
 )
+RIVAL_MEANING = (
+    "'=': ours, rounded, gives the printed digits; '= cut off': it gives them without rounding; '!': it does not. "
+    "1 MAC = 2 FLOPs; of one sample; every weight is a parameter, those of normalisations included."
+)
 NOT_COUNTED = "Nothing was counted by running it: only closed forms."
 
 
@@ -19,8 +23,8 @@ TONES = {CONFIRMED: Tone.GOOD, REFUTED: Tone.BAD, "!": Tone.BAD}
 
 
 def page_of(record: ReproductionRecord, _medium: Medium = Medium.TEXT) -> Page:
-    """The operators, the networks and the claims."""
-    tables = _operators(record), _networks(record), _claims(record)
+    """The operators, the networks and the claims; of a rival's paper its figures."""
+    tables = (_rival(record),) if record.convention else (_operators(record), _networks(record), _claims(record))
     return Page(blocks=tuple(replace(table, tones=TONES) for table in tables))
 
 
@@ -40,6 +44,27 @@ def _networks(record: ReproductionRecord) -> Table:
         rows=tuple((row.name, row.quantity, *_figures(row)) for row in record.networks),
         notes=(MEANING, *([] if counted else [NOT_COUNTED])),
     )
+
+
+def _rival(record: ReproductionRecord) -> Table:
+    """Printed figures beside exact ones."""
+    explained = (f"{figure.name}: {figure.quantity}: {figure.why}." for figure in record.networks if figure.why)
+    return Table(
+        title=f"figures of {record.source}, and ours by closed forms",
+        columns=columns_of(("", "quantity", "printed", "ours", "", "exactly"), words=2),
+        rows=tuple((row.name, row.quantity, *_rounded(row), f"{row.formula:,}") for row in record.networks),
+        notes=(record.convention, *explained, RIVAL_MEANING),
+    )
+
+
+def _rounded(figure: Figure) -> tuple[str, str, str]:
+    """Printed, ours in the same unit with a digit more, and whether they agree."""
+    mark = "" if figure.match is None else MARKS.get(figure.match, "!")
+    if figure.reported is None:
+        return UNKNOWN, format_count(figure.formula), mark
+    digits = len(figure.reported.partition(".")[2]) + 1
+    ours = figure.formula / {"M": 1e6, "G": 1e9}[figure.unit]
+    return f"{figure.reported} {figure.unit}", f"{ours:.{digits}f} {figure.unit}", mark
 
 
 def _claims(record: ReproductionRecord) -> Table:
@@ -81,13 +106,17 @@ def _where(record: ReproductionRecord) -> list[str]:
     return [f"Measured in {format_seconds(record.protocol.spent_s)}{manner} on {record.environment}."]
 
 
+def _where_of(figure: Figure) -> str:
+    return f"{figure.name} at {figure.at}" if figure.at else figure.name
+
+
 def warnings_of(record: ReproductionRecord) -> list[str]:
     """What a careful reader must know."""
     figures = (*record.operators, *record.networks)
     differing = [
-        f"{figure.name} at {figure.at}: {figure.quantity} differ from the reported {figure.reported} M"
+        f"{_where_of(figure)}: {figure.quantity} differ from the reported {figure.reported} {figure.unit}"
         for figure in figures
-        if figure.match == DIFFERS
+        if figure.match == DIFFERS and not figure.why
     ]
     return differing + [
         f"{figure.name} at {figure.at}: counted {figure.counted} {figure.quantity}, by formula {figure.formula}"

@@ -9,8 +9,8 @@ from kaoprof.findings.growth import Growth, Law, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
-from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
-from kaoprof.reporting.tables.cells import cells_of
+from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, own_forms_of, protocol_of
+from kaoprof.reporting.tables.cells import cells_of, without_twins
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid_rows import UNSURE
 
@@ -26,6 +26,7 @@ CLOSED_GROWTH = (
     "~: the exponent of the size; 2.00: it grows with its square. Fitted to all sizes; ~ MACs without c x c "
     "transformations."
 )
+OWN_GROWTH = "Of your own modules ~ MACs is of all of them: nobody tells transformations apart."
 LARGEST = (
     "Latency, peak and speedup: at the largest size of the operator that ran (speedup: where the baseline ran too, in "
     "brackets if that is another), against the baseline's best there; *: predicted."
@@ -63,10 +64,12 @@ def _table(record: Record, lines: Sequence[Line]) -> Table:
     standing = {placed.row.case: placed for cell in cells for placed in cell}
     grown = {growth.line.case.name: growth for growth in growths(rows) if growth.line.axis == lines[0].axis}
     analytic = record.protocol is None
+    told = [_row(line, grown[line.case.name], standing, analytic=analytic) for line in lines if line.case.name in grown]
+    shown = [next(iter(line.rows.values())) for line in lines if line.case.name in grown]
     return Table(
         title=_title(lines),
         columns=columns_of([header.format(axis=lines[0].axis) for header in (CLOSED if analytic else MEASURED)]),
-        rows=tuple(_row(line, grown[line.case.name], standing, analytic=analytic) for line in lines),
+        rows=without_twins(told, shown) if analytic else tuple(told),
     )
 
 
@@ -113,6 +116,7 @@ def _interval(law: Law | None) -> str:
 
 def _notes(record: Record, tables: Sequence[Table], hidden: int) -> tuple[str, ...]:
     notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
+    notes += [OWN_GROWTH, *own_forms_of(record.rows)] if any(row.case.own for row in record.rows) else []
     speedups = [words_of(row.cells[-1]) for table in tables for row in table.lines]
     notes += [UNSURE] if any(speedup.startswith(UNKNOWN) for speedup in speedups) else []
     notes += _failures(record)

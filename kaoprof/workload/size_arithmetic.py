@@ -4,7 +4,7 @@ import ast
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kaoprof.dims import Size
@@ -125,7 +125,7 @@ def parse_keyword(text: str) -> tuple[str, Argument]:
     return name, parse_argument(value)
 
 
-def is_size(text: str, names: Mapping[str, object]) -> bool:
+def is_size(text: str, names: Iterable[str]) -> bool:
     """Whether `text` is arithmetic of size names only: `c` and `4*c` are, `value` and `relu` are not."""
     try:
         used = {node.id for node in ast.walk(_parsed(text, where="argument")) if isinstance(node, ast.Name)}
