@@ -1,6 +1,5 @@
 """The measuring process: reads requests from stdin, answers on stdout, and dies with its parent."""
 
-import ctypes
 import gc
 import os
 import signal
@@ -10,26 +9,26 @@ from typing import IO, Any
 
 import msgspec
 
+from kaoprof.bench.dying import die_with_parent
 from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Failed, Numbered, Reply
 
-PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
 
 
 def main() -> None:
     """Serves requests until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent()
+    die_with_parent()
+    _go_first()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up among the answers
     serve(sys.stdin.buffer, answers)
 
 
-def _die_with_parent() -> None:
-    """On Linux: end with the parent, and be the one that the kernel picks when memory runs out."""
+def _go_first() -> None:
+    """On Linux: be the one that the kernel picks when memory runs out."""
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     score = Path("/proc/self/oom_score_adj")
     if os.access(score, os.W_OK):
         score.write_text(FIRST_TO_GO)
@@ -57,8 +56,8 @@ def answer(bench: Any, request: AnyRequest) -> AnyAnswer:
     try:
         return HANDLERS[type(request)](bench, request)
     except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
-        detail = bench.explain(error).encode(errors="backslashreplace").decode()  # half a character is no UTF-8
-        return Failed(status=bench.status_of(error), detail=detail)
+        failed: Failed = bench.failed(error)
+        return failed
 
 
 if __name__ == "__main__":

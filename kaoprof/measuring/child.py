@@ -124,16 +124,8 @@ class Child:
 
     def _died(self) -> ChildLost:
         code = self.process.wait()
-        if code < 0:
-            why = f"the measuring process was killed by {_signal_name(-code)}"
-            if -code == signal.SIGKILL:
-                why += " (as the system does when memory runs out)"
-            return ChildLost("error", why)
         self.last_words.seek(0)
-        text = self.last_words.read()[-LAST_WORDS_BYTES:].decode(errors="replace")
-        words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
-        last = f": {words[-1]}" if words else ""
-        return ChildLost("error", f"the measuring process ended with code {code}{last}")
+        return ChildLost("error", died_of(code, self.last_words.read()))
 
     def kill(self) -> None:
         """Ends the process, whatever it is doing, and frees what belongs to it."""
@@ -145,6 +137,17 @@ class Child:
                 with suppress(BrokenPipeError):  # an unsent request to a dead child
                     pipe.close()
         self.last_words.close()
+
+
+def died_of(code: int, written: bytes) -> str:
+    """What is said of a process that ended with this exit code, or minus a signal; `written` are its last words."""
+    if code < 0:
+        memory = " (as the system does when memory runs out)" if -code == signal.SIGKILL else ""
+        return f"the measuring process was killed by {_signal_name(-code)}{memory}"
+    text = written[-LAST_WORDS_BYTES:].decode(errors="replace")
+    words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
+    last = f": {words[-1]}" if words else ""
+    return f"the measuring process ended with code {code}{last}"
 
 
 def _signal_name(number: int) -> str:
