@@ -7,10 +7,19 @@ from functools import cache
 import msgspec
 from msgspec.structs import asdict, replace
 
+from kaoprof.costs.agent import agent
 from kaoprof.costs.axial import axial
+from kaoprof.costs.coordinate import coordinate_attention
 from kaoprof.costs.cost import Cost, CostFunction, degree, order
+from kaoprof.costs.criss_cross import criss_cross
+from kaoprof.costs.expectation_maximization import expectation_maximization
+from kaoprof.costs.global_context import global_context
 from kaoprof.costs.kronecker import kao_kv, kao_qkv
+from kaoprof.costs.linear import efficient_attention, linear_attention
+from kaoprof.costs.neighborhood import neighborhood
 from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attention
+from kaoprof.costs.spatial_reduction import spatial_reduction
+from kaoprof.costs.windows import grid_attention, window_attention
 from kaoprof.dims import (
     IMPLEMENTATIONS,
     AttentionOptions,
@@ -18,7 +27,7 @@ from kaoprof.dims import (
     one_of,
 )
 from kaoprof.errors import UsageError, did_you_mean
-from kaoprof.own_options import OwnOptions
+from kaoprof.own_options import OwnOptions, number_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
 PAPER = "arXiv:2007.08442"
@@ -155,8 +164,100 @@ OPERATORS = {
             title="attention along each axis for itself, and the sum of the axes",
             formula=axial,
             factory="kaoprof.operators.axial:AxialAttention",
-            source="Ho et al., arXiv:1912.12180",
+            source="arXiv:1912.12180",
             ranked=True,
+        ),
+        Operator(
+            name="criss_cross",
+            title="attention to the position's row and column, with one softmax over both",
+            formula=criss_cross,
+            factory="kaoprof.operators.criss_cross:CrissCrossAttention",
+            source="arXiv:1811.11721",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="window",
+            title="attention within windows, shifted or not",
+            formula=window_attention,
+            factory="kaoprof.operators.windows:WindowAttention",
+            source="arXiv:2103.14030",
+            ranked=True,
+        ),
+        Operator(
+            name="grid",
+            title="attention among positions at equal distances all over the map",
+            formula=grid_attention,
+            factory="kaoprof.operators.windows:GridAttention",
+            source="arXiv:2204.01697",
+            ranked=True,
+        ),
+        Operator(
+            name="neighborhood",
+            title="attention to the positions around each position",
+            formula=neighborhood,
+            factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
+            source="arXiv:2204.07143",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="agent",
+            title="a few averages of the queries attend to all positions, and all positions to these few",
+            formula=agent,
+            factory="kaoprof.operators.agent:AgentAttention",
+            source="arXiv:2312.08874",
+            ranked=True,
+        ),
+        Operator(
+            name="spatial_reduction",
+            title="positions attend to what the input is reduced to, R per axis",
+            formula=spatial_reduction,
+            factory="kaoprof.operators.spatial_reduction:SpatialReductionAttention",
+            source="arXiv:2102.12122",
+            ranked=True,
+        ),
+        Operator(
+            name="linear",
+            title="linear attention: weights are products of features, elu + 1",
+            formula=linear_attention,
+            factory="kaoprof.operators.linear:LinearAttention",
+            source="arXiv:2006.16236",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="efficient",
+            title="efficient attention: softmax of the keys over positions, of the queries over channels",
+            formula=efficient_attention,
+            factory="kaoprof.operators.linear:EfficientAttention",
+            source="arXiv:1812.01243",
+            implementations=("matmul",),
+        ),
+        Operator(
+            name="gc",
+            title="global context: one weighted mean of all positions, added to each",
+            formula=global_context,
+            factory="kaoprof.operators.global_context:GlobalContext",
+            source="arXiv:1904.11492",
+            implementations=("matmul",),
+            takes_values=False,
+        ),
+        Operator(
+            name="ema",
+            title="expectation maximization: positions are rebuilt of a few bases found by iteration",
+            formula=expectation_maximization,
+            factory="kaoprof.operators.expectation_maximization:ExpectationMaximization",
+            source="arXiv:1907.13426",
+            implementations=("matmul",),
+            takes_values=False,
+        ),
+        Operator(
+            name="coordinate",
+            title="coordinate attention: gates for each axis, made of averages over the others",
+            formula=coordinate_attention,
+            factory="kaoprof.operators.coordinate:CoordinateAttention",
+            source="arXiv:2103.02907",
+            implementations=("matmul",),
+            ranked=True,
+            takes_values=False,
         ),
     )
 }
@@ -201,12 +302,13 @@ def find_operator(name: str, *, where: str = "operators") -> Operator:
 
 
 def _pair(word: str, name: str, where: str) -> tuple[str, int]:
-    option, equals, number = (part.strip() for part in word.partition("="))
-    if not equals or not re.fullmatch(r"[+-]?\d{1,9}", number, re.ASCII):
+    option, _, text = word.strip().partition("=")
+    number = number_of(option.strip(), text)
+    if number is None:
         raise UsageError(
             f"{name!r} does not say what the operator is told", where=where, hint="write window(window=8,shift=4)"
         )
-    return option, int(number)
+    return option.strip(), number
 
 
 def is_operator(name: str) -> bool:
@@ -220,16 +322,25 @@ def own_options_of(name: str) -> str:
     return " ".join(f"{option}={value}" for option, value in own.items())
 
 
-def chosen_operators(names: Iterable[str] | None) -> list[tuple[str, str]]:
+def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]:
     """`(operator, implementation)` for each name: `kao_kv` means all its implementations, `kao_kv:sdpa` that one.
+
+    A text may hold several, with commas between them.
 
     A group, such as `all`, stands for its operators; without names those of the paper are meant.
 
     Raises:
         UsageError: an unknown name, with the nearest known one.
     """
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    if names is not None and not isinstance(names, Iterable):
+        names = [names]  # which is refused below
     chosen: list[tuple[str, str]] = []
     for name in expanded(("paper",) if names is None else names):
+        if not isinstance(name, str):
+            hint = "a module of your own: kaoprof.profile(model, x)"
+            raise UsageError(f"a {type(name).__name__} is no operator's name", where="operators", hint=hint)
         operator_name, colon, implementation = name.partition(":")
         if not is_operator(operator_name) and colon and implementation not in IMPLEMENTATIONS:
             hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"

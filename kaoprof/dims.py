@@ -95,6 +95,8 @@ def one_of(what: str, word: str, known: tuple[str, ...]) -> str:
     Raises:
         UsageError: it is not; with the nearest known word as the hint.
     """
+    if not isinstance(word, str):
+        raise UsageError(f"{word!r} is no text", where=what, hint=did_you_mean(str(word), known))
     if word not in known:
         raise UsageError(f"unknown {what} {word!r}", where=what, hint=did_you_mean(word, known))
     return word
@@ -118,3 +120,12 @@ def head_size(channels: int, heads: int) -> int:
 def ceil_div(size: Size, divisor: int) -> Size:
     """`size / divisor`, rounded up; of a sympy expression, its ceiling."""
     return -(-size // divisor)
+
+
+def at_least(least: int, size: Size) -> Size:
+    """`size`, or `least` where that is more; of a sympy expression, their `Max`."""
+    if isinstance(size, int):
+        return max(least, size)
+    import sympy
+
+    return sympy.Max(least, size)

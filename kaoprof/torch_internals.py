@@ -54,6 +54,13 @@ CONVOLUTION_CHOICE = ("conv", "torch._subclasses.fake_impls")  # function, modul
 FUSED_ATTENTION, FUSED_ENCODER = "_native_multi_head_attention", "_transformer_encoder_layer_fwd"  # in torch
 LINEAR_FIXES_SIZES = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13)  # seen in 2.11, not in 2.13
 CALL = "_call_impl"  # of a module: what every call ends in. Without it: no recorded runs
+CONTROL_FLOW = {  # operator -> module, and its name there
+    "cond": ("torch._higher_order_ops.cond", "cond_op"),
+    "while_loop": ("torch._higher_order_ops.while_loop", "while_loop_op"),
+    "map_impl": ("torch._higher_order_ops.map", "map_impl"),
+    "scan": ("torch._higher_order_ops.scan", "scan_op"),
+}
+FLEXIBLE_CHECK = ("torch.nn.attention.flex_attention", "_validate_device")  # else no counts of it in training
 CONVERT = "_apply"  # of a module: every conversion goes through it
 
 
@@ -109,10 +116,41 @@ def is_higher_order(operation: Any) -> bool:
     return not hasattr(operation, "overloadpacket")
 
 
+def control_flow_classes() -> dict[str, type]:
+    """The classes of the operators that branch, loop, map and scan, by their names. Without them: uncounted."""
+    found = {}
+    for name, (module, operator) in CONTROL_FLOW.items():
+        try:
+            found[name] = type(getattr(import_module(module), operator))
+        except (ImportError, AttributeError) as error:
+            raise _missing(f"{module}.{operator}") from error
+    return found
+
+
+def nested_sizes(tensor: Tensor) -> list[list[int]]:
+    """The sizes of each part of a nested tensor that is no subclass. Without it: such tensors are not recorded."""
+    return cast("list[list[int]]", tensor._nested_tensor_size().tolist())  # noqa: SLF001
+
+
+def stored_elements(tensor: Tensor) -> int:
+    """How many elements a sparse tensor stores. Without it: sparse products are not counted."""
+    values = tensor._values() if tensor.layout is torch.sparse_coo else tensor.values()  # noqa: SLF001
+    return int(values.numel())
+
+
 def is_composite(operation: Any) -> bool:
     """Whether torch takes the operation apart, which happens unseen except in inference mode. Without it: uncounted."""
     has_kernel = part_of_torch("_C._dispatch_has_kernel_for_dispatch_key")
     return bool(has_kernel(operation.name(), "CompositeImplicitAutograd"))
+
+
+def base_operations(operation: Any) -> list[Any]:
+    """The operation, and those that do the same to a new tensor: torch marks not all of them. Without it: uncounted."""
+    packets = [operation.overloadpacket]
+    if operation.namespace == "aten":
+        twin = getattr(torch.ops.aten, operation.overloadpacket.__name__.removesuffix("_"), None)
+        packets += [] if twin is None else [twin]
+    return [getattr(packet, overload) for packet in packets for overload in packet.overloads()]
 
 
 def written_arguments(operation: Any) -> tuple[int, ...]:

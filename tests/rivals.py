@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import nn
 
 from kaoprof.catalog import find_operator
 from kaoprof.dims import AttentionOptions
@@ -17,6 +18,13 @@ def made(name, spatial, *, channels=CHANNELS, **options):
     torch.manual_seed(1)
     operator = find_operator(name)
     module = resolve(operator.factory)(channels, **operator.arguments(len(spatial), AttentionOptions(**options)))
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm1d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2)
+        if isinstance(part, nn.BatchNorm1d | nn.LayerNorm):
+            nn.init.normal_(part.weight)
+            nn.init.normal_(part.bias)
     return module.double().eval()
 
 
@@ -40,10 +48,31 @@ def weighted(query, keys, values, *, heads=1, scale="sqrt", bias=None):
         similarities = [factor * float(query[of_keys] @ key[of_keys]) for key in keys]
         if bias is not None:
             similarities = [value + float(more) for value, more in zip(similarities, bias[head], strict=True)]
-        exponentials = [math.exp(value - max(similarities)) for value in similarities]
-        shares = [exponential / sum(exponentials) for exponential in exponentials]
-        sums.append(sum(share * value[of_values] for share, value in zip(shares, values, strict=True)))
+        sums.append(sum(share * value[of_values] for share, value in zip(shares(similarities), values, strict=True)))
     return torch.cat(sums)
+
+
+def shares(numbers):
+    """Softmax of a list."""
+    exponentials = [math.exp(number - max(numbers)) for number in numbers]
+    return [exponential / sum(exponentials) for exponential in exponentials]
+
+
+def layer_normed(weights, name, vector):
+    """The vector normalised by the layer norm called `name`."""
+    spread = math.sqrt(float((vector - vector.mean()).square().mean()) + 1e-5)
+    return (vector - vector.mean()) / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+def batch_normed(weights, name, vector):
+    """The vector of channels normalised by the statistics of the batch norm called `name`."""
+    spread = (weights[f"{name}.running_var"] + 1e-5).sqrt()
+    return (vector - weights[f"{name}.running_mean"]) / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+def by_place(vectors, spatial):
+    """Vectors of all positions in order as one sample, `(c, *spatial)`."""
+    return torch.stack(vectors, dim=1).reshape(-1, *spatial)
 
 
 def linear(weights, name, vector):

@@ -11,15 +11,16 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
-HEAVY_ROOMS = {"bench", "counting", "explaining", "memory", "models", "operators", "reporting.plots", "tape"}
+HEAVY_ROOMS = {"bench", "counting", "explaining", "inhand", "memory", "models", "operators", "reporting.plots", "tape"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
     "networks.builders", "profiling.taking", "stats.overhead_fit", "torch_internals", "workload.attention_backend",
-    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.tensor_bytes",
+    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.gpu", "workload.tensor_bytes",
 }  # fmt: skip
 LIGHT_FILES = {
     "explaining.run",
     "explaining.size_arithmetic",
     "explaining.target",
+    "inhand.profiled",
     "tape.tree",
 }  # the doors of heavy rooms
 FLOORS = [  # a room imports from lower floors only; heavy rooms are imported inside functions, unless by each other
@@ -31,6 +32,7 @@ FLOORS = [  # a room imports from lower floors only; heavy rooms are imported in
     {"tape"},
     {"comparing", "diffing", "explaining", "profiling", "reporting"},
     {"bench", "fitting", "reproducing", "sweeping"},
+    {"inhand"},
     {"cli"},
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,32 @@ def test_the_specs_of_the_readme_are_valid():
     for spec in specs:
         check_spec(spec)
     assert network_cost(specs[0]).macs > 0
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    import torch
+    from torch import nn
+
+    import kaoprof
+
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("kaoprof.counting.rules.REGISTERED", {})
+    net, x = nn.Sequential(nn.Linear(8, 4)), torch.randn(2, 8)
+    optimizer = torch.optim.AdamW(net.parameters())
+    monkeypatch.setattr(kaoprof, "profile", partial(kaoprof.profile, measured=False))
+
+    def training_step(net, x):
+        net(x).sum().backward()
+        optimizer.step()
+
+    names = {"net": net, "x": x, "training_step": training_step}
+    first, *others = [block for language, block in BLOCKS if language == "python"]
+    for block in (first, *others):
+        exec(block, names)  # noqa: S102 - it is what people copy
+    assert names["counts"].macs == 2 * 2 * 8 * 4
+    assert len(names["frame"]) == 2
+    assert Path("run.json").is_file()
 
 
 def test_long_commands_are_still_there():

@@ -88,7 +88,7 @@ def _emulated_throughput(meters: Meters, device: str) -> float:
 def _throughput(meters: Meters, device: str, dtype: torch.dtype) -> float:
     fastest = 0.0
     for size in PRODUCT_SIZES:
-        factor = torch.ones(size, size, device=device, dtype=dtype)
+        factor = torch.randn(size, size, device=device, dtype=dtype)  # ones draw less power, which holds clocks up
         others = [factor]
         if meters.kind == "cuda":  # as in `nn.Linear`: tensor cores may want both with the summed axis innermost
             others.append(factor.mT)

@@ -14,6 +14,7 @@ import torch
 POWERCAP = Path("/sys/class/powercap")
 PACKAGES = "intel-rapl:[0-9]*"  # one for each processor; their parts have a second colon
 MILLI, MICRO = 1e-3, 1e-6
+PREFIXES = ("GPU-", "MIG-")
 PORTIONS = 50  # of the calls, between which the counter is looked at: 10 ms of half a second
 
 
@@ -69,16 +70,20 @@ def board_meter(handle: Any, nvml: Any) -> EnergyMeter:
 
 
 def nvml_handle(device: str) -> tuple[Any, Any] | None:
-    """NVML's handle of a CUDA device, and NVML; None without its Python module.
+    """NVML's handle of a CUDA device, and NVML; None without its Python module, or where that knows no such device.
 
-    The device is found by its UUID: CUDA may number devices otherwise than NVML does.
+    The device, or the part of one (MIG), is found by its UUID: CUDA numbers those that `CUDA_VISIBLE_DEVICES` names.
     """
     if importlib.util.find_spec("pynvml") is None:
         return None
     pynvml: Any = importlib.import_module("pynvml")
     pynvml.nvmlInit()
     uuid = str(torch.cuda.get_device_properties(device).uuid)
-    return pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}"), pynvml
+    names = [uuid] if uuid.startswith(PREFIXES) else [f"{prefix}{uuid}" for prefix in PREFIXES]
+    for name in names:
+        with suppress(pynvml.NVMLError):
+            return pynvml.nvmlDeviceGetHandleByUUID(name), pynvml
+    return None
 
 
 def joules_per_call(meter: EnergyMeter, run: Callable[[int], None], calls: int) -> float:

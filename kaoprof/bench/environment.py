@@ -3,20 +3,27 @@
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 
+from kaoprof.bench.energy import MILLI, nvml_handle
 from kaoprof.records.measured import Environment
 
 CGROUP = Path("/sys/fs/cgroup")
 BACKENDS = ("mkl", "mkldnn", "openmp")
 SETTINGS = {  # environment variables that change how torch computes or allocates
     "GLIBC_TUNABLES", "LD_PRELOAD", "CUDA_LAUNCH_BLOCKING", "NVIDIA_TF32_OVERRIDE", "PYTORCH_ALLOC_CONF",
-    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING",
+    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
+    "CUDA_MODULE_LOADING", "CUDA_DEVICE_MAX_CONNECTIONS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 }  # fmt: skip
-SETTINGS_OF = ("MALLOC_", "OMP_", "GOMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "CUBLAS_", "CUDNN_")  # and all of these
+SETTINGS_OF = (  # and all that begin like this
+    "MALLOC_", "OMP_", "GOMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "CUBLAS_", "CUBLASLT_", "CUDNN_", "TORCH_CUDNN_",
+    "TORCH_BLAS_",
+)  # fmt: skip
 
 
 def environment_of(device: str, *, denormals_flushed: bool, energy_source: str | None) -> Environment:
@@ -40,7 +47,30 @@ def environment_of(device: str, *, denormals_flushed: bool, energy_source: str |
         cuda=torch.version.cuda if on_cuda else None,
         settings=settings_of(os.environ),
         energy_source=energy_source,
+        **(gpu_facts(device) if on_cuda else {}),
     )
+
+
+def gpu_facts(device: str) -> dict[str, Any]:
+    """What decides a GPU's figures beside its name; the driver and the limit of power only if NVML tells."""
+    properties = torch.cuda.get_device_properties(device)
+    facts = {
+        "cudnn": torch.backends.cudnn.version(),
+        "capability": f"{properties.major}.{properties.minor}",
+        "multiprocessors": properties.multi_processor_count,
+    }
+    with suppress(Exception):  # NVML raises errors of its own, and all say: not here
+        board = nvml_handle(device)
+        if board:
+            handle, nvml = board
+            facts["driver"] = _text(nvml.nvmlSystemGetDriverVersion())
+            facts["power_limit_w"] = nvml.nvmlDeviceGetEnforcedPowerLimit(handle) * MILLI
+    return facts
+
+
+def _text(told: str | bytes) -> str:
+    """Older versions of NVML's module answer in bytes."""
+    return told.decode() if isinstance(told, bytes) else told
 
 
 def settings_of(variables: Mapping[str, str]) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def time_copies(bench: Bench, request: say.TimeCopies) -> say.CopyTimes:
 
 def time_product(bench: Bench, request: say.TimeProduct) -> say.Figure:
     """FLOP/s that a large product reaches on this device."""
+    bench.flags.apply()
     bench.choose_precision(request.dtype)
     rate = product_throughput(bench.meters_with("warm"), bench.device, request.dtype)
     return say.Figure(value=rate)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from torch import Tensor
 
 from kaoprof.bench.denormals import denormal_fraction
@@ -16,6 +17,9 @@ from kaoprof.errors import first_line
 from kaoprof.measuring.messages import LayersSeen, Look, Seen
 from kaoprof.records.measured import Deviation, Observed, Traffic
 from kaoprof.torch_internals import changes_of
+from kaoprof.workload.workload import Workload
+
+OPERATORS = "kaoprof.operators."
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,12 @@ def traffic(at: LookAt) -> Seen:
 
 def deviation(at: LookAt) -> Seen:
     """How far the output is from fp64, or why that is not known, which is no fault of the subject."""
-    return Seen(observed=Observed(deviation=_deviation(at.bench, at.subject)))
+    return Seen(observed=Observed(deviation=_deviation(at.bench, at.subject, at.request.allowed_bytes)))
 
 
-def _deviation(bench: Bench, subject: Subject) -> Deviation:
+def _deviation(bench: Bench, subject: Subject, allowed_bytes: int | None) -> Deviation:
+    if allowed_bytes is not None and reference_bytes(subject.workload, bench.device) > allowed_bytes:
+        return Deviation.unknown("in fp64 too large for the free memory")
     changes = list(map(changes_of, subject.inputs))
     try:
         output = subject.step()
@@ -90,6 +96,20 @@ def _deviation(bench: Bench, subject: Subject) -> Deviation:
     finally:
         bench.drop_gradients(subject.module)
         bench.meters.give_back()
+
+
+def reference_bytes(workload: Workload, device: str) -> int:
+    """What the computation in fp64 takes of a GPU's memory: no fused attention serves it, so its map is written out.
+
+    Of operators only: other modules would be built and run once more to know. Elsewhere 0.
+    """
+    if not device.startswith("cuda") or not workload.factory.startswith(OPERATORS):
+        return 0
+    from kaoprof.tape.prediction import memory_needed
+
+    inputs = tuple(replace(spec, dtype="fp64") for spec in workload.inputs)
+    needed = memory_needed(replace(workload, inputs=inputs, mode="forward"), device="cuda", threads=1)
+    return needed.resident + needed.peak
 
 
 def energy(at: LookAt) -> Seen:

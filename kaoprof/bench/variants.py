@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -68,6 +69,12 @@ def _dynamo_counts() -> Counter[str]:
     )
 
 
+@cache
+def capture_stream() -> torch.cuda.Stream:
+    """Where steps are warmed up and captured: on each stream cuBLAS keeps workspaces of its own, 64 MiB of them."""
+    return torch.cuda.Stream()
+
+
 def captured(step: Step) -> Step:
     """The step as one CUDA graph: replaying it launches everything at once. Its output is always the same tensor.
 
@@ -77,15 +84,14 @@ def captured(step: Step) -> Step:
     Raises:
         CaptureFailed: something in it cannot be captured.
     """
-    graph = torch.cuda.CUDAGraph()
-    aside = torch.cuda.Stream()
+    graph, aside = torch.cuda.CUDAGraph(), capture_stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
         for _ in range(WARM_CALLS):
             step()
     torch.cuda.current_stream().wait_stream(aside)
     try:
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=aside):
             captured_output = step()
     except (torch.OutOfMemoryError, MemoryError):
         raise

@@ -14,6 +14,7 @@ from kaoprof.bench.caches import Flusher
 from kaoprof.bench.energy import EnergyMeter, energy_meter
 from kaoprof.bench.environment import environment_of
 from kaoprof.bench.failures import end_if_broken, forget_frames, is_out_of_memory
+from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.errors import first_line
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """A module that is ready, its inputs, one step of it, and how that is run: `eager`, `compile` or `graph`."""
+    """A module that is ready, its inputs, one step of it, how it is run (`eager`, `compile`, `graph`), its switches."""
 
     workload: Workload
     module: nn.Module
     inputs: tuple[Tensor, ...]
     step: "Callable[[], object]"
     variant: str
+    flags: Flags
 
 
 class Bench:
@@ -45,6 +47,7 @@ class Bench:
         self.energy_meter: EnergyMeter | None = None
         self.forced = ExitStack()  # a context for as long as this process lives
         self.sdpa = "auto"
+        self.flags = Flags()
         self.threads = torch.get_num_threads()
         self.subjects: dict[int, Subject] = {}
         self.inputs: dict[str, tuple[Tensor, ...]] = {}
@@ -61,6 +64,7 @@ class Bench:
         flushed = torch.set_flush_denormal(True)  # before the first parallel region: its threads inherit the mode
         self.forced.close()
         self.forced.enter_context(forced_attention(self.sdpa))
+        self.flags = Flags()
         self.meters = self.meters_with(request.cache)
         self.energy_meter = energy_meter(self.device)
         source = self.energy_meter.source if self.energy_meter else None
@@ -78,6 +82,7 @@ class Bench:
         On a GPU it also runs once: there a first call loads kernels, and cuDNN compiles its attention, for seconds.
         """
         workload = request.workload
+        self.flags.apply()
         self.choose_precision(workload.dtype)
         module = build_module(workload, device=self.device)
         key = repr((workload.inputs, workload.mode, workload.seed))
@@ -96,7 +101,7 @@ class Bench:
                 self.meters.synchronize()
         finally:
             self.drop_gradients(module)
-        self.subjects[request.subject] = Subject(workload, module, inputs, step, request.variant)
+        self.subjects[request.subject] = Subject(workload, module, inputs, step, request.variant, Flags())
         return loaded
 
     def choose_precision(self, dtype: str) -> None:
@@ -107,12 +112,12 @@ class Bench:
 
     def subject(self, number: int) -> Subject:
         """A subject that was loaded, in a process that is set up for it."""
-        self._restore()
+        self.restore()
         subject = self.subjects[number]
-        self.choose_precision(subject.workload.dtype)
+        subject.flags.apply()
         return subject
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
         """Undoes what somebody's code may have set for the whole process: its neighbours must not suffer."""
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from kaoprof.catalog import OPTION, expanded, find_operator
 from kaoprof.dims import PUBLISHED
 from kaoprof.errors import UsageError
+from kaoprof.own_options import number_of
 
 PUBLISHED_FLAG = "--as-published"
 
@@ -45,11 +46,13 @@ def _told(name: str, own: dict[str, list[int]]) -> list[str]:
 
 
 def _option(text: str) -> tuple[str, str, list[int]]:
-    match = re.fullmatch(r"([^.=]+)\.([^.=]+)=(\d{1,9}(?:,\d{1,9})*)", text.replace(" ", ""), re.ASCII)
-    if match is None:
+    match = re.fullmatch(r"([^.=]+)\.([^.=]+)=(.*)", text.replace(" ", ""))
+    numbers = [number_of(match[2], number) for number in match[3].split(",")] if match else [None]
+    known = [number for number in numbers if number is not None]
+    if match is None or len(known) < len(numbers):
         hint = "write operator.option=number, such as window.window=8"
         raise UsageError(f"{text[:60]!r} is no option of an operator", where=OPTION, hint=hint)
-    return match[1], match[2], [int(number) for number in match[3].split(",")]
+    return match[1], match[2], known
 
 
 def told_projection(projection: str, *, as_published: bool, default: str = "value") -> str:

@@ -78,6 +78,10 @@ def as_sizes(name: str, sizes: Sizes) -> tuple[int, ...]:
     Raises:
         UsageError: not a whole number from 1 to `LARGEST_SIZE`, or none at all.
     """
+    if isinstance(sizes, str) or not isinstance(sizes, int | Iterable | None):
+        raise UsageError(
+            f"{sizes!r} is not a whole number, nor a list of them", where=name, hint="such as 14 or [14, 28]"
+        )
     values = (sizes,) if isinstance(sizes, int) else tuple(sizes or ())
     if not values:
         raise UsageError("no size given", where=name)
@@ -108,7 +112,7 @@ def cases_of(
     *,
     c: Sizes,
     batch: Sizes,
-    operators: Iterable[str] | None,
+    operators: str | Iterable[str] | None,
     heads: int,
     projection: str,
     scale: str,

@@ -11,8 +11,9 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
 from kaoprof.records.measured import timestamp
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.version import __version__
+from kaoprof.workload.process import leaves_process_alone
 
 if TYPE_CHECKING:
     from kaoprof.comparing.census import Census
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kaoprof.workload.workload import Workload
 
 
+@leaves_process_alone
 def compare(
     *,
     h: Sizes = None,
@@ -30,7 +32,7 @@ def compare(
     c: Sizes = 64,
     batch: Sizes = 1,
     heads: int = 1,
-    operators: Iterable[str] | None = None,
+    operators: str | Iterable[str] | None = None,
     projection: str = "value",
     scale: str = "sqrt",
     dtype: str = "fp32",
@@ -65,7 +67,7 @@ def compare(
         UsageError: sizes or words that make no sense, here or on this device.
         MeasurementError: the device is not there, or no measuring process can be started.
     """
-    options = options or Options()
+    options = checked_options(options)
     find_operator(options.baseline, where="baseline")
     cases = cases_of(
         spatial_grid(h, w, t, n), c=c, batch=batch, operators=operators, heads=heads, projection=projection,

@@ -10,6 +10,8 @@ FLOPS_PER_MAC = 2
 SOFTMAX_FLOPS = 5  # per coefficient: maximum, subtraction, exponential, sum, division
 FUSED_SCALE_FLOPS = 1  # per coefficient: a fused kernel scales the similarities, also by 1
 NORMALISE_FLOPS = 4  # per element: subtract, multiply, and the affine pair
+STATISTICS_FLOPS = 4  # per element of a normalisation: mean 1, variance 3
+NORM_FLOPS = 2  # per element of a length: square, sum
 TRAIN_FACTOR = 3  # a contraction of two inputs that both need gradients: one product forward, two backward
 
 
@@ -21,6 +23,16 @@ def mean_flops(elements: Size) -> Size:
 def pool_flops(outputs: Size, window: int) -> Size:
     """A pooling window counts one FLOP for each element that it covers, also where it hangs over the edge."""
     return outputs * window
+
+
+def layer_norm_flops(elements: Size) -> Size:
+    """Statistics, normalisation and the affine pair."""
+    return (STATISTICS_FLOPS + NORMALISE_FLOPS) * elements
+
+
+def batch_norm_flops(elements: Size) -> Size:
+    """Normalisation by known statistics, and the affine pair."""
+    return NORMALISE_FLOPS * elements
 
 
 def softmax_flops(coefficients: Size) -> Size:

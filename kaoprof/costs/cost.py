@@ -8,6 +8,7 @@ import msgspec
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC, FUSED_SCALE_FLOPS, TRAIN_FACTOR, softmax_flops
 from kaoprof.dims import AttentionOptions, Size
 
+STAYING = 2**10  # what does not grow has this size: more than any window, far less than a degree is read off at
 HUGE = 2**40  # doubling so large a size tells a polynomial's degree exactly: its lower terms no longer show
 
 
@@ -58,6 +59,17 @@ def attention_cost(
     coefficients = options.heads * n_queries * n_keys
     similarities = n_queries * n_keys * c
     weighted_sum = n_queries * n_keys * c
+    transformed, params = transformations(n_queries, n_keys, c, options)
+    return Cost(
+        macs=similarities + weighted_sum + transformed,
+        elementwise=elementwise_around + scale_flops(coefficients, n_keys * c, options) + softmax_flops(coefficients),
+        params=params,
+        map_entries=coefficients,
+    )
+
+
+def transformations(n_queries: Size, n_keys: Size, c: Size, options: AttentionOptions) -> tuple[Size, Size]:
+    """MACs and weights of the c x c transformations that `options` ask for: c^2 per transformed position."""
     transformed = {
         "none": 0,
         "value": n_keys,
@@ -65,12 +77,7 @@ def attention_cost(
         "qkvo": 2 * n_queries + 2 * n_keys,
     }[options.projection]
     matrices = {"none": 0, "value": 1, "qkv": 3, "qkvo": 4}[options.projection]
-    return Cost(
-        macs=similarities + weighted_sum + transformed * c**2,
-        elementwise=elementwise_around + scale_flops(coefficients, n_keys * c, options) + softmax_flops(coefficients),
-        params=matrices * c**2,
-        map_entries=coefficients,
-    )
+    return transformed * c**2, matrices * c**2
 
 
 def scale_flops(coefficients: Size, key_elements: Size, options: AttentionOptions) -> Size:
@@ -85,7 +92,7 @@ def order(macs: Callable[[int, int], int], size_name: str) -> str:
 
     All spatial sizes grow together (h = w = t) and the channels stay: the term with the highest power of the size wins.
     """
-    size_power = degree(lambda size: macs(size, 1))
+    size_power = degree(lambda size: macs(size, STAYING))
     channel_power = degree(lambda channels: macs(HUGE**4, channels))
     powers = {size_name: size_power, "c": channel_power}
     factors = [name if power == 1 else f"{name}^{power}" for name, power in powers.items() if power]

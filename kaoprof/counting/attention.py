@@ -4,12 +4,11 @@ import itertools
 import math
 from typing import Any
 
-from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, NORMALISE_FLOPS, SOFTMAX_FLOPS
+from kaoprof.costs.arithmetic import FUSED_SCALE_FLOPS, NORMALISE_FLOPS, SOFTMAX_FLOPS, STATISTICS_FLOPS
 from kaoprof.counting.shapes import Shaped, is_shaped
 from kaoprof.dims import Size
 
 MASK_FLOPS = 1  # per coefficient: a mask is added
-STATISTICS_FLOPS = 4  # per element of a normalisation: mean 1, variance 3
 SOFTMAX_BACKWARD_FLOPS = 4  # per coefficient: product, sum, subtraction, product
 COEFFICIENT_FLOPS = SOFTMAX_FLOPS + FUSED_SCALE_FLOPS
 

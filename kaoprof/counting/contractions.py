@@ -6,17 +6,37 @@ Each rule sees the operation's arguments and its output, of which only the shape
 import math
 from typing import Any
 
-from kaoprof.counting.shapes import Shaped, first_tensor
+from kaoprof.counting.shapes import Shaped, first_tensor, is_sparse
 from kaoprof.dims import Size
 
-LSTM_GATES = 4
 GROUP_AXES = 2  # of both operands where groups share the axis that is summed over
 
 
 def matmul_macs(left: Shaped, right: Shaped, *_: object, out: Any, **__: object) -> Size:
-    """`(m k) , (k n) -> (m n)`, also batched: k MACs for each output element."""
-    del right
+    """`(m k) , (k n) -> (m n)`, also batched: k MACs for each output element.
+
+    A sparse operand takes part with the elements that it stores: each meets a row, or a column, of the other.
+    """
+    if is_sparse(left):
+        return left.numel() * (right.shape[-1] if right.ndim > 1 else 1)
+    if is_sparse(right):
+        return math.prod(left.shape[:-1]) * right.numel()
     return first_tensor(out).numel() * left.shape[-1]
+
+
+def sampled_matmul_macs(pattern: Shaped, left: Shaped, *_: object, **__: object) -> Size:
+    """`(m k) , (k n)`, of whose product only the elements that a sparse pattern stores are computed."""
+    return pattern.numel() * left.shape[-1]
+
+
+def distance_macs(left: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """`(n d) , (m d) -> (n m)`, the distances of points by the product of both; squares and roots are elementwise."""
+    return out.numel() * left.shape[-1]
+
+
+def grid_macs(transformations: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """`affine_grid`: each coordinate of each point is a product with a row of a transformation."""
+    return out.numel() * transformations.shape[-1]
 
 
 def added_matmul_macs(bias: Shaped, left: Shaped, right: Shaped, *_: object, out: Shaped, **__: object) -> Size:
@@ -77,10 +97,21 @@ def time_convolution_macs(x: Shaped, weight: Shaped, *_: object, out: Shaped, **
     return out.numel() * math.prod(weight.shape[:-1])
 
 
-def deformed_convolution_macs(x: Shaped, weight: Shaped, *_: object, out: Shaped, **__: object) -> Size:
-    """`(b c h w) , (o c/groups *k) -> (b o h' w')`, at places that are given; finding these is no contraction."""
+def window_macs(x: Shaped, weight: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """`(b c *s) , (o c/groups *k) -> (b o *s')`, whatever the places that a window looks at."""
     del x
     return out.numel() * math.prod(weight.shape[1:])
+
+
+def window_backward_macs(grad_out: Shaped, x: Shaped, weight: Shaped, *_: object, **__: object) -> Size:
+    """Gradients of the input and of the weight; those of the places are no contraction."""
+    del x
+    return 2 * grad_out.numel() * math.prod(weight.shape[1:])
+
+
+def scattered_convolution_macs(x: Shaped, weight: Shaped, *_: object, **__: object) -> Size:
+    """A transposed convolution: each input element takes o/groups x prod(k) MACs."""
+    return x.numel() * math.prod(weight.shape[1:])
 
 
 def recurrent_macs(x: Shaped, weight: Shaped, recurrent: Shaped, *_: object, **__: object) -> Size:
@@ -91,6 +122,16 @@ def recurrent_macs(x: Shaped, weight: Shaped, recurrent: Shaped, *_: object, **_
 def recurrent_backward_macs(x: Shaped, weight: Shaped, recurrent: Shaped, *_: object, **__: object) -> Size:
     """Gradients of inputs and of weights, each as dear as the forward pass."""
     return 2 * recurrent_macs(x, weight, recurrent)
+
+
+def stacked_recurrent_macs(x: Shaped, weights: list[Shaped], *_: object, **__: object) -> Size:
+    """All layers and directions of a recurrent network in one kernel: every step takes each of the matrices once."""
+    return math.prod(x.shape[:-1]) * sum(weight.numel() for weight in weights if weight.ndim > 1)
+
+
+def stacked_recurrent_backward_macs(x: Shaped, weights: list[Shaped], *_: object, **__: object) -> Size:
+    """Gradients of inputs and of weights, each as dear as the forward pass."""
+    return 2 * stacked_recurrent_macs(x, weights)
 
 
 def packed_linear_macs(x: Shaped, *_: object, out: Shaped, **__: object) -> Size:

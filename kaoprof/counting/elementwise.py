@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from kaoprof.costs.arithmetic import NORMALISE_FLOPS, interpolation_flops
-from kaoprof.counting.attention import STATISTICS_FLOPS
+from kaoprof.costs.arithmetic import NORMALISE_FLOPS, STATISTICS_FLOPS
 from kaoprof.counting.shapes import Shaped, first_tensor, is_shaped
 from kaoprof.dims import Size
 
@@ -14,12 +13,12 @@ Rule = Callable[..., Size | None]  # (*args of the operation, out=its output, **
 COMPLEX_PRODUCT_FLOPS = 6  # four products and two sums
 COMPLEX_SUM_FLOPS = 2
 AFFINE_FLOPS = 1  # per element: a weight is multiplied, or a bias is added
-CUBIC_NEIGHBOURS = 16
-NEAREST, CUBIC = 1, 2  # how `grid_sample` interpolates
 FFT_FLOPS = 5  # n log2(n) times this, as is the custom, also of real numbers
 RMS_FLOPS = 3  # per element: square, sum, scale; the weight comes on top
 CELL_FLOPS = 4 + 3 + 1 + 1  # per hidden number of an LSTM: activations of the gates, products, a sum, the last tanh
 GATE_SUMS = 3  # per gate: both biases, and the sum of both products
+LSTM_GATES = 4
+DISTANCE_FLOPS = 3
 LERP_FLOPS = 3  # difference, product, sum
 
 
@@ -42,19 +41,6 @@ def convolution_flops(x: Shaped, weight: Shaped, bias: object, *_: object, out: 
 def convolution_backward_flops(grad_out: Shaped, *args: Any, **_: object) -> Size:
     """The gradient of the bias is a sum over all but the channels."""
     return grad_out.numel() - grad_out.shape[1] if args[-1][2] else 0
-
-
-def pool_rule(x: Shaped, kernel_size: list[int], *_: object, out: Any, **__: object) -> Size:
-    """Each output looks at a whole window; a single kernel size holds for all spatial axes."""
-    output = first_tensor(out)
-    unbatched = output.ndim - (x.ndim - output.ndim)
-    window = math.prod(kernel_size) if len(kernel_size) > 1 else kernel_size[0] ** (unbatched - 2)
-    return output.numel() * window
-
-
-def pool_backward_rule(grad_out: Shaped, x: Shaped, kernel_size: list[int], *_: object, **__: object) -> Size:
-    """Each gradient is added to every element of its window."""
-    return pool_rule(x, kernel_size, out=grad_out)
 
 
 def _normalising(weight: object, bias: object) -> int:
@@ -86,41 +72,6 @@ def rms_norm_flops(x: Shaped, _: object, weight: object = None, *__: object, **_
 def sum_rule(x: Shaped, *_: object, out: Shaped, **__: object) -> Size:
     """The sum of k elements is k - 1 additions; with the division that follows it, a mean."""
     return x.numel() - out.numel()
-
-
-def interpolation_rule(x: Shaped, *_: object, out: Shaped, **__: object) -> Size:
-    """`(b c *s) -> (b c *s')`, linear along every spatial axis."""
-    return interpolation_flops(out.numel(), x.ndim - 2)
-
-
-def interpolation_backward_rule(grad_out: Shaped, *_: object, **__: object) -> Size:
-    """Each gradient is weighted and added to the 2^d neighbours that its output was made of."""
-    return grad_out.numel() * 2 * 2 ** (grad_out.ndim - 2)
-
-
-def cubic_rule(x: Shaped, *_: object, out: Shaped, **__: object) -> Size:
-    """`(b c h w) -> (b c h' w')`: each output is a weighted sum of 4 x 4 neighbours, as for linear ones with its 4."""
-    del x
-    return out.numel() * (2 * CUBIC_NEIGHBOURS - 1)
-
-
-def cubic_backward_rule(grad_out: Shaped, *_: object, **__: object) -> Size:
-    """Each gradient is weighted and added to the 16 neighbours that its output was made of."""
-    return grad_out.numel() * 2 * CUBIC_NEIGHBOURS
-
-
-def sampling_rule(x: Shaped, _: object, mode: int, *__: object, out: Shaped, **___: object) -> Size:
-    """`grid_sample`: as an interpolation to the points of the grid; the nearest neighbour is only looked up."""
-    if mode == NEAREST:
-        return 0
-    return cubic_rule(x, out=out) if mode == CUBIC else interpolation_rule(x, out=out)
-
-
-def sampling_backward_rule(grad_out: Shaped, _: object, __: object, mode: int, *___: object, **____: object) -> Size:
-    """Each gradient is weighted and added to its neighbours, and the grid's gradient takes as much again."""
-    if mode == NEAREST:
-        return grad_out.numel()
-    return 2 * (cubic_backward_rule(grad_out) if mode == CUBIC else interpolation_backward_rule(grad_out))
 
 
 def _is_complex(value: Any) -> bool:
@@ -211,11 +162,36 @@ def recurrent_flops(x: Shaped, _: object, recurrent: Shaped, *__: object, **___:
     return x.shape[0] * x.shape[1] * (GATE_SUMS * gates + CELL_FLOPS * hidden)
 
 
+def stacked_recurrent_flops(x: Shaped, weights: list[Shaped], *_: object, **__: object) -> Size:
+    """All layers of a recurrent network in one kernel, as of an LSTM: for each its second matrix tells the gates."""
+    steps = math.prod(x.shape[:-1])
+    matrices = [weight for weight in weights if weight.ndim > 1]
+    return sum(
+        steps * (GATE_SUMS * recurrent.shape[0] + CELL_FLOPS * recurrent.shape[0] // LSTM_GATES)
+        for recurrent in matrices[1::2]
+    )
+
+
+def cell_flops(gates: Shaped, *_: object, **__: object) -> Size:
+    """One step of a recurrent cell after its products: biases, sums, activations, products."""
+    return GATE_SUMS * gates.numel() + CELL_FLOPS * gates.numel() // LSTM_GATES
+
+
 def distance_rule(x: Shaped, *_: object, out: Shaped, **__: object) -> Size:
     """Of each pair of points: difference, square or size, and their sum along the axes."""
-    return 3 * out.numel() * x.shape[-1]
+    return DISTANCE_FLOPS * out.numel() * x.shape[-1]
 
 
-def norm_loss_rule(x: Shaped, *_: object, **__: object) -> Size:
-    """Of a loss over pairs: difference, square or size, and their sum."""
-    return 3 * x.numel()
+def distance_backward_rule(grad_out: Shaped, x: Shaped, *_: object, **__: object) -> Size:
+    """Of each pair of points and axis: difference, product with the gradient, and its sum."""
+    return DISTANCE_FLOPS * grad_out.numel() * x.shape[-1]
+
+
+def euclidean_rule(x: Shaped, y: Shaped, *_: object, out: Shaped, **__: object) -> Size:
+    """Beside the product: the length of each point, twice the product, both lengths added to it, and a root."""
+    return 2 * (x.numel() + y.numel()) + 4 * out.numel()
+
+
+def bag_rule(grad_out: Shaped, indices: Shaped, *_: object, **__: object) -> Size:
+    """The gradient of a bag is added to each number that was in it."""
+    return indices.numel() * grad_out.shape[-1]

@@ -95,6 +95,11 @@ def matmul_handler(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(_value_shape(outputs[0])) * _value_shape(inputs[0])[-1]
 
 
+def added_products_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `baddbmm`: what is added, then the two factors."""
+    return matmul_handler(inputs[1:], outputs)
+
+
 def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
     """Elementwise arithmetic and moved data: no contraction."""
     del inputs, outputs
@@ -106,6 +111,7 @@ HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
     "aten::scaled_dot_product_attention": attention_handler,
     "aten::einsum": einsum_handler,
     "aten::matmul": matmul_handler,
+    "aten::baddbmm": added_products_handler,
     **CONVOLUTION_HANDLERS,
 }
 

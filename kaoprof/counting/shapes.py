@@ -37,3 +37,13 @@ def first_tensor(value: Any) -> Any:
         if tensor is not None:
             return tensor
     return None
+
+
+def is_sparse(value: object) -> bool:
+    """Whether it is the record of a sparse tensor of which it is known how many elements it stores."""
+    return getattr(value, "stored", None) is not None and getattr(value, "parts", None) is None
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names of torch's own operations in a text."""
+    return tuple(text.split())

@@ -1,6 +1,7 @@
 """Compares two run files: surroundings, counts exactly, times by interval; and which change breaks a limit."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,17 @@ MARGIN = 0.05  # relative change of a time that nobody would act upon, and that 
 DRIFTS = ("auto", "remove", "keep")
 PROTOCOL_SAYS = ("budget_s", "samples", "timeout_s", "seed", "force_run", "cache", "sdpa")  # the rest is a result
 WORKS = "ok"
+PATHS = str, os.PathLike
+Source = str | os.PathLike[str] | Comparable  # a file, or a record in hand
 
 
 def diff(
-    old: Path, new: Path, *, drift: str = "auto", margin: float = MARGIN, fail_above: float | None = None
+    old: Source, new: Source, *, drift: str = "auto", margin: float = MARGIN, fail_above: float | None = None
 ) -> records.DiffRecord:
     """What changed from one run to another.
 
     Args:
-        old: a record of `compare` or `profile`, or a journal of `sweep`.
+        old: a record of `compare`, `profile` or `sweep`, or its file or journal.
         new: another.
         drift: what all rows of a cell have in common: `remove` it, `keep` it, or `auto`: remove it if both runs were
             made in the same environment, where it can only be the machine.
@@ -48,9 +51,9 @@ def diff(
     one_of("drift", drift, DRIFTS)
     if not 0 < margin < 1:
         raise UsageError(f"must be more than 0 % and less than 100 %, not {format_percent(margin)}", where="margin")
-    (old_record, old_side), (new_record, new_side) = _loaded(old), _loaded(new)
-    if old.samefile(new):
-        raise UsageError("is compared with itself", where=str(new), hint="name two runs")
+    (old_record, old_side), (new_record, new_side) = _loaded(old, "old"), _loaded(new, "new")
+    if old is new or (isinstance(old, PATHS) and isinstance(new, PATHS) and Path(old).samefile(new)):
+        raise UsageError("is compared with itself", where=new_side.path, hint="name two runs")
     sides = _comparable(old_record, new_record, new_side.path)
     same = same_place(old_record.environment) == same_place(new_record.environment)
     shifts = shifts_between(
@@ -77,15 +80,17 @@ def _drifts(shifts: Shifts) -> Iterator[records.Drift]:
         yield records.Drift(cell=cell, factor=None if shift is None else math.exp(shift), removed=shifts.removed[cell])
 
 
-def _loaded(path: Path) -> tuple[Comparable, records.Side]:
-    """The record of a run file that was measured last, and what is to be told of it."""
-    *earlier, record = load_records(path)
+def _loaded(run: Source, name: str) -> tuple[Comparable, records.Side]:
+    """The record of a run file that was measured last, or one in hand, called `name`; and what is to be told of it."""
+    *earlier, record = load_records(Path(run)) if isinstance(run, PATHS) else (run,)
+    path = str(run) if isinstance(run, PATHS) else f"the {name} record"
     if not isinstance(record, Record | ProfileRecord):
         hint = "name a record of `compare` or `profile`, or a journal of `sweep`"
-        raise RecordError(f"is a record of `{record.kind}`", where=str(path), hint=hint)
+        what = getattr(record, "kind", type(record).__name__)
+        raise RecordError(f"is a record of `{what}`", where=path, hint=hint)
     rows = len(record.rows if isinstance(record, Record) else record.models)
     if not rows:
-        raise RecordError("holds no rows", where=str(path), hint="was it interrupted at once?")
+        raise RecordError("holds no rows", where=path, hint="was it interrupted at once?")
     side = records.Side(
         path=printable(path), kind=record.kind, version=record.version, created=record.created, rows=rows,
         environments=1 + len(earlier), interrupted=record.interrupted,

@@ -40,7 +40,7 @@ def explained(
         blocks=by_block(analysis.items, target.sizes),
         domain=analysis.domain.lines(),
         specialisations=tuple(map(str, analysis.specialisations)),
-        proof=compare_with_formula(analysis.formulas, target, operator, options) if operator else (),
+        proof=compare_with_formula(analysis.formulas, target, operator, options, analysis.domain) if operator else (),
         checked=analysis.checked,
         uncounted=dict(analysis.uncounted),
         unmodelled=analysis.unmodelled,

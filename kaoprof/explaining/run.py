@@ -5,7 +5,7 @@ Torch-free until something is explained.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from kaoprof.errors import KaoprofError, UsageError, did_you_mean
 from kaoprof.explaining.size_arithmetic import Argument, evaluate, parse_pattern
 from kaoprof.explaining.target import Target, operator_target, workload_target
 from kaoprof.records.explain import Explanation
+from kaoprof.workload.process import leaves_process_alone
 
 if TYPE_CHECKING:
     from kaoprof.specs import Document
@@ -66,13 +67,19 @@ class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"must be at least 1, not {self.threads}", where="threads")
 
 
-def explain(request: ExplainRequest) -> Explanation:
-    """Derives, proves and verifies the costs of what is asked for.
+@leaves_process_alone
+def explain(request: ExplainRequest | str, /, **wishes: Any) -> Explanation:
+    """Derives, proves and verifies the costs of what is asked for: `kaoprof.explain("kao_qkv")`.
+
+    Args:
+        request: what is asked; or the target alone.
+        wishes: beside a target, whatever else a request has, such as `ndim=3` or `mode="train"`.
 
     Raises:
         UsageError: the request is wrong: an unknown target, a missing input or size, an import that is not allowed.
         KaoprofError: the module cannot be analysed, or a formula disagrees with a count.
     """
+    request = _request(request, wishes)
     target = find_target(request)
     from kaoprof.explaining.assembly import explained
     from kaoprof.explaining.verification import Device
@@ -91,6 +98,26 @@ def explain(request: ExplainRequest) -> Explanation:
         raise KaoprofError(f"its code raises {type(error).__name__}", where=request.target) from error
     inputs = () if operator else tuple(map(",".join, target.inputs))
     return replace(explanation, inputs=inputs, arguments=arguments_as_written(request))
+
+
+def _request(request: object, wishes: Mapping[str, Any]) -> ExplainRequest:
+    """The request, or one of a target and wishes.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(request, str):
+        unknown = sorted(wishes.keys() - set(ExplainRequest.__struct_fields__))
+        if unknown:
+            hint = did_you_mean(unknown[0], ExplainRequest.__struct_fields__)
+            raise UsageError(f"a request has no {unknown[0]!r}", where="kaoprof.explain", hint=hint)
+        return ExplainRequest(target=request, **wishes)
+    if not isinstance(request, ExplainRequest):
+        hint = "name it, 'package.module:Class', since it is made at many sizes; kaoprof.profile(model, x) takes one"
+        raise UsageError(f"takes no {type(request).__name__}", where="kaoprof.explain", hint=hint)
+    if wishes:
+        raise UsageError("stand in the request already", where=", ".join(wishes), hint="replace the request's own")
+    return request
 
 
 def arguments_as_written(request: ExplainRequest) -> tuple[str, ...]:

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from kaoprof.catalog import find_operator
-from kaoprof.dims import SPATIAL_AXES, AttentionOptions, Size
+from kaoprof.dims import PUBLISHED, SPATIAL_AXES, AttentionOptions, Size
 from kaoprof.errors import UsageError
 from kaoprof.explaining.size_arithmetic import SIZE_NAME, Argument, evaluate, is_size
+from kaoprof.own_options import LENGTHS, RATIOS
 from kaoprof.workload.workload import TensorSpec, Workload
 
+PUBLISHED_CHANNELS = 16  # at least: queries and keys of an eighth of them are then still several
 HINTS = {"b": 2, "c": 8, "t": 5, "h": 14, "w": 15, "n": 17}  # pairwise different, none a product of two others
 
 
@@ -91,16 +93,31 @@ def operator_target(
 ) -> Target:
     """One of the catalog's operators on an input of `ndim` spatial axes; hints are chosen where `sizes` names none."""
     names = ("b", "c", *SPATIAL_AXES[ndim])
-    hints = HINTS | {"c": math.lcm(HINTS["c"], options.heads)} | dict(sizes or {})
+    operator = find_operator(name)
+    hints = hinted(ndim, operator.own)
+    if options.projection == PUBLISHED:
+        hints["c"] = max(hints["c"], PUBLISHED_CHANNELS)
+    hints |= {"c": math.lcm(hints["c"], options.heads)} | dict(sizes or {})
     return Target(
-        factory=find_operator(name).factory,
+        factory=operator.factory,
         args=("c",),
-        kwargs=dict(find_operator(name).arguments(ndim, options)),
+        kwargs=dict(operator.arguments(ndim, options)),
         inputs=(names,),
         sizes={axis: hints[axis] for axis in names},
         mode=mode,
         dtype=dtype,
     )
+
+
+def hinted(ndim: int, own: Mapping[str, int]) -> dict[str, int]:
+    """Sizes at which an operator that is told `own` options is looked at, as most sizes are.
+
+    Its windows and strides fit more than once along each axis, and its ratios into the channels.
+    """
+    spatial = SPATIAL_AXES[ndim]
+    along, among = (2 * max((own[name] for name in names if name in own), default=1) for names in (LENGTHS, RATIOS))
+    times = -(-along // min(HINTS[axis] for axis in spatial))
+    return HINTS | {axis: times * HINTS[axis] for axis in spatial} | {"c": -(-among // HINTS["c"]) * HINTS["c"]}
 
 
 def workload_target(workload: Workload) -> Target:

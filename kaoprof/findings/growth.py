@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator
-from kaoprof.costs.cost import Cost, degree
+from kaoprof.costs.cost import STAYING, Cost, degree
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.findings.race import race_row
 from kaoprof.records.compare import Case, Row
@@ -23,7 +23,6 @@ QUANTITIES = ("products", "macs", "map", "memory", "latency")
 AXES = ("h", "w", "t", "n", "c", "b")
 MOST_MARGIN = 1.0  # half a 95 % interval: an exponent that is less sure than this tells no law from another
 TIME_TOLERANCE = 0.25  # of an exponent of time: as far as caches and threads bend a power law
-STAYING = 2**10  # what stays has this size: more than any window, and far less than what a degree is read off at
 PER_SAMPLE = ("products", "macs")  # counts that do not grow with the batch
 
 

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable
 
 from kaoprof.dims import one_of
-from kaoprof.fitting.exact import BUDGETS, LARGEST_SIZE, Setting, described, needed
+from kaoprof.fitting.exact import BUDGETS, LARGEST_SIZE, Setting, described, first_steps, needed
 from kaoprof.records.fit import CheaperStretch, CrossRow
 
 ONE_BY_ONE = {"macs": 64, "memory": 8}  # steps of the size: where it is small, rounded halves (pooling) matter
@@ -37,7 +37,8 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
             return None
         return (costs[0] > costs[1]) - (costs[0] < costs[1])  # type: ignore[operator]  # None was looked for
 
-    signs = _changes(sign, ONE_BY_ONE[quantity], LARGEST_SIZE // step)
+    first_of_both = max(first_steps(operator, axis, setting, step) for operator, _ in named)
+    signs = _changes(sign, ONE_BY_ONE[quantity], LARGEST_SIZE // step, least=first_of_both)
     ends = [start - 1 for start in list(signs)[1:]]
     stretches = tuple(
         CheaperStretch(start=start * step, end=None if end is None else end * step, cheaper=names[signs[start]])
@@ -49,10 +50,12 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     )
 
 
-def _changes(sign: Callable[[int], int | None], singly: int, most: int) -> dict[int, int]:
-    """Where the sign becomes another one: each such count with its sign, beginning at 1."""
-    before, changes = 1, {1: sign(1) or 0}
-    looked_at = itertools.chain(range(2, singly), (singly * 2**power for power in itertools.count()))
+def _changes(sign: Callable[[int], int | None], singly: int, most: int, *, least: int) -> dict[int, int]:
+    """Where the sign becomes another one: each such count with its sign, beginning at the least."""
+    before, changes = least, {least: sign(least) or 0}
+    looked_at = itertools.chain(
+        range(least + 1, least + singly), ((least + singly) * 2**power for power in itertools.count())
+    )
     for count in itertools.takewhile(lambda count: count <= most, looked_at):
         here = sign(count)
         if here is None:

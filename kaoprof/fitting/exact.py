@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
-from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.errors import KaoprofError, UndefinedError, UsageError
 from kaoprof.records.fit import FitRow
 from kaoprof.units import format_bytes, format_count
 from kaoprof.workload.workload import Workload
@@ -117,19 +117,20 @@ def fit(operator: str, implementation: str | None, axis: str, budget: Budget, se
     find_operator(operator)
     need = needed(budget.kind, operator, implementation, axis, setting)
     step = setting.step(axis)
-    steps = largest_within(lambda count: need(count * step), budget.amount, LARGEST_SIZE // step)
+    first = first_steps(operator, axis, setting, step)
+    steps = largest_within(lambda count: need(count * step), budget.amount, LARGEST_SIZE // step, least=first)
     ended = steps == LARGEST_SIZE // step
     row = FitRow(
         operator=operator,
         implementation=implementation,
         largest=steps * step or None,
         needed=need(steps * step) if steps else None,
-        next_size=None if ended else (steps + 1) * step,
-        next_needed=None if ended else described(need, (steps + 1) * step),
+        next_size=None if ended else (steps or first - 1) * step + step,
+        next_needed=None if ended else described(need, (steps or first - 1) * step + step),
     )
     if not steps:
-        first = described(need, step)
-        shown = "more than can be said" if first is None else budget.text(first)
+        least = described(need, first * step)
+        shown = "more than can be said" if least is None else budget.text(least)
         return replace(row, status="nothing", detail=f"{axis}={row.next_size} already needs {shown}")
     return replace(row, status="endless", detail=f"every size up to {row.largest} fits") if ended else row
 
@@ -142,8 +143,27 @@ def described(need: Need, size: int) -> int | None:
         return None
 
 
-def largest_within(need: Need, amount: int, most: int) -> int:
-    """The largest whole number up to `most` whose need is at most `amount`; 0 if not even 1 fits.
+def first_steps(operator: str, axis: str, setting: Setting, step: int) -> int:
+    """How many steps the size must have for the operator to have a meaning: mostly 1, and from there on it has one.
+
+    Raises:
+        UndefinedError: it has none at any size.
+    """
+
+    def has_meaning(steps: int) -> bool:
+        try:
+            setting.macs(operator, setting.dims(axis, steps * step))
+        except UndefinedError:
+            return False
+        return True
+
+    most = LARGEST_SIZE // step
+    setting.macs(operator, setting.dims(axis, most * step))
+    return 1 + bisect.bisect_left(range(1, most), True, key=has_meaning)
+
+
+def largest_within(need: Need, amount: int, most: int, *, least: int = 1) -> int:
+    """The largest whole number from `least` to `most` whose need is at most `amount`; 0 if not even the least fits.
 
     The need must not fall when the number grows; just beyond the answer that is checked.
 
@@ -155,9 +175,9 @@ def largest_within(need: Need, amount: int, most: int) -> int:
         wanted = described(need, count)
         return wanted is not None and wanted <= amount
 
-    if not fits(1):
+    if not fits(least):
         return 0
-    low, high = 1, 2
+    low, high = least, 2 * least
     while high <= most and fits(high):
         low, high = high, 2 * high
     high = low + 1 + bisect.bisect_left(range(low + 1, min(high, most + 1)), True, key=lambda count: not fits(count))

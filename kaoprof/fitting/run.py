@@ -1,12 +1,12 @@
 """From a request to a record: the largest sizes within a budget, and who is cheaper from where on. Never prints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from kaoprof.catalog import chosen_operators, find_operator
-from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
+from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError, UsageError
 from kaoprof.findings.race import race_row
 from kaoprof.fitting.crossing import cross
@@ -19,11 +19,14 @@ from kaoprof.measuring.run import ProgressCallback, open_session, unheard
 from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
+from kaoprof.units import parse_bytes, parse_count, parse_seconds
 from kaoprof.version import __version__
+from kaoprof.workload.process import leaves_process_alone
 
 LONGEST_CALL = 20.0  # times the limit: a size whose call takes longer says nothing about the limit
 LEAST_TIMEOUT_S = 2.0  # a first call may be slow for reasons of its own
 PAIR = 2
+AMOUNTS: dict[str, Callable[..., float]] = {"memory": parse_bytes, "macs": parse_count, "time": parse_seconds}
 
 
 class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,19 +82,31 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
+def _check_request(request: object) -> None:
+    if not isinstance(request, FitRequest):
+        hint = "kaoprof.FitRequest(axis='h', sizes={'c': 64}) says what varies"
+        raise UsageError(f"takes a request, not a {type(request).__name__}", where="kaoprof.fit", hint=hint)
+
+
+@leaves_process_alone
 def run_fit(
     request: FitRequest,
     budget: str,
-    amount: float,
-    operators: Sequence[str] | None = None,
+    amount: float | str,
+    operators: str | Sequence[str] | None = None,
     notify: ProgressCallback = unheard,
 ) -> FitRecord:
     """The largest size of each operator within the budget: `memory` in bytes, `macs`, or `time` in seconds.
+
+    The amount may be a text with its unit: `24GiB`, `1G`, `10ms`.
 
     Raises:
         UsageError: the request is wrong.
         MeasurementError: the device is not there, or nothing can be measured.
     """
+    _check_request(request)
+    one_of("budget", budget, tuple(AMOUNTS))
+    amount = AMOUNTS[budget](amount, where="amount") if isinstance(amount, str) else amount
     pairs = chosen_operators(operators)
     if budget == "time":
         return _fit_time(request, amount, pairs, notify)
@@ -152,8 +167,9 @@ def _fit_time(
     )  # fmt: skip
 
 
+@leaves_process_alone
 def run_cross(
-    request: FitRequest, names: Sequence[str], *, measured: bool = False, notify: ProgressCallback = unheard
+    request: FitRequest, names: str | Sequence[str], *, measured: bool = False, notify: ProgressCallback = unheard
 ) -> CrossRecord:
     """From which size on one of two operators is cheaper: in MACs and memory exactly, in time if it is `measured`.
 
@@ -161,7 +177,8 @@ def run_cross(
         UsageError: there are not two different operators, or the request is wrong.
         MeasurementError: the device is not there, or nothing can be measured.
     """
-    first, second = two_names(names)
+    _check_request(request)
+    first, second = two_names(names.split(",") if isinstance(names, str) else names)
     device = find_device(request.options.device) if measured else _predicted_device(request)
     setting = request.setting(device)
     operators = first.partition(":")[0], second.partition(":")[0]

@@ -11,7 +11,10 @@ import msgspec
 from kaoprof.records.checks import are_plausible
 from kaoprof.records.measured import Ceilings, Environment
 
-KEY_FIELDS = ("device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda", "settings")
+KEY_FIELDS = (
+    "device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda", "settings", "cudnn",
+    "driver", "capability", "multiprocessors", "power_limit_w",
+)  # fmt: skip
 BUSY_LOAD = 0.5  # processes per core from which on ceilings are too low, and worth measuring again once it is quieter
 QUIETER = 0.5  # of the load at which they were measured
 

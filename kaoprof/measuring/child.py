@@ -19,6 +19,7 @@ from kaoprof.units import format_bytes, format_seconds
 READ_BYTES = 65536
 PROFILER_NOISE = "USDT:"
 MOST_ANSWER_BYTES = 2**28  # a census of a hundred thousand layers is a tenth of it
+END_LIMIT_S = 10.0  # for a process that was killed, or has closed its answers
 LAST_WORDS_BYTES = 2000  # of a dead child's stderr that are worth repeating
 
 
@@ -123,15 +124,25 @@ class Child:
         return bytes(line)
 
     def _died(self) -> ChildLost:
-        code = self.process.wait()
+        code = self._code()
+        if code is None:
+            self.kill()
+            return ChildLost("error", "the measuring process closed its answers, and went on; it was stopped")
         self.last_words.seek(0)
         return ChildLost("error", died_of(code, self.last_words.read()))
+
+    def _code(self) -> int | None:
+        """How it ended; None if it does not, as one that waits in a driver for a device that is stuck."""
+        try:
+            return self.process.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return None
 
     def kill(self) -> None:
         """Ends the process, whatever it is doing, and frees what belongs to it."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self._code()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None and not pipe.closed:
                 with suppress(BrokenPipeError):  # an unsent request to a dead child

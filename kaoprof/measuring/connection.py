@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from kaoprof.errors import MeasurementError
-from kaoprof.measuring.child import Child, ChildLost, SubjectFailed
+from kaoprof.measuring.child import ChildLost, SubjectFailed
 from kaoprof.measuring.messages import AnyRequest, Load, Loaded, ReadConditions, Time, preparation
 from kaoprof.measuring.plan import Measurement, Subject
 from kaoprof.records.measured import Conditions, Environment
@@ -14,6 +14,16 @@ from kaoprof.records.options import Options
 
 START_LIMIT_S = 120.0  # importing torch, building modules, the profiler's first use: never the subject's fault
 COMPILE_LIMIT_S = 600.0  # beside the start's: torch.compile takes minutes for a large model
+
+
+class Asked(Protocol):
+    """Who answers requests: a process of its own, or somebody in this one."""
+
+    def ask(self, request: AnyRequest, *, timeout_s: float) -> Any:
+        """The answer to a request; see `Child.ask`."""
+
+    def kill(self) -> None:
+        """No more is asked."""
 
 
 @dataclass
@@ -24,15 +34,17 @@ class Connection:
     """
 
     plan: Options
-    open_child: Callable[[], Child]
+    open_child: Callable[[], Asked]
     clock: Callable[[], float] = time.monotonic
     measurements: dict[int, Measurement] = field(default_factory=dict)
     loaded: dict[int, Subject] = field(default_factory=dict)
     environment: Environment | None = None
     before: Conditions | None = None
     free_bytes: int | None = None
-    child: Child | None = None
+    child: Asked | None = None
     born: int = 0
+    awake: int = 0  # the number of the child, counted from 1, in which a GPU's clock has risen
+    launch_s: float = 0.0  # what the last child took to be prepared and to load its subjects
 
     def close(self) -> None:
         """Ends the child."""
@@ -40,7 +52,7 @@ class Connection:
             self.child.kill()
             self.child = None
 
-    def start(self) -> Child:
+    def start(self) -> Asked:
         """A child that is prepared and holds every surviving subject of the current cell, warmed up.
 
         Raises:
@@ -55,7 +67,7 @@ class Connection:
             return self.child or child
         return self.child
 
-    def _prepared(self) -> Child:
+    def _prepared(self) -> Asked:
         """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
         try:
             return self._prepare()
@@ -67,7 +79,8 @@ class Connection:
             self.close()
             raise MeasurementError(f"the measuring process cannot work: {failure}") from failure
 
-    def _prepare(self) -> Child:
+    def _prepare(self) -> Asked:
+        begun = self.clock()
         self.child = child = self.open_child()
         self.born += 1
         plan = self.plan
@@ -75,6 +88,7 @@ class Connection:
             plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
         )  # fmt: skip
         self.environment = child.ask(first, timeout_s=START_LIMIT_S).environment
+        self.launch_s = self.clock() - begun
         if self.before is None:
             self.before = child.ask(ReadConditions(), timeout_s=START_LIMIT_S).conditions
         return child
@@ -125,7 +139,9 @@ class Connection:
         """Builds a subject in the child; what compiling it took is noted the first time."""
         limit_s = START_LIMIT_S + (COMPILE_LIMIT_S if subject.variant == "compile" else 0.0)
         request = Load(subject=subject.key, workload=subject.workload, variant=subject.variant)
+        begun = self.clock()
         answer: Loaded | None = self.ask(subject, request, timeout_s=limit_s)
+        self.launch_s += self.clock() - begun
         measurement = self.measurements[subject.key]
         if answer is not None and measurement.observed.compile_s is None:
             measurement.note(compile_s=answer.compile_s, graph_breaks=answer.graph_breaks)

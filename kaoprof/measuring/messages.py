@@ -191,7 +191,7 @@ class Look(Request, frozen=True, kw_only=True):
     """Looks at a subject for one `quantity`, which `bench.looks` knows.
 
     `layers` are the names to tell apart, `calls` how many in a row it may take; `alone` looks at the first sample only,
-    and takes the others for the same.
+    and takes the others for the same; what it computes besides may take `allowed_bytes`, if that is limited.
     """
 
     answered_by = Seen
@@ -200,6 +200,7 @@ class Look(Request, frozen=True, kw_only=True):
     layers: tuple[str, ...] = ()
     calls: int = 1
     alone: bool = False
+    allowed_bytes: int | None = None
 
     @property
     def what(self) -> str:

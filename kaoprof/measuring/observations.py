@@ -73,7 +73,7 @@ def _deviation(connection: Connection, subject: Subject, share_s: float) -> Look
     elif FP64_COPIES * wider * held >= allowed:
         measurement.note(deviation=Deviation.unknown("too large for the free memory"))
     else:
-        return Look(subject=subject.key)
+        return Look(subject=subject.key, allowed_bytes=None if math.isinf(allowed) else int(allowed))
     return None
 
 

@@ -14,6 +14,7 @@ from kaoprof.records.measured import Environment, Protocol
 from kaoprof.records.options import Options
 
 if TYPE_CHECKING:
+    from kaoprof.measuring.connection import Asked
     from kaoprof.measuring.session import Session
 
 ProgressCallback = Callable[[Progress], None]
@@ -38,14 +39,18 @@ def run_session(
     options: Options,
     notify: ProgressCallback,
     session: "Session | None" = None,
+    in_process: "Callable[[], Asked] | None" = None,
 ) -> Outcome:
     """Measures cell after cell. Ctrl-C and a machine on which nothing can be measured end it early, not badly.
 
-    Whatever happens, the session is closed then, also one that was open before.
+    Whatever happens, the session is closed then, also one that was open before. Whoever answers `in_process` takes the
+    place of the measuring process.
     """
     from kaoprof.measuring.session import measure
 
     session = session or open_session(device, options, notify)
+    if in_process is not None:
+        session.in_process, session.connection.open_child = True, in_process
     load = load_average()
     started = session.clock()
     interrupted, failure = False, None
@@ -98,6 +103,7 @@ def protocol_of(session: "Session", options: Options, *, spent_s: float) -> Prot
         sdpa=session.plan.sdpa,
         before=session.connection.before,
         after=session.after,
+        in_process=session.in_process,
     )
 
 

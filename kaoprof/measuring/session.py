@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from kaoprof.measuring.calibration import calibrate, settle
+from kaoprof.measuring.calibration import calibrate, settle, wake
 from kaoprof.measuring.ceiling_store import CeilingStore
-from kaoprof.measuring.child import Child
-from kaoprof.measuring.connection import Connection
+from kaoprof.measuring.connection import Asked, Connection
 from kaoprof.measuring.device_ceilings import learn_ceilings
 from kaoprof.measuring.messages import Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
 from kaoprof.measuring.observations import observe
@@ -29,7 +28,7 @@ MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
 MAX_ROUNDS = 200
 SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
 LAUNCHES = 3  # processes that share the rounds of a cell, where there is time for them
-WORTH_A_LAUNCH_S = 3.0  # of a cell's budget; a launch itself takes about as long
+WORTH_A_LAUNCH_S = {"cpu": 3.0, "cuda": 6.0}  # of a cell's budget, at least: about what a launch itself takes
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 
@@ -38,17 +37,19 @@ FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and f
 class Session:
     """Measures cells over one connection. Its measurements are complete at any moment: what is not measured says so.
 
-    `plan` are the options of the run, with its device, threads and caches resolved.
+    `plan` are the options of the run, with its device, threads and caches resolved. If all is measured `in_process`,
+    there is no other process to spread the rounds over.
     """
 
     plan: Options
-    open_child: Callable[[], Child]
+    open_child: Callable[[], Asked]
     notify: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
     throughput_flops: float | None = None
     store: CeilingStore | None = None
     ceilings: Ceilings | None = None
     after: Conditions | None = None
+    in_process: bool = False
     connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,9 +149,17 @@ class Session:
                 self.relaunch(number, share_s)
 
     def launches(self, budget_s: float) -> int:
-        """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
-        enough = (self.plan.samples or MIN_ROUNDS) >= MIN_ROUNDS and budget_s >= LAUNCHES * WORTH_A_LAUNCH_S
-        return LAUNCHES if enough else 1
+        """In how many processes the rounds are spent: where memory happens to lie makes runs differ.
+
+        In one, where the budget is not that of all launches, each as long as this one took, or where a GPU's code would
+        be compiled anew.
+        """
+        kind = self.plan.device.partition(":")[0]
+        if kind == "cuda" and any(subject.variant == "compile" for subject in self.connection.loaded.values()):
+            return 1
+        launch_s = max(WORTH_A_LAUNCH_S[kind], self.connection.launch_s)
+        enough = (self.plan.samples or MIN_ROUNDS) >= MIN_ROUNDS and budget_s >= LAUNCHES * launch_s
+        return LAUNCHES if enough and not self.in_process else 1
 
     def relaunch(self, number: int, share_s: float) -> None:
         """Goes on in a new process, with those subjects that still take part."""
@@ -190,6 +199,10 @@ class Session:
             Progress(label=subject.label, step="latency", done=number, total=total,
                      estimate_s=median or measurement.call_s)
         )  # fmt: skip
+        self.connection.start()
+        wake(self.connection)
+        if subject.key not in self.connection.loaded:
+            return
         warm_calls = int(measurement.call_s < WARM_CALL_LIMIT_S)
         request = Time(subject=subject.key, calls=measurement.calls, warm_calls=warm_calls)
         limit_s = self.plan.timeout_s * max(1, measurement.calls)

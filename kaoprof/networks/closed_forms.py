@@ -1,7 +1,7 @@
 """A model spec -> the closed forms of its layers, as a tree. Torch-free; finds what does not fit, with its line."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -169,9 +169,14 @@ def _operator(layer: spec.AttentionLayer, path: str, site: Site) -> modules.Oper
         channels, *spatial = forms.spatial_shape(shape)
         head_size(channels, options.heads)
         cost = operator.cost(Dims(b=1, c=channels, spatial=tuple(spatial)), options)
-        return forms.operator(name, shape, cost, kind=operator.name)
+        return forms.operator(name, shape, cost, kind=kind_of(operator.name))
 
     return form
+
+
+def kind_of(operator: str) -> str:
+    """What a layer with this operator is called: by its name, unless plain layers bear that, as `linear` ones do."""
+    return f"{operator}_attention" if operator in LAYER_TYPES else operator
 
 
 def _attn(layer: spec.Attn | spec.AttnSkip, at: Given) -> LayerCost:
@@ -186,6 +191,7 @@ def _attn(layer: spec.Attn | spec.AttnSkip, at: Given) -> LayerCost:
     )
 
 
+LAYER_TYPES = frozenset(layer.__struct_config__.tag for layer in get_args(spec.Layer))
 FORMS: dict[type, Callable[[Any, Given], LayerCost]] = {
     spec.Conv: _conv,
     spec.Depthwise: _conv,

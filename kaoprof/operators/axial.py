@@ -6,7 +6,7 @@ from typing import Unpack
 from torch import Tensor, nn
 
 from kaoprof.dims import PUBLISHED, AttentionKeywords, AttentionOptions
-from kaoprof.operators.dot_product import FusedLines, MatmulAttention, transformed
+from kaoprof.operators.dot_product import FusedLines, MatmulAttention, added
 
 
 class AxialAttention(nn.Module):
@@ -53,10 +53,3 @@ class AxialAttention(nn.Module):
         lines = x.view(batch * math.prod(spatial[:axis]), spatial[axis], math.prod(spatial[axis + 1 :]), channels)
         attended: Tensor = self.along[axis](lines, lines)
         return attended.view(x.shape)
-
-
-def added(first: Tensor, others: list[Tensor]) -> Tensor:
-    """The sum, in the first one's memory if nothing else looks at it."""
-    for other in others:
-        first = first + other if transformed(first) else first.add_(other)
-    return first

@@ -3,7 +3,7 @@
 Both hold the same weights under the same names, so a state dict of one loads into the other.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Unpack, cast
 
 import torch
@@ -64,23 +64,40 @@ class MatmulAttention(_Projected):
             return attended
         return attended.view(attended.shape[0] // self.heads, -1, attended.shape[2])  # (b*heads d n) -> (b c n)
 
-    def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
-        q = self.split_heads(self.project("query", queries))  # (b*heads d n)
-        k = self.split_heads(self.project("key", keys_values))  # (b*heads d m)
-        v = self.split_heads(self.project("value", keys_values))  # (b*heads d m)
+    def forward(self, queries: Tensor, keys_values: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """`masks` are added to the similarities, each `(1 or g, 1 or heads, n, m)`, for g samples again and again."""
+        key, value = (self.project(name, keys_values) for name in ("key", "value"))
+        return self.project("output", self.attend(self.project("query", queries), key, value, masks))
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """The values weighted by how similar keys and queries are: `(b c n) , (b c m) , (b c m) -> (b c n)`."""
+        q = self.split_heads(queries)  # (b*heads d n)
+        k = self.split_heads(keys)  # (b*heads d m)
+        v = self.split_heads(values)  # (b*heads d m)
         if self.scales:
             k = k * self.scale
         similarities = torch.bmm(q.mT, k)  # (b*heads n m)
+        for mask in masks:
+            grouped = similarities.view(-1, mask.shape[0], self.heads, *similarities.shape[1:])  # (b/g g heads n m)
+            looked_at = transformed(grouped) or transformed(mask)
+            similarities = (grouped + mask if looked_at else grouped.add_(mask)).view(similarities.shape)
         if transformed(similarities):
             attended = attended_with_gradients(similarities, v)  # (b*heads d n)
         else:
             attended = attended_in_place(similarities, v)  # (b*heads d n)
-        return self.project("output", self.merge_heads(attended))
+        return self.merge_heads(attended)
 
 
 def transformed(tensor: Tensor) -> bool:
     """Whether anything but this forward pass looks at `tensor`: gradients, a compiler, a trace, a transform."""
     return tensor.requires_grad or torch.compiler.is_compiling() or is_transformed(tensor)
+
+
+def added(first: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """The sum, in the first one's memory if nothing else looks at it."""
+    for other in others:
+        first = first + other if transformed(first) else first.add_(other)
+    return first
 
 
 def attended_with_gradients(similarities: Tensor, v: Tensor) -> Tensor:
@@ -133,14 +150,21 @@ class FusedLines(FusedAttention):
     Whatever the axis along which the lines go, nothing is moved: g is taken for further heads.
     """
 
-    def forward(self, queries: Tensor, keys_values: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys_values: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """`masks` are added to the similarities, each `(1 or l, 1 or heads, n, m)`, for l lines again and again."""
+        key, value = (self.project(name, keys_values) for name in ("key", "value"))
+        return self.project("output", self.attend(self.project("query", queries), key, value, masks))
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+        """The values weighted by how similar keys and queries are: `(b n g c) , (b m g c) , (b m g c) -> (b n g c)`."""
         attended = F.scaled_dot_product_attention(
-            self.split_heads(self.project("query", queries)),
-            self.split_heads(self.project("key", keys_values)),
-            self.split_heads(self.project("value", keys_values)),
+            self.split_heads(queries),
+            self.split_heads(keys),
+            self.split_heads(values),
+            attn_mask=sum_of(masks, queries.shape[0]),
             scale=self.scale,
         )  # (b g*heads n d)
-        return self.project("output", attended.transpose(1, 2).reshape(queries.shape))
+        return attended.transpose(1, 2).reshape(queries.shape)
 
     def split_heads(self, tokens: Tensor) -> Tensor:
         lines, positions, beside, channels = tokens.shape
@@ -148,6 +172,15 @@ class FusedLines(FusedAttention):
         return tokens.view(lines, positions, heads, channels // self.heads).transpose(
             1, 2
         )  # (b n g c) -> (b g*heads n d)
+
+
+def sum_of(masks: Sequence[Tensor], lines: int) -> Tensor | None:
+    """The masks in one, for all lines if any of them differs between lines."""
+    total: Tensor | None = None
+    for mask in masks:
+        each = mask if mask.shape[0] == 1 else mask.repeat(lines // mask.shape[0], 1, 1, 1)
+        total = each if total is None else total + each
+    return total
 
 
 IMPLEMENTATIONS: dict[str, type[MatmulAttention | FusedAttention]] = {"matmul": MatmulAttention, "sdpa": FusedAttention}

@@ -18,11 +18,12 @@ from kaoprof.measuring.run import ProgressCallback, open_session, run_session, u
 from kaoprof.networks import code_workload, network_workload, override
 from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.records.measured import EAGER, timestamp
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.specs import Document, load_spec, parse_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
+from kaoprof.workload.process import leaves_process_alone
 from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
 
 
+@leaves_process_alone
 def profile(
     targets: Sequence[str | Document],
     *,
@@ -83,7 +85,7 @@ def profile(
         UsageError: code without permission, or a request that makes no sense.
         MeasurementError: the device is not there.
     """
-    model, options = model or ModelOptions(), options or Options()
+    model, options = model or ModelOptions(), checked_options(options)
     if not targets:
         raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
     notify = progress or unheard

@@ -48,5 +48,6 @@ Faults = Annotated[float, Meta(ge=0, le=1e12)]  # of a call: at most 4 PB of new
 Joules = Annotated[float, Meta(ge=0, le=1e15)]
 Rate = Annotated[float, Meta(ge=1e3, le=1e24)]  # FLOP/s: a relay computer has more, all computers together less
 Load = Annotated[float, Meta(ge=0, le=1e6)]  # processes that want a core
+Watts = Annotated[float, Meta(ge=0, le=1e9)]
 Hertz = Annotated[float, Meta(ge=0, le=1e15)]
 Celsius = Annotated[float, Meta(ge=-273.15, le=1e6)]

@@ -130,7 +130,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
     `energy_source` is who tells of energy: NVML or RAPL; `settings` are environment variables that change how torch
-    computes or allocates, as `NAME=value`.
+    computes or allocates, as `NAME=value`. Of a GPU there are versions of CUDA, cuDNN and the driver, its compute
+    capability, its multiprocessors, and the watts that it may draw.
     """
 
     device_name: str
@@ -148,6 +149,11 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     energy_source: str | None = None
     machine_cores: fields.Positive | None = None
     settings: tuple[str, ...] = ()
+    cudnn: fields.Positive | None = None
+    driver: str | None = None
+    capability: str | None = None
+    multiprocessors: fields.Positive | None = None
+    power_limit_w: fields.Watts | None = None
 
     def __str__(self) -> str:
         return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
@@ -188,6 +194,7 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     """How it was measured; times in seconds.
 
+    `in_process` says that it was measured in the process of whoever asked, not in one of its own.
     `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
     `before` and `after` frame what was measured.
     """
@@ -206,6 +213,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     sdpa: fields.Sdpa | None = None
     before: Conditions | None = None
     after: Conditions | None = None
+    in_process: bool = False
 
 
 def timestamp() -> str:

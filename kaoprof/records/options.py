@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,30 @@ from kaoprof.errors import UsageError
 
 MOST = {"samples": 1_000_000, "threads": 1024}
 MOST_CORES = 4096
+KINDS: dict[str, tuple[Any, str]] = {  # of what a program may get wrong
+    "device": (str, "text, such as 'cuda:0'"), "seed": (int, "whole number"), "budget_s": (int | float, "number"),
+    "timeout_s": (int | float, "number"), "samples": (int | None, "whole number"),
+    "threads": (int | None, "whole number"),
+}  # fmt: skip
+
+
+def checked_options(options: "Options | None") -> "Options":
+    """The options, or those by default.
+
+    Raises:
+        UsageError: they are something else, such as a mapping.
+    """
+    if options is None or isinstance(options, Options):
+        return options or Options()
+    kind = type(options).__name__
+    raise UsageError(f"must be kaoprof.Options, not a {kind}", where="options", hint="kaoprof.Options(samples=10)")
+
+
+def _check_device(device: str) -> None:
+    if re.fullmatch(r"mps(:\d{1,3})?", device, re.ASCII):
+        raise UsageError("MPS is not supported: its allocator tells no peak", where="device", hint="use --device cpu")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", device, re.ASCII):
+        raise UsageError(f"unknown device {device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +75,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     graph: bool = False
 
     def __post_init__(self) -> None:
+        for name, (kinds, what) in KINDS.items():
+            if not isinstance(getattr(self, name), kinds):
+                raise UsageError(f"{getattr(self, name)!r} is no {what}", where=name.removesuffix("_s"))
         for name in ("budget_s", "timeout_s"):
             value = getattr(self, name)
             if not 0 < value < math.inf:
@@ -66,12 +94,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         one_of("sdpa", self.sdpa, SDPA_BACKENDS)
         if self.affinity is not None and not all(0 <= core < MOST_CORES for core in self.affinity):
             raise UsageError(f"cores are numbered from 0 to {MOST_CORES - 1}", where="affinity")
-        if re.fullmatch(r"mps(:\d{1,3})?", self.device, re.ASCII):
-            raise UsageError(
-                "MPS is not supported: its allocator tells no peak", where="device", hint="use --device cpu"
-            )
-        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", self.device, re.ASCII):
-            raise UsageError(f"unknown device {self.device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
+        _check_device(self.device)
 
     @property
     def threads_wanted(self) -> int | None:

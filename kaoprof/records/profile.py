@@ -6,6 +6,7 @@ from kaoprof.records import fields
 from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol, Traffic
 
 TIMED_RUNS = 9  # with timers around layers; the median of each layer counts
+IN_HAND = "in hand"  # the source of a model that was not made from a spec
 OWN = "(itself)"  # the last part of the path of what a module computes between the modules inside it
 
 
@@ -78,7 +79,7 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     often values of its input decided what ran; `written_out` are multiply-adds of the batch that its code writes as
     products and sums, which stand among the FLOPs and not among the MACs. `batch` is None where counts are of the call
     as a whole. `passes` are what each pass computes of the call: forward, backward, recomputed, optimizer; empty where
-    there is only one.
+    there is only one. `training` is whether a model that was in hand was in training mode, where that matters.
     """
 
     model: str
@@ -93,6 +94,7 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     value_reads: fields.Count = 0
     written_out: fields.Unbounded = 0
     passes: dict[str, PassCount] = msgspec.field(default_factory=dict)
+    training: bool | None = None
 
     @property
     def variant(self) -> str:

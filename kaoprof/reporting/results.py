@@ -10,6 +10,7 @@ from kaoprof.errors import KaoprofError, OutputError
 from kaoprof.reporting.document import Medium
 from kaoprof.reporting.files import write_whole
 from kaoprof.reporting.kinds import Report, format_of, load, pages_of, report_of, to_console, warnings_of, written
+from kaoprof.workload.process import leaves_process_alone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ STYLE = (
 )
 
 
+@leaves_process_alone
 def as_text(result: Any) -> str:
     """Its table, as wide as the terminal and at least 80 columns, and what a careful reader must know."""
     from kaoprof.reporting.formats.console import LEAST_COLUMNS, SteadyConsole
@@ -47,6 +49,7 @@ def as_text(result: Any) -> str:
     return "\n".join(lines)
 
 
+@leaves_process_alone
 def as_html(result: Any) -> str:
     """Its tables as a part of a page, such as a cell of a notebook, whose colours it keeps."""
     from kaoprof.reporting.formats.html import block_to_html, listed
@@ -57,6 +60,7 @@ def as_html(result: Any) -> str:
     return "\n".join([f'<div class="kaoprof"><style>{STYLE}</style>', *blocks, alarm, "</div>"])
 
 
+@leaves_process_alone
 def as_frame(result: Any) -> "pd.DataFrame":
     """The lines of its CSV, each value raw.
 
@@ -78,6 +82,7 @@ def as_frame(result: Any) -> "pd.DataFrame":
     return pd.DataFrame(lines, columns=[*columns, *([RUN] if several else [])])
 
 
+@leaves_process_alone
 def save(result: Any, path: str | os.PathLike[str]) -> None:
     """Writes it as the suffix says, whole or not at all.
 

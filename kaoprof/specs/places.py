@@ -5,6 +5,7 @@ import msgspec
 from kaoprof.errors import SpecError
 
 LONGEST = 160  # letters of a message or a key path: a spec may quote itself at length
+LONGEST_HINT = 2 * LONGEST  # so that it can name every operator
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +33,12 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
     def error(self, message: str, path: str, *, hint: str) -> SpecError:
         """The error about what stands at `path`."""
-        return SpecError(shortened(message), where=self.where(path), hint=shortened(hint))
+        return SpecError(shortened(message), where=self.where(path), hint=shortened(hint, LONGEST_HINT))
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = LONGEST) -> str:
     """The text, with its middle left out if it is longer than a line should be."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
+    return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 2 :]}"
 
 
 def enclosing(path: str) -> str:

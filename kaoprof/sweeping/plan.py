@@ -8,7 +8,7 @@ from kaoprof.catalog import chosen_operators, find_operator
 from kaoprof.comparing.cases import Sizes, as_sizes
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
-from kaoprof.records.options import Options
+from kaoprof.records.options import Options, checked_options
 from kaoprof.records.sweep import SweepPlan
 
 MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
@@ -21,7 +21,7 @@ def sweep_plan(
     c: Sizes,
     batch: Sizes = 1,
     heads: Sizes = 1,
-    operators: Iterable[str] | None = None,
+    operators: str | Iterable[str] | None = None,
     projection: str = "value",
     scale: str = "sqrt",
     dtypes: Iterable[str] = ("fp32",),
@@ -35,7 +35,7 @@ def sweep_plan(
         UsageError: words that are not known, sizes that cannot be, heads that do not divide the channels, too many
             cells.
     """
-    options = options or Options()
+    options = checked_options(options)
     find_operator(options.baseline, where="baseline")
     AttentionOptions(projection=projection, scale=scale)
     plan = SweepPlan(

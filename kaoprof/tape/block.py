@@ -18,16 +18,16 @@ from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.records.profile import PassCount
 from kaoprof.tape.counted import Counts, Derived, counts_from, derived
 from kaoprof.tape.entries import FORWARD, Event, Operation, Recorded, Tape
-from kaoprof.tape.keeping import compiler_aside
+from kaoprof.tape.keeping import compiler_aside, process_kept
 from kaoprof.tape.layers import LayerCount, count_operation
 from kaoprof.tape.open_trail import OpenTrail
 from kaoprof.tape.peak import predict_peak
 from kaoprof.tape.recorder import Recorder
 from kaoprof.tape.recording import REAL
-from kaoprof.tape.turns import is_aside, turn_of_a_block, turn_of_a_call
 from kaoprof.torch_internals import TorchDispatchMode
 from kaoprof.workload.operation_names import name_of
 from kaoprof.workload.patching import replaced
+from kaoprof.workload.turns import is_aside, turn_of_a_block
 from kaoprof.workload.workload import FLOAT_DTYPES
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Counting:
         return self.result.to_pandas()
 
     def _so_far(self) -> Counts:
-        with turn_of_a_call():
+        with process_kept(None):
             self._ledger.take(self._recorder.events)
             return self._ledger.counts()
 
@@ -236,7 +236,7 @@ class _Ledger:
         }
         peak = Derived(unknown=f"more than {MOST_KEPT:,} operations and tensors")
         if self._kept is not None:
-            tape = Tape(list(self._kept), facts, REAL, 0, 0, hides_encoders=False)
+            tape = Tape(list(self._kept), facts, REAL, 0, 0, hides_encoders=False, recurrent=False, projected=False)
             threads = torch.get_num_threads()
             peak = derived(lambda: predict_peak(tape, device="cpu", threads=threads))
         return counts_from(

@@ -15,6 +15,7 @@ from kaoprof.errors import first_line
 from kaoprof.records.measured import timestamp
 from kaoprof.records.profile import LayerRow, ModelProfile, PassCount, ProfileRecord
 from kaoprof.tape.entries import Operation, Tape
+from kaoprof.tape.keeping import process_kept
 from kaoprof.tape.layers import LayerCount, count_layers, count_operation
 from kaoprof.tape.models import Recording
 from kaoprof.tape.modules import tensors_in, type_name
@@ -23,7 +24,6 @@ from kaoprof.tape.prediction import Prediction, predicted
 from kaoprof.tape.recording import Call, record
 from kaoprof.tape.slips import said_in_a_sentence
 from kaoprof.tape.tree import CountedLayer, layer_tree
-from kaoprof.tape.turns import turn_of_a_call
 from kaoprof.version import __version__
 from kaoprof.workload.workload import FLOAT_DTYPES
 
@@ -138,7 +138,7 @@ def count(*call: Any, **kwargs: Any) -> "Counts | Counting":
         from kaoprof.tape.block import Counting
 
         return Counting()
-    with said_in_a_sentence("kaoprof.count", call, kwargs), turn_of_a_call():
+    with said_in_a_sentence("kaoprof.count", call, kwargs), process_kept(None):
         return counts_of_call(Call(call[0], call[1:], kwargs))
 
 

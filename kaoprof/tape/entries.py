@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+WHOLE_NUMBERS = {torch.quint8: torch.uint8, torch.qint8: torch.int8, torch.qint32: torch.int32}
 FORWARD, BACKWARD, RECOMPUTED = "forward", "backward", "recomputed"  # the passes
 
 
@@ -20,9 +21,11 @@ class Recorded:
         storage: the number of its storage on the tape; tensors with the same one share memory. -1: it has none.
         offset: in elements from where the storage begins.
         recorded_values: of a few whole numbers that a rule looks at; else None.
+        stored: how many elements a sparse or a nested tensor stores; else None.
+        parts: the sizes of each part of a nested tensor; else None.
     """
 
-    __slots__ = ("dtype", "offset", "recorded_values", "shape", "storage", "strides")
+    __slots__ = ("dtype", "offset", "parts", "recorded_values", "shape", "storage", "stored", "strides")
 
     def __init__(
         self,
@@ -32,6 +35,8 @@ class Recorded:
         storage: int,
         offset: int = 0,
         recorded_values: tuple[int, ...] | None = None,
+        stored: int | None = None,
+        parts: tuple[tuple[int, ...], ...] | None = None,
     ) -> None:
         self.shape = shape
         self.dtype = dtype
@@ -39,6 +44,8 @@ class Recorded:
         self.storage = storage
         self.offset = offset
         self.recorded_values = recorded_values
+        self.stored = stored
+        self.parts = parts
 
     def __repr__(self) -> str:
         return f"{str(self.dtype).removeprefix('torch.')}{list(self.shape)}"
@@ -49,8 +56,8 @@ class Recorded:
         return len(self.shape)
 
     def numel(self) -> int:
-        """How many elements it has."""
-        return math.prod(self.shape)
+        """How many elements it has; of a sparse or nested tensor, stores."""
+        return math.prod(self.shape) if self.stored is None else self.stored
 
     def is_complex(self) -> bool:
         """Whether its elements are complex."""
@@ -169,7 +176,8 @@ def records_in(value: Any) -> Iterator[Recorded]:
 
 
 def as_meta(record: Recorded) -> Tensor:
-    """A tensor without data that lies in memory as the recorded one did."""
+    """A tensor without data that lies in memory as the recorded one did; of a quantised one, its whole numbers."""
+    dtype = WHOLE_NUMBERS.get(record.dtype, record.dtype)
     if record.strides is None:
-        return torch.empty(record.shape, dtype=record.dtype, device="meta")
-    return torch.empty_strided(record.shape, record.strides, dtype=record.dtype, device="meta")
+        return torch.empty(record.shape, dtype=dtype, device="meta")
+    return torch.empty_strided(record.shape, record.strides, dtype=dtype, device="meta")

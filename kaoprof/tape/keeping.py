@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kaoprof.tape.turns import turn_of_a_call
 from kaoprof.torch_internals import held_tensors
 from kaoprof.workload.patching import replaced
 from kaoprof.workload.process import process_as_before
+from kaoprof.workload.turns import turn_of_a_call
 
 DEEPER = 3  # times Python's limit of frames, which ours share with the model's
 DEEPEST = 100_000  # frames, also where one of these is inside of another

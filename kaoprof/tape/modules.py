@@ -5,16 +5,16 @@ ask for hooks, stay what they are.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from kaoprof.tape.turns import is_aside
 from kaoprof.torch_internals import CALL, last_sequence_number, running_node, sequence_number, submodules
 from kaoprof.workload.patching import replaced
+from kaoprof.workload.turns import is_aside
 
 NO_NODE = -1
 FOLLOWS = "kaoprof_follows"  # marks a call of modules that is followed
@@ -205,26 +205,23 @@ def holders_of(root: nn.Module | None) -> dict[int, list[tuple[int, str]]]:
 def shape_of(output: Any) -> tuple[int, ...] | None:
     """The shape of the first tensor in an answer; None if there is none."""
     tensor = next(iter(tensors_in(output)), None)
-    try:
-        return None if tensor is None else tuple(int(size) for size in tensor.shape)
-    except (RuntimeError, TypeError, ValueError):  # a nested tensor, of ragged sizes
-        return None
+    return None if tensor is None or tensor.is_nested else tuple(int(size) for size in tensor.shape)
 
 
 def tensors_in(value: Any, depth: int = 6) -> Iterator[Tensor]:
-    """The tensors in a value: alone, in lists and mappings, dataclasses, and plain objects."""
+    """The tensors in a value: alone, in any collection, in dataclasses, and in plain objects."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, str | bytes | int | float | bool | None | type) or depth == 0:
         return
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for inner in value.values():
             yield from tensors_in(inner, depth - 1)
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif isinstance(value, Sequence | AbstractSet):
         for inner in value:
             yield from tensors_in(inner, depth - 1)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from tensors_in(getattr(value, field.name, None), depth - 1)
     elif not isinstance(value, nn.Module) and not callable(value):
-        yield from tensors_in(getattr(value, "__dict__", None), depth - 1)
+        slots = [name for kind in type(value).__mro__ for name in vars(kind).get("__slots__", ())]
+        held = [*vars(value).values()] if hasattr(value, "__dict__") else []
+        for inner in [*held, *(getattr(value, name, None) for name in slots)]:
+            yield from tensors_in(inner, depth - 1)

@@ -42,6 +42,11 @@ class OpenTrail(ModuleTrail):
             for path, facts in self.facts.items()
         }
 
+    def roots(self) -> dict[str, nn.Module]:
+        """By name, the modules that began a tree and are still there."""
+        living = {name: reference() for name, reference in self._roots.items()}
+        return {name: root for name, root in living.items() if root is not None}
+
     def enter_optimizer(self, optimizer: object) -> None:
         """From here on, what runs outside of modules is the optimizer's."""
         path = type(optimizer).__name__

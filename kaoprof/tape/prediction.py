@@ -11,6 +11,8 @@ from kaoprof.torch_internals import FAKE_TENSOR_LOGGER
 from kaoprof.workload.attention_backend import served_by
 from kaoprof.workload.workload import Workload
 
+ENCODER_GAP = "fused encoder layers"  # on a GPU: what they hold was not read off; their plain form holds more
+
 
 class Prediction(NamedTuple):
     """What one step allocates at most, above inputs and parameters, output included.
@@ -39,15 +41,17 @@ def predicted(recording: Recording, *, device: str, threads: int, sdpa: str = "a
         UnservedError: that backend cannot serve the attention in it.
     """
     shown, kernels = recording.tape, SHOWN if device == "cpu" else CUDA
+    fuses = shown.hides_encoders and not recording.call.train
     fused = None
     with served_by(sdpa, device):
         if sdpa != "auto" or kernels == CUDA:
             shown = recording.again(kernels)
-        if kernels == SHOWN and shown.hides_encoders and not recording.call.train:
+        if kernels == SHOWN and fuses:
             fused = recording.again(FUSED)
     by_layer = predict_peak(shown, device=device, threads=threads)
     whole = by_layer if fused is None else predict_peak(fused, device=device, threads=threads)
-    return Prediction(whole.peak_bytes, by_layer.peaks, whole.unmodelled)
+    gaps = (ENCODER_GAP,) if kernels == CUDA and fuses else ()
+    return Prediction(whole.peak_bytes, by_layer.peaks, (*gaps, *whole.unmodelled))
 
 
 def predict_peak_bytes(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> int:

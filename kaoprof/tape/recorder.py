@@ -5,6 +5,8 @@ module does, such as counting positions or making masks, is real and its values 
 """
 
 import weakref
+from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,8 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from kaoprof.counting.rules import MACS, has_rule, registered_with_torch
-from kaoprof.tape.arguments import LARGEST_REAL, elements_at_most, has_mask, keep_values, visited_pairs
+from kaoprof.counting.contraction_table import MACS
+from kaoprof.counting.rules import has_rule, registered_with_torch
+from kaoprof.tape.arguments import (
+    LARGEST_REAL,
+    derived_results,
+    elements_at_most,
+    has_mask,
+    keep_values,
+    unusual_record,
+    visited_pairs,
+)
 from kaoprof.tape.building import empty_like
 from kaoprof.tape.entries import (
     BACKWARD,
@@ -80,11 +91,13 @@ class Recorder(TorchDispatchMode):
         self.failures = 0
         self._numbers: dict[int, int] = {}
         self._watched: dict[int, weakref.ref[Any]] = {}
+        self._holders: Counter[int] = Counter()  # of each number, how many storages: a real one, and its twins
         self._storages = 0
         self._without_data: set[int] = set()  # numbers of real storages whose values are not to be trusted, or touched
         self._own: set[int] = set()  # numbers of storages that were made while recording
         self._derived: set[int] = set()  # numbers of real storages whose values follow from the input
         self._twins: dict[int, tuple[Tensor, Tensor]] = {}
+        self._moving = False  # whether what runs only moves data, though it is made of operations that compute
         trail.on_enter = lambda path: self.events.append(Entered(path))
         trail.on_leave = lambda path: self.events.append(Left(path))
 
@@ -96,18 +109,30 @@ class Recorder(TorchDispatchMode):
         if given:
             self._derived.add(number)
 
+    def moving(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, none of whose operations costs arithmetic: it only moves data."""
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            before, self._moving = self._moving, True
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._moving = before
+
+        return run
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is DEVICE and type(args[0]) is FakeTensor:
             return args[0].fake_device
         if func in TRAITS or any(_answers_for_itself(kind) for kind in types):
             return NotImplemented
         kwargs = kwargs or {}
-        if _is_composite(func):
-            with self:
-                return func.decompose(*args, **kwargs)
         noted_args = [self._noted(arg) for arg in args]
         noted_kwargs = {name: self._noted(arg) for name, arg in kwargs.items()} if kwargs else kwargs
         records = list(records_in([*noted_args, *noted_kwargs.values()]))
+        if _is_composite(func) and all(record.parts is None for record in records):
+            with self:
+                return func.decompose(*args, **kwargs)
         fake = self.fakes is not None and self._needs_no_data(func, types, args, records)
         try:
             out = self._run_without_data(func, types, args, kwargs, noted_args) if fake else func(*args, **kwargs)
@@ -136,14 +161,14 @@ class Recorder(TorchDispatchMode):
         if name_of(func) in OF_SEQUENCES:
             keep_values(args, noted_args)
         noted_out = self._noted(out, made=True)
-        if not fake and self._derived and any(record.storage in self._derived for record in records):
-            self._derived.update(record.storage for record in records_in([noted_out]))
+        if not fake and self._derived:
+            self._derived.update(derived_results(func, noted_args, records, noted_out, self._derived))
         born = self.events[births:]
         del self.events[births:]
         operation = Operation(
             func, noted_args, noted_kwargs, noted_out, layer, phase,
             visited=visited_pairs(args) if name_of(func) == FLEXIBLE else None,
-            macs=None if has_rule(func) else registered_with_torch(func, args, kwargs, out),
+            macs=0 if self._moving else None if has_rule(func) else registered_with_torch(func, args, kwargs, out),
             view=phase != FORWARD and func is ADDITION and is_view(args[0]),
         )  # fmt: skip
         self.events.append(operation)
@@ -154,16 +179,16 @@ class Recorder(TorchDispatchMode):
         if isinstance(value, Tensor):
             if is_lazy(value):
                 return Recorded(torch.Size([0]), value.dtype, None, -1)  # it has no shape yet
+            if value.layout is not torch.strided or value.is_nested:
+                return unusual_record(value)
             number = self._number(value, made=made)
-            if value.layout is not torch.strided:
-                return Recorded(value.shape, value.dtype, None, number)
             return Recorded(value.shape, value.dtype, value.stride(), number, int(value.storage_offset()))
         if isinstance(value, list | tuple):
             return [self._noted(part, made=made) for part in value]
         return value
 
     def _number(self, tensor: Tensor, *, made: bool) -> int:
-        """The tape's number of the tensor's storage, which is followed until it dies."""
+        """The tape's number of the tensor's storage, which is followed until it dies; -1 if it has none."""
         if tensor.layout is not torch.strided:
             return -1
         storage = tensor.untyped_storage()
@@ -182,8 +207,11 @@ class Recorder(TorchDispatchMode):
         def died(_: object) -> None:
             self._numbers.pop(key, None)
             self._watched.pop(key, None)
-            self.events.append(Died(number))
+            self._holders[number] -= 1
+            if not self._holders[number]:  # a real storage may outlive its twins, and a view of a twin outlive it
+                self.events.append(Died(number))
 
+        self._holders[number] += 1
         self._numbers[key] = number
         self._watched[key] = weakref.ref(storage, died)
 

@@ -2,16 +2,18 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.memory.fused_encoders import encoders_shown, without_nested_tensors
 from kaoprof.tape.building import fake_mode
+from kaoprof.tape.control_flow import control_flow_in_python, flexible_attention_everywhere
 from kaoprof.tape.entries import LayerFacts, Tape
 from kaoprof.tape.keeping import compiled_nothing, model_kept, process_kept
 from kaoprof.tape.known_results import KnownResults
@@ -62,6 +64,7 @@ class Call:
         self.input_grad = input_grad
         self.module = _module_in(function)
         self.known: KnownResults | None = None  # what one recording has learnt, another need not
+        self.roots: dict[str, nn.Module] = {}  # by name, the modules that a function was seen to call
 
     def step(self, convert: Callable[[Tensor], Tensor]) -> object:
         """One forward pass, or forward and backward; tensors of the input go through `convert` before."""
@@ -70,9 +73,9 @@ class Call:
         )
         if not self.train:
             with torch.no_grad():
-                return self.function(*args, **kwargs)
+                return _finished(self.function(*args, **kwargs))
         with torch.enable_grad():
-            output = self.function(*args, **kwargs)
+            output = _finished(self.function(*args, **kwargs))
             ends = list({id(end): end for end in tensors_in(output) if end.requires_grad}.values())
             if not ends:
                 raise UsageError(
@@ -80,6 +83,11 @@ class Call:
                 )
             torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
         return output
+
+
+def _finished(answer: object) -> object:
+    """The answer; of an iterator all that it gives, since it computes as it is asked."""
+    return list(answer) if isinstance(answer, Iterator) else answer
 
 
 def _module_in(function: object) -> nn.Module | None:
@@ -142,6 +150,8 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: i
         warnings.simplefilter("ignore")  # what the model warns of, it tells whoever runs it
         stack.enter_context(model_kept(call.module, written=fakes is None))
         stack.enter_context(compiled_nothing())
+        stack.enter_context(control_flow_in_python())
+        stack.enter_context(flexible_attention_everywhere())
         stack.enter_context(replaced(FAKE_TENSOR_LOGGER, "disabled", True))
         if kernels == FUSED and call.module is not None:
             stack.enter_context(encoders_shown("cpu"))
@@ -155,17 +165,24 @@ def _recorded(call: Call, fakes: FakeTensorMode | None, *, kernels: str, seed: i
             _tell_of_state(call.module, recorder, fakes)
         convert = _conversion(call, recorder, fakes)
         stack.enter_context(trail.followed())
+        stack.enter_context(replaced(functional, "one_hot", recorder.moving(functional.one_hot)))
         stack.enter_context(recorder)
         output = call.step(convert)
         del output
+        layers = (
+            trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail)
+        )  # before what the run left in the model is taken away
     if trail.elsewhere:
         names = ", ".join(sorted(trail.elsewhere))
         hint = "what runs in another thread is not counted: call it in the one that calls the module"
         raise KaoprofError(f"{names} is called in another thread", hint=hint)
-    parts = [] if call.module is None else list(call.module.modules())
+    if isinstance(trail, OpenTrail):
+        call.roots = trail.roots()
+    trees = call.roots.values() if call.module is None else [call.module]
+    parts = [part for tree in trees for part in tree.modules()]
     return Tape(
         events=recorder.events,
-        layers=trail.layers() if isinstance(trail, OpenTrail) else layers_of(call.module, trail),
+        layers=layers,
         recorded=REAL if fakes is None else FAKE,
         value_reads=recorder.value_reads,
         failures=recorder.failures,

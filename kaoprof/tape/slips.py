@@ -15,6 +15,8 @@ RANKS = re.compile(
     r"[Ee]xpected \d+D|only supports? (unbatched|batched)|shapes cannot be multiplied|size mismatch|"
     r"normalized_shape|number of channels|to have \d+ channels|must be \d+-D|expected .*dimension",
 )
+DTYPES = re.compile(r"[Ii]nput type|same dtype|dtype|scalar type")
+NO_TENSOR = re.compile(r"invalid combination of arguments|must be Tensor, not|has no attribute 'shape'")
 LONGEST_SHAPE = 8  # axes of a tuple that may be meant as a shape
 
 
@@ -38,7 +40,7 @@ def said_in_a_sentence(where: str, call: Sequence[Any], kwargs: Mapping[str, Any
     except KaoprofError:
         raise
     except Exception as error:
-        if sentence := _diagnosis(function, args, kwargs, error):
+        if sentence := diagnosis(function, args, kwargs, error):
             raise UsageError(*sentence[:1], where=where, hint=sentence[1]) from error
         raise
 
@@ -57,7 +59,7 @@ def _check_callable(function: Any, where: str) -> None:
         raise UsageError(f"a {kind} cannot be called", where=where, hint=f"the model comes first: {where}(model, x)")
 
 
-def _diagnosis(
+def diagnosis(
     function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], error: Exception
 ) -> tuple[str, str] | None:
     """What is wrong with the call, and the mend; None if nothing is known."""
@@ -65,10 +67,11 @@ def _diagnosis(
     called = function.forward if isinstance(function, nn.Module) else function
     return (
         _wrong_arguments(function, called, args, kwargs, error)
+        or _mapping(function, args)
         or _array(given)
         or _shape(given)
         or _other_device(function, given)
-        or _other_dtype(function, given)
+        or _other_dtype(function, given, error)
         or _wrong_rank(function, given, error)
     )
 
@@ -124,17 +127,30 @@ def _other_device(function: Any, given: Sequence[Any]) -> tuple[str, str] | None
     return None
 
 
-def _other_dtype(function: Any, given: Sequence[Any]) -> tuple[str, str] | None:
+def _mapping(function: Any, args: Sequence[Any]) -> tuple[str, str] | None:
+    for value in args:
+        if isinstance(value, Mapping) and any(isinstance(part, Tensor) for part in value.values()):
+            return f"{_name(function)} is given a mapping of tensors as one input", "unpack it: (model, **inputs)"
+    return None
+
+
+def _other_dtype(function: Any, given: Sequence[Any], error: Exception) -> tuple[str, str] | None:
     held = {tensor.dtype for tensor in _held(function) if tensor.is_floating_point()}
     inputs = {tensor.dtype for tensor in tensors_in(list(given)) if tensor.is_floating_point()}
     if len(held) == 1 and inputs - held:
         (dtype,) = held
         others = ", ".join(map(str, inputs - held))
         return f"the model computes in {dtype} and its input is {others}", f"x.to({dtype}), or model.to({others})"
+    if held and not inputs and DTYPES.search(str(error)):
+        others = ", ".join(sorted({str(tensor.dtype) for tensor in tensors_in(list(given))}))
+        return f"the model computes in {', '.join(map(str, held))} and its input is {others}", "x.float()"
     return None
 
 
 def _wrong_rank(function: Any, given: Sequence[Any], error: Exception) -> tuple[str, str] | None:
+    if isinstance(error, TypeError | AttributeError) and NO_TENSOR.search(str(error)):
+        kinds = ", ".join(type(value).__name__ for value in given)
+        return f"{_name(function)} cannot be called with {kinds}", "give it tensors, as its forward takes them"
     if not isinstance(error, RuntimeError | ValueError | IndexError) or not RANKS.search(str(error)):
         return None
     shapes = ", ".join(" x ".join(map(str, tensor.shape)) or "one number" for tensor in tensors_in(list(given)))

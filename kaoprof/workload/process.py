@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+from kaoprof.workload.turns import aside
+
 P = ParamSpec("P")
 T = TypeVar("T")
 Setting = tuple[Callable[[], Any], Callable[[Any], object]]  # reads it, sets it
@@ -51,7 +53,7 @@ def leaves_process_alone(function: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(function)
     def kept(*args: P.args, **kwargs: P.kwargs) -> T:
-        with process_as_before():
+        with aside(), process_as_before():
             return function(*args, **kwargs)
 
     return kept

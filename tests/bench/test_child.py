@@ -302,7 +302,7 @@ def test_the_name_of_a_signal_is_known_or_its_number():
 
 def test_what_code_sets_for_the_whole_process_is_undone_before_the_next_call():
     bench = bench_module.Bench()
-    neighbour = bench.subjects[0] = SimpleNamespace(workload=WORKLOAD)
+    neighbour = bench.subjects[0] = SimpleNamespace(workload=WORKLOAD, flags=bench.flags)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(threads + 3)

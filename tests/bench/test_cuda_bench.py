@@ -1,5 +1,6 @@
 """The bench told to use a GPU: our side of every call, on a torch.cuda that computes on the CPU and checks names."""
 
+import sys
 import time
 import weakref
 from types import SimpleNamespace
@@ -11,7 +12,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from kaoprof.bench import workbench as bench_module
+from kaoprof.bench.energy import nvml_handle
 from kaoprof.bench.failures import CaptureFailed
+from kaoprof.bench.variants import capture_stream
 from kaoprof.bench.workbench import Bench
 from kaoprof.bench.worker import answer
 from kaoprof.catalog import operator_workload
@@ -84,7 +87,9 @@ def statistics(_device):
 def gpu(monkeypatch):
     """What the bench did to the device, in order. Arguments are checked against torch's own signatures."""
     log = []
-    properties = SimpleNamespace(L2_cache_size=2**16, total_memory=80 * GIB, uuid="1234")
+    properties = SimpleNamespace(
+        L2_cache_size=2**16, total_memory=80 * GIB, uuid="1234", major=9, minor=0, multi_processor_count=132
+    )
     told = {
         "set_device": None, "synchronize": None, "empty_cache": None, "reset_peak_memory_stats": None,
         "mem_get_info": (70 * GIB, 80 * GIB), "get_device_name": "NVIDIA H200", "get_device_properties": properties,
@@ -129,6 +134,7 @@ def bench(gpu):
     assert environment.memory_bytes == 80 * GIB
     assert environment.denormals_flushed is False
     assert environment.energy_source is None
+    assert (environment.capability, environment.multiprocessors, environment.driver) == ("9.0", 132, None)
     assert "set_device" in gpu
     yield prepared
     prepared.forced.close()
@@ -239,3 +245,76 @@ def test_what_is_free_includes_the_allocators_cache(bench, gpu):
     gpu.clear()
     answer(bench, ReadFree())
     assert gpu == ["empty_cache", "mem_get_info"]
+
+
+class SwitchesEverything(nn.Module):
+    """As a research repository's constructor does."""
+
+    def __init__(self):
+        super().__init__()
+        torch.backends.cudnn.benchmark = True
+        torch.backends.fp32_precision = "tf32"
+        torch.set_float32_matmul_precision("medium")
+        torch.use_deterministic_algorithms(True)
+
+    def forward(self, x):
+        return x + 1
+
+
+def switches():
+    return (torch.backends.cudnn.benchmark, torch.backends.fp32_precision, torch.get_float32_matmul_precision(),
+            torch.are_deterministic_algorithms_enabled())  # fmt: skip
+
+
+def test_switches_stay_with_the_subject_whose_code_set_them(bench):
+    image = TensorSpec(shape=(2, 3, 5, 7), dtype="fp32")
+    try:
+        answer(bench, Load(subject=1, workload=Workload(factory=f"{__name__}:SwitchesEverything", inputs=(image,))))
+        answer(bench, Load(subject=2, workload=workload()))
+        seen = {}
+        for number in (1, 2, 1):
+            bench.subject(number)
+            seen[number] = switches()
+        assert seen == {1: (True, "tf32", "medium", True), 2: (False, "none", "highest", False)}
+    finally:
+        bench.flags.apply()
+    assert switches() == (False, "none", "highest", False)
+
+
+def test_fp64_of_fused_attention_is_not_compared_where_its_map_does_not_fit(bench):
+    fused = operator_workload(
+        "nonlocal", Dims(b=2, c=8, spatial=(20, 20)), AttentionOptions(implementation="sdpa"), dtype="fp32",
+        mode="forward", seed=0,
+    )  # fmt: skip
+    answer(bench, Load(subject=1, workload=fused))
+    map_bytes = 2 * 400 * 400 * 8
+    for allowed, known in ((map_bytes, False), (4 * map_bytes, True)):
+        looked = answer(bench, Look(subject=1, quantity="deviation", allowed_bytes=allowed)).observed.deviation
+        assert (looked.largest is not None) is known
+
+
+class NVMLError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("uuid", "known"), [("1234", "GPU-1234"), ("1234", "MIG-1234"), ("MIG-1234", "MIG-1234")])
+def test_nvml_knows_a_device_or_a_part_of_one_by_its_uuid(monkeypatch, uuid, known):
+    def handle(name):
+        if name != known:
+            raise NVMLError("Not Found")
+        return f"handle of {name}"
+
+    nvml = SimpleNamespace(nvmlInit=lambda: None, nvmlDeviceGetHandleByUUID=handle, NVMLError=NVMLError)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setattr("kaoprof.bench.energy.importlib.util.find_spec", lambda _: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid=uuid))
+    assert nvml_handle(DEVICE) == (f"handle of {known}", nvml)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid="another"))
+    assert nvml_handle(DEVICE) is None
+
+
+def test_all_captures_share_one_stream(monkeypatch):
+    capture_stream.cache_clear()
+    monkeypatch.setattr(torch.cuda, "Stream", object)
+    assert capture_stream() is capture_stream()
+    capture_stream.cache_clear()

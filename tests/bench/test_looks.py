@@ -247,11 +247,18 @@ def fake_graphs(monkeypatch, *, fails=False):
         if fails and name == "capture":
             raise RuntimeError("operation not permitted when stream is capturing")
 
+    aside = Stream()
+
+    def capturing(_graph, *, stream):
+        assert stream is aside  # on another one cuBLAS would keep workspaces of its own
+        return entered("capture")
+
     cuda = SimpleNamespace(
         CUDAGraph=Graph, Stream=Stream, current_stream=Stream, OutOfMemoryError=torch.cuda.OutOfMemoryError,
-        stream=lambda _: entered("aside"), graph=lambda _: entered("capture"),
+        stream=lambda stream: entered("aside") if stream is aside else None, graph=capturing,
     )  # fmt: skip
     monkeypatch.setattr(variants_module.torch, "cuda", cuda)
+    monkeypatch.setattr(variants_module, "capture_stream", lambda: aside)
     return log
 
 

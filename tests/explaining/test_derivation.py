@@ -33,7 +33,8 @@ def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, i
     assert derivation.specialisations == ()
     assert derivation.uncounted == {}
     assert {
-        line.quantity: line.difference for line in compare_with_formula(derivation.formulas, target, name, options)
+        line.quantity: line.difference
+        for line in compare_with_formula(derivation.formulas, target, name, options, derivation.domain)
     } == dict.fromkeys(("macs", "params", *(["flops_all"] if mode == "forward" else [])), "0")
 
 

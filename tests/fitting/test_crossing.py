@@ -5,13 +5,13 @@ import itertools
 import pytest
 from representatives import mostly_slow
 
-from kaoprof.catalog import OPERATORS
+from kaoprof.catalog import group
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions
-from kaoprof.errors import UsageError
+from kaoprof.errors import UndefinedError, UsageError
 from kaoprof.fitting.crossing import cross
 from kaoprof.fitting.exact import Setting, needed_bytes, needed_macs
 
-PAIRS = list(itertools.combinations(OPERATORS, 2))
+PAIRS = list(itertools.combinations(group("paper"), 2))
 IMPLEMENTED_PAIRS = [(*pair, implementation) for pair in PAIRS for implementation in IMPLEMENTATIONS]
 
 
@@ -47,6 +47,19 @@ def test_memory_agrees_with_predicting_at_each_size(first, second, implementatio
 def test_kao_kv_beats_regular_attention_from_three_on():
     crossing = cross("nonlocal", "kao_kv", "h", "macs", Setting(sizes={"c": 64}))
     assert (crossing.cheaper, crossing.since) == ("kao_kv", 3)  # N = S at 2 x 2: 4 positions, 4 averages
+
+
+def test_a_fixed_reduction_is_dearer_than_kao_kv_from_twice_its_square_on():
+    """2 N n_kv c against 2 N S c: floor(h / 8)^2 > 2 h from h = 136 on; below 8 there are no keys."""
+    bare = Setting(sizes={"c": 64}, options=AttentionOptions(projection="none"))
+    crossing = cross("spatial_reduction", "kao_kv", "h", "macs", bare)
+    told = [(part.start, part.end, part.cheaper) for part in crossing.stretches]
+    assert told == [(8, 135, "spatial_reduction"), (136, None, "kao_kv")]
+
+
+def test_what_has_no_meaning_at_any_size_is_refused():
+    with pytest.raises(UndefinedError, match="with one axis there is none"):
+        cross("nonlocal", "coordinate", "n", "macs", Setting(sizes={"c": 8}))
 
 
 def test_channels_are_compared_in_steps_of_the_heads():

@@ -437,19 +437,60 @@ def test_a_subject_that_times_out_while_it_is_calibrated_is_not_asked_again():
 
 
 def blocks_until_settled(noise, **plan):
+    """Blocks of 50 ms that a subject ran before it was calibrated."""
     children = []
     factors = iter(noise)
     run([subject(0)], {0: 1e-3}, children=children, noise=lambda: next(factors, 1.0), budget_s=1.0, **plan)
     return sum(isinstance(request, Time) and request.calls == round(0.05 / 1e-3) for request in children[0].asked)
 
 
-def test_a_gpus_subject_is_run_until_its_time_is_stable():
-    assert blocks_until_settled([1.0, 1.0, 1.0], device="cuda:0") == 2  # the first call, and two blocks that agree
+def test_a_gpus_subject_is_run_until_its_time_is_stable_and_its_clock_is_up():
+    assert blocks_until_settled([1.0, 1.0, 1.0], device="cuda:0") == 6  # 0.3 s after a start
     slow_start = []
     run([subject(0)], {0: 1e-3}, children=slow_start, device="cuda:0", budget_s=1.0,
-        noise=iter([1.0, 0.8, 0.6, 0.5, 0.5, *[0.5] * 9999]).__next__)  # fmt: skip
-    timed = [request.calls for request in slow_start[0].asked if isinstance(request, Time)]
-    assert timed[1:5] == [50, 62, 83, 100]  # each block as long as the last one's pace asks for
+        noise=iter([1.0, *[0.9**n for n in range(1, 12)], *[0.3] * 9999]).__next__)  # fmt: skip
+    timed = [request for request in slow_start[0].asked if isinstance(request, Time)]
+    assert timed[1].calls == 50
+    assert timed[12].calls == round(0.05 / (1e-3 * 0.9**11))  # it went on as long as each block was faster
+
+
+def test_the_next_subject_of_a_gpu_settles_for_a_shorter_time():
+    children = []
+    run([subject(0), subject(1)], {0: 1e-3, 1: 1e-3}, children=children, device="cuda:0", budget_s=1.0)
+    blocks = [request.subject for request in children[0].asked if isinstance(request, Time) and request.calls == 50]
+    assert (blocks.count(0), blocks.count(1)) == (6, 4)
+
+
+def test_a_new_process_on_a_gpu_is_woken_before_anything_is_timed_in_it():
+    for device, second in (("cuda:0", 300), ("cpu", 5)):
+        children = []
+        run([subject(0)], {0: 1e-3}, children=children, device=device, budget_s=20.0, samples=30)
+        assert len(children) == LAUNCHES
+        for child in children[1:]:
+            assert [request.calls for request in child.asked if isinstance(request, Time)][:2] == [1, second]
+
+
+@pytest.mark.parametrize(("device", "variant", "budget_s", "load_s", "processes"), [
+    ("cpu", "eager", 10.0, 0.0, 3), ("cuda:0", "eager", 10.0, 0.0, 1), ("cuda:0", "eager", 20.0, 0.0, 3),
+    ("cuda:0", "eager", 20.0, 9.0, 1), ("cuda:0", "compile", 60.0, 0.0, 1), ("cpu", "compile", 10.0, 0.0, 3),
+])  # fmt: skip
+def test_there_are_more_processes_where_the_budget_is_that_of_their_launches(
+    device, variant, budget_s, load_s, processes
+):
+    clock, born = FakeClock(), []
+
+    def script(request):
+        clock.now += load_s if isinstance(request, Load) else 0.0
+
+    settings = {"device": device, "threads": None, "budget_s": budget_s, "samples": None, "timeout_s": 60.0,
+                "memory_fraction": 0.8, "force_run": False, "seed": 0}  # fmt: skip
+
+    def open_child():
+        born.append(FakeChild(clock, {0: 0.01}, script))
+        return born[-1]
+
+    measure(Session(Options(**settings), open_child, lambda _: None, clock), [[subject(0, variant=variant)]])
+    assert len(born) == processes
 
 
 def test_cold_blocks_are_no_longer_for_the_flushes_in_them():

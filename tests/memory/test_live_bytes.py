@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from kaoprof.catalog import OPERATORS, operator_workload
+from kaoprof.catalog import group, operator_workload
 from kaoprof.dims import DTYPE_BYTES, IMPLEMENTATIONS, MODES, AttentionOptions, Dims
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.networks import network_workload
@@ -70,7 +70,7 @@ class GroupsOfThree(nn.Module):
 
 
 EVERY_OPERATOR = pytest.mark.parametrize(
-    ("name", "implementation"), list(itertools.product(OPERATORS, IMPLEMENTATIONS))
+    ("name", "implementation"), list(itertools.product(group("paper"), IMPLEMENTATIONS))
 )
 
 

@@ -14,6 +14,7 @@ from kaoprof.counting.dispatcher import count_on_meta
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.networks import build_network, check_spec, code_workload, network_cost, network_workload, override
+from kaoprof.networks.closed_forms import kind_of
 from kaoprof.specs import load_spec, parse_spec, shipped_specs, starter_spec
 from kaoprof.tape.layers import count_layers as layers_of
 from kaoprof.tape.models import record_workload
@@ -206,11 +207,11 @@ def test_swapping_the_operator_turns_one_network_of_the_paper_into_another(atten
 
 
 def test_swapping_the_operator_reaches_layers_that_name_their_own():
-    document = every_layer("[16, 12]")
+    document = every_layer("[160, 120]")  # large enough for every window and reduction
     for operator in OPERATORS:
         swapped = network_cost(override(document, attention=operator))
-        types = {leaf.type for _, leaf in swapped.leaves()} & set(OPERATORS)
-        assert types == {operator}
+        types = {leaf.type for _, leaf in swapped.leaves()} & set(map(kind_of, OPERATORS))
+        assert types == {kind_of(operator)}
     assert {leaf.type for _, leaf in network_cost(document).leaves()} >= {"kao_kv", "kao_qkv", "nonlocal_pool"}
 
 

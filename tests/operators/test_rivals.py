@@ -1,6 +1,7 @@
 """What holds of every rival in the catalogue: formula = derivation = count = fvcore, and options that mean the same."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,20 @@ from kaoprof.workload.building import build_module, resolve
 
 RIVALS = [name for name in OPERATORS if name not in group("paper")]
 PER_RANK = {1: 12, 2: 9, 3: 5}  # the largest size of an axis
-OWN: dict[str, list[str]] = {}  # the names under which single operators are tried, where not as published alone
+OWN: dict[str, list[str]] = {
+    "agent": ["agent(agents=4)", "agent", "agent(agents=9,reduction=2)"],
+    "criss_cross": ["criss_cross", "criss_cross(loops=2)"],
+    "window": ["window(window=3)", "window(window=3,shift=2)"],
+    "grid": ["grid(window=2)"],
+    "neighborhood": ["neighborhood(kernel=3)", "neighborhood"],
+    "spatial_reduction": ["spatial_reduction(reduction=2)", "spatial_reduction(reduction=1)", "spatial_reduction",
+                          "spatial_reduction(pooled=7)"],
+    "efficient": ["efficient", "efficient(key_channels=12,value_channels=24)"],
+    "gc": ["gc", "gc(ratio=2)"],
+    "ema": ["ema", "ema(bases=5,iterations=1)"],
+    "coordinate": ["coordinate", "coordinate(ratio=1)"],
+}  # fmt: skip
+# the names under which single operators are tried, where not as published alone
 
 
 @given(name=st.sampled_from(RIVALS), data=st.data())
@@ -51,6 +65,7 @@ def agreeing(name, data):
         cost = operator.cost(dims, options)
     except UndefinedError:
         assume(False)
+    assume(mode == "forward" or dims.b * dims.positions > 1)  # a batch norm has no statistics of one
     work = operator_workload(operator.full_name, dims, options, dtype="fp32", mode=mode, seed=0)
     counted = count_on_meta(work)
     assert counted.macs == dims.b * (cost.macs_trained if mode == "train" else cost.macs)
@@ -68,7 +83,7 @@ DERIVED = [
     for ndim in (2, 1, 3)
     for projection, heads in (("value", 1), ("published", 2))
     for implementation in OPERATORS[name].implementations
-    if implementation != "flex"
+    if "reduction=2" not in told or projection != "published" or name != "agent"  # enlarging takes no symbolic sizes
 ]
 
 
@@ -83,7 +98,7 @@ def test_the_formula_is_what_is_derived(told, ndim, projection, heads, implement
         pytest.skip("has no meaning on so many axes")
     derivation = derive(target)
     assert (derivation.specialisations, derivation.uncounted) == ((), {})
-    proof = compare_with_formula(derivation.formulas, target, told, options)
+    proof = compare_with_formula(derivation.formulas, target, told, options, derivation.domain)
     assert {line.quantity: line.difference for line in proof} == dict.fromkeys(("macs", "params", "flops_all"), "0")
 
 
@@ -100,4 +115,4 @@ def test_its_module_takes_what_its_formula_takes_with_the_same_defaults(name):
 def test_loops_are_held_against_it(name):
     text = (Path(__file__).parent / f"test_{name}.py").read_text(encoding="utf-8")
     assert "assert_as_in_loops(" in text
-    assert "assert_gradients(" in text
+    assert re.search(r"assert_gradients\(|def test_gradients", text)

@@ -110,6 +110,7 @@ def test_blocks_inside_each_other_count_what_each_holds():
         with kaoprof.count() as inner:
             net[0](X)
             assert kaoprof.count(net, X).macs == FORWARD
+            assert kaoprof.explain("kao_qkv", sizes={"b": 2, "c": 4, "h": 3, "w": 5}).checked
         net(X)
     assert (outer.macs, inner.macs) == (2 * FORWARD + FIRST, FIRST)
     assert {row.layer: row.macs for row in outer.layers}["Sequential.0"] == 3 * FIRST

@@ -14,13 +14,14 @@ from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.explaining.expressions import value_at
 from kaoprof.explaining.peak_formula import derive_peak
 from kaoprof.explaining.target import operator_target
-from kaoprof.memory.kernels.cuda import efficient_gradient
+from kaoprof.memory.kernels.cuda_attention import efficient_gradient, splits
 from kaoprof.memory.kernels.table import scratch_bytes
 from kaoprof.memory.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.networks import network_workload
 from kaoprof.specs import load_spec
 from kaoprof.workload.attention_backend import UnservedError
 from kaoprof.workload.cuda_attention import CudaAttention
+from kaoprof.workload.gpu import Gpu
 from kaoprof.workload.workload import TensorSpec, Workload
 
 aten = torch.ops.aten
@@ -28,7 +29,7 @@ B, C, H, W = 2, 24, 30, 40
 X = B * C * H * W  # elements of the input
 QUERIES = B * H * W
 MAP = B * (H * W) ** 2  # elements of the coefficients
-SEEDS = {"fp32": 2 * 8, "bf16": 3 * 8}  # of the random numbers that no dropout draws; on a GPU some lie elsewhere
+SEEDS = 2 * 8  # of the random numbers that no dropout draws; on a GPU some lie elsewhere
 
 
 def predicted(dtype, mode, *, device="cuda", sdpa="auto", channels=C):
@@ -50,8 +51,9 @@ def test_backward_holds_what_the_kernel_sums_up_in_single_precision():
     rows = 32 * -(-H * W // 32)  # the kernel's own rounding of the logarithms of row sums
     copied = X  # the gradient, which lies channels first
     blocks = B * -(-H * W // 64) * (64 * 64 + 4)  # of 64 queries x 64 channels, though there are 24
-    assert predicted("fp32", "train") == 4 * (held + copied + B * rows + QUERIES + blocks) + SEEDS["fp32"]
-    assert predicted("bf16", "train") == 2 * (held + copied) + 4 * (2 * QUERIES + X) + SEEDS["bf16"]
+    assert predicted("fp32", "train") == 4 * (held + copied + B * rows + QUERIES + blocks) + SEEDS
+    rows = B * 128 * -(-H * W // 128)  # blocks of 128 queries, of 32 channels though there are 24
+    assert predicted("bf16", "train") == 2 * (held + copied) + 4 * (QUERIES + rows * (1 + 32)) + SEEDS
 
 
 @pytest.mark.parametrize(
@@ -71,8 +73,8 @@ def test_the_gradient_of_softmax_holds_a_product_and_that_of_its_logarithm_does_
         assert scratch_bytes(operation.default, (x, x, -1, x.dtype), {}, device="cuda", threads=1) == hidden
 
 
-@pytest.mark.parametrize(("dtype", "named"), [("fp32", ()), ("bf16", ("attention by flash or cuDNN",))])
-def test_what_depends_on_the_gpus_size_is_named(dtype, named):
+@pytest.mark.parametrize(("dtype", "named"), [("fp32", ()), ("bf16", ("attention by cuDNN",))])
+def test_what_depends_on_the_gpu_or_a_library_decides_is_named(dtype, named):
     options = AttentionOptions(implementation="sdpa")
     work = operator_workload("nonlocal", Dims(b=B, c=C, spatial=(H, W)), options, dtype=dtype, mode="forward", seed=0)
     assert dry_run(work, LiveBytesMode, device="cuda", threads=1).unmodelled == named
@@ -97,9 +99,19 @@ def test_a_backend_that_cannot_serve_on_a_gpu_says_so(sdpa, dtype):
         predicted(dtype, "forward", sdpa=sdpa)
 
 
-@pytest.mark.parametrize("sdpa", ["flash", "efficient", "cudnn"])
-def test_every_fused_backend_leaves_the_coefficients_unwritten(sdpa):
+@pytest.mark.parametrize("sdpa", ["efficient", "cudnn"])
+def test_a_fused_backend_leaves_the_coefficients_unwritten(sdpa):
     assert predicted("bf16", "forward", sdpa=sdpa) == pytest.approx(2 * 3 * X, rel=0.01)
+
+
+def test_flash_splits_keys_where_queries_are_few():
+    parts = 5 * 4 * QUERIES * (1 + 32)  # of each block of 256 keys, in single precision, 32 channels for 24
+    tokens, attended, row_sums = 2 * X, 2 * X, 4 * QUERIES
+    assert predicted("bf16", "forward", sdpa="flash") == tokens + attended + row_sums + parts + 3 * 8  # random numbers
+    h100 = Gpu()
+    assert splits(2 * 13, 64, 784, h100) == 4  # as torch asks of the allocator, with 2 x 784 queries of 64 channels
+    assert splits(8 * 2 * 13, 64, 784, h100) == 1  # 208 blocks keep 132 multiprocessors busy
+    assert splits(2 * 13, 64, 784, Gpu(multiprocessors=10)) == 1
 
 
 def test_cudnn_serves_no_head_that_it_would_have_to_pad():

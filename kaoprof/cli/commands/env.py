@@ -9,7 +9,10 @@ from kaoprof.cli import options as opt
 if TYPE_CHECKING:
     from kaoprof.records.measured import Ceilings
 
-PLAIN = ["device_name", "cores", "threads", "system", "python", "torch", "denormals_flushed", "cuda", "energy_source"]
+PLAIN = [
+    "device_name", "cores", "threads", "system", "python", "torch", "denormals_flushed", "cuda", "cudnn", "driver",
+    "capability", "multiprocessors", "power_limit_w", "energy_source",
+]  # fmt: skip
 
 
 def env(

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from kaoprof.cli.output import print_report, write_all
 from kaoprof.cli.streams import say
-from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.errors import UsageError
 from kaoprof.records.reading import load_named
-from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report, format_of, warnings_of
-from kaoprof.reporting.tables.grid import NamedRun, grid_report
+from kaoprof.reporting.kinds import Report, format_of, warnings_of
+from kaoprof.reporting.reported import PICTURES, checked_plots, report_on
+from kaoprof.reporting.tables.grid import NamedRun
 
-PLOTS = ("latency", "memory", "macs", "map", "roofline")
-PICTURES = tuple(name for name in FORMATS if name not in TEXTS)
 MOST_WARNINGS = 8  # on stderr
 
 
@@ -25,13 +24,7 @@ def parse_plots(text: str | None) -> tuple[str, ...] | None:
     """
     if text is None or text == "none":
         return None if text is None else ()
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    for name in names:
-        if name not in PLOTS:
-            raise UsageError(f"unknown quantity {name!r}", where="--plot", hint=did_you_mean(name, (*PLOTS, "none")))
-    if "roofline" in names and len(names) > 1:
-        raise UsageError("a roofline is a plot of its own", where="--plot", hint="--plot roofline")
-    return names
+    return checked_plots(text.split(","), where="--plot")
 
 
 def parse_only(texts: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -63,7 +56,7 @@ def report_runs(
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
     runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths))
-    report = _report(runs, x=x, quantities=quantities, only=only)
+    report = report_on(runs, x=x, quantities=quantities, only=only)
     for target in targets:
         if format_of(target, runs[0].record.kind) in PICTURES and quantities == ():
             raise UsageError("without a plot there is no picture", where=str(target), hint="leave out --plot none")
@@ -81,28 +74,6 @@ def report_runs(
     if failure is not None:
         raise failure
     return 0
-
-
-def _report(
-    runs: tuple[NamedRun, ...], *, x: str | None, quantities: tuple[str, ...] | None,
-    only: Mapping[str, frozenset[str]],
-) -> Report:  # fmt: skip
-    """The runs as a report, if they may stand side by side."""
-    kinds = [KINDS[run.record.kind] for run in runs]
-    subjects = {"operators" if kind.is_grid else run.record.kind: run for kind, run in zip(kinds, runs, strict=True)}
-    if len(subjects) > 1:
-        (first, run), (second, other), *_ = subjects.items()
-        message = f"{run.name} is a record of {first}, {other.name} of {second}"
-        raise UsageError(message, hint="report them one by one")
-    if kinds[0].is_grid:
-        grid = grid_report(runs, x=x, only=only, quantities=quantities)
-        return Report(runs=grid.runs, grid=grid)
-    if x is not None or only or quantities:
-        option = "--x" if x is not None else "--only" if only else "--plot"
-        raise UsageError("is for runs of compare and sweep", where=option)
-    if kinds[0].stands_alone and len(runs) > 1:
-        raise UsageError(f"records of {runs[0].record.kind} are reported one at a time", where=runs[1].name)
-    return Report(runs=runs)
 
 
 def _plot(report: Report) -> None:

@@ -120,6 +120,11 @@ class Convolution(NamedTuple):
         return in_blocks_of(channels, block_of_channels())
 
 
+def for_each_axis(sizes: list[int], axes: int) -> list[int]:
+    """One number for each axis, where one for all may be given."""
+    return sizes * axes if len(sizes) == 1 else sizes
+
+
 def convolution_of(
     x: Tensor,
     weight: Tensor,
@@ -133,6 +138,9 @@ def convolution_of(
     """Of `(b c *s) , (o c/groups *k)`, or transposed of `(b o *s') , (o c/groups *k)`; arguments as torch has them."""
     samples, given, *size = x.shape
     out, inner, *kernel = weight.shape
+    stride, padding, dilation, output_padding = (
+        for_each_axis(given_sizes, len(kernel)) for given_sizes in (stride, padding, dilation, output_padding)
+    )
     steps = tuple(zip(size, kernel, stride, padding, dilation, output_padding, strict=True))
     if transposed:
         places = tuple(size)

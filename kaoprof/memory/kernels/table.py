@@ -10,7 +10,7 @@ from typing import Any
 from kaoprof.dims import Size
 from kaoprof.memory.kernels import (
     convolution,
-    cuda,
+    cuda_attention,
     flash,
     indexing,
     layout_copies,
@@ -18,6 +18,7 @@ from kaoprof.memory.kernels import (
     reduction,
     resampling,
 )
+from kaoprof.memory.kernels.cuda_table import CUDA_SCRATCH, CUDA_STORAGES, cuda_gap
 from kaoprof.memory.kernels.verified_kernels import holds_nothing
 from kaoprof.torch_internals import OpOverload
 from kaoprof.workload.operation_names import name_of
@@ -106,14 +107,6 @@ CPU_SCRATCH: dict[str, Callable[..., Size]] = {
 }  # fmt: skip
 
 
-CUDA_SCRATCH: dict[str, Callable[..., Size]] = {
-    "_scaled_dot_product_flash_attention_backward": cuda.flash_gradient,
-    "_scaled_dot_product_efficient_attention_backward": cuda.efficient_gradient,
-    "_safe_softmax": layout_copies.safe_softmax,
-    "_softmax_backward_data": cuda.softmax_gradient,
-}
-
-
 def scratch_bytes(operation: OpOverload, args: Any, kwargs: Any, *, device: str, threads: int) -> Size:
     """Bytes that the operation's kernel holds for itself while it runs, besides its inputs and outputs."""
     model = (CPU_SCRATCH if device == "cpu" else CUDA_SCRATCH).get(name_of(operation))
@@ -128,7 +121,7 @@ CPU_STORAGES: dict[str, Callable[..., Size]] = {
 
 def least_storage_bytes(operation: OpOverload, args: Any, kwargs: Any, *, device: str) -> Size:
     """What the storage of the result takes at least, where it is more than the result needs."""
-    model = CPU_STORAGES.get(name_of(operation)) if device == "cpu" else None
+    model = (CPU_STORAGES if device == "cpu" else CUDA_STORAGES).get(name_of(operation))
     return model(*args, **kwargs) if model else 0
 
 
@@ -136,7 +129,12 @@ RECURRENT_GAP = "LSTM by oneDNN"
 PROJECTED_GAP = "LSTM with projections"
 CUDA_RECURRENT_GAP = "recurrent layers by cuDNN"
 UNKNOWN_COPIES = 2  # of its inputs and outputs, for each thread: what a kernel that is not modelled may hold for itself
-UNBOUNDED = {RECURRENT_GAP, CUDA_RECURRENT_GAP, cuda.ATTENTION_GAP}  # no bound of what they hold is known
+UNBOUNDED = {
+    RECURRENT_GAP,
+    CUDA_RECURRENT_GAP,
+    cuda_attention.CUDNN_GAP,
+    cuda_attention.FLASH_GAP,
+}  # no bound of what they hold is known
 
 PRODUCTS = ("mm", "bmm", "mv", "addmm", "baddbmm", "addmv", "_addmm_activation", "_trilinear")
 CPU_GAPS: dict[str, Callable[..., str | None]] = {
@@ -148,21 +146,17 @@ CPU_GAPS: dict[str, Callable[..., str | None]] = {
     "convolution_backward": convolution.gradient_gap,
     **dict.fromkeys(("mkldnn_rnn_layer", "mkldnn_rnn_layer_backward"), lambda *_: RECURRENT_GAP),
 }
-CUDA_GAPS: dict[str, Callable[..., str | None]] = {
-    **dict.fromkeys(("convolution", "convolution_backward"), lambda *_: cuda.CONVOLUTION_GAP),
-    "_scaled_dot_product_flash_attention": lambda *_: cuda.ATTENTION_GAP,
-}
 
 
 def scratch_gap(operation: OpOverload, args: Any, *, device: str) -> str | None:
     """Which operation this is, if its kernel may hold more for itself than `scratch_bytes` knows."""
     name = name_of(operation)
-    gap = (CPU_GAPS if device == "cpu" else CUDA_GAPS).get(name)
+    if device != "cpu":
+        return cuda_gap(operation, name, args)
+    gap = CPU_GAPS.get(name)
     if gap:
         return gap(*args)
-    if device != "cpu" or name in CPU_SCRATCH or holds_nothing(operation):
-        return None
-    return name
+    return None if name in CPU_SCRATCH or holds_nothing(operation) else name
 
 
 def most_unknown_bytes(gap: str, tensors_bytes: int, *, threads: int) -> float:

@@ -34,6 +34,18 @@ def passes_note(model: ModelProfile) -> str | None:
     return f"The call: {'; '.join(parts)}." if parts else None
 
 
+def mode_note(record: ProfileRecord, model: ModelProfile) -> str | None:
+    """That a model in hand was in another mode than people think."""
+    if model.training and record.mode == "forward":
+        return (
+            "The model was in training mode, and ran as it was: with dropout, and batch norm over the batch; "
+            "model.eval() for inference."
+        )
+    if model.training is False and record.mode == "train":
+        return "The model was in evaluation mode and ran as it was, without dropout; model.train() for training."
+    return None
+
+
 def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
     """Which layers hold the time and the memory, in a sentence."""
     slowest, fullest = slowest_layer(model), fullest_layer(model)
@@ -67,6 +79,7 @@ def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
     """What stands under a model's table, sentence by sentence."""
     notes = (
         model.detail,
+        mode_note(record, model),
         passes_note(model),
         where_it_goes(record, model),
         *bound_sentences(record, model),

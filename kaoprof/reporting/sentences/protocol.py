@@ -1,9 +1,11 @@
 """What stands under a table, in words: the convention, the protocol, what the numbers mean."""
 
+from collections.abc import Sequence
+
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings.operators import Baseline, Standing, find_baseline
 from kaoprof.records.compare import Record, Row
-from kaoprof.records.measured import Protocol
+from kaoprof.records.measured import Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.reporting.sentences.limits import bound_of, range_of
 from kaoprof.stats.medians import Estimate
@@ -43,10 +45,15 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
     interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
     how = (
-        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up (in several processes "
-        f"where the budget allows), {interval}; "
+        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, in "
+        f"{_processes_of(measured)}, {interval}; "
         f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
     )
+    if protocol.in_process:
+        how = (
+            f"Latency: median of {taken} samples after warm-up, {interval}, in the caller's own process as it was"
+            f"{flushed}; measured in {format_seconds(protocol.spent_s)}."
+        )
     where = (
         f"On {environment.device_name}, {counted(environment.cores, 'core')}, "
         f"{counted(environment.threads, 'thread')}, "
@@ -54,6 +61,13 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"{' '.join((*environment.backends, *environment.settings))}."
     )
     return [how, where] if most else [where]
+
+
+def _processes_of(measured: Sequence[Observed]) -> str:
+    """In how many processes the samples were taken; where that differs, the fewest and the most."""
+    numbers = [len(set(row.latency.launches)) or 1 for row in measured if row.latency]
+    fewest, most = min(numbers, default=1), max(numbers, default=1)
+    return f"{fewest}-{most} processes" if fewest < most else f"{most} processes" if most > 1 else "one process"
 
 
 def ratios_of(record: Record, standings: list[Standing]) -> str | None:

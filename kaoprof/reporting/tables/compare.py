@@ -23,6 +23,7 @@ from kaoprof.reporting.document import (
     without_empty,
 )
 from kaoprof.reporting.sentences.limits import ceilings_sentence, limits_of, rows_of
+from kaoprof.reporting.sentences.places import placed
 from kaoprof.reporting.sentences.protocol import (
     AGREE,
     CONVENTION,
@@ -84,8 +85,8 @@ def _page(record: Record, medium: Medium, layout: Layout) -> Page:
     counted = any(row.counted for row in record.rows) if medium == Medium.SCREEN else record.protocol
     warnings = [] if medium == Medium.SCREEN else [f"Warning: {warning}." for warning in warnings_of(record)]
     legend = notes_of(
-        f"{convention}{meaning}", AGREE if counted else "", ceilings_sentence(record), *protocol_of(record), *warnings,
-        tone=Tone.QUIET, listed=False,
+        f"{convention}{meaning}", AGREE if counted else "", *placed(record), ceilings_sentence(record),
+        *protocol_of(record), *warnings, tone=Tone.QUIET, listed=False,
     )  # fmt: skip
     return Page(blocks=(*tables, *legend))
 

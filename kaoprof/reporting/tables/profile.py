@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from kaoprof import units
 from kaoprof.findings import models as findings
 from kaoprof.records.measured import EAGER
-from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.records.profile import IN_HAND, LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.document import (
     UNKNOWN,
     Cell,
@@ -189,7 +189,8 @@ def _tree(
     names = [header.strip() if screen or header != "MACs" else "marked MACs" for header in headers]
     rows = [tuple(cells[name] for name in names) for cells in layers]
     hidden = len(model.layers) - 1 - len(shown)
-    folded = f"{hidden} layers inside these are folded; --depth shows them" if hidden else None
+    way = ".to_pandas() holds them" if model.batch is None or model.source == IN_HAND else "--depth shows them"
+    folded = f"{hidden} layers inside these are folded; {way}" if hidden else None
     notes = (*((folded, _latency(record, model)) if screen else ()), *model_notes(record, model))
     table = Table(
         title=profile_title(record, model),

@@ -5,6 +5,7 @@ for others: whoever would have to wait for it is refused instead.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,12 +15,12 @@ LOOKS_AGAIN_S = 0.05
 
 
 class _Turns:
-    """The lock, which thread is inside a block, and how many looks aside there are."""
+    """The lock, which thread is inside a block, and how often each thread was told to be looked away from."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.block_of: int | None = None
-        self.aside = 0
+        self.aside: Counter[int] = Counter()
 
 
 _TURNS = _Turns()
@@ -33,12 +34,24 @@ def turn_of_a_call() -> Iterator[None]:
         KaoprofError: another thread is inside of a block.
     """
     _take()
-    _TURNS.aside += 1
+    try:
+        with aside():
+            yield
+    finally:
+        _TURNS.lock.release()
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """While active, what this thread runs is kaoprof's own doing, which no block of it counts."""
+    thread = threading.get_ident()
+    _TURNS.aside[thread] += 1
     try:
         yield
     finally:
-        _TURNS.aside -= 1
-        _TURNS.lock.release()
+        _TURNS.aside[thread] -= 1
+        if not _TURNS.aside[thread]:
+            del _TURNS.aside[thread]
 
 
 @contextmanager
@@ -59,7 +72,12 @@ def turn_of_a_block() -> Iterator[None]:
 
 def is_aside() -> bool:
     """Whether what runs now is kaoprof's own doing, which no block counts."""
-    return _TURNS.aside > 0
+    thread = threading.get_ident()
+    if thread in _TURNS.aside:
+        return True
+    return (
+        thread != _TURNS.block_of and _TURNS.block_of in _TURNS.aside
+    )  # a backward pass on a GPU has a thread of its own
 
 
 def _take() -> None:

@@ -1,0 +1,83 @@
+"""Agent attention: a few tokens attend to all positions, and all positions attend to these few."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from torch import Tensor, nn
+
+from kaoprof.dims import PUBLISHED, AttentionKeywords, AttentionOptions
+from kaoprof.models.layers import CONVOLUTIONS, resize
+from kaoprof.operators.dot_product import PROJECTED, FusedLines, MatmulAttention, added
+from kaoprof.operators.spatial_reduction import ADAPTIVE_POOLS, PublishedReduction, Reduction
+
+
+class AgentAttention(nn.Module):
+    """Averages of the queries, the agents, attend to all positions; then all positions attend to the agents.
+
+    Args:
+        channels: c of the input `(b, c, *spatial)`; the output has the same shape.
+        axes: spatial axes.
+        agents: A; along each of d axes there are A^(1/d), rounded.
+        reduction: positions for each key, along each axis.
+        options: heads, projection, scale, implementation. As published: all four, with biases, and a depthwise
+            convolution of the values, which is added; position biases are left out.
+
+    Source: Han et al., arXiv:2312.08874.
+
+    Raises:
+        UsageError: the heads do not divide the channels.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        axes: int = 2,
+        agents: int = 49,
+        reduction: int = 1,
+        **options: Unpack[AttentionKeywords],
+    ) -> None:
+        super().__init__()
+        given = AttentionOptions(**options)
+        published, chosen = given.projection == PUBLISHED, given.as_in("qkvo", "sqrt")
+        self.fused = chosen.implementation == "sdpa"
+        biased = PROJECTED["qkvo"] if published else ()
+        self.attention = (FusedLines if self.fused else MatmulAttention)(channels, chosen, biased=biased)
+        self.pool = ADAPTIVE_POOLS[axes](round(agents ** (1 / axes)))
+        reduce = PublishedReduction if published else Reduction
+        self.reduce = reduce(channels, axes, reduction, 0) if reduction > 1 else None
+        self.reduction = reduction
+        self.beside = CONVOLUTIONS[axes](channels, channels, 3, padding=1, groups=channels) if published else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        positions = self._laid_out(x.flatten(2))
+        source = positions if self.reduce is None else self._laid_out(self.reduce(x))
+        q, k, v = (
+            self.attention.project(name, tokens)
+            for name, tokens in (("query", positions), ("key", source), ("value", source))
+        )
+        agents = self._laid_out(self.pool(self._map(q, x.shape[2:])).flatten(2))
+        attended = self.attention.attend(q, agents, self.attention.attend(agents, k, v))
+        if self.beside is not None:
+            attended = added(attended, [self._laid_out(self._convolved(v, x.shape[2:]).flatten(2))])
+        return self._channels_first(self.attention.project("output", attended)).reshape(x.shape)
+
+    def _laid_out(self, tokens: Tensor) -> Tensor:
+        """`(b c n)` as attention takes it, fused as `(b n 1 c)`."""
+        return tokens.mT.contiguous().unsqueeze(2) if self.fused else tokens
+
+    def _channels_first(self, tokens: Tensor) -> Tensor:
+        return tokens.squeeze(2).mT if self.fused else tokens
+
+    def _map(self, tokens: Tensor, spatial: Sequence[int]) -> Tensor:
+        """The tokens as a map, `(b c *spatial)`."""
+        channels_first = self._channels_first(tokens)
+        return channels_first.reshape(*channels_first.shape[:2], *spatial)
+
+    def _convolved(self, values: Tensor, spatial: Sequence[int]) -> Tensor:
+        """The depthwise convolution of the values, which are enlarged to the whole map if they were reduced."""
+        if self.beside is None:
+            return values
+        whole = self._map(values, [size // self.reduction for size in spatial])
+        convolved: Tensor = self.beside(whole if self.reduce is None else resize(whole, spatial, "linear"))
+        return convolved

@@ -1,0 +1,87 @@
+"""`kaoprof.sweep`: a grid of sizes from Python, with or without a journal that outlives it."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from kaoprof.comparing.cases import Sizes, spatial_grid
+from kaoprof.errors import UsageError
+from kaoprof.records.compare import Record
+from kaoprof.records.options import Options, checked_options
+from kaoprof.sweeping.plan import sweep_plan
+from kaoprof.sweeping.run import Sweep, SweepProgress
+from kaoprof.workload.process import leaves_process_alone
+
+SUFFIX = ".jsonl"
+Words = str | Iterable[str]
+
+
+@leaves_process_alone
+def sweep(
+    *,
+    h: Sizes = None,
+    w: Sizes = None,
+    t: Sizes = None,
+    n: Sizes = None,
+    c: Sizes = 64,
+    batch: Sizes = 1,
+    heads: Sizes = 1,
+    operators: Words | None = None,
+    projection: str = "value",
+    scale: str = "sqrt",
+    dtype: Words = "fp32",
+    mode: Words = "forward",
+    journal: str | os.PathLike[str] | None = None,
+    retry: bool = False,
+    options: Options | None = None,
+    progress: Callable[[SweepProgress], None] | None = None,
+) -> Record:
+    """Operators on a grid of sizes, cell by cell: `kaoprof.sweep(h=[14, 28, 56], c=64)`.
+
+    Args:
+        h: heights; with them `w` (equal to `h` by default) and, for video, `t` frames.
+        w: widths.
+        t: frames.
+        n: lengths, for one spatial axis; excludes the others.
+        c: channels, one or several.
+        batch: samples in the input, one or several.
+        heads: attention heads, one or several.
+        operators: names such as `kao_qkv` or `nonlocal:sdpa`; all by default.
+        projection: none, value (the paper's count), qkv or qkvo.
+        scale: sqrt or none.
+        dtype: one or several.
+        mode: forward, train, or both.
+        journal: FILE.jsonl, which keeps every cell as it is finished; the same call goes on where it stopped. None:
+            nothing is kept but the result.
+        retry: measure again what failed or was skipped.
+        options: device, budget (for all cells), seed, baseline and how to measure.
+        progress: called with every step.
+
+    Returns:
+        The cells that were measured in this environment. An interrupt (Ctrl-C) ends it early: it then says so.
+
+    Raises:
+        UsageError: sizes or words that make no sense, or a journal of other options.
+        RecordError: the journal is damaged.
+        OutputError: the journal cannot be written.
+        MeasurementError: the device is not there, or no measuring process can be started.
+    """
+    plan = sweep_plan(
+        spatial=spatial_grid(h, w, t, n), c=c, batch=batch, heads=heads, operators=operators, projection=projection,
+        scale=scale, dtypes=_listed(dtype), modes=_listed(mode), options=checked_options(options),
+    )  # fmt: skip
+    if journal is not None and Path(journal).suffix != SUFFIX:
+        raise UsageError("a journal is a file of lines", where=str(journal), hint=f"end its name in {SUFFIX}")
+    with tempfile.TemporaryDirectory(prefix="kaoprof-") as folder:
+        path = Path(folder, "sweep.jsonl") if journal is None else Path(journal)
+        outcome = Sweep(plan=plan, path=path, retry=retry, watch=progress or _unheard).run()
+    return outcome.records[-1]
+
+
+def _listed(words: Words) -> list[str]:
+    return [word.strip() for word in words.split(",")] if isinstance(words, str) else list(words)
+
+
+def _unheard(_: SweepProgress) -> None:
+    """Nobody wants to hear of it."""
