@@ -75,12 +75,16 @@ def first_line(error: BaseException) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt `word`: the nearest known name, whatever the case, or one inside it; else all of them."""
+    known = list(known)
+    return nearest(word, known) or f"one of: {', '.join(known)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """As `did_you_mean`; empty if no known name is near."""
     import difflib  # opened late: what is spelt right needs no suggestion
 
-    known = list(known)
     plain = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), plain, n=2, cutoff=0.5)
     close.sort(key=lambda name: name[:1] != word[:1].lower())  # people rarely miss the first letter
     close += [part for part in word.lower().split("_") if part in plain]
-    nearest = next((plain[name] for name in close), None)
-    return f"did you mean {nearest!r}?" if nearest else f"one of: {', '.join(known)}"
+    return f"did you mean {plain[close[0]]!r}?" if close else ""

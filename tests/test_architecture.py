@@ -14,7 +14,8 @@ HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"bench", "counting", "explaining", "inhand", "memory", "models", "operators", "reporting.plots", "tape"}
 HEAVY_FILES = {  # beside all that stands in heavy rooms
     "networks.builders", "profiling.taking", "stats.overhead_fit", "torch_internals", "workload.attention_backend",
-    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.gpu", "workload.tensor_bytes",
+    "workload.called", "workload.conversions", "workload.cuda_attention", "workload.gpu", "workload.misfits",
+    "workload.tensor_bytes",
 }  # fmt: skip
 LIGHT_FILES = {
     "explaining.run",

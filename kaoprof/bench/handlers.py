@@ -9,8 +9,9 @@ from kaoprof.bench.ceilings import copy_seconds, launch_seconds, product_through
 from kaoprof.bench.conditions import conditions_of
 from kaoprof.bench.environment import free_bytes
 from kaoprof.bench.looks import look
-from kaoprof.bench.workbench import Bench
+from kaoprof.bench.workbench import Bench, Subject
 from kaoprof.measuring import messages as say
+from kaoprof.workload.building import step_of
 
 
 def read_conditions(bench: Bench, _: say.ReadConditions) -> say.DeviceConditions:
@@ -54,9 +55,23 @@ def weigh(bench: Bench, request: say.Weigh) -> say.Peak:
     if subject.variant == "graph":  # it allocated when it was captured; replaying it allocates nothing
         return say.Peak(allocated=None)
     try:
-        return say.Peak(**bench.meters.peak(subject.step))
+        return say.Peak(**bench.meters.peak(_from_the_beginning(subject)))
     finally:
         bench.drop_gradients(subject.module)
+
+
+def _from_the_beginning(subject: Subject) -> Callable[[], object]:
+    """One call; with an optimizer two, of which the first makes its states, so that the allocator tells of these."""
+    workload = subject.workload
+    if not workload.optimizer:
+        return subject.step
+    step = step_of(workload, subject.module, subject.inputs)
+
+    def steps() -> object:
+        step()
+        return step()
+
+    return steps
 
 
 def time_calls(bench: Bench, request: say.Time) -> say.Took:
@@ -74,16 +89,16 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census | say.Faile
     from kaoprof.networks.workloads import INSIDE
     from kaoprof.profiling.taking import take_census as census_of
     from kaoprof.tape.building import fake_mode
+    from kaoprof.tape.own_inputs import with_own_inputs
 
     def taken() -> say.Census | say.Failed:
         kind = bench.device.partition(":")[0]
         try:
-            census = census_of(
-                request.workload, None, device=kind, threads=bench.threads, sdpa=bench.sdpa, inside=INSIDE
-            )
+            workload = with_own_inputs(request.workload, request.batch)
+            census = census_of(workload, None, device=kind, threads=bench.threads, sdpa=bench.sdpa, inside=INSIDE)
         except BaseException as error:  # noqa: BLE001 - any failure of a module is a row, not an abort
             return bench.failed(error)
-        return say.Census(census=census)
+        return say.Census(census=census, workload=workload)
 
     if can_copy():
         fake_mode()  # imports what takes a second, once for all copies

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
-from torch import Tensor
+from torch import Tensor, nn, strided
+from torch.nn.parameter import is_lazy
 
 from kaoprof.bench.denormals import denormal_fraction
 from kaoprof.bench.deviation import deviation_of, is_random
@@ -16,7 +17,9 @@ from kaoprof.bench.workbench import Bench, Subject
 from kaoprof.errors import first_line
 from kaoprof.measuring.messages import LayersSeen, Look, Seen
 from kaoprof.records.measured import Deviation, Observed, Traffic
-from kaoprof.torch_internals import changes_of
+from kaoprof.tape.modules import tensors_in
+from kaoprof.torch_internals import changes_of, storage_identity
+from kaoprof.units import format_bytes
 from kaoprof.workload.workload import Workload
 
 OPERATORS = "kaoprof.operators."
@@ -127,8 +130,32 @@ def energy(at: LookAt) -> Seen:
     return Seen(observed=Observed(energy_j=joules))
 
 
+def kept(at: LookAt) -> Seen:
+    """Whether a call leaves more in the module than it found, such as a cache that grows: then no two are alike."""
+    at.subject.step()
+    before = held_bytes(at.subject.module)
+    at.subject.step()
+    more = held_bytes(at.subject.module) - before
+    text = (
+        f"every call leaves {format_bytes(more)} more in the model, so calls differ: one was counted, later ones timed"
+    )
+    return Seen(observed=Observed(detail=text)) if more > 0 else Seen()
+
+
+def held_bytes(module: nn.Module) -> int:
+    """What all tensors take that a module and those inside it hold, as parameters or otherwise."""
+    storages = {
+        storage_identity(tensor): tensor.untyped_storage().nbytes()
+        for part in module.modules()
+        for tensor in tensors_in(vars(part))
+        if tensor.layout is strided and not is_lazy(tensor)
+    }
+    return sum(storages.values())
+
+
 LOOKS: dict[str, Callable[[LookAt], Seen]] = {
     "layers": layers,
+    "kept": kept,
     "denormals": denormals,
     "traffic": traffic,
     "deviation": deviation,

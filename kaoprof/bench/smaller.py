@@ -20,7 +20,9 @@ def on_one_sample(workload: Workload, module: nn.Module, *, device: str) -> Prep
     axis = workload.batch_axis
 
     def shape_of(spec: TensorSpec) -> tuple[int, ...]:
-        return (*spec.shape[:axis], 1, *spec.shape[axis + 1 :]) if axis < len(spec.shape) else spec.shape
+        if axis is None or axis >= len(spec.shape):
+            return spec.shape
+        return (*spec.shape[:axis], 1, *spec.shape[axis + 1 :])
 
     return _prepared(workload, module, device, shape_of)
 

@@ -21,6 +21,7 @@ from kaoprof.errors import first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
 from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.misfits import in_a_line
 from kaoprof.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -161,4 +162,4 @@ class Bench:
         """The record's detail for an exception."""
         if is_refusal(error):
             return refusal_of(self.sdpa, self.device)
-        return first_line(error) if isinstance(error, CannotRun) else f"{type(error).__name__}: {first_line(error)}"
+        return first_line(error) if isinstance(error, CannotRun) else in_a_line(error)

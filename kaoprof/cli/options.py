@@ -27,6 +27,10 @@ Arguments = Annotated[
 Keywords = Annotated[
     list[str] | None, typer.Option("--kwarg", metavar="NAME=VALUE", help="Likewise, by name: bias=false.")
 ]
+Optimizer = Annotated[str, typer.Option(metavar="NAME", help="Train, and step: adamw, adam, sgd or sgd:momentum=0.9.")]
+BatchAxis = Annotated[
+    str, typer.Option(metavar="N", help="Of code's first input, where samples lie: 0; none: count the call; auto.")
+]
 AllowImport = Annotated[bool, typer.Option("--allow-import", help="Import the code that is named, which runs it.")]
 
 Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at; of what is quick 10 rounds are taken.")]

@@ -55,6 +55,8 @@ def convolution_handler(*, transposed: bool) -> Callable[[list[Any], list[Any]],
         from fvcore.nn.jit_handles import conv_flop_count  # fvcore itself is imported, with care, by `second_opinion`
 
         x, weight, out = ([int(size) for size in value.type().sizes()] for value in (*inputs[:2], outputs[0]))
+        if len(x) < len(weight):  # a single sample, without an axis for it, which the formula would misread
+            x, out = [1, *x], [1, *out]
         return int(conv_flop_count(x, weight, out, transposed=transposed))
 
     return handler

@@ -7,6 +7,7 @@ for what it does not know or knows otherwise, and a refusal instead of a crash.
 
 import logging
 import math
+import string
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,8 +51,23 @@ WITHOUT_MACS = (
     "hardsigmoid", "hardsigmoid_", "sigmoid", "sigmoid_", "tanh", "tanh_", "leaky_relu", "leaky_relu_", "elu",
     "elu_", "selu", "selu_", "celu", "celu_", "softplus", "softsign", "mish", "mish_", "glu", "prelu",
     "log_sigmoid", "clamp", "clamp_", "clamp_min", "clamp_min_", "clamp_max", "dropout", "dropout_",
+    "hardshrink", "softshrink", "rrelu", "rrelu_", "abs_", "pow_", "square_", "index_add", "index_add_",
+    "index_copy", "index_fill", "index_put", "index_put_", "masked_scatter", "masked_select", "outer", "ger",
+    "unsafe_chunk", "unsafe_split", "numel", "size", "stride", "dim", "embedding_bag", "_weight_norm",
+    "cross_entropy_loss", "nll_loss", "nll_loss_nd", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div", "cosine_similarity", "fft_fft",
+    "fft_ifft", "fft_rfft", "fft_irfft", "fft_fft2", "fft_ifft2", "fft_rfft2", "fft_irfft2", "fft_fftn",
+    "fft_ifftn", "fft_rfftn", "fft_irfftn", "stft", "istft", "real", "imag", "view_as_complex", "view_as_real",
+    "complex", "conj", "angle", "cummax", "cummin", "diff", "bincount", "unique_dim", "take", "take_along_dim",
+    "scatter_reduce", "scatter_add_", "diag", "diagonal", "diag_embed", "tril_", "triu_", "triu_indices",
+    "tril_indices", "broadcast_to", "broadcast_tensors", "tile", "hstack", "vstack", "ceil_", "floor_", "clip",
+    "clip_", "nan_to_num", "isnan", "isinf", "isfinite", "logical_xor", "bitwise_or", "bitwise_xor", "sinh",
+    "cosh", "asin", "acos", "atan", "erfc", "exp2", "trunc", "frac", "logaddexp", "hypot", "median", "kthvalue",
+    "mode", "quantile", "searchsorted", "bucketize", "count_nonzero", "amax", "aminmax", "nansum", "nanmean",
+    "floor_divide", "true_divide", "multiply", "subtract", "divide", "less", "greater", "not_equal",
     "feature_dropout", "alpha_dropout", "batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm",
 )  # fmt: skip
+DOTS = "..."
 MOST_OPERANDS = 2  # of einsum: with more, the order in which they are multiplied decides
 
 
@@ -76,15 +92,29 @@ def einsum_handler(inputs: list[Any], outputs: list[Any]) -> int:
         ValueError: three tensors or more, whose order torch chooses, or axes that have no letter.
     """
     del outputs
-    equation = inputs[0].toIValue().replace(" ", "")
-    terms, arrow, kept = equation.partition("->")
     shapes = [_value_shape(tensor) for tensor in inputs[1].node().inputs()]
-    if not arrow or "." in equation or len(shapes) > MOST_OPERANDS:
+    equation = _all_letters(inputs[0].toIValue().replace(" ", ""), [len(shape) for shape in shapes])
+    terms, arrow, kept = equation.partition("->")
+    if not arrow or len(shapes) > MOST_OPERANDS:
         raise ValueError(f"no count of einsum {equation!r}")
     first, *rest = (dict(zip(term, shape, strict=True)) for term, shape in zip(terms.split(","), shapes, strict=True))
     second = rest[0] if rest else {}
     summed = [size for letter, size in first.items() if letter not in kept and min(size, second.get(letter, 1)) > 1]
     return math.prod(summed) * math.prod(max(first.get(one, 1), second.get(one, 1)) for one in kept) if summed else 0
+
+
+def _all_letters(equation: str, axes: list[int]) -> str:
+    """The equation with a letter for each axis that `...` stands for; they are counted from the last one."""
+    free = [letter for letter in string.ascii_letters if letter not in equation]
+    terms, arrow, kept = equation.partition("->")
+    hidden = [
+        count - len(term.replace(DOTS, "")) if DOTS in term else 0
+        for term, count in zip(terms.split(","), axes, strict=True)
+    ]
+    spelt = [
+        term.replace(DOTS, "".join(free[:count][::-1])) for term, count in zip(terms.split(","), hidden, strict=True)
+    ]
+    return f"{','.join(spelt)}{arrow}{kept.replace(DOTS, ''.join(free[: max(hidden)][::-1]))}"
 
 
 def matmul_handler(inputs: list[Any], outputs: list[Any]) -> int:
@@ -95,9 +125,20 @@ def matmul_handler(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(_value_shape(outputs[0])) * _value_shape(inputs[0])[-1]
 
 
-def added_products_handler(inputs: list[Any], outputs: list[Any]) -> int:
-    """MACs of `baddbmm`: what is added, then the two factors."""
+def added_matmul_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of a product that is added to something: `added + (.. m k) , (.. k n) -> (.. m n)`."""
     return matmul_handler(inputs[1:], outputs)
+
+
+def tensordot_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `tensordot`: with the outputs' size and both operands', the axes that are summed follow."""
+    left, right, out = (math.prod(_value_shape(value)) for value in (*inputs[:2], outputs[0]))
+    return out * math.isqrt(left * right // out) if out else 0
+
+
+def bilinear_handler(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of `bilinear`: `(.. i) , (.. j) , (o i j) -> (.. o)`."""
+    return math.prod(_value_shape(outputs[0])) * math.prod(_value_shape(inputs[2])[1:])
 
 
 def no_macs(inputs: list[Any], outputs: list[Any]) -> int:
@@ -110,8 +151,10 @@ HANDLERS: dict[str, Callable[[list[Any], list[Any]], int]] = {
     **{f"aten::{name}": no_macs for name in WITHOUT_MACS},
     "aten::scaled_dot_product_attention": attention_handler,
     "aten::einsum": einsum_handler,
-    "aten::matmul": matmul_handler,
-    "aten::baddbmm": added_products_handler,
+    **dict.fromkeys(("aten::matmul", "aten::mv", "aten::dot", "aten::vdot"), matmul_handler),
+    **dict.fromkeys(("aten::baddbmm", "aten::addmv"), added_matmul_handler),
+    "aten::tensordot": tensordot_handler,
+    "aten::bilinear": bilinear_handler,
     **CONVOLUTION_HANDLERS,
 }
 

@@ -14,12 +14,15 @@ from kaoprof.catalog import OPERATORS, find_operator, is_operator
 from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, UsageError, did_you_mean
 from kaoprof.explaining.size_arithmetic import Argument, evaluate, parse_pattern
-from kaoprof.explaining.target import Target, operator_target, workload_target
+from kaoprof.explaining.target import HINTS, Target, operator_target, workload_target
 from kaoprof.records.explain import Explanation
 from kaoprof.workload.process import leaves_process_alone
+from kaoprof.workload.workload import TORCH_DTYPES, Workload
 
 if TYPE_CHECKING:
     from kaoprof.specs import Document
+
+PATTERN = 'for example --input "b,c,h,w" --at b=2,c=8,h=14,w=15'
 
 
 class ExplainRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,8 +131,10 @@ def arguments_as_written(request: ExplainRequest) -> tuple[str, ...]:
     return (*map(_written, request.args), *(f"{name}={_written(value)}" for name, value in named.items()))
 
 
-def _written(value: Argument) -> str:
-    """`true`, `none`, `(2, 7, 7)`; a text, such as the size `4*c`, stays as it is."""
+def _written(value: object) -> str:
+    """`true`, `none`, `(2, 7, 7)`, `[c, 4*c]`; a text, such as the size `4*c`, stays as it is."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
@@ -149,7 +154,12 @@ def find_target(request: ExplainRequest) -> Target:
             mode=request.mode,
             dtype=request.dtype,
         )
-    return _code_target(request) if ":" in request.target else _spec_target(request)
+    from kaoprof.networks.code_documents import find_document
+    from kaoprof.networks.model_files import model_file
+
+    if model_file(request.target) is None and (":" not in request.target or request.inputs):
+        return _code_target(request) if ":" in request.target else _spec_target(request)
+    return _code_spec_target(request, find_document(request.target, None, request.args, request.kwargs))
 
 
 def _refuse_inputs(request: ExplainRequest) -> None:
@@ -175,20 +185,18 @@ def _code_target(request: ExplainRequest) -> Target:
             where=request.target,
             hint="if you trust it, add --allow-import",
         )
-    if not request.inputs:
-        raise UsageError(
-            "needs the shape of its input",
-            where=request.target,
-            hint='for example --input "b,c,h,w" --at b=2,c=8,h=14,w=15',
-        )
+    patterns = [pattern.partition(":") for pattern in request.inputs]
+    for _, _, dtype in patterns:
+        one_of("dtype of an input", dtype or request.dtype, tuple(TORCH_DTYPES))
     return Target(
         factory=request.target,
         args=request.args,
         kwargs=dict(request.kwargs),
-        inputs=tuple(map(parse_pattern, request.inputs)),
+        inputs=tuple(parse_pattern(axes) for axes, _, _ in patterns),
         sizes=dict(request.sizes),
         mode=request.mode,
         dtype=request.dtype,
+        dtypes=tuple(dtype or request.dtype for _, _, dtype in patterns),
         input_grad=request.input_grad,
     )
 
@@ -219,6 +227,8 @@ def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
     from kaoprof.networks import code_workload
 
     workload = code_workload(document, allow_import=request.allow_import, dtype=request.dtype, mode=request.mode)
+    if not workload.inputs:
+        workload, request = _with_own_inputs(workload, request)
     shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in workload.inputs)
     patterns = tuple(map(parse_pattern, request.inputs))
     if [len(pattern) for pattern in patterns] != [len(tensor.shape) for tensor in workload.inputs]:
@@ -239,6 +249,33 @@ def _code_spec_target(request: ExplainRequest, document: "Document") -> Target:
         dtypes=dtypes,
         input_grad=request.input_grad,
     )
+
+
+def _with_own_inputs(workload: Workload, request: ExplainRequest) -> tuple[Workload, ExplainRequest]:
+    """The workload on inputs as its model's config says, and the request with their axes: what is its batch is `b`."""
+    from kaoprof.tape.own_inputs import with_own_inputs
+    from kaoprof.workload.misfits import in_a_line
+
+    try:
+        few, more = with_own_inputs(workload, HINTS["b"]), with_own_inputs(workload, HINTS["b"] + 1)
+    except KaoprofError as error:
+        raise UsageError(error.message, where=request.target, hint=PATTERN) from error
+    except Exception as error:
+        raise UsageError(f"cannot be made: {in_a_line(error)}", where=request.target) from error
+    shapes = [tensor.shape for tensor in few.inputs]
+    if request.inputs:
+        return few, request
+    if len(few.inputs) != len(more.inputs) or few.inputs == more.inputs:
+        raise UsageError(
+            "no axis of its own inputs is its batch, so no size has a name",
+            where=request.target,
+            hint=PATTERN,
+        )
+    axes = [
+        ",".join(str(size) if size == other else "b" for size, other in zip(shape, tensor.shape, strict=True))
+        for shape, tensor in zip(shapes, more.inputs, strict=True)
+    ]
+    return few, replace(request, inputs=tuple(axes))
 
 
 def _sizes_of(

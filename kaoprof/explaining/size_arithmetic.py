@@ -1,6 +1,7 @@
 """Sizes as users write them (`b,c,h,w`, `h+1`) and arguments of a factory: parsed; evaluated, numbers or symbols."""
 
 import ast
+import json
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
 }
 WORDS: dict[str, bool | None] = {"true": True, "false": False, "none": None}
-Argument = bool | int | float | str | tuple[Any, ...] | None
+Argument = bool | int | float | str | tuple[Any, ...] | list[Any] | dict[str, Any] | None
 
 
 def parse_pattern(pattern: str) -> tuple[str, ...]:
@@ -48,14 +49,68 @@ def parse_sizes(text: str) -> dict[str, int]:
 
 
 def parse_argument(text: str) -> Argument:
-    """A constructor's argument: a number, `true`, `none`, `(3, 3)`, else the text, so that `4*c` stays a size."""
+    """A constructor's argument: a number, `true`, `none`, `(3, 3)`, `[3, 3]`, `{"a": 3}`, else the text.
+
+    So `4*c` stays a size, also in a list: `[c, 4*c]`.
+
+    Raises:
+        UsageError: a mapping is begun that is none.
+    """
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = _from_json(text)
+        if value is None:
+            return _sizes_in(text)
+    return value if isinstance(value, bool | int | float | tuple | list | dict) else text
+
+
+def _sizes_in(text: str) -> Argument:
+    """A list of arguments, some of which are no plain values; else the text itself."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
-    return tuple(value) if isinstance(value, list) else value if isinstance(value, bool | int | float | tuple) else text
+    if not isinstance(tree, ast.List | ast.Tuple):
+        return text
+    parts = [
+        part.value
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        else parse_argument(ast.unparse(part))
+        for part in tree.elts
+    ]
+    return parts if isinstance(tree, ast.List) else tuple(parts)
+
+
+def texts_in(value: object) -> list[str]:
+    """The texts in an argument, which may be sizes: alone or in lists."""
+    if isinstance(value, list | tuple):
+        return [text for part in value for text in texts_in(part)]
+    return [value] if isinstance(value, str) else []
+
+
+def with_sizes(value: Any, sizes: Mapping[str, Size]) -> Any:
+    """The argument, anew, with sizes in the place of texts that name them; a factory may change what it is given."""
+    if isinstance(value, list | tuple):
+        return type(value)([with_sizes(part, sizes) for part in value])
+    if isinstance(value, dict):
+        return {key: with_sizes(part, sizes) for key, part in value.items()}
+    return evaluate(value, sizes) if isinstance(value, str) and is_size(value, sizes) else value
+
+
+def _from_json(text: str) -> Any:
+    """A list or a mapping as JSON writes it; None for whatever is neither."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip().startswith("{"):
+            hint = """write for example '{"dim": 64, "bias": false}'"""
+            raise UsageError(f"{text[:60]!r} is no mapping", where="argument", hint=hint) from error
+        return None
 
 
 def parse_keyword(text: str) -> tuple[str, Argument]:

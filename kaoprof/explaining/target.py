@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from kaoprof.catalog import find_operator
 from kaoprof.dims import PUBLISHED, SPATIAL_AXES, AttentionOptions, Size
 from kaoprof.errors import UsageError
-from kaoprof.explaining.size_arithmetic import SIZE_NAME, Argument, evaluate, is_size
+from kaoprof.explaining.size_arithmetic import SIZE_NAME, Argument, evaluate, texts_in, with_sizes
 from kaoprof.own_options import LENGTHS, RATIOS
 from kaoprof.workload.workload import TensorSpec, Workload
 
@@ -52,7 +51,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                 f"no size is given for {', '.join(unknown)}", where="at", hint=f"add for example {unknown[0]}=8"
             )
 
-        arguments = [value for value in (*self.args, *self.kwargs.values()) if isinstance(value, str)]
+        arguments = texts_in([*self.args, *self.kwargs.values()])
         used = {name for text in (*self.axes, *arguments) for name in SIZE_NAME.findall(text)}
         if idle := sorted(set(self.sizes) - used):
             axes = "; ".join(",".join(shape) for shape in self.inputs)
@@ -67,8 +66,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         """The workload at these sizes, which may be symbolic."""
         return Workload(
             factory=self.factory,
-            args=tuple(self._argument(value, sizes) for value in self.args),
-            kwargs={key: self._argument(value, sizes) for key, value in self.kwargs.items()},
+            args=tuple(with_sizes(value, sizes) for value in self.args),
+            kwargs={key: with_sizes(value, sizes) for key, value in self.kwargs.items()},
             inputs=tuple(
                 TensorSpec(shape=tuple(evaluate(axis, sizes) for axis in shape), dtype=dtype)
                 for shape, dtype in zip(self.inputs, self.dtypes or (self.dtype,) * len(self.inputs), strict=True)
@@ -77,9 +76,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             param_dtype=self.dtype,
             input_grad=self.input_grad,
         )
-
-    def _argument(self, value: Argument, sizes: Mapping[str, Size]) -> Any:
-        return evaluate(value, sizes) if isinstance(value, str) and is_size(value, self.sizes) else value
 
 
 def operator_target(

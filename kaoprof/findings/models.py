@@ -147,6 +147,8 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     if model.value_reads:
         found.append("values of its input decided what ran and was counted: other input may cost something else")
     found += _peak_warnings(model)
+    if model.latency and model.detail:
+        found.append(model.detail)
     if model.latency and latency_estimate(model.latency).low is None:
         found.append(
             f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"

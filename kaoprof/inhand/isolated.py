@@ -24,7 +24,7 @@ def profile_isolated(
     kwargs: Mapping[str, Any],
     *,
     mode: str,
-    batch_axis: int,
+    batch_axis: int | None,
     input_grad: bool,
     measured: bool,
     options: Options,
@@ -35,6 +35,9 @@ def profile_isolated(
     Raises:
         UsageError: a model instead of a function, or one that no other process can import.
     """
+    if batch_axis is None:
+        hint = "macs_batch in the record is of the call"
+        raise UsageError("None is for a model in hand", where="batch_axis", hint=hint)
     if args and kwargs:
         raise UsageError("all inputs by position, or all by name", where=WHERE, hint="isolate=False takes both")
     spec = {

@@ -28,7 +28,7 @@ def profile(
     /,
     *inputs: Any,
     mode: str | None = None,
-    batch_axis: int = 0,
+    batch_axis: int | None = 0,
     input_grad: bool = False,
     measured: bool = True,
     isolate: bool = False,
@@ -46,7 +46,7 @@ def profile(
         target: a model or a function; a spec or several; with `isolate` a function that makes the model.
         inputs: what a model is called with.
         mode: `forward`, or `train` for forward and backward.
-        batch_axis: of the first tensor: where its samples lie, of which one is counted.
+        batch_axis: of the first tensor: where its samples lie, of which one is counted; None counts the whole call.
         input_grad: whether the input requires gradients in `train`, as that of a part of a network.
         measured: whether anything is run; else it is only counted and predicted.
         isolate: whether to build and measure in a process of its own, by a function that this one can import.

@@ -35,6 +35,7 @@ from kaoprof.version import __version__
 from kaoprof.workload.workload import Workload
 
 WHERE = "kaoprof.profile"
+NO_AXIS = 1000  # tensors have no such axis: the call is one sample
 SEVERAL = 2
 SILENT_PROFILER = ("KINETO_LOG_LEVEL", "6")  # else it writes to stderr that it starts, whenever memory is read
 
@@ -45,7 +46,7 @@ def profile_in_hand(
     kwargs: Mapping[str, Any],
     *,
     mode: str,
-    batch_axis: int,
+    batch_axis: int | None,
     input_grad: bool,
     measured: bool,
     options: Options,
@@ -56,7 +57,7 @@ def profile_in_hand(
     _check_options(options)
     with said_in_a_sentence(WHERE, (function, *args), kwargs), process_kept(None):
         call = Call(function, args, kwargs, train=mode == "train", input_grad=input_grad)
-        workload = workload_of(call, batch_axis=batch_axis)
+        workload = workload_of(call, batch_axis=NO_AXIS if batch_axis is None else batch_axis)
         device = _device_of(call, options.device, measured=measured and not options.analytic)
         notify(Progress(label=workload.factory, step="counting", done=0, total=1))
         model = counted(call, workload, device)
@@ -133,6 +134,8 @@ def counted(call: Call, workload: Workload, device: str) -> ModelProfile:
     )
     passes = passes_of(tape)
     model = counted_model(whole, census, workload)
+    if workload.batch_axis == NO_AXIS:
+        model = replace(model, batch=None)
     return replace(model, dtype=dtype_of_call(call), passes=passes if len(passes) >= SEVERAL else {})
 
 

@@ -91,9 +91,10 @@ class Seen(Answer, frozen=True, kw_only=True):
 
 
 class Census(Answer, frozen=True, kw_only=True):
-    """A model's census, as `profiling.census` makes it."""
+    """A model's census, as `profiling.census` makes it, and the workload, with the inputs that it was taken on."""
 
     census: Any
+    workload: Workload
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -209,10 +210,11 @@ class Look(Request, frozen=True, kw_only=True):
 
 
 class TakeCensus(Request, frozen=True, kw_only=True):
-    """Counts a model where its code may do anything."""
+    """Counts a model where its code may do anything; on inputs of `batch` samples where the workload says none."""
 
     answered_by = Census
     workload: Workload
+    batch: int = 1
 
 
 AnyRequest = (

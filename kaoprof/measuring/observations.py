@@ -40,6 +40,12 @@ def _layers(connection: Connection, subject: Subject, share_s: float) -> Look | 
     return Look(subject=subject.key, layers=subject.layers) if subject.layers and quick else None
 
 
+def _kept(connection: Connection, subject: Subject, share_s: float) -> Look | None:
+    """Of a model; operators keep nothing."""
+    wanted = subject.layers and subject.variant == "eager" and connection.measurements[subject.key].call_s < share_s
+    return Look(subject=subject.key) if wanted else None
+
+
 def _denormals(connection: Connection, subject: Subject, share_s: float) -> Look | None:
     """Of an operator on a CPU, where they cost time."""
     if subject.layers or subject.variant != "eager" or connection.plan.device != "cpu":
@@ -88,6 +94,7 @@ def _energy(connection: Connection, subject: Subject, share_s: float) -> Look | 
 
 QUANTITIES: dict[str, Callable[[Connection, Subject, float], Look | None]] = {  # as `bench.looks` calls them
     "layers": _layers,
+    "kept": _kept,
     "denormals": _denormals,
     "traffic": _traffic,
     "deviation": _deviation,

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from kaoprof.errors import UsageError
 from kaoprof.networks.checking import network_cost, spec_with_layers
@@ -69,7 +70,7 @@ def code_workload(
     mode: str = "forward",
     seed: int = 0,
     input_grad: bool = False,
-    batch_axis: int = 0,
+    batch_axis: int | None = 0,
 ) -> Workload:
     """The workload of a module that code makes, called with what the spec says, computing in `dtype`.
 
@@ -89,21 +90,34 @@ def code_workload(
         )
     workload = Workload(
         factory="kaoprof.networks.workloads:module_from_json",
-        kwargs={"spec": _as_json(document)},
-        inputs=tuple(
-            TensorSpec(shape=tensor.shape, dtype=tensor.dtype or dtype, high=tensor.high)
-            for tensor in input_tensors(spec)
-        ),
+        inputs=(),
         mode=mode,
         seed=seed,
         param_dtype=dtype,
         input_grad=input_grad,
         batch_axis=batch_axis,
     )
+    return with_inputs(workload, spec, where=document.places.where("inputs"))
+
+
+def with_inputs(workload: Workload, spec: CodeSpec, *, where: str | None = None) -> Workload:
+    """The workload of the code that a spec names, on the inputs that it says.
+
+    Raises:
+        UsageError: they are of another dtype than the workload computes in.
+    """
+    dtype = workload.param_dtype
+    inputs = tuple(
+        TensorSpec(
+            shape=tensor.shape, dtype=tensor.dtype or dtype, high=tensor.high, low=tensor.low, values=tensor.values
+        )
+        for tensor in input_tensors(spec)
+    )
+    workload = replace(workload, kwargs={"spec": msgspec.json.encode(spec).decode()}, inputs=inputs)
     if workload.dtype != dtype:
         raise UsageError(
             f"is called with {workload.dtype}, but {dtype} is asked for",
-            where=document.places.where("inputs"),
+            where=where or spec.module,
             hint=f"leave the dtype out there, or add --dtype {workload.dtype}",
         )
     return workload
@@ -117,5 +131,9 @@ def module_from_json(spec: str) -> "nn.Module":
     from kaoprof.workload.called import CalledModule
 
     decoded = msgspec.json.decode(spec, type=CodeSpec)
-    module = resolve(decoded.module)(*decoded.args, **decoded.kwargs)
-    return CalledModule(module, msgspec.json.decode(spec)["inputs"])
+    return CalledModule(own_module(decoded), decoded.inputs or [])
+
+
+def own_module(spec: CodeSpec) -> "nn.Module":
+    """The module that a code spec names, as its factory makes it."""
+    return resolve(spec.module)(*spec.args, **spec.kwargs)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from kaoprof.records.profile import StepMemory
 from kaoprof.tape.tree import CountedLayer
 
 
@@ -15,6 +16,8 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
         value_reads: how often values of the input decided what ran.
         written_out: multiply-adds that are written as products and sums, of the whole batch.
         unpredicted: why the peak could not be predicted, if so.
+        sequence_first: the layer because of which the first axis of the input might be no batch, if any.
+        training_step: its memory with the optimizer, if one was asked for and it could be predicted.
         uncountable: why nothing could be counted, though the model runs; then there are no layers.
     """
 
@@ -24,4 +27,6 @@ class ModelCensus(msgspec.Struct, frozen=True, kw_only=True):
     value_reads: int = 0
     written_out: int = 0
     unpredicted: str = ""
+    sequence_first: str = ""
+    training_step: StepMemory | None = None
     uncountable: str = ""

@@ -62,21 +62,25 @@ def _analytic_row(path: str, depth: int, layer: LayerCost, macs: int | None, mod
     )
 
 
-def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload) -> ModelProfile:
+def counted_model(
+    model: ModelProfile, census: "ModelCensus", workload: Workload, *, sequence_first: str = ""
+) -> ModelProfile:
     """The model with its counts, per sample, shared out so that the leaves sum to the whole, to the nearest whole.
 
-    One that only runs, and cannot be counted, says why.
+    One that only runs, and cannot be counted, says why. Where the workload knows no batch, counts are of the call, for
+    the sake of the layer `sequence_first` if nobody asked for it.
     """
-    batch = workload.batch
+    batch = None if workload.batch_axis is None else workload.batch
+    samples = workload.batch
     shapes = tuple(spec.shape for spec in workload.inputs)
     if census.uncountable:
         detail = f"cannot be counted: {census.uncountable}"
         return replace(model, batch=batch, input_shapes=shapes, dtype=workload.dtype, detail=detail)
     known = {row.layer: row for row in model.layers} if not model.inside else {}
-    macs = _shared_out(census.layers, [layer.macs for layer in census.layers], batch)
-    flops = _shared_out(census.layers, [layer.flops_all for layer in census.layers], batch)
+    macs = _shared_out(census.layers, [layer.macs for layer in census.layers], samples)
+    flops = _shared_out(census.layers, [layer.flops_all for layer in census.layers], samples)
     rows = [
-        replace(_counted_row(layer, known.get(layer.layer), batch), macs_counted=macs_each, flops_all=flops_each)
+        replace(_counted_row(layer, known.get(layer.layer), samples), macs_counted=macs_each, flops_all=flops_each)
         for layer, macs_each, flops_each in zip(census.layers, macs, flops, strict=True)
     ]
     return replace(
@@ -89,6 +93,8 @@ def counted_model(model: ModelProfile, census: "ModelCensus", workload: Workload
         recorded=census.recorded,
         value_reads=census.value_reads,
         written_out=census.written_out,
+        sequence_first=sequence_first,
+        training_step=census.training_step,
         detail=f"the peak cannot be predicted: {census.unpredicted}" if census.unpredicted else "",
     )
 

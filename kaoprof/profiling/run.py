@@ -2,8 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,9 +19,10 @@ from kaoprof.profiling.rows import analytic_profile, counted_model, measured_mod
 from kaoprof.records.measured import EAGER, timestamp
 from kaoprof.records.options import Options, checked_options
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.specs import Document, load_spec, parse_spec
+from kaoprof.specs import Document, load_spec
 from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
+from kaoprof.workload.optimizers import parse_optimizer
 from kaoprof.workload.process import leaves_process_alone
 from kaoprof.workload.workload import Workload
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kaoprof.measuring.session import Session
     from kaoprof.profiling.census import ModelCensus
 
-NONE: Mapping[str, object] = MappingProxyType({})
+AUTO, PER_CALL = "auto", "none"  # instead of the number of the axis of samples
 WRONG_USAGE = "UsageError: "  # how a child begins to tell of a request that makes no sense
 
 
@@ -46,7 +46,9 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         measured: whether anything is run; else it is only counted and predicted.
         allow_import: whether a spec may name code, which runs it.
         input_grad: whether a model's input requires gradients in `train`, as that of a part of a network.
-        batch_axis: of the first input of code: where its samples lie.
+        batch_axis: of the first input of code: where its samples lie; `none` for counts of the whole call; `auto`: the
+            first one, unless a layer takes its sequence there.
+        optimizer: whose step ends a call, such as `adamw` or `sgd:momentum=0.9`; the mode is then `train`.
     """
 
     batch: int | None = None
@@ -57,11 +59,19 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool = True
     allow_import: bool = False
     input_grad: bool = False
-    batch_axis: int = 0
+    batch_axis: int | str = AUTO
+    optimizer: str = ""
 
     def __post_init__(self) -> None:
+        if self.optimizer:
+            parse_optimizer(self.optimizer)
+            msgspec.structs.force_setattr(self, "mode", "train")
         one_of("mode", self.mode, MODES)
         one_of("dtype", self.dtype, tuple(DTYPE_BYTES))
+        if isinstance(self.batch_axis, str):
+            one_of("batch-axis", self.batch_axis, ("0", "1", PER_CALL, AUTO))
+        elif self.batch_axis < 0:
+            raise UsageError(f"axes are numbered from 0, not {self.batch_axis}", where="batch-axis")
 
 
 @leaves_process_alone
@@ -103,13 +113,15 @@ def profile(
     )
     if options.analytic:
         return record
-    workloads = [_workload(document, model, options.seed) for document in documents]
+    if model.optimizer and options.graph:
+        raise UsageError("cannot be replayed with an optimizer", where="graph", hint="leave --graph or --optimizer out")
+    workloads = [replace(_workload(document, model, options.seed), optimizer=model.optimizer) for document in documents]
     device = find_device(options.device)
     check_wishes(device, model.dtype, options)
     record = replace(record, device=device)
     session = open_session(device, options, notify)
     try:
-        record = count_models(record, workloads, session, options, notify)
+        record, workloads = count_models(record, workloads, session, options, notify, model)
         if not model.measured:
             return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
         return _measured(record, workloads, session, options, notify)
@@ -141,29 +153,15 @@ def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> 
     return [(model, workload), *((variant_of(model, variant), workload) for variant in variants)]
 
 
-def code_document(
-    factory: str, shapes: Sequence[Sequence[int]], args: Sequence[object] = (), kwargs: Mapping[str, object] = NONE
-) -> Document:
-    """The document of what `package.module:factory` makes of these arguments, called with tensors of these shapes.
-
-    Raises:
-        UsageError: no shape is given.
-    """
-    if not shapes:
-        raise UsageError("needs the shape of its input", where=factory, hint="for example --input 1,3,224,224")
-    import json  # opened late, and not msgspec: a name on the command line may hold bytes that are no text
-
-    inputs = [{"shape": list(shape)} for shape in shapes]
-    name = re.sub(r"[^A-Za-z0-9]+", "-", factory.partition(":")[2] or factory).strip("-").lower()
-    made = {"module": factory, "args": list(args), "kwargs": dict(kwargs)}
-    text = json.dumps({"schema": 1, "name": name, **made, "inputs": inputs})
-    return parse_spec(text, file=factory)
+def parse_axis(text: str) -> int | str:
+    """The axis of samples as it is typed: a number, `none` or `auto`."""
+    return int(text) if re.fullmatch(r"-?\d{1,3}", text, re.ASCII) else text
 
 
 def _document(target: str | Document, model: ModelOptions) -> Document:
     document = load_spec(target) if isinstance(target, str) else target
     if isinstance(document.spec, CodeSpec):
-        if model.batch or model.size or model.attention:
+        if model.size or model.attention or (model.batch and document.spec.inputs is not None):
             raise UsageError("code has its own input: batch, size and attention cannot be overridden",
                              where=document.places.file, hint="change its inputs")  # fmt: skip
         return document
@@ -174,33 +172,50 @@ def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
     if isinstance(document.spec, CodeSpec):
         return code_workload(
             document, allow_import=model.allow_import, dtype=model.dtype, mode=model.mode, seed=seed,
-            input_grad=model.input_grad, batch_axis=model.batch_axis,
+            input_grad=model.input_grad, batch_axis=_axis_of_samples(model.batch_axis),
         )  # fmt: skip
     return network_workload(document, dtype=model.dtype, mode=model.mode, seed=seed, input_grad=model.input_grad)
 
 
+def _axis_of_samples(asked: int | str) -> int | None:
+    """As a workload has it, before anything is known of the model."""
+    return asked if isinstance(asked, int) else None if asked == PER_CALL else 0
+
+
 def count_models(
-    record: ProfileRecord, workloads: Sequence[Workload], session: "Session", options: Options, notify: ProgressCallback
-) -> ProfileRecord:
-    """The record with every layer counted and every peak predicted; a model that cannot be counted says why."""
+    record: ProfileRecord,
+    workloads: Sequence[Workload],
+    session: "Session",
+    options: Options,
+    notify: ProgressCallback,
+    asked: ModelOptions,
+) -> tuple[ProfileRecord, list[Workload]]:
+    """The record with every layer counted and every peak predicted; a model that cannot be counted says why.
+
+    Beside it the workloads, with the inputs that they were counted on, and the axis of samples that was found.
+    """
     models: list[ModelProfile] = []
     failures: list[Exception] = []
+    counted = list(workloads)
     for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
         notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
         names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
         try:
             if one.inside:
-                census = census_in_child(workload, session)
+                census, counted[done] = census_in_child(workload, session, batch=asked.batch or 1)
             else:
                 census = census_here(workload, names, session.plan.device, options)
-            models.append(counted_model(one, census, workload))
+            unclear = census.sequence_first if asked.batch_axis == AUTO else ""
+            if unclear:
+                counted[done] = replace(counted[done], batch_axis=None)
+            models.append(counted_model(one, census, counted[done], sequence_first=unclear))
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
             failures.append(error)
             kind = "" if isinstance(error, KaoprofError) else f"{type(error).__name__}: "
             models.append(replace(one, status="error", detail=f"cannot be counted: {kind}{first_line(error)}"))
     if len(failures) == len(models) and isinstance(failures[0], UsageError):
         raise failures[0]  # there is nothing to show, and the request was wrong
-    return replace(record, models=tuple(models))
+    return replace(record, models=tuple(models)), counted
 
 
 def census_here(workload: Workload, names: Sequence[str] | None, device: str, options: Options) -> "ModelCensus":
@@ -214,8 +229,10 @@ def census_here(workload: Workload, names: Sequence[str] | None, device: str, op
         return take_census(workload, names, device=device.partition(":")[0], threads=threads)
 
 
-def census_in_child(workload: Workload, session: "Session") -> "ModelCensus":
+def census_in_child(workload: Workload, session: "Session", *, batch: int = 1) -> "tuple[ModelCensus, Workload]":
     """The census of somebody's code, taken where it may exit, crash, print or hang without harm: where it is measured.
+
+    Beside it the workload, with the inputs on which it was taken.
 
     Raises:
         KaoprofError: it did one of these, or failed; the text says which.
@@ -227,11 +244,11 @@ def census_in_child(workload: Workload, session: "Session") -> "ModelCensus":
 
     limit_s = session.plan.timeout_s + FIRST_CALL_GRACE_S
     try:
-        counted = session.connection.ask_about_code(TakeCensus(workload=workload), timeout_s=limit_s)
+        counted = session.connection.ask_about_code(TakeCensus(workload=workload, batch=batch), timeout_s=limit_s)
     except SubjectFailed as failure:
         wrong = failure.message.removeprefix(WRONG_USAGE)
         raise UsageError(wrong) if wrong != failure.message else failure from None
-    return msgspec.convert(counted.census, ModelCensus)
+    return msgspec.convert(counted.census, ModelCensus), counted.workload
 
 
 def measure_models(
@@ -265,7 +282,7 @@ def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
         workload=workload,
         resident_bytes=elements * width,
         predicted_bytes=total.peak_bytes_predicted or 0,
-        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * (model.batch or 1),
+        floor_flops=FLOPS_PER_MAC * (total.macs_counted or 0) * workload.batch,
         layers=tuple(name for name in timed if name),
         variant=model.variant,
     )

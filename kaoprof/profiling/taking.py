@@ -6,14 +6,18 @@ from msgspec.structs import replace
 
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
 from kaoprof.counting.installed_rules import load_installed_rules
-from kaoprof.errors import KaoprofError, UsageError, first_line
+from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.profiling.census import ModelCensus
+from kaoprof.records.profile import StepMemory
+from kaoprof.tape.batches import sequence_first
 from kaoprof.tape.layers import count_layers, unwrapped
 from kaoprof.tape.models import Recording, record_workload, runs
 from kaoprof.tape.prediction import Prediction, predicted
 from kaoprof.tape.products import has_unused_products, written_out
+from kaoprof.tape.training_step import training_step
 from kaoprof.tape.tree import CountedLayer, layer_tree
 from kaoprof.workload.attention_backend import UnservedError
+from kaoprof.workload.misfits import in_a_line
 from kaoprof.workload.workload import Workload
 
 
@@ -52,20 +56,41 @@ def take_census(
     counts = unwrapped(count_layers(recording.tape), inside)
     prediction, unpredicted = _predicted(recording, device=device, threads=threads, sdpa=sdpa)
     peaks = {} if prediction is None else {**prediction.peaks, "": prediction.peak_bytes}
+    unmodelled = () if prediction is None else prediction.unmodelled
+    step = None
+    if workload.optimizer:
+        step, unpredicted = _training_step(workload, recording, device=device, threads=threads, sdpa=sdpa)
+        peaks.pop("", None)  # it was that of forward and backward
+        if step is not None:
+            peaks[""], unmodelled = step.above_parameters, step.unmodelled
     opinion = _opinion(workload, recording)
     layers = layer_tree(counts, names)
     return ModelCensus(
         layers=tuple(_with_opinions(layer, inside, opinion, peaks) for layer in layers),
-        unmodelled=() if prediction is None else prediction.unmodelled,
+        unmodelled=unmodelled,
         recorded=recording.tape.recorded,
         value_reads=recording.tape.value_reads,
         written_out=written_out(recording.tape) if workload.mode == "forward" else 0,
         unpredicted=unpredicted,
+        training_step=step,
+        sequence_first=sequence_first(recording.module, recording.tape, workload, inside=inside),
     )
 
 
+def _training_step(
+    workload: Workload, recording: Recording, *, device: str, threads: int, sdpa: str
+) -> tuple[StepMemory | None, str]:
+    """The memory of a whole step; or why it is not known."""
+    try:
+        return training_step(workload, recording, device=device, threads=threads, sdpa=sdpa), ""
+    except (UnservedError, UsageError):
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        return None, _in_a_line(error)
+
+
 def _in_a_line(error: Exception) -> str:
-    return error.message if isinstance(error, KaoprofError) else f"{type(error).__name__}: {first_line(error)}"
+    return error.message if isinstance(error, KaoprofError) else in_a_line(error)
 
 
 def _opinion(workload: Workload, recording: Recording) -> Mapping[str, int]:

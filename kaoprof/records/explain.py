@@ -12,6 +12,8 @@ from kaoprof.version import __version__
 
 PROVEN = "formula = derivation"
 DIFFERENT = "formula and derivation differ"
+OF_A_SAMPLE = ("macs", "flops_all")  # what other commands count of one sample
+BATCH = "b"
 Quantity = Annotated[str, Meta(pattern="^(macs|flops_all|params|largest_intermediate|peak_bytes)$")]
 
 
@@ -138,6 +140,16 @@ class Explanation(Shown, frozen=True, kw_only=True):
     def formula(self, quantity: str) -> Formula | None:
         """The formula of one quantity, if it is known."""
         return next((formula for formula in self.formulas if formula.quantity == quantity), None)
+
+    def per_sample(self, quantity: str) -> int | None:
+        """MACs or FLOPs of one sample at the sizes asked for, as other commands give them.
+
+        None of other quantities, and where no size is the batch.
+        """
+        formula = self.formula(quantity)
+        if formula is None or quantity not in OF_A_SAMPLE or BATCH not in self.sizes:
+            return None
+        return round(formula.value / self.sizes[BATCH])
 
     def as_json(self) -> dict[str, Any]:
         """As plain dictionaries, lists, texts and numbers, with the proof's status."""

@@ -69,6 +69,50 @@ class PassCount(msgspec.Struct, frozen=True, kw_only=True):
     flops_all: fields.Unbounded
 
 
+class StepMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in memory at the fullest moment of a training step, predicted, in bytes; input and buffers apart.
+
+    Args:
+        optimizer: as it was asked for: `adamw`, `sgd:momentum=0.9`.
+        implementation: how torch goes through the parameters: `for-loop`, `foreach` or `fused`.
+        parameters: all of them, frozen ones too.
+        gradients: of parameters.
+        optimizer_states: kept from step to step.
+        activations: what the forward pass leaves for the backward pass, the answer among it.
+        temporaries: all else, such as gradients of activations, and what kernels hold for themselves.
+        fullest_pass: when that is: forward, backward, or optimizer.
+        unmodelled: operations whose kernels might raise it.
+    """
+
+    optimizer: str
+    implementation: str
+    parameters: fields.Unbounded
+    gradients: fields.Unbounded
+    optimizer_states: fields.Unbounded
+    activations: fields.Unbounded
+    temporaries: fields.Unbounded
+    fullest_pass: str
+    unmodelled: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What it is made of, by what it is."""
+        return {name.replace("_", " "): getattr(self, name) for name in PARTS}
+
+    @property
+    def total(self) -> int:
+        """The peak."""
+        return sum(self.parts.values())
+
+    @property
+    def above_parameters(self) -> int:
+        """The peak above what is there before the first step, as the allocator measures it."""
+        return self.total - self.parameters
+
+
+PARTS = ("parameters", "gradients", "optimizer_states", "activations", "temporaries")
+
+
 class ModelProfile(Observed, frozen=True, kw_only=True):
     """One model, and what was observed of it. `layers` begins with the whole, which also stands in the tables.
 
@@ -78,8 +122,10 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     `recorded` is how its operations were: on tensors without data (`fake`), or on `real` ones; `value_reads` is how
     often values of its input decided what ran; `written_out` are multiply-adds of the batch that its code writes as
     products and sums, which stand among the FLOPs and not among the MACs. `batch` is None where counts are of the call
-    as a whole. `passes` are what each pass computes of the call: forward, backward, recomputed, optimizer; empty where
-    there is only one. `training` is whether a model that was in hand was in training mode, where that matters.
+    as a whole; `sequence_first` is the layer for the sake of which that is so, if nobody asked for it. `passes` are
+    what each pass computes of the call: forward, backward, recomputed, optimizer; empty where there is only one.
+    With a `training_step`, a call ends with its optimizer's, and peaks are above parameters, inputs and buffers only.
+    `training` is whether a model that was in hand was in training mode, where that matters.
     """
 
     model: str
@@ -93,7 +139,9 @@ class ModelProfile(Observed, frozen=True, kw_only=True):
     recorded: str | None = None
     value_reads: fields.Count = 0
     written_out: fields.Unbounded = 0
+    sequence_first: str = ""
     passes: dict[str, PassCount] = msgspec.field(default_factory=dict)
+    training_step: StepMemory | None = None
     training: bool | None = None
 
     @property

@@ -97,6 +97,8 @@ def profile_commands(record: ProfileRecord) -> list[str]:
     eager = [model.model for model in record.models if model.variant == EAGER]
     variants = dict.fromkeys(f"--{model.variant}" for model in record.models if model.variant != EAGER)
     words = ["kaoprof", "profile", *eager, *variants, "--mode", record.mode]
+    steps = dict.fromkeys(model.training_step.optimizer for model in record.models if model.training_step)
+    words += [word for optimizer in steps for word in ("--optimizer", optimizer)]
     words += ["--dtype", record.dtype, *_manner(record.protocol, record.device, record)]
     return [shlex.join([*words, "-o", "run.json"])]
 

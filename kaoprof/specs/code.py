@@ -9,7 +9,8 @@ import msgspec
 from kaoprof.specs.documents import CodeSpec, TensorInput
 from kaoprof.specs.places import Places, key_path
 
-FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_][\w-]*(\.\w[\w-]*)*", re.ASCII)
+POSITIONAL = "*"  # among inputs by keyword: the list of those without one
 
 
 def is_tensor(value: Any) -> bool:
@@ -42,15 +43,21 @@ def check_code(spec: CodeSpec, places: Places) -> None:
     """
     if not FACTORY.fullmatch(spec.module):
         raise places.error(f"{spec.module!r} does not name code", "module", hint="write package.module:factory")
+    if spec.inputs is None:
+        return
     if is_tensor(spec.inputs):
         raise places.error("must be a list or a mapping of tensors", "inputs", hint="write - {shape: [...]} in a list")
 
     for path, value in _described(spec.inputs, "inputs"):
         try:
-            msgspec.convert(value, TensorInput)
+            tensor = msgspec.convert(value, TensorInput)
         except msgspec.ValidationError as error:
             from kaoprof.specs.mistakes import explain
 
             raise explain(error, value, TensorInput, places, at=path) from None
+        if tensor.low >= tensor.high:
+            raise places.error(
+                f"no whole number is at least {tensor.low} and below {tensor.high}", path, hint="low is below high"
+            )
     if not input_tensors(spec):
         raise places.error("no tensor among the inputs", "inputs", hint="add {shape: [1, 3, 224, 224]}")

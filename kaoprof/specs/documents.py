@@ -101,7 +101,11 @@ class TensorInput(Part, frozen=True, kw_only=True):
         Literal["fp64", "fp32", "tf32", "bf16", "fp16", "int64", "int32", "bool"] | None,
         Meta(description="dtype, such as int64; without one it is what --dtype says"),
     ] = None
-    high: Annotated[int, Meta(ge=1, le=2**31, description="whole numbers are drawn from 0 to below this")] = 2
+    high: Annotated[int, Meta(ge=-(2**31), le=2**31, description="whole numbers are drawn from low to below this")] = 2
+    low: Annotated[int, Meta(ge=-(2**31), le=2**31, description="the least of whole numbers")] = 0
+    values: Annotated[
+        Literal["drawn", "ones", "zeros"], Meta(description="drawn at random, or all alike: ones, such as of a mask")
+    ] = "drawn"
 
 
 class CodeSpec(_Named, frozen=True, kw_only=True):
@@ -111,12 +115,13 @@ class CodeSpec(_Named, frozen=True, kw_only=True):
     args: Annotated[tuple[Any, ...], Meta(description="positional arguments of the factory")] = ()
     kwargs: Annotated[dict[str, Any], Meta(description="keyword arguments of the factory")] = {}
     inputs: Annotated[
-        list[Any] | dict[str, Any],
+        list[Any] | dict[str, Any] | None,
         Meta(
-            description="what the module is called with: a list (positional) or a mapping (by keyword) of tensors "
-            "{shape, dtype}, plain values, and lists or mappings of them",
+            description="what the module is called with: a list (positional) or a mapping (by keyword; '*': a list of "
+            "those without one) of tensors {shape, dtype}, plain values, and lists or mappings of them; without it, "
+            "as the model's own config says",
         ),
-    ]
+    ] = None
 
 
 Spec: TypeAlias = ModelSpec | OperatorSpec | GridSpec | CodeSpec

@@ -15,7 +15,7 @@ from kaoprof.specs.grid import check_grid
 from kaoprof.specs.layers import Block, Layer, Reuse, Upsample
 from kaoprof.specs.nodes import Value, read_yaml
 from kaoprof.specs.places import Places
-from kaoprof.specs.shelf import SUFFIXES, find_shipped
+from kaoprof.specs.shelf import NAMES, SUFFIXES, find_shipped
 from kaoprof.specs.tree import walk_layers
 
 MAX_BYTES = 2**20  # of a spec file
@@ -81,7 +81,8 @@ def _read_text(path: Path, shown: str) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError("no such file", where=shown, hint="`kaoprof list` names the shipped specs") from None
+        hint = "`kaoprof list` names the shipped specs" if path.suffix else NAMES
+        raise SpecError("no such file", where=shown, hint=hint) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"cannot be read: {reason}", where=shown, hint="is it a file that you may read?") from None

@@ -3,9 +3,13 @@
 from functools import cache
 from pathlib import Path
 
-from kaoprof.errors import SpecError, did_you_mean
+from kaoprof.errors import SpecError, nearest
 
 SUFFIXES = (".yaml", ".yml")
+NAMES = (
+    "`kaoprof list` names these; a model of a package is timm:NAME or torchvision:NAME, one of transformers the folder "
+    "of its config.json: nothing is downloaded"
+)
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -26,5 +30,5 @@ def find_shipped(name: str) -> Path:
     """
     if name not in shelf():
         message = "neither a file nor the name of a shipped spec"
-        raise SpecError(message, where=name[:100], hint=did_you_mean(name[:100], shelf()))
+        raise SpecError(message, where=name[:100], hint=nearest(name[:100], shelf()) or NAMES)
     return shelf()[name]

@@ -12,7 +12,7 @@ from kaoprof.tape.entries import Tape
 from kaoprof.tape.keeping import process_kept, seeded
 from kaoprof.tape.recording import REAL, Call, record
 from kaoprof.workload.attention_backend import forced_attention
-from kaoprof.workload.building import build_inputs, default_dtype, resolve, torch_dtype
+from kaoprof.workload.building import build_inputs, default_dtype, in_mode, resolve, torch_dtype
 from kaoprof.workload.called import checked_module
 from kaoprof.workload.workload import Workload
 
@@ -88,14 +88,6 @@ def _made(workload: Workload) -> nn.Module:
     with default_dtype(torch_dtype(workload.dtype)):
         module = checked_module(resolve(workload.factory)(*workload.args, **workload.kwargs))
     return in_mode(module, train=workload.mode == "train")
-
-
-def in_mode(module: nn.Module, *, train: bool) -> nn.Module:
-    """The module, in training or in evaluation mode; one that knows no modes, such as an exported one, as it is."""
-    try:
-        return module.train(train)
-    except NotImplementedError:
-        return module
 
 
 def _taped(workload: Workload, module: nn.Module, inputs: tuple[Tensor, ...], *, real: bool) -> Recording:

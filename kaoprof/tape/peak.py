@@ -64,7 +64,7 @@ class Peak:
                 self._grow(event, least, operation)
                 continue
             if operation is not None:
-                self._look(operation, scratch)
+                self.look(operation, scratch)
                 operation = None
             if isinstance(event, Operation):
                 operation = event
@@ -94,7 +94,7 @@ class Peak:
         scratch = scratch_bytes(func, args, kwargs, device=self.device, threads=self.threads)
         return int(least), int(scratch)
 
-    def _look(self, operation: Operation, scratch: int) -> None:
+    def look(self, operation: Operation, scratch: int) -> None:
         """Whether this operation, with what its kernel holds for itself, is the new peak."""
         here = self.live_bytes + scratch
         self.peak_bytes = max(self.peak_bytes, here)

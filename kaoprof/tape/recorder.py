@@ -53,6 +53,7 @@ from kaoprof.torch_internals import (
 from kaoprof.workload.operation_names import name_of
 
 aten = torch.ops.aten
+FRESH = aten.lift_fresh.default
 ADDITION, LOOKUP = aten.add.Tensor, aten.index.Tensor
 READS = frozenset({
     "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "masked_select", "_unique2", "unique_dim",
@@ -127,6 +128,8 @@ class Recorder(TorchDispatchMode):
         if func in TRAITS or any(_answers_for_itself(kind) for kind in types):
             return NotImplemented
         kwargs = kwargs or {}
+        if func is FRESH:
+            self._own.add(self._number(args[0], made=False))  # as `torch.tensor` makes it, while nobody looks on
         noted_args = [self._noted(arg) for arg in args]
         noted_kwargs = {name: self._noted(arg) for name, arg in kwargs.items()} if kwargs else kwargs
         records = list(records_in([*noted_args, *noted_kwargs.values()]))

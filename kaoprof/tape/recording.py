@@ -71,6 +71,10 @@ class Call:
         args, kwargs = tree_map(
             lambda leaf: convert(leaf) if isinstance(leaf, Tensor) else leaf, (self.args, self.kwargs)
         )
+        return self.run(args, kwargs)
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        """The same on tensors that are ready."""
         if not self.train:
             with torch.no_grad():
                 return _finished(self.function(*args, **kwargs))

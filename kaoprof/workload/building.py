@@ -7,9 +7,10 @@ import importlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from kaoprof.errors import UsageError
+from kaoprof.errors import UsageError, nearest
 from kaoprof.workload.workload import FLOAT_DTYPES, TORCH_DTYPES, TensorSpec, Workload
 
 if TYPE_CHECKING:
@@ -20,20 +21,56 @@ SMALL_INPUT = 2**20  # elements, up to which whole numbers in the input keep the
 
 
 def resolve(factory: str) -> Callable[..., "nn.Module"]:
-    """The object that `package.module:Name` names. Imports the module, which runs its code.
+    """What makes the module that `package.module:name` names. Imports the package, which runs its code.
+
+    The name is an attribute of the package, else one of the models that it lists, such as `timm:vit_tiny_patch16_224`.
 
     Raises:
-        UsageError: the text has no colon, or the module or the name does not exist.
+        UsageError: the text has no colon, the package or the name does not exist, or it is no factory.
     """
+    from kaoprof.workload.registries import named_model
+
     module_name, colon, name = factory.partition(":")
     if not colon or not module_name or not name:
         raise UsageError(f"{factory!r} does not name code", hint="write package.module:Class")
     try:
-        named: Any = importlib.import_module(module_name)
+        package = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
+    try:
+        named: Any = package
         for part in name.split("."):
             named = getattr(named, part)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"cannot find {factory!r}: {error}", hint="is it installed, and spelt right?") from error
+    except AttributeError as error:
+        model = named_model(package, name)
+        if model is None:
+            makers = [word for word, value in vars(package).items() if isinstance(value, type | FunctionType)]
+            hint = nearest(name, makers) or "is it spelt right?"
+            raise UsageError(f"cannot find {factory!r}: {error}", hint=hint) from error
+        return model
+    return _checked_factory(named, factory)
+
+
+def _checked_factory(named: Any, factory: str) -> Callable[..., "nn.Module"]:
+    """A class or a function; a model's class that wants a config takes its default one."""
+    from functools import partial
+
+    from torch import nn
+
+    from kaoprof.workload.transformers_models import model_of_class
+
+    if isinstance(named, nn.Module):
+        name = factory.partition(":")[2]
+        raise UsageError(
+            f"{factory!r} is a model, and a factory is wanted, which makes one",
+            hint=f"write a function that returns it, def make(): return {name}, and name that; or name its class",
+        )
+    if not callable(named):
+        raise UsageError(
+            f"{factory!r} is a {type(named).__name__}, which makes no model", hint="name a class or function"
+        )
+    if isinstance(named, type) and isinstance(getattr(named, "config_class", None), type):
+        return partial(model_of_class, named)
     return named  # type: ignore[no-any-return]
 
 
@@ -55,7 +92,15 @@ def build_module(workload: Workload, *, device: str, without_data: bool = False)
     dry = conversions_without_data() if without_data or device == "meta" else nullcontext()
     with torch.device(device), default_dtype(torch_dtype(workload.dtype)), dry:
         module = checked_module(factory(*workload.args, **workload.kwargs))
-    return module.train(workload.mode == "train")
+    return in_mode(module, train=workload.mode == "train")
+
+
+def in_mode(module: "nn.Module", *, train: bool) -> "nn.Module":
+    """The module, in training or in evaluation mode; one that knows no modes, such as an exported one, as it is."""
+    try:
+        return module.train(train)
+    except NotImplementedError:
+        return module
 
 
 @contextmanager
@@ -87,9 +132,12 @@ def build_inputs(
         if without_data is not None and (floats or math.prod(spec.shape) > SMALL_INPUT):
             with without_data:
                 return torch.empty(spec.shape, device=device, dtype=dtype, requires_grad=gradient)
+        if spec.values != "drawn":
+            filled = torch.full(spec.shape, float(spec.values == "ones"), device=device, dtype=dtype)
+            return filled.requires_grad_(gradient)
         generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed + position)
         if not floats:
-            return torch.randint(spec.high, spec.shape, device=device, generator=generator).to(dtype)
+            return torch.randint(spec.low, spec.high, spec.shape, device=device, generator=generator).to(dtype)
         numbers = torch.randn(spec.shape, device=device, dtype=dtype, generator=generator)
         return numbers.requires_grad_(gradient)
 
@@ -106,11 +154,15 @@ def torch_dtype(name: str) -> "torch.dtype":
 def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]") -> Callable[[], object]:
     """What is counted and timed: one forward pass, or one forward and backward with gradients that start at None.
 
-    The result holds the output, so that whoever calls the step decides how long it lives.
+    With an optimizer it ends with that one's step; its states are made by the first one, and stay. The result holds the
+    output, so that whoever calls the step decides how long it lives.
     """
     import torch
 
     from kaoprof.workload.called import leaves
+    from kaoprof.workload.optimizers import make_optimizer
+
+    optimizer = make_optimizer(workload.optimizer, module) if workload.optimizer else None
 
     def forward() -> object:
         with torch.no_grad():
@@ -127,6 +179,8 @@ def step_of(workload: Workload, module: "nn.Module", inputs: "tuple[Tensor, ...]
                 "nothing to train: no answer depends on a parameter", where="module", hint="use --mode forward"
             )
         torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+        if optimizer is not None:
+            optimizer.step()
         return output
 
     return train if workload.mode == "train" else forward

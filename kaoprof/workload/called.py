@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from kaoprof.errors import UsageError
 
+POSITIONAL = "*"  # as in specs: before a list of arguments without a keyword
+
 
 def checked_module(made: object) -> nn.Module:
     """What a factory made.
@@ -28,8 +30,9 @@ class CalledModule(nn.Module):
 
     Args:
         module: what is called.
-        inputs: its positional arguments as a list, or its keyword arguments as a mapping; nested. A mapping with the
-            key `shape` stands for the next tensor, anything else for itself.
+        inputs: its positional arguments as a list, or its keyword arguments as a mapping, in which `*` stands before
+            a list of positional ones; nested. A mapping with the key `shape` stands for the next tensor, anything else
+            for itself.
     """
 
     def __init__(self, module: nn.Module, inputs: list[Any] | dict[str, Any]) -> None:
@@ -39,7 +42,9 @@ class CalledModule(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Any:
         arguments = _arranged(self.inputs, iter(tensors))
-        answer = self.module(**arguments) if isinstance(arguments, dict) else self.module(*arguments)
+        named = arguments if isinstance(arguments, dict) else {}
+        positional = named.pop(POSITIONAL, ()) if isinstance(arguments, dict) else arguments
+        answer = self.module(*positional, **named)
         floats = float_tensors(answer)
         return floats if len(floats) > 1 else floats[0] if floats else answer
 

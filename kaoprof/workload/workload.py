@@ -7,11 +7,16 @@ TORCH_DTYPES = FLOAT_DTYPES | {"int64": "int64", "int32": "int32", "bool": "bool
 
 
 class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from 0 to below `high`."""
+    """An input: its shape and its dtype: `fp32`, ... drawn from N(0, 1), or `int64`, ... from `low` to below `high`.
+
+    Where `values` is `ones` or `zeros`, nothing is drawn.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     high: int = 2
+    low: int = 0
+    values: str = "drawn"
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +31,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         seed: of the weights and the inputs.
         param_dtype: of the parameters, where no input tells: all are whole numbers.
         input_grad: whether inputs require gradients in `train`, as inside a network; a network's own input does not.
-        batch_axis: of the first input that has axes.
+        optimizer: in `train`, whose step ends the call, such as `adamw`; "" for none.
+        batch_axis: of the first input that has axes; None: figures are of a call, whatever samples it holds.
     """
 
     factory: str
@@ -37,7 +43,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     param_dtype: str = "fp32"
     input_grad: bool = True
-    batch_axis: int = 0
+    batch_axis: int | None = 0
+    optimizer: str = ""
 
     @property
     def dtype(self) -> str:
@@ -46,6 +53,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def batch(self) -> int:
-        """How many samples the first input that has axes holds; 1 if none has, or not that one."""
+        """How many samples the first input that has axes holds; 1 if none has, or nobody knows which."""
         shape = next((spec.shape for spec in self.inputs if spec.shape), ())
-        return shape[self.batch_axis] if self.batch_axis < len(shape) else 1
+        return shape[self.batch_axis] if self.batch_axis is not None and self.batch_axis < len(shape) else 1

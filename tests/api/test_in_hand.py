@@ -121,6 +121,8 @@ def test_the_batch_lies_where_it_is_said():
     x = torch.randn(7, 3, 8)
     record = profiled(lstm, x, batch_axis=1, measured=False)
     assert record.models[0].batch == 3
+    whole = profiled(lstm, x, batch_axis=None, measured=False).models[0]
+    assert (whole.batch, whole.total.macs_counted) == (None, record.models[0].total.macs_batch)
     assert record.models[0].total.macs_batch == 3 * record.models[0].total.macs_counted == 3 * 7 * 4 * 16 * (8 + 16)
 
 

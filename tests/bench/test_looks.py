@@ -18,6 +18,7 @@ from kaoprof.bench.energy import board_meter, energy_meter, joules_per_call
 from kaoprof.bench.environment import settings_of
 from kaoprof.bench.failures import CaptureFailed
 from kaoprof.bench.layer_meter import layer_traffic
+from kaoprof.bench.looks import kept
 from kaoprof.bench.traffic import trace
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.catalog import operator_workload
@@ -408,3 +409,23 @@ def test_variables_that_change_a_figure_are_told_without_their_folders():
         "MALLOC_ARENA_MAX=2",
         "OMP_NUM_THREADS=3",
     )
+
+
+class Remembers(nn.Module):
+    """Keeps what it was given: all of it, or the last."""
+
+    def __init__(self, *, everything):
+        super().__init__()
+        self.everything, self.seen = everything, []
+
+    def forward(self, x):
+        self.seen = [*self.seen, x.clone()] if self.everything else [x.clone()]
+        return x
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_cache_that_grows_with_every_call_is_said(everything):
+    module = Remembers(everything=everything)
+    subject = SimpleNamespace(module=module, step=partial(module, torch.ones(256)))
+    detail = kept(SimpleNamespace(subject=subject)).observed.detail
+    assert ("1.00 KiB more" in detail) == everything

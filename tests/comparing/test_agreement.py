@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from kaoprof.catalog import OPERATORS, group, operator_workload
@@ -79,13 +80,47 @@ def test_einsum_has_the_same_count_to_the_last_digit(terms, sizes, ones, data):
     assert count_with_fvcore(work) == count_on_meta(work).macs
 
 
-@pytest.mark.parametrize("equation", ["...c,cd->...d", "abc,cd", "abc,cd,d->ab"])
+@pytest.mark.parametrize("equation", ["abc,cd", "abc,cd,d->ab"])
 def test_an_einsum_that_torch_has_to_read_first_gets_no_second_opinion(equation):
     shapes = ((2, 3, 4), (4, 5), (5,))[: equation.count(",") + 1]
     inputs = tuple(TensorSpec(shape=shape, dtype="fp32") for shape in shapes)
     work = Workload(factory="test_agreement:Einsum", kwargs={"equation": equation}, inputs=inputs)
     assert count_with_fvcore(work) is None
     assert count_on_meta(work).macs > 0
+
+
+class Calls(nn.Module):
+    """One of the functions below, of the input and a weight `(4 4)`."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+        self.weight = nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x):
+        return SECOND_OPINIONS[self.name][0](x, self.weight)
+
+
+SECOND_OPINIONS = {
+    "dots": (lambda x, w: torch.einsum("...c,cd->...d", x, w), 6 * 16),
+    "dots on both sides": (lambda x, w: torch.einsum("...cd,...de->...ce", x, w[None]), 6 * 16),
+    "weight on the left": (lambda x, w: w @ x.mT, 6 * 16),
+    "spread": (lambda x, w: x[:, None] @ w[None, None], 6 * 16),
+    "axes": (lambda x, w: torch.tensordot(x, w, 1), 6 * 16),
+    "a vector": (lambda x, w: torch.mv(w, x[0, 0]), 16),
+    "added": (lambda x, w: torch.baddbmm(x, x, w.expand(2, 4, 4)), 6 * 16),
+    "bilinear": (lambda x, w: F.bilinear(x, x, w[None]), 6 * 16),
+    "one sample": (lambda x, w: F.conv1d(x[0].mT, w[:, :, None]), 3 * 16),
+    "the same size": (lambda x, w: F.conv1d(x.mT, w[:, :, None].expand(4, 4, 2), padding="same"), 6 * 32),
+    "without products": (lambda x, w: F.hardshrink(torch.fft.rfft(x @ w).abs()).cummax(0)[0], 6 * 16),
+}
+
+
+@pytest.mark.parametrize("name", SECOND_OPINIONS)
+def test_fvcore_agrees_wherever_it_can_be_brought_to(name):
+    inputs = (TensorSpec(shape=(2, 3, 4), dtype="fp32"),)
+    work = Workload(factory="test_agreement:Calls", kwargs={"name": name}, inputs=inputs)
+    assert count_with_fvcore(work) == count_on_meta(work).macs == SECOND_OPINIONS[name][1]
 
 
 @pytest.mark.parametrize("name", group("paper"))

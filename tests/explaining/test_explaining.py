@@ -103,7 +103,8 @@ def test_a_shipped_network_is_explained():
     ("request_", "message"),
     [
         ({"target": CODE}, "add --allow-import"),
-        ({"target": CODE, "allow_import": True}, "needs the shape of its input"),
+        ({"target": "torch.nn:ReLU", "allow_import": True}, "needs the shape of its input"),
+        ({"target": CODE, "allow_import": True}, "--kwarg d_model=VALUE gives one"),
         ({"target": CODE, "allow_import": True, "inputs": ("b,n,c",), "sizes": {"b": 2}}, "no size is given for c, n"),
         ({"target": CODE, "allow_import": True, "inputs": ("b",), "sizes": {"b": 2}, "args": (8, 2)}, "does not run"),
         ({"target": "torch.nn:Convv", "allow_import": True, "inputs": ("b",), "sizes": {"b": 2}}, "cannot find"),

@@ -4,7 +4,14 @@ import pytest
 
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import UsageError
-from kaoprof.explaining.size_arithmetic import evaluate, is_size, parse_pattern, parse_sizes
+from kaoprof.explaining.size_arithmetic import (
+    evaluate,
+    is_size,
+    parse_argument,
+    parse_pattern,
+    parse_sizes,
+    with_sizes,
+)
 from kaoprof.explaining.target import Target, operator_target
 
 
@@ -67,3 +74,22 @@ def test_an_operators_channels_are_a_multiple_of_its_heads(heads):
     target = operator_target("kao_qkv", AttentionOptions(heads=heads), ndim=3)
     assert target.inputs == (("b", "c", "t", "h", "w"),)
     assert target.sizes["c"] % heads == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[7, 7]", [7, 7]),
+        ("(7, 7)", (7, 7)),
+        ("[]", []),
+        ("[c, 4*c, 'gelu']", [8, 32, "gelu"]),
+        ("[[c], (1, none)]", [[8], (1, None)]),
+        ("{'depth': 2}", {"depth": 2}),
+        ("relu", "relu"),
+    ],
+)
+def test_arguments_arrive_as_they_are_written_lists_as_lists_of_their_own(text, value):
+    written = parse_argument(text)
+    made = with_sizes(written, {"c": 8})
+    assert (made, type(made)) == (value, type(value))
+    assert not isinstance(made, list | dict) or made is not with_sizes(written, {"c": 8})

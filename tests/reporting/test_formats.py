@@ -27,7 +27,7 @@ SCHEMA_1 = (
 )
 APPENDED = (
     "floor_s,times_floor,bound,bound_reason,operations,moved_bytes,backend,error_fp64,error_fp64_rms,compile_s,"
-    "energy_j,cache,graph_breaks,unmodelled,page_faults,system_share,options"
+    "energy_j,cache,graph_breaks,unmodelled,page_faults,system_share,options,macs_batch"
 )
 
 

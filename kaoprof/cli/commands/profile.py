@@ -7,8 +7,8 @@ import typer
 from kaoprof.cli import options as opt
 from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
-SPECS = "Paths, shipped names, or package.mod:factory."
-SHAPES = "Of code: 1,3,224,224; repeatable."
+SPECS = "Specs, package.mod:factory, timm:NAME, the folder of a config, a .pt2."
+SHAPES = "Of code: 1,3,224,224 or mask=2,32:int64:ones; its config's by default."
 
 
 @measured()
@@ -24,7 +24,8 @@ def profile(
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
     input_grad: opt.InputGrad = False,
-    batch_axis: Annotated[int, typer.Option(metavar="N", help="Of code's first input: where its samples lie.")] = 0,
+    optimizer: opt.Optimizer = "",
+    batch_axis: opt.BatchAxis = "auto",
     analytic: opt.Analytic = False,
     no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
     depth: Annotated[int | None, typer.Option(help="Levels of the tree; as many as fit by default.")] = None,
@@ -46,8 +47,10 @@ def profile(
     from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
     from kaoprof.explaining.size_arithmetic import parse_argument, parse_keyword
-    from kaoprof.profiling.run import ModelOptions, code_document
+    from kaoprof.networks.code_documents import find_document
+    from kaoprof.profiling.run import ModelOptions, parse_axis
     from kaoprof.profiling.run import profile as take
+    from kaoprof.specs.inputs import parse_inputs
 
     check_format(format_)
     check_targets(output or [], force=force, kind="profile")
@@ -55,16 +58,15 @@ def profile(
     model = ModelOptions(
         batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
-        input_grad=input_grad, batch_axis=batch_axis,
+        input_grad=input_grad, batch_axis=parse_axis(batch_axis), optimizer=optimizer,
     )  # fmt: skip
-    if (input_ or arg or kwarg) and not any(":" in spec for spec in specs):
-        given = "--input" if input_ else "--arg" if arg else "--kwarg"
-        raise UsageError("is for code, and none is named", where=given, hint="name package.mod:factory")
     if depth is not None and depth < 1:
         raise UsageError(f"must be at least 1, not {depth}", where="--depth")
-    shapes = [parse_sizes("input", text) or () for text in input_ or []]
     made_with = [parse_argument(text) for text in arg or ()], dict(map(parse_keyword, kwarg or ()))
-    targets = [code_document(spec, shapes, *made_with) if ":" in spec else spec for spec in specs]
+    targets = [find_document(spec, parse_inputs(input_ or ()), *made_with) for spec in specs]
+    if (input_ or arg or kwarg) and not any(target.kind == "code" for target in targets):
+        given = "--input" if input_ else "--arg" if arg else "--kwarg"
+        raise UsageError("is for code, and none is named", where=given, hint="name package.mod:factory")
     with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
     return finish(record, output or [], format_name=format_, strict=strict, depth=depth)

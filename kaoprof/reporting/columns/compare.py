@@ -41,6 +41,13 @@ def _flops_all(view: View) -> int | None:
     return row.counted.flops_all if row.counted else None
 
 
+def _macs_batch(view: View) -> int | None:
+    """Of the call: every operator does the same for each sample."""
+    row = view.row
+    known = row.counted or row.analytic
+    return known.macs * row.case.b if known else None
+
+
 def _flops_per_byte(view: View) -> Value:
     flops, row = _flops_all(view), view.row
     return None if flops is None or row.analytic is None else flops * row.case.b / row.analytic.compulsory_bytes
@@ -85,6 +92,7 @@ COLUMNS: dict[str, Column] = {
     "unmodelled": lambda view: "; ".join(view.row.counted.unmodelled) if view.row.counted else None,
     **_observed("page_faults", "system_share"),
     "options": lambda view: own_options_of(view.row.case.operator) or None,
+    "macs_batch": _macs_batch,
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 

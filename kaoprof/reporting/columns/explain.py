@@ -10,6 +10,7 @@ AXES = ("b", "c", "t", "h", "w", "n")
 COLUMNS = columns_by_name((
     "schema", "name", "part", "quantity", "operation", "module", "backward", "formula", "order", "value", "counted",
     "macs_share", "flops_share", "proven", "method", "mode", "dtype", "device", "threads", "sizes", *AXES,
+    "per_sample",
 ))  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def _totals(record: Explanation) -> Iterator[dict[str, Any]]:
         yield {
             "part": "total", "quantity": formula.quantity, "formula": formula.text, "order": formula.order,
             "value": formula.value, "counted": record.counted.get(formula.quantity),
-            "proven": proven.get(formula.quantity),
+            "proven": proven.get(formula.quantity), "per_sample": record.per_sample(formula.quantity),
         }  # fmt: skip
     for quantity, counted in record.counted.items():
         if record.formula(quantity) is None:

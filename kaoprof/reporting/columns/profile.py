@@ -6,7 +6,7 @@ import msgspec
 
 from kaoprof.findings.models import layer_disagreements, layer_limits, seconds_of
 from kaoprof.findings.roofline import Limits
-from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.records.profile import PARTS, LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value, at, each
 
 TOTAL = "TOTAL"
@@ -59,6 +59,10 @@ def _detail(view: LayerView) -> Value:
     return "; ".join(filter(None, (status, *layer_disagreements(view.row))))
 
 
+def _of_step(name: str) -> Callable[[LayerView], Value]:
+    return lambda view: getattr(view.model.training_step, name, None) if view.whole else None
+
+
 LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "schema": at("record.schema"),
     "model": at("model.model"),
@@ -92,5 +96,7 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     **each("row", "timed_s", "macs_batch"),
     "recorded": lambda view: view.model.recorded if view.whole else None,
     "value_reads": lambda view: view.model.value_reads if view.whole and view.model.recorded else None,
+    "optimizer": _of_step("optimizer"),
+    **{f"{name}_bytes": _of_step(name) for name in PARTS},
 }
 LAYER_COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in LAYER_COLUMNS))

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from kaoprof.records.explain import PROVEN, Explanation, Share
+from kaoprof.records.explain import BATCH, OF_A_SAMPLE, PROVEN, Explanation, Share
 from kaoprof.reporting.formats.mathematics import pretty
-from kaoprof.units import counted, format_bytes, format_percent
+from kaoprof.units import counted, format_bytes, format_count, format_percent
 
 LABELS = {
     "macs": "MACs",
@@ -71,7 +71,17 @@ def legend_of(explanation: Explanation, *, powers: bool = False) -> list[str]:
     order = f"{order_note(explanation)}; {POWERS}." if powers else f"{order_note(explanation)}."
     largest = [LARGEST] if explanation.formula("largest_intermediate") else []
     has_peak = explanation.formula("peak_bytes") or peak_alone(explanation)
-    return [" ".join([CONVENTION, *largest, order]), *([peak_note(explanation)] if has_peak else [])]
+    return [
+        " ".join([CONVENTION, *sample_note(explanation), *largest, order]),
+        *([peak_note(explanation)] if has_peak else []),
+    ]
+
+
+def sample_note(explanation: Explanation) -> list[str]:
+    """MACs and FLOPs of one sample, as other commands give them; nothing where no size is the batch, or that is 1."""
+    figures = {LABELS[quantity]: explanation.per_sample(quantity) for quantity in OF_A_SAMPLE}
+    known = [f"{format_count(figure)} {label}" for label, figure in figures.items() if figure is not None]
+    return [f"One sample of it: {listed(known)}."] if known and explanation.sizes[BATCH] > 1 else []
 
 
 def order_note(explanation: Explanation) -> str:

@@ -80,12 +80,42 @@ def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
     notes = (
         model.detail,
         mode_note(record, model),
+        per_call_note(model),
         passes_note(model),
+        training_step_note(model),
         where_it_goes(record, model),
         *bound_sentences(record, model),
         timing_note(record, model),
     )
     return [note for note in notes if note]
+
+
+def per_call_note(model: ModelProfile) -> str | None:
+    """Why counts are of the call as a whole, if nobody asked for that."""
+    if not model.sequence_first:
+        return None
+    return (
+        f"{model.sequence_first} takes the sequence first, so the first axis of the input may not be the batch: counts "
+        "are of the call as a whole; --batch-axis says where its samples lie."
+    )
+
+
+def training_step_note(model: ModelProfile) -> str | None:
+    """What a whole training step holds at its fullest moment, part by part, and what the allocator measured."""
+    step = model.training_step
+    if step is None:
+        return None
+    parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in step.parts.items())
+    when = {"optimizer": "while the optimizer steps"}.get(step.fullest_pass, f"in the {step.fullest_pass} pass")
+    measured = model.total.peak_bytes_measured
+    beside = ""
+    if measured is not None:
+        whole = step.parameters + measured
+        beside = f"; measured {format_bytes(whole)} ({format_percent(whole / step.total - 1, '+.1%')})"
+    return (
+        f"A step with {step.optimizer} ({step.implementation}) is fullest {when}: {format_bytes(step.total)} = {parts}"
+        f"{beside}. Counts are of forward and backward."
+    )
 
 
 def run_notes(record: ProfileRecord) -> list[str]:
