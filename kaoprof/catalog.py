@@ -47,6 +47,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         implementations: the ways in which it can be computed.
         ranked: whether its weights depend on the number of axes, so that the module is told it as `axes`.
         takes_values: whether it has values that `projection` can transform; without, it runs as `none`.
+        remark: what a reader of its measured figures must know.
         told: what it was told, where that is not what is published.
     """
 
@@ -58,6 +59,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     implementations: tuple[str, ...] = IMPLEMENTATIONS
     ranked: bool = False
     takes_values: bool = True
+    remark: str = ""
     told: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -193,11 +195,12 @@ OPERATORS = {
         ),
         Operator(
             name="neighborhood",
-            title="attention to the positions around each position",
+            title="attention to the positions around each position, gathered",
             formula=neighborhood,
             factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
             source="arXiv:2204.07143",
             implementations=("matmul",),
+            remark="keys and values of all neighbourhoods are gathered, N k^d c of each, which NATTEN never holds",
         ),
         Operator(
             name="agent",

@@ -27,7 +27,7 @@ def deviation_of(output: Tensor, module: nn.Module, inputs: tuple[Tensor, ...]) 
     with torch.no_grad(), forced_attention("auto"):
         reference = reference_module(*(_widened(tensor.detach()) for tensor in inputs))
     del reference_module
-    return relative_to(output.detach(), reference)
+    return relative_to(output.detach(), reference.detach())  # a model may have switched gradients on
 
 
 def _widened(tensor: Tensor) -> Tensor:

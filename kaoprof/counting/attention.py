@@ -89,10 +89,10 @@ def biased_rows_first_macs(query: Shaped, key: Shaped, value: Shaped, bias: obje
 
 
 def biased_rows_first_backward_macs(
-    grad_out: Shaped, query: Shaped, key: Shaped, value: Shaped, bias: object, out: object, *args: Any, **_: object
+    grad_out: Shaped, query: Shaped, key: Shaped, value: Shaped, bias: object, answer: object, *args: Any, **_: object
 ) -> Size:
     """Twice the forward pass; `args` are the lengths."""
-    del grad_out, bias, out
+    del grad_out, bias, answer
     return 2 * rows_first_macs(query, key, value, *args)
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.measuring.run import ProgressCallback, unheard
+from kaoprof.networks.code_documents import find_document
 from kaoprof.profiling.run import ModelOptions
 from kaoprof.profiling.run import profile as profile_specs
 from kaoprof.records.options import Options, checked_options
@@ -102,7 +103,8 @@ def _is_specs(target: object) -> bool:
 
 
 def _listed(target: Any) -> Sequence[Spec]:
-    return [target] if isinstance(target, str | Document) else target
+    listed = [target] if isinstance(target, str | Document) else target
+    return [find_document(part) if isinstance(part, str) else part for part in listed]
 
 
 def _check_keywords(target: object, keywords: Mapping[str, object]) -> None:

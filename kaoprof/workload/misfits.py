@@ -1,8 +1,9 @@
 """What a model's own exception means for whoever called it: the layer that refused its input, and what it takes."""
 
+import inspect
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -36,13 +37,13 @@ def _arguments_missing(error: BaseException) -> str:
 
 def _misfit(error: BaseException) -> str:
     """The innermost layer that was running, what it takes, and what it was given; empty where nothing is odd."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    running = [frame for frame in frames if isinstance(frame.f_locals.get("self"), nn.Module)]
+    frames = [(frame, _locals_of(frame)) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    running = [(frame, held) for frame, held in frames if isinstance(held.get("self"), nn.Module)]
     if not running:
         return ""
-    root = running[0].f_locals["self"]
-    for frame in reversed(running):
-        layer, given = frame.f_locals["self"], _first_tensor(frame)
+    root = running[0][1]["self"]
+    for frame, held in reversed(running):
+        layer, given = held["self"], _first_tensor(frame, held)
         describe = next((describe for kind, describe in TAKES.items() if isinstance(layer, kind)), None)
         if describe is None or given is None:
             continue
@@ -50,9 +51,20 @@ def _misfit(error: BaseException) -> str:
     return ""
 
 
-def _first_tensor(frame: FrameType) -> Tensor | None:
+def _locals_of(frame: FrameType) -> dict[str, Any]:
+    """A function's variables; up to Python 3.12 a frame keeps what it was asked for, tensors and all: so that goes."""
+    if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        return {}
+    held = frame.f_locals
+    copied = dict(held)
+    if isinstance(held, dict):
+        held.clear()
+    return copied
+
+
+def _first_tensor(frame: FrameType, held: Mapping[str, Any]) -> Tensor | None:
     names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
-    return next((value for name in names if isinstance(value := frame.f_locals.get(name), Tensor)), None)
+    return next((value for name in names if isinstance(value := held.get(name), Tensor)), None)
 
 
 def _name_of(layer: nn.Module, root: nn.Module) -> str:

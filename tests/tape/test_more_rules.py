@@ -10,7 +10,9 @@ from torch.nn import functional as F
 from torch.nn.attention.flex_attention import flex_attention
 
 import kaoprof
+from kaoprof.counting.rules import counts_of
 from kaoprof.tape.counted import counts_of_call
+from kaoprof.tape.entries import Recorded
 from kaoprof.tape.recording import Call
 
 X = torch.randn(4, 8)
@@ -269,3 +271,50 @@ def test_a_convolution_without_padding_in_words_has_a_peak():
 def test_directions_have_rules_too():
     model = With(lambda fc, x: torch.func.jvp(fc, (x,), (torch.ones_like(x),))[1])
     assert counted(model, X).macs >= 2 * 4 * 64
+
+
+def record_of(*shape, values=None):
+    return Recorded(torch.Size(shape), torch.bfloat16, None, 0, recorded_values=values)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("_flash_attention_forward", 0, 0),
+        ("_flash_attention_backward", 1, 2),
+        ("_efficient_attention_forward", 0, 1),
+        ("_efficient_attention_backward", 1, 2),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_attention_with_rows_first_counts_pairs_forward_and_twice_backward(name, before, after, packed):
+    rows = record_of(8, 2, 16) if packed else record_of(2, 4, 2, 16)
+    starts = record_of(3, values=(0, 3, 8)) if packed else None
+    pairs = 2 * (9 + 25 if packed else 2 * 4 * 4)
+    args = [rows] * before + [rows] * 3 + [None] * after + [starts, starts, 5, 5]
+    operation = getattr(torch.ops.aten, name).default
+    macs, _ = counts_of(operation, args, {}, rows)
+    assert macs == pairs * 2 * 16 * (2 if before else 1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x[torch.randperm(4)],
+        lambda x: x[tuple(torch.tril_indices(4, 4))],
+        lambda x: torch.block_diag(x, x),
+        torch.diag_embed,
+        lambda _: F.one_hot(torch.arange(5), 5),
+        lambda x: (torch._assert_async(torch.tensor(True)), x.clone())[1],
+    ],
+)
+def test_what_only_moves_or_marks_is_free(function):
+    assert flops(function, X) == 0
+
+
+def test_a_mark_for_the_profiler_is_free():
+    def marked(x):
+        with torch.profiler.record_function("mark"):
+            return x.clone()
+
+    assert flops(marked, X) == 0

@@ -1,5 +1,6 @@
 """Where Kronecker attention stands among its rivals, in words."""
 
+from kaoprof.catalog import find_operator, is_operator
 from kaoprof.findings.places import KV, QKV, REGULAR, places_of
 from kaoprof.records.compare import Record
 from kaoprof.reporting.sentences.explain import listed
@@ -16,4 +17,10 @@ def placed(record: Record) -> list[str]:
     said = [f"{words}{listed(names)} (without projections)." for words, names in sentences.items() if names]
     if places.unprojected:
         said.append(f"Without values that could be projected: {listed(places.unprojected)}.")
-    return said
+    return [*said, *_remarks(record)]
+
+
+def _remarks(record: Record) -> list[str]:
+    """What the catalogue says of single operators that stand in the record."""
+    names = dict.fromkeys(row.case.operator for row in record.rows if is_operator(row.case.operator))
+    return [f"{name}: {remark}." for name in names if (remark := find_operator(name).remark)]
