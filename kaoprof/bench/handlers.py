@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import torch
 
+from kaoprof.bench.apart import apart, can_copy
 from kaoprof.bench.ceilings import copy_seconds, launch_seconds, product_throughput
 from kaoprof.bench.conditions import conditions_of
 from kaoprof.bench.environment import free_bytes
@@ -88,17 +89,28 @@ def time_calls(bench: Bench, request: say.Time) -> say.Took:
         bench.drop_gradients(subject.module)
 
 
-def take_census(bench: Bench, request: say.TakeCensus) -> say.Census:
-    """Counts a model here, whose code may do anything."""
+def take_census(bench: Bench, request: say.TakeCensus) -> say.Census | say.Failed:
+    """Counts a model, whose code may do anything: in a copy of this process if that can be."""
     from kaoprof.networks.workloads import INSIDE
     from kaoprof.profiling.taking import take_census as census_of
+    from kaoprof.tape.building import fake_mode
     from kaoprof.tape.own_inputs import with_own_inputs
 
-    kind = bench.device.partition(":")[0]
-    workload = with_own_inputs(request.workload, request.batch)
-    counted = census_of(workload, None, device=kind, threads=torch.get_num_threads(), sdpa=bench.sdpa, inside=INSIDE)
+    def taken() -> say.Census | say.Failed:
+        kind = bench.device.partition(":")[0]
+        try:
+            workload = with_own_inputs(request.workload, request.batch)
+            census = census_of(workload, None, device=kind, threads=bench.threads, sdpa=bench.sdpa, inside=INSIDE)
+        except BaseException as error:  # noqa: BLE001 - any failure of a module is a row, not an abort
+            return bench.failed(error)
+        return say.Census(census=census, workload=workload)
+
+    if can_copy():
+        fake_mode()  # imports what takes a second, once for all copies
+        return apart(taken)
+    answer = taken()
     gc.collect()  # collections are off while measuring: nothing of the model may stay
-    return say.Census(census=counted, workload=workload)
+    return answer
 
 
 def derive(_: Bench, request: say.Derive) -> say.Derived:

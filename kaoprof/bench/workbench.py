@@ -18,7 +18,7 @@ from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.errors import first_line
-from kaoprof.measuring.messages import Load, Loaded, Prepare, Prepared
+from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
 from kaoprof.workload.building import build_inputs, build_module, step_of
 from kaoprof.workload.misfits import in_a_line
@@ -139,6 +139,11 @@ class Bench:
         self.inputs.clear()
         gc.collect()  # collections are off while measuring
         self.meters.give_back()
+
+    def failed(self, error: BaseException) -> Failed:
+        """An exception as an answer."""
+        detail = self.explain(error).encode(errors="backslashreplace").decode()  # half a character is no UTF-8
+        return Failed(status=self.status_of(error), detail=detail)
 
     def status_of(self, error: BaseException) -> str:
         """The record's status for an exception.

@@ -1,6 +1,5 @@
 """The measuring process: reads requests from stdin, answers on stdout, and dies with its parent."""
 
-import ctypes
 import gc
 import os
 import resource
@@ -12,17 +11,18 @@ from typing import IO, Any
 
 import msgspec
 
-from kaoprof.measuring.messages import STOP, AnyAnswer, AnyRequest, Failed, Numbered, Reply, written_out
+from kaoprof.bench.dying import die_with_parent
+from kaoprof.measuring.messages import STOP, AnyAnswer, AnyRequest, Failed, Numbered, Reply
 
-PR_SET_PDEATHSIG = 1
 FIRST_TO_GO = "1000"  # the kernel's highest out-of-memory score
 
 
 def main() -> None:
     """Serves requests until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent(int(sys.argv[1]))
+    die_with_parent(int(sys.argv[1]))
     _stand_behind()
+    _go_first()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up among the answers
     serve(sys.stdin.buffer, answers)
@@ -42,7 +42,7 @@ def _stand_behind() -> None:
     if workers[0] == 0:
         for ending in (signal.SIGTERM, signal.SIGHUP, STOP):
             signal.signal(ending, signal.SIG_DFL)
-        _die_with_parent(waiting)
+        die_with_parent(waiting)
         return
     os.close(0)
     os.close(1)
@@ -61,13 +61,10 @@ def _end_as(code: int) -> None:
     os._exit(1)  # a signal that ends nothing
 
 
-def _die_with_parent(parent: int) -> None:
-    """On Linux: end with the parent, and be the one that the kernel picks when memory runs out."""
+def _go_first() -> None:
+    """On Linux: be the one that the kernel picks when memory runs out."""
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before that was agreed
-        os._exit(1)
     score = Path("/proc/self/oom_score_adj")
     if os.access(score, os.W_OK):
         score.write_text(FIRST_TO_GO)
@@ -97,7 +94,8 @@ def answer(bench: Any, request: AnyRequest) -> AnyAnswer:
     try:
         return HANDLERS[type(request)](bench, request)
     except BaseException as error:  # noqa: BLE001 - any failure of a measured module is a row, not an abort
-        return Failed(status=bench.status_of(error), detail=written_out(bench.explain(error)))
+        failed: Failed = bench.failed(error)
+        return failed
 
 
 if __name__ == "__main__":

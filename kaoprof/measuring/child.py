@@ -144,16 +144,8 @@ class Child:
         if code is None:
             self.kill()
             return ChildLost("error", "the measuring process closed its answers, and went on; it was stopped")
-        if code < 0:
-            why = f"the measuring process was killed by {_signal_name(-code)}"
-            if -code == signal.SIGKILL:
-                why += " (as the system does when memory runs out)"
-            return ChildLost("error", why)
         self.last_words.seek(max(0, os.fstat(self.last_words.fileno()).st_size - LAST_WORDS_BYTES))
-        text = self.last_words.read(LAST_WORDS_BYTES).decode(errors="replace")
-        words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
-        last = f": {words[-1]}" if words else ""
-        return ChildLost("error", f"the measuring process ended with code {code}{last}")
+        return ChildLost("error", died_of(code, self.last_words.read(LAST_WORDS_BYTES)))
 
     def _code(self) -> int | None:
         """How it ended; None if it does not, as one that waits in a driver for a device that is stuck."""
@@ -176,6 +168,17 @@ class Child:
                 with suppress(BrokenPipeError):  # an unsent request to a dead child
                     pipe.close()
         self.last_words.close()
+
+
+def died_of(code: int, written: bytes) -> str:
+    """What is said of a process that ended with this exit code, or minus a signal; `written` are its last words."""
+    if code < 0:
+        memory = " (as the system does when memory runs out)" if -code == signal.SIGKILL else ""
+        return f"the measuring process was killed by {_signal_name(-code)}{memory}"
+    text = written[-LAST_WORDS_BYTES:].decode(errors="replace")
+    words = [line for line in text.strip().splitlines() if not line.startswith(PROFILER_NOISE)]
+    last = f": {words[-1]}" if words else ""
+    return f"the measuring process ended with code {code}{last}"
 
 
 def _signal_name(number: int) -> str:

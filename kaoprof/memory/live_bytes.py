@@ -96,11 +96,6 @@ class LiveBytesMode(TorchDispatchMode):
         """Operations whose kernels are not modelled, and might hold so much for themselves that the peak is higher."""
         return tuple(gap for gap, at_most in self.gaps.items() if at_most > self.peak_bytes)
 
-    def watching(self, module: nn.Module) -> AbstractContextManager[Any]:
-        """What else is active while the module runs: here nothing."""
-        del module
-        return nullcontext()
-
     def follow(self, tensor: Tensor, least: Size = 0) -> None:
         """Adds the tensor's storage to the living, unless it is there already, until it dies; of `least` bytes."""
         storage = tensor.untyped_storage()
@@ -193,7 +188,7 @@ def dry_run(
             live.gaps[CUDA_RECURRENT_GAP] = math.inf  # on meta they are torch's own operations, which cuDNN replaces
         if device == "cpu" and any(isinstance(part, nn.LSTM) and part.proj_size for part in module.modules()):
             live.gaps[PROJECTED_GAP] = math.inf  # without gradients a dry run takes it apart otherwise than torch does
-        with live.watching(module), live:
+        with live:
             output = step()
         del output
     return live

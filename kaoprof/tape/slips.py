@@ -17,6 +17,7 @@ RANKS = re.compile(
 )
 DTYPES = re.compile(r"[Ii]nput type|same dtype|dtype|scalar type")
 NO_TENSOR = re.compile(r"invalid combination of arguments|must be Tensor, not|has no attribute 'shape'")
+WITHOUT_GRADIENTS = "does not require grad and does not have a grad_fn"  # torch's words
 LONGEST_SHAPE = 8  # axes of a tuple that may be meant as a shape
 
 
@@ -59,6 +60,13 @@ def _check_callable(function: Any, where: str) -> None:
         raise UsageError(f"a {kind} cannot be called", where=where, hint=f"the model comes first: {where}(model, x)")
 
 
+def _trains(function: Any, error: Exception) -> tuple[str, str] | None:
+    """A function with a backward pass of its own: it would change the weights, so it is not run for its count."""
+    if isinstance(function, nn.Module) or WITHOUT_GRADIENTS not in str(error):
+        return None
+    return "it trains, which is counted as it really runs", "with kaoprof.count() as counts: around the step"
+
+
 def diagnosis(
     function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], error: Exception
 ) -> tuple[str, str] | None:
@@ -68,6 +76,7 @@ def diagnosis(
     return (
         _wrong_arguments(function, called, args, kwargs, error)
         or _mapping(function, args)
+        or _trains(function, error)
         or _array(given)
         or _shape(given)
         or _other_device(function, given)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import torch
 
 from kaoprof.bench import workbench as bench_module
 from kaoprof.bench.meters import CpuMeters
+from kaoprof.bench.workbench import Bench
 from kaoprof.bench.worker import answer
 from kaoprof.catalog import operator_workload
 from kaoprof.dims import AttentionOptions, Dims
@@ -72,6 +74,7 @@ def test_an_error_whose_text_is_no_unicode_is_an_answer():
         raise ValueError("half a character: \ud800")
 
     bench = SimpleNamespace(subject=fail, status_of=lambda _: "error", explain=str)
+    bench.failed = partial(Bench.failed, bench)
     line = msgspec.json.encode(Reply(number=7, answer=answer(bench, Time(subject=1))))
     reply = msgspec.json.decode(line, type=Reply)
     assert reply == Reply(number=7, answer=Failed(status="error", detail="half a character: \\ud800"))

@@ -71,3 +71,9 @@ def test_axes_that_make_no_input_are_refused(axis, sizes):
 def test_a_budget_of_nothing_is_refused():
     with pytest.raises(UsageError, match="more than zero"):
         Budget(kind="memory", amount=0)
+
+
+def test_weights_that_no_machine_holds_are_predicted():
+    channels = 2**20
+    need = needed_bytes("nonlocal", "c", Setting(sizes={"h": 2}))
+    assert need(channels) > 4 * channels**2  # the transformation of the values alone: 4 TiB

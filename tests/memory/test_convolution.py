@@ -23,6 +23,10 @@ SHAPES = [  # axes, batch, channels in, out, size, kernel, stride, padding, dila
     (2, 3, 64, 128, 28, 1, 2, 0, 1, 1),  # a strided 1 x 1 gathers what it reads
     (2, 2, 64, 64, 28, 3, 1, 1, 1, 1),
     (3, 1, 16, 32, 14, 3, 1, 1, 1, 1),
+    (3, 2, 128, 256, 2, 3, 1, 1, 1, 1),  # hardly deeper than its padding: the weights' gradient multiplies matrices
+    (3, 2, 8, 128, 8, 3, 1, 1, 1, 1),  # likewise, of few channels
+    (3, 4, 8, 128, 8, 3, 1, 0, 1, 1),  # few channels in smaller blocks
+    (3, 2, 48, 256, 7, 3, 2, 1, 1, 1),  # a strided gradient goes by two blocks of channels
 ]
 MORE_SHAPES = [
     (2, 2, 3, 48, 64, 4, 4, 0, 1, 1),  # patches
@@ -137,7 +141,7 @@ def test_a_tensor_that_lies_in_no_order_is_copied_first():
 @pytest.mark.parametrize(("shape", "named"), [
     ((2, 2, 12, 20, 28, 3, 1, 1, 1, 4), "convolution of small groups"),
     ((2, 2, 32, 32, 28, 3, 2, 2, 2, 1), "dilated convolution of this kind"),
-    ((2, 2, 32, 32, 5, 5, 1, 2, 1, 1), "as wide as its input"),
+    ((2, 2, 32, 32, 5, 5, 1, 0, 1, 1), "as wide as its input"),
     ((2, 2, 32, 32, 28, 9, 1, 4, 1, 2), "of groups with a large kernel"),
 ])  # fmt: skip
 def test_what_is_not_modelled_is_named(shape, named):

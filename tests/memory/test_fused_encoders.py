@@ -10,8 +10,9 @@ from kaoprof.dims import MODES
 from kaoprof.explaining.expressions import value_at
 from kaoprof.explaining.peak_formula import derive_peak
 from kaoprof.explaining.target import Target
-from kaoprof.memory.layer_bytes import predict_layer_bytes
 from kaoprof.memory.live_bytes import predict_peak_bytes
+from kaoprof.tape.models import record_workload
+from kaoprof.tape.prediction import predicted
 from kaoprof.torch_internals import LINEAR_FIXES_SIZES
 from kaoprof.workload.building import build_inputs, build_module, step_of
 from kaoprof.workload.workload import TensorSpec, Workload
@@ -120,7 +121,7 @@ def test_the_whole_is_fused_also_where_layers_are_told_apart():
     workload = work(Stack, (2, 10, 64, 4))
     module = build_module(workload, device="cpu")
     names = [name for name, _ in module.named_modules()]
-    prediction = predict_layer_bytes(workload, names, device="cpu", threads=torch.get_num_threads())
+    prediction = predicted(record_workload(workload), device="cpu", threads=torch.get_num_threads())
     assert abs(prediction.peak_bytes - measured(workload)) <= SCALAR_BYTES
     step = step_of(workload, module, build_inputs(workload, device="cpu"))
     watched = layer_peaks(step, module, names)

@@ -221,3 +221,17 @@ def test_many_events_are_counted_as_they_come(monkeypatch):
         for _ in range(20):
             net(X)
     assert counts.macs == 20 * FORWARD
+
+
+def test_a_step_in_a_function_is_sent_to_a_block_and_changes_nothing():
+    net = nn.Linear(3, 2)
+    before = [parameter.clone() for parameter in net.parameters()]
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+
+    def step():
+        net(torch.ones(4, 3)).sum().backward()
+        optimizer.step()
+
+    with pytest.raises(UsageError, match="it trains"):
+        kaoprof.count(step)
+    assert all(torch.equal(now, then) for now, then in zip(net.parameters(), before, strict=True))

@@ -12,6 +12,7 @@ from kaoprof.networks import network_workload
 from kaoprof.specs import load_spec
 from kaoprof.tape.models import record_workload
 from kaoprof.tape.peak import predict_peak
+from kaoprof.tape.prediction import predicted
 from kaoprof.workload.building import build_inputs, build_module, step_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
@@ -30,14 +31,16 @@ def test_a_networks_peak_follows_from_its_tape(name, mode):
     assert by_tape(workload).peak_bytes == predict_peak_bytes(workload, device="cpu", threads=THREADS)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("mode", ["forward", "train"])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_an_operators_peak_follows_from_its_tape(operator, mode):
+def test_an_operators_peak_follows_from_its_tape(operator, mode, device):
     dims = Dims(b=2, c=8, spatial=(12, 10))
     workload = operator_workload(
         operator, dims, AttentionOptions(heads=2, projection="qkvo"), mode=mode, dtype="fp32", seed=0
     )
-    assert by_tape(workload).peak_bytes == predict_peak_bytes(workload, device="cpu", threads=THREADS)
+    peak = predicted(record_workload(workload), device=device, threads=THREADS)
+    assert peak.peak_bytes == predict_peak_bytes(workload, device=device, threads=THREADS)
 
 
 def test_a_layers_peak_is_what_is_alive_while_it_runs():

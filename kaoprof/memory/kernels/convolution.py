@@ -58,7 +58,9 @@ def convolution_backward_scratch(
     of_input = bytes_of(x) if input_wanted else 0
     of_weights = bytes_of(weight) if weights_wanted else 0
     if not goes_to_onednn(conv, x, threads):
-        columns = columns_bytes(conv, samples=conv.samples, plain=len(conv.size) > PLANAR)
+        volumes = len(conv.size) > PLANAR
+        needed = input_wanted or not _is_laid_out(conv) if volumes else weights_wanted
+        columns = columns_bytes(conv, samples=conv.samples, plain=volumes) if needed else 0
         copied = bytes_of(x) + bytes_of(grad_out)
         return laid_out + native_bytes(conv, columns, copied=copied, answer=of_input + of_weights)
     if is_channels_last(x):
@@ -67,7 +69,7 @@ def convolution_backward_scratch(
         return laid_out
     compute = output_bytes if conv.transposed else input_gradient_bytes
     first = compute(conv, threads) if input_wanted else 0
-    second = weight_gradient_bytes(conv) if weights_wanted else 0
+    second = weight_gradient_bytes(conv, threads) if weights_wanted else 0
     return laid_out + max(first, of_input + second) - of_input - of_weights
 
 
@@ -125,9 +127,14 @@ def columns_bytes(conv: Convolution, *, samples: Size, plain: bool) -> Size:
 
     Where each place is by itself the input is that already; only some kernels lay out `plain` ones too.
     """
-    if all(size == 1 for size in (*conv.kernel, *conv.stride)) and not any(conv.padding) and not plain:
+    if _is_laid_out(conv) and not plain:
         return 0
     return samples * conv.channels // conv.groups * math.prod(conv.kernel) * math.prod(conv.places) * conv.width
+
+
+def _is_laid_out(conv: Convolution) -> bool:
+    """Whether each place is by itself."""
+    return all(size == 1 for size in (*conv.kernel, *conv.stride)) and not any(conv.padding)
 
 
 def convolution_gap(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> str | None:
@@ -148,6 +155,7 @@ def gradient_gap(
         return gap
     kinds = {
         "a dilated convolution of this kind": conv.dilated and (conv.groups > 1 or conv.reads_in_place),
+        "a convolution with a kernel as wide as its input": _is_wide(conv) and len(conv.size) <= PLANAR,
         "a convolution of volumes in groups": conv.groups > 1 and len(conv.size) > PLANAR,
         "a convolution whose channels lie innermost": is_channels_last(x),
         "a depthwise convolution with a large kernel, or that skips input": (
@@ -179,7 +187,11 @@ def _onednn_gap(conv: Convolution) -> str | None:
         return "convolution of small groups"
     if conv.groups > 1 and max(conv.kernel) > LARGEST_IN_GROUPS:
         return "convolution of groups with a large kernel"
-    wide = any(
-        reach * (taps - 1) + 1 >= size for taps, reach, size in zip(conv.kernel, conv.dilation, conv.size, strict=True)
-    )
-    return "convolution with a kernel as wide as its input" if wide and not conv.pointwise else None
+    alone = all(places == 1 for places in conv.places) and any(taps > 1 for taps in conv.kernel)
+    return "convolution with a kernel as wide as its input" if alone else None
+
+
+def _is_wide(conv: Convolution) -> bool:
+    """Whether the kernel reaches over the whole of an image."""
+    axes = zip(conv.kernel, conv.dilation, conv.size, strict=True)
+    return any(reach * (taps - 1) + 1 >= size for taps, reach, size in axes) and not conv.pointwise
