@@ -45,6 +45,14 @@ def quick_measuring(monkeypatch, warm_children):
     monkeypatch.setattr("kaoprof.measuring.ceiling_store.CeilingStore.known", lambda *_: known)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """All tests of a file run in the same process: what they share is made once, not once in each process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
+
+
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files instead of comparing")
 

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parent.parent / "kaoprof"
 HEAVY = {"torch", "fvcore", "sympy", "matplotlib", "numpy", "scipy"}
 HEAVY_ROOMS = {"bench", "counting", "explaining", "inhand", "memory", "models", "operators", "reporting.plots", "tape"}
@@ -71,9 +69,9 @@ def upward(room, tree):
             yield f"line {node.lineno}: {room} must not import {name}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_to_lower_floors(path):
-    assert list(upward(room_of(path), parsed(path))) == []
+def test_imports_point_to_lower_floors():
+    wrong = {str(path.relative_to(PACKAGE)): list(upward(room_of(path), parsed(path))) for path in modules()}
+    assert {path: lines for path, lines in wrong.items() if lines} == {}
 
 
 def test_an_upward_import_is_found_wherever_it_stands():
@@ -89,8 +87,8 @@ def test_every_room_has_a_floor_and_few_files_stand_outside_of_rooms():
     assert not {path.stem for path in PACKAGE.iterdir()} & PUBLIC, "an import of the room would hide the function"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_heavy_rooms_import_heavy_packages_at_their_top(path):
+def heavy_imports(path):
+    """Heavy packages that a module imports at its top and may not."""
     place = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
     inside = any(place.startswith(f"{room}.") for room in HEAVY_ROOMS)
     may = place in HEAVY_FILES or (inside and place not in LIGHT_FILES)
@@ -100,17 +98,25 @@ def test_only_heavy_rooms_import_heavy_packages_at_their_top(path):
             if not isinstance(node, ast.If | ast.FunctionDef | ast.ClassDef)
             else []
         )
-        for name in names:
-            assert may or name.split(".")[0] not in HEAVY, f"{path} imports {name} at its top"
+        yield from (name for name in names if not may and name.split(".")[0] in HEAVY)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_the_command_line_prints_or_exits(path):
-    if room_of(path) == "cli":
-        return
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            assert ast.unparse(node.func) not in {"print", "sys.exit", "exit"}, f"{path}:{node.lineno}"
+def test_only_heavy_rooms_import_heavy_packages_at_their_top():
+    wrong = {str(path.relative_to(PACKAGE)): list(heavy_imports(path)) for path in modules()}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_only_the_command_line_prints_or_exits():
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in modules()
+        if room_of(path) != "cli"
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name | ast.Attribute)
+        and ast.unparse(node.func) in {"print", "sys.exit", "exit"}
+    ]
+    assert wrong == []
 
 
 LIGHT_COMMANDS = [

@@ -36,6 +36,7 @@ def test_the_first_screen_holds_the_two_commands():
     assert "-c constraints.txt -e '.[test]' && .venv/bin/pytest" in first_screen
 
 
+@pytest.mark.usefixtures("quick_measuring")
 @pytest.mark.parametrize("command", EVERY)
 def test_every_command_works_as_written(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -7,12 +7,14 @@ import os
 
 from kaoprof.measuring.child import Child, SubjectFailed
 
+SET_BY_TORCH = "TORCHINDUCTOR_CACHE_DIR"  # to the default that a process without it finds by itself
 IDLE = {}  # what a process was prepared for -> a process that waits for work
 
 
 def place_of(request):
     """Where a process works: what cannot be changed any more once it has begun."""
-    variables = tuple(sorted((name, value) for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"))
+    of_no_matter = {"PYTEST_CURRENT_TEST", SET_BY_TORCH}
+    variables = tuple(sorted((name, value) for name, value in os.environ.items() if name not in of_no_matter))
     return request.device, request.threads, request.affinity, variables
 
 

@@ -145,8 +145,8 @@ def test_inputs_that_a_model_writes_to_stay():
     assert torch.equal(x, torch.ones(3, 4))
 
 
-def test_macs_are_the_same_in_every_command():
-    spec = "kanet-qkv"
+@pytest.mark.parametrize("spec", ["kao-qkv-56", pytest.param("kanet-qkv", marks=pytest.mark.slow)])
+def test_macs_are_the_same_in_every_command(spec):
     by_name = kaoprof.profile(spec, measured=False, overrides=kaoprof.ModelOptions(size=(32, 32), batch=2))
     from kaoprof.networks import network_workload, override
     from kaoprof.specs import load_spec

@@ -93,7 +93,7 @@ ON_REQUESTS = {
     "explain": lambda _: kaoprof.explain("kao_qkv", sizes={"b": 2, "c": 8, "h": 4, "w": 5}),
     "sweep": lambda _: kaoprof.sweep(h=[3, 4], c=4, operators="kao_qkv:matmul", options=QUICK),
     "fit": lambda _: kaoprof.fit(REQUEST, "memory", 2**20, ["kao_qkv:matmul"]),
-    "cross": lambda _: kaoprof.cross(REQUEST, "nonlocal:sdpa,kao_qkv:sdpa"),
+    "cross": lambda _: kaoprof.cross(REQUEST, "nonlocal:matmul,kao_qkv:matmul"),
     "reproduce": lambda folder: kaoprof.reproduce(run=folder / "run.json"),
     "report": lambda folder: kaoprof.report(folder / "run.json", to=[folder / "run.svg", folder / "run.html"]),
     "diff": lambda folder: kaoprof.diff(folder / "run.json", replace(measured_record(), created="later")),

@@ -141,6 +141,7 @@ def test_a_child_killed_while_it_works_is_recognised(fresh_child):
         fresh_child.ask(Time(subject=1, calls=10_000), timeout_s=60)
 
 
+@pytest.mark.slow
 def test_a_child_that_takes_too_long_is_stopped(fresh_child):
     fresh_child.ask(Load(subject=1, workload=WORKLOAD), timeout_s=60)
     with pytest.raises(ChildLost) as loss:
@@ -246,12 +247,12 @@ def loaded_from_here(child, name):
     child.ask(Load(subject=9, workload=work), timeout_s=60)
 
 
-def test_a_copy_of_the_process_that_a_module_forks_answers_nothing(fresh_child):
-    loaded_from_here(fresh_child, "Forks")
+def test_a_copy_of_the_process_that_a_module_forks_answers_nothing(child):
+    loaded_from_here(child, "Forks")
     for _ in range(3):
-        assert isinstance(fresh_child.ask(Time(subject=9, calls=2), timeout_s=60), Took)
-        assert isinstance(fresh_child.ask(ReadFree(), timeout_s=60), Figure)
-        assert isinstance(fresh_child.ask(Weigh(subject=9), timeout_s=60), Peak)
+        assert isinstance(child.ask(Time(subject=9, calls=2), timeout_s=60), Took)
+        assert isinstance(child.ask(ReadFree(), timeout_s=60), Figure)
+        assert isinstance(child.ask(Weigh(subject=9), timeout_s=60), Peak)
 
 
 def test_an_answer_to_another_question_is_not_taken_for_this_ones(fresh_child):

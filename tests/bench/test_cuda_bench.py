@@ -8,6 +8,7 @@ from unittest.mock import create_autospec
 
 import pytest
 import torch
+from representatives import mostly_slow
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -18,7 +19,7 @@ from kaoprof.bench.variants import capture_stream
 from kaoprof.bench.workbench import Bench
 from kaoprof.bench.worker import answer
 from kaoprof.catalog import operator_workload
-from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.dims import MODES, AttentionOptions, Dims
 from kaoprof.measuring.messages import (
     Clear,
     Failed,
@@ -140,8 +141,9 @@ def bench(gpu):
     prepared.forced.close()
 
 
-@pytest.mark.parametrize("mode", ["forward", "train"])
-@pytest.mark.parametrize("dtype", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize(
+    ("mode", "dtype"), mostly_slow([(mode, dtype) for dtype in ("fp32", "tf32", "bf16") for mode in MODES])
+)
 def test_every_request_is_answered_on_a_gpu(bench, mode, dtype):
     load = Load(subject=1, workload=workload(mode, dtype))
     assert answer(bench, load) == Loaded()

@@ -138,10 +138,11 @@ def test_the_last_cache_is_the_largest_that_the_system_names(tmp_path):
     assert last_level_bytes("cpu", tmp_path / "absent") == 64 * 2**20
 
 
-def test_a_flush_touches_several_times_the_cache():
+def test_a_flush_touches_several_times_the_cache(monkeypatch):
+    monkeypatch.setattr("kaoprof.bench.caches.last_level_bytes", lambda _: 2**20)  # a server's takes seconds to fill
     flush = Flusher("cpu")
     flush()
-    assert flush.buffer.nbytes >= 2 * last_level_bytes("cpu")
+    assert flush.buffer.nbytes >= 2 * 2**20
     assert torch.equal(flush.buffer, torch.ones_like(flush.buffer))
 
 

@@ -240,6 +240,7 @@ def at_request(monkeypatch, warm_children):
     return let
 
 
+@pytest.mark.slow
 def test_a_killed_measuring_process_is_a_row_and_the_rest_is_there(at_request, tmp_path):
     path = tmp_path / "run.json"
     at_request(5, lambda child: os.kill(child.pid, signal.SIGKILL), about=[0])

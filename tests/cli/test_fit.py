@@ -95,6 +95,7 @@ def test_where_nothing_fits_a_row_says_so(capsys):
     assert "kao_kv:matmul: h=1 already needs" in captured.out
 
 
+@pytest.mark.slow
 def test_a_crossing_in_macs_and_memory(tmp_path, capsys):
     file = tmp_path / "cross.json"
     assert run(["fit", "--cross", "nonlocal,kao_kv", "--device", "cpu", "--threads", "1", "-o", str(file)]) == 0
@@ -103,6 +104,13 @@ def test_a_crossing_in_macs_and_memory(tmp_path, capsys):
     assert answers[:2] == [("macs", "kao_kv", 3), ("memory", "kao_kv:matmul", 3)]  # N = S at 2 x 2
     assert answers[2][:2] == ("memory", "kao_kv:sdpa")
     assert "MACs: kao_kv is cheaper from h=3 on, at all larger sizes." in capsys.readouterr().out
+
+
+def test_a_crossing_of_the_plain_implementations(capsys):
+    arguments = ["--cross", "nonlocal:matmul,kao_kv:matmul", "--device", "cpu", "--threads", "1"]
+    _, record = fitted(arguments, capsys)
+    answers = [(row["quantity"], row["cheaper"], row["since"]) for row in record["rows"]]
+    assert answers == [("macs", "kao_kv", 3), ("memory", "kao_kv:matmul", 3)]
 
 
 def test_two_implementations_can_be_compared(capsys):

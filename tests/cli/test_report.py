@@ -73,8 +73,8 @@ def test_without_a_target_it_is_shown_in_80_columns(name, capsys, monkeypatch):
 
 RECORDED = {
     "explain": ["explain", "kao_qkv", "--projection", "none"],
-    "fit": ["fit", "--memory", "1GiB", "--operators", "kao_qkv"],
-    "cross": ["fit", "--cross", "kao_kv,kao_qkv"],
+    "fit": ["fit", "--memory", "1GiB", "--operators", "kao_qkv:matmul"],
+    "cross": ["fit", "--cross", "kao_kv:matmul,kao_qkv:matmul"],
     "diff": ["diff", "old.json", "new.json", "--fail-above", "5%"],
     "reproduction": ["reproduce", "--analytic"],
 }

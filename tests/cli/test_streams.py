@@ -51,6 +51,7 @@ def explain_somebodys(name):
     return run(["explain", f"somebodys:{name}", *sizes, "--allow-import", "--format", "json"])
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_what_somebodys_code_prints_is_no_result(capfd):
     assert explain_somebodys("Prints") == 0
     told = capfd.readouterr()
@@ -58,6 +59,7 @@ def test_what_somebodys_code_prints_is_no_result(capfd):
     assert "a module that" not in told.err, "it runs where nobody listens"
 
 
+@pytest.mark.usefixtures("quick_measuring")
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -24,7 +24,7 @@ FUSED_TRAINING = list(itertools.product(NAMES, (2,), ("value",), ("sdpa",), (1, 
 
 @pytest.mark.parametrize(
     ("name", "ndim", "projection", "implementation", "heads", "mode"),
-    [*mostly_slow(ALL_FORWARD), *mostly_slow(SOME_TRAINING), *mostly_slow(FUSED_TRAINING)],
+    mostly_slow([*ALL_FORWARD, *SOME_TRAINING, *FUSED_TRAINING]),
 )
 def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, implementation, heads, mode):
     options = AttentionOptions(heads=heads, projection=projection, implementation=implementation)

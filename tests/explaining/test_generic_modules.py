@@ -134,6 +134,7 @@ def test_multihead_attention():
     assert analysis.domain.units == {"c": 2}  # its two heads
 
 
+@pytest.mark.slow
 def test_a_transformer_encoder_layer():
     analysis = analysed("encoder")
     assert shown(analysis) == "2 b c n (6 c + n)"  # 4 c^2 + 8 c^2 for each token, and 2 n^2 c
@@ -147,9 +148,8 @@ def test_strides_and_pools_give_rounding_not_numbers():
     assert "floor(" in shown(analysis)
 
 
-@pytest.mark.parametrize(
-    "name", ["attention", *(pytest.param(name, marks=pytest.mark.slow) for name in ("encoder", "stack"))]
-)
+@pytest.mark.slow  # each analysis holds its own formulas against counts at five sizes
+@pytest.mark.parametrize("name", KNOWN)
 def test_formulas_are_the_counts_at_ten_sizes(name):
     analysis, again = analysed(name), analysed(name, seed=1)
     checked = [*analysis.checked, *again.checked]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from representatives import mostly_slow
 
 from kaoprof.bench.meters import CpuMeters
 from kaoprof.memory.kernels.convolution_geometry import BLOCKS
@@ -43,7 +44,7 @@ MORE_SHAPES = [
     (3, 3, 1, 40, 7, 1, 1, 0, 1, 1),  # single points of volumes
     (3, 1, 20, 32, 9, 1, 3, 0, 1, 1),
 ]
-ALL_SHAPES = [*SHAPES, *(pytest.param(shape, marks=pytest.mark.slow) for shape in MORE_SHAPES)]
+DTYPES = (torch.float32, torch.float64)
 
 
 def tensors(shape, dtype, *, transposed=False):
@@ -83,8 +84,14 @@ def gradient_arguments(shape, dtype, mask=(True, True, False)):
 
 
 @KNOWN_PROCESSOR
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("shape", ALL_SHAPES, ids=str)
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        *mostly_slow([(shape, dtype) for shape in SHAPES for dtype in DTYPES]),
+        *(pytest.param(shape, dtype, marks=pytest.mark.slow) for shape in MORE_SHAPES for dtype in DTYPES),
+    ],
+    ids=str,
+)
 @pytest.mark.usefixtures("threads")
 def test_a_convolution_and_its_gradients_are_predicted(shape, dtype):
     if dtype == torch.float64 and shape[8] > 1:

@@ -1,6 +1,9 @@
 """Copies that kernels make of tensors that lie otherwise than they want, against the allocator's events."""
 
+import itertools
+
 import pytest
+from representatives import mostly_slow
 from torch import nn
 from torch.nn import functional as F
 
@@ -29,10 +32,10 @@ class Changed(nn.Module):
         return self.operation(doubled.transpose(1, 2) if self.transposed else doubled)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("dtype", ["fp32", "fp16", pytest.param("bf16", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("operation", "transposed", "dtype", "mode"),
+    mostly_slow(list(itertools.product(OPERATIONS, [False, True], ["fp32", "fp16", "bf16"], MODES)), together=2),
+)
 def test_what_a_kernel_copies_is_predicted(operation, transposed, dtype, mode, check_peak):
     factory, inputs = f"{__name__}:Changed", (TensorSpec(shape=(4, 70, 96), dtype=dtype),)
     check_peak(Workload(factory=factory, args=(operation, transposed), inputs=inputs, mode=mode), rel=0.01)

@@ -177,7 +177,7 @@ def recurrent(kind, **options):
     ("LSTM", "cpu", ("LSTM by oneDNN",)),
     ("LSTM", "cuda", ("recurrent layers by cuDNN",)),
     ("GRU", "cpu", ()),
-    ("GRU", "cuda", ("recurrent layers by cuDNN",)),
+    *slow(("GRU", "cuda", ("recurrent layers by cuDNN",))),
 ])  # fmt: skip
 def test_recurrent_layers_of_libraries_are_named(kind, device, named):
     assert dry_run(recurrent(kind), LiveBytesMode, device=device, threads=1).unmodelled == named

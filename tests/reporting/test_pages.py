@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
@@ -61,17 +62,24 @@ def read(text):
     return reader
 
 
-def profile_page():
-    return page(profile_record(model("small", 0.01)))
+RECORDS = {
+    "grid": lambda: [grid_record()],
+    "cell": lambda: [measured_record()],
+    "analytic": lambda: [analytic_record()],
+    "two-runs": lambda: [grid_record(), measured_record()],
+    "profile": lambda: [profile_record(model("small", 0.01))],
+}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [page(grid_record()), page(measured_record()), page(analytic_record()), page(grid_record(), measured_record()),
-     profile_page()],
-    ids=["grid", "cell", "analytic", "two-runs", "profile"],
-)  # fmt: skip
-def test_a_page_is_whole_and_refers_to_nothing_outside(text):
+@cache
+def whole_page(name):
+    """A page with its plots, drawn once for all tests that look at it."""
+    return page(*RECORDS[name]())
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_page_is_whole_and_refers_to_nothing_outside(kind):
+    text = whole_page(kind)
     reader = read(text)
     assert reader.tags.count("script") == 1
     assert not {"link", "img", "iframe", "object", "base", "form"} & set(reader.tags)
@@ -84,7 +92,7 @@ def test_a_page_is_whole_and_refers_to_nothing_outside(text):
 
 
 def test_the_browser_is_told_to_refuse_every_other_script():
-    text = page(measured_record())
+    text = whole_page("cell")
     (policy,) = [value for _, name, value in read(text).attributes if name == "content" and "default-src" in value]
     script = text.partition("<script>")[2].partition("</script>")[0]
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -93,7 +101,7 @@ def test_the_browser_is_told_to_refuse_every_other_script():
 
 
 def test_every_row_is_in_the_table_and_is_sorted_by_its_value():
-    rows = [row for row in read(page(grid_record())).rows if (row and "nonlocal" in row[0][1]) or len(row) > 12]
+    rows = [row for row in read(whole_page("grid")).rows if (row and "nonlocal" in row[0][1]) or len(row) > 12]
     header = next(row for row in rows if row[0][1] == "operator" and len(row) > 12)
     names = [text for _, text in header]
     body = [row for row in rows if len(row) == len(header) and row is not header]
@@ -106,11 +114,11 @@ def test_every_row_is_in_the_table_and_is_sorted_by_its_value():
 
 def test_a_page_without_plots_is_made_without_matplotlib():
     assert "<svg" not in page(grid_record(), quantities=())
-    assert "<svg" in page(grid_record())
+    assert "<svg" in whole_page("grid")
 
 
 def test_a_page_tells_how_to_measure_it_again():
-    text = "".join(read(page(grid_record())).texts)
+    text = "".join(read(whole_page("grid")).texts)
     command = next(line for line in text.splitlines() if line.startswith("kaoprof compare --"))
     assert "--h 14,28,56,112 --c 8 --batch 8" in command
     assert "--operators nonlocal:matmul,nonlocal:sdpa,kao_kv:matmul,kao_qkv:matmul" in command
@@ -121,14 +129,14 @@ def test_a_page_tells_how_to_measure_it_again():
 def test_compiled_rows_are_asked_for_by_a_flag():
     record = measured_record()
     compiled = replace(record.rows[3], case=replace(record.rows[3].case, implementation="matmul+compile"))
-    text = "".join(read(page(replace(record, rows=(record.rows[3], compiled)))).texts)
+    text = "".join(read(page(replace(record, rows=(record.rows[3], compiled)), quantities=())).texts)
     assert "--operators kao_qkv:matmul --compile --projection value" in text
 
 
 def test_cells_that_are_no_full_grid_take_several_commands():
     record = grid_record()
     small = tuple(replace(row, case=replace(row.case, c=64)) for row in record.rows[:4])
-    commands = re.findall(r"kaoprof compare [^\n<]*", page(replace(record, rows=record.rows + small)))
+    commands = re.findall(r"kaoprof compare [^\n<]*", page(replace(record, rows=record.rows + small), quantities=()))
     assert {re.search(r"--h \S+ --c \S+", command)[0] for command in commands} == {
         "--h 14 --c 64", "--h 14,28,56,112 --c 8",
     }  # fmt: skip
@@ -137,10 +145,10 @@ def test_cells_that_are_no_full_grid_take_several_commands():
 def test_images_and_sequences_in_one_journal_take_a_command_each():
     record = grid_record()
     lines = tuple(replace(row, case=replace(row.case, spatial=(77,))) for row in record.rows[:4])
-    commands = re.findall(r"kaoprof compare [^\n<]*", page(replace(record, rows=record.rows + lines)))
+    commands = re.findall(r"kaoprof compare [^\n<]*", page(replace(record, rows=record.rows + lines), quantities=()))
     assert {re.search(r"--[hn] \S+", command)[0] for command in commands} == {"--n 77", "--h 14,28,56,112"}
 
 
 def test_a_page_explains_what_was_not_measured():
-    text = " ".join(read(page(grid_record())).texts)
+    text = " ".join(read(whole_page("grid")).texts)
     assert "nonlocal:matmul at 8 x 8 x 112 x 112: predicted not to fit: needs 9.39 GiB" in text

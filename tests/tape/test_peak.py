@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from representatives import mostly_slow
 from torch import nn
 
 from kaoprof.bench.meters import CpuMeters
 from kaoprof.catalog import OPERATORS, operator_workload
-from kaoprof.dims import AttentionOptions, Dims
+from kaoprof.dims import MODES, AttentionOptions, Dims
 from kaoprof.memory.live_bytes import predict_peak_bytes
 from kaoprof.networks import network_workload
 from kaoprof.specs import load_spec
@@ -31,9 +32,10 @@ def test_a_networks_peak_follows_from_its_tape(name, mode):
     assert by_tape(workload).peak_bytes == predict_peak_bytes(workload, device="cpu", threads=THREADS)
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("mode", ["forward", "train"])
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    ("operator", "mode", "device"),
+    mostly_slow([(name, mode, device) for name in OPERATORS for mode in MODES for device in ("cpu", "cuda")]),
+)
 def test_an_operators_peak_follows_from_its_tape(operator, mode, device):
     dims = Dims(b=2, c=8, spatial=(12, 10))
     workload = operator_workload(
