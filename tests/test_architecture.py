@@ -22,7 +22,7 @@ LIGHT_FILES = {
     "tape.tree",
 }  # the doors of heavy rooms
 FLOORS = [  # a room imports from lower floors only; heavy rooms are imported inside functions, unless by each other
-    {"docstrings", "errors", "version", "models"},
+    {"errors", "version", "models"},
     {"dims", "own_options", "torch_internals", "units"},
     {"costs", "operators", "records", "specs", "workload"},
     {"catalog", "counting", "measuring", "stats"},

@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from kaoprof.torch_internals import TorchDispatchMode, changes_in_place, tree_leaves
 from kaoprof.workload.cuda_attention import ATTENTION, attention_inside
+from kaoprof.workload.operation_names import ALLOCATING, LOOKUPS
 
 FUSED = {  # torch's name of a fused attention -> the backend that it is
     "_scaled_dot_product_flash_attention": "flash",
@@ -18,8 +19,6 @@ FUSED = {  # torch's name of a fused attention -> the backend that it is
     "_scaled_dot_product_cudnn_attention": "cudnn",
     "_scaled_dot_product_fused_attention_overrideable": "vendor",
 }
-LOOKUPS = ("embedding", "_embedding_bag", "index", "index_select", "gather")  # read as much of a table as they answer
-ALLOCATING = ("empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided")  # no kernel, nothing moved
 
 
 class Traced(NamedTuple):

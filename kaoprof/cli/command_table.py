@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from kaoprof.docstrings import restore_docstrings
+from kaoprof.specs.docstrings import restore_docstrings
 
 NUMBERS = ("int", "float")  # what typer's names of their types begin with
 MOST_DIGITS = 20  # as many as 2^63 has, and a sign

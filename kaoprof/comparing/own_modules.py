@@ -141,15 +141,20 @@ def _saved(module: Any) -> str:
 
 
 def with_installed(
-    names: Iterable[str] | None, own: Sequence[OwnModule]
-) -> tuple[list[str] | None, tuple[OwnModule, ...]]:
-    """The operators of kaoprof among the `names`, and the modules beside them: `own`, and those that are installed."""
-    if names is None:
-        return None, tuple(own)
-    names = list(names)
-    registered = installed_modules() if any(_is_unknown(name) for name in names) else {}
-    beside = [registered[name] for name in dict.fromkeys(names) if name in registered]
-    return [name for name in names if name not in registered], (*own, *beside)
+    names: str | Iterable[str] | None, own: Sequence[OwnModule]
+) -> tuple[str | Iterable[str] | None, tuple[OwnModule, ...]]:
+    """The operators of kaoprof among the `names`, and the modules beside them: `own`, and those that are installed.
+
+    What is no list of names is handed back as it is: `catalog.chosen_operators` says so.
+    """
+    listed = names.split(",") if isinstance(names, str) else names
+    if not isinstance(listed, Iterable):
+        return names, tuple(own)
+    listed = [name.strip() if isinstance(name, str) else name for name in listed]
+    asked = [name for name in listed if isinstance(name, str)]
+    registered = installed_modules() if any(map(_is_unknown, asked)) else {}
+    beside = [registered[name] for name in dict.fromkeys(asked) if name in registered]
+    return [name for name in listed if name not in registered], (*own, *beside)
 
 
 def _is_unknown(name: str) -> bool:

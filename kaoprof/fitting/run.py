@@ -116,8 +116,8 @@ def run_fit(
     _check_request(request)
     one_of("budget", budget, tuple(AMOUNTS))
     amount = AMOUNTS[budget](amount, where="amount") if isinstance(amount, str) else amount
-    operators, own = with_installed(operators, request.own)
-    pairs = [] if own and operators == [] else chosen_operators(operators)
+    known, own = with_installed(operators, request.own)
+    pairs = [] if own and known == [] else chosen_operators(known)
     pairs += [(module.name, OWN) for module in own]
     with _beside(request, own) as beside:
         if budget == "time":

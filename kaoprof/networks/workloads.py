@@ -82,15 +82,15 @@ def code_workload(
     spec = document.spec
     if not isinstance(spec, CodeSpec):
         raise UsageError(f"a {document.kind} spec names no code", where=document.places.file)
-    if not input_tensors(spec):
-        hint = "add for example {shape: [1, 3, 224, 224]}; kaoprof compare --with takes it as it is"
-        raise UsageError("no tensor among the inputs", where=document.places.where("inputs"), hint=hint)
     if not allow_import:
         raise UsageError(
             f"{spec.module!r} is not imported: importing runs its code, and a spec may come from anywhere",
             where=document.places.where("module"),
             hint="if you trust it, add --allow-import",
         )
+    if spec.inputs and not input_tensors(spec):
+        hint = "add for example {shape: [1, 3, 224, 224]}; kaoprof compare --with takes it as it is"
+        raise UsageError("no tensor among the inputs", where=document.places.where("inputs"), hint=hint)
     workload = Workload(
         factory="kaoprof.networks.workloads:module_from_json",
         inputs=(),

@@ -113,6 +113,9 @@ def _counted_row(layer: "CountedLayer", analytic: LayerRow | None, batch: int) -
         macs_fvcore=None if layer.macs_fvcore is None else round(layer.macs_fvcore / batch),
         uncounted=layer.uncounted,
         peak_bytes_predicted=layer.peak_bytes,
+        held_at_peak_bytes=layer.held_bytes or None,
+        operations_recorded=layer.operations,
+        moved_bytes_recorded=layer.moved_bytes,
     )
 
 

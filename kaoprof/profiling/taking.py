@@ -1,5 +1,6 @@
 """Takes a model's census: one recorded run, and what is derived from it; each derivation may fail alone."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from kaoprof.errors import KaoprofError, UsageError
 from kaoprof.profiling.census import ModelCensus
 from kaoprof.records.profile import StepMemory
 from kaoprof.tape.batches import sequence_first
-from kaoprof.tape.layers import count_layers, unwrapped
+from kaoprof.tape.layers import LayerCount, count_layers, unwrapped
 from kaoprof.tape.models import Recording, record_workload, runs
 from kaoprof.tape.prediction import Prediction, predicted
 from kaoprof.tape.products import has_unused_products, written_out
@@ -64,7 +65,7 @@ def take_census(
         if step is not None:
             peaks[""], unmodelled = step.above_parameters, step.unmodelled
     opinion = _opinion(workload, recording)
-    layers = layer_tree(counts, names)
+    layers = layer_tree(_with_held(counts, prediction, inside), names)
     return ModelCensus(
         layers=tuple(_with_opinions(layer, inside, opinion, peaks) for layer in layers),
         unmodelled=unmodelled,
@@ -75,6 +76,19 @@ def take_census(
         training_step=step,
         sequence_first=sequence_first(recording.module, recording.tape, workload, inside=inside),
     )
+
+
+def _with_held(
+    counts: Mapping[str, LayerCount], prediction: Prediction | None, inside: str
+) -> Mapping[str, LayerCount]:
+    """The counts, with what each module holds at the peak; what the wrapper of a model holds is the model's own."""
+    if prediction is None:
+        return counts
+    held: Counter[str] = Counter()
+    for path, size in prediction.held.items():
+        within = path == inside or path.startswith(f"{inside}.") or not inside
+        held[path.removeprefix(inside).removeprefix(".") if within else ""] += size
+    return {path: replace(count, held_bytes=held[path]) for path, count in counts.items()}
 
 
 def _training_step(
@@ -115,7 +129,7 @@ def _with_opinions(
 def _predicted(recording: Recording, *, device: str, threads: int, sdpa: str) -> tuple[Prediction | None, str]:
     """The peaks; or why they are not known."""
     try:
-        return predicted(recording, device=device, threads=threads, sdpa=sdpa), ""
+        return predicted(recording, device=device, threads=threads, sdpa=sdpa, held=True), ""
     except UnservedError:
         raise
     except Exception as error:  # noqa: BLE001 - a prediction that fails leaves the counts

@@ -29,6 +29,9 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
         uncounted: operations without a rule, with their calls.
         peak_bytes_predicted: the most that is alive while the layer runs, above what was resident before the model ran.
         peak_bytes_measured: the same, from the allocator.
+        held_at_peak_bytes: of what is alive at the model's predicted peak, what operations of this layer made.
+        operations_recorded: how many operations it launches, from the recorded run.
+        moved_bytes_recorded: what these read and write.
         timed_s: seconds of one forward pass, from timers around the layers in runs of their own, which are slower.
         latency_share: of what the timers of all leaves add up to; of the model's latency it is the layer's part.
         compulsory_bytes: what one call must move: its input, its output and the parameters that it reads (trained: and
@@ -55,6 +58,9 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
     latency_share: fields.Share | None = None
     compulsory_bytes: fields.Unbounded | None = None
     traffic: Traffic | None = None
+    held_at_peak_bytes: fields.Unbounded | None = None
+    operations_recorded: fields.Count | None = None
+    moved_bytes_recorded: fields.Unbounded | None = None
 
     @property
     def known(self) -> bool:

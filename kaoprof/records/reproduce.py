@@ -1,5 +1,7 @@
 """What `reproduce` leaves behind: printed figures beside ours, and a verdict on every claim. Raw, in SI units."""
 
+from typing import Literal
+
 import msgspec
 
 from kaoprof.records.measured import Environment, Head, Protocol
@@ -35,7 +37,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     match: str | None = None
     saving: float | None = None
     reported_saving: str | None = None
-    unit: str = "M"
+    unit: Literal["M", "G"] = "M"
     why: str = ""
 
 

@@ -4,10 +4,14 @@ Printed figures are from the papers' tables or the README of their code. Which o
 found out by counting their public modules.
 """
 
+from typing import Literal
+
 import msgspec
 
 MACS_AS_FLOPS = "It prints multiply-adds, and calls them FLOPs."
 EVERYTHING = "every weight is a parameter, those of normalisations included"
+
+Unit = Literal["G", "M"]
 
 
 class Printed(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +30,7 @@ class Printed(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     quantity: str
     reported: str | None
-    unit: str
+    unit: Unit
     spec: str = ""
     computed: str = ""
     why: str = ""
@@ -40,7 +44,7 @@ class RivalPaper(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[Printed, ...]
 
 
-def network(name: str, macs: str | None, params: str | None, *, unit: str = "G", why: str = "") -> tuple[Printed, ...]:
+def network(name: str, macs: str | None, params: str | None, *, unit: Unit = "G", why: str = "") -> tuple[Printed, ...]:
     """MACs and parameters of a shipped spec."""
     return (
         Printed(name=name, spec=name, quantity="MACs", reported=macs, unit=unit, why=why),
@@ -48,7 +52,9 @@ def network(name: str, macs: str | None, params: str | None, *, unit: str = "G",
     )
 
 
-def composed(name: str, computed: str, macs: str | None, params: str | None, *, unit: str = "G") -> tuple[Printed, ...]:
+def composed(
+    name: str, computed: str, macs: str | None, params: str | None, *, unit: Unit = "G"
+) -> tuple[Printed, ...]:
     """MACs and parameters of what a function of `reproducing.computed` adds up from closed forms."""
     return (
         Printed(name=name, computed=computed, quantity="MACs", reported=macs, unit=unit),

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from kaoprof.docstrings import restore_docstrings
 from kaoprof.specs import documents, layers
+from kaoprof.specs.docstrings import restore_docstrings
 from kaoprof.specs.documents import KINDS
 from kaoprof.specs.layers import OPERATOR_NAME_TEXT
 

@@ -64,7 +64,7 @@ def sweep_plan(
     return plan
 
 
-def _chosen(operators: list[str] | None, own: tuple[OwnModule, ...]) -> list[tuple[str, str]]:
+def _chosen(operators: str | Iterable[str] | None, own: tuple[OwnModule, ...]) -> list[tuple[str, str]]:
     return [] if own and operators == [] else chosen_operators(operators)
 
 

@@ -9,6 +9,7 @@ import msgspec.structs
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.rules import counts_of
 from kaoprof.tape.entries import Operation, Tape
+from kaoprof.tape.traffic import traffic_of
 from kaoprof.workload.operation_names import name_of
 
 
@@ -25,6 +26,9 @@ class LayerCount(msgspec.Struct, frozen=True, kw_only=True):
         uncounted: each operation without a rule, with its calls.
         called: whether it ran.
         leaf: whether no other module is inside it.
+        operations: how many it launches.
+        moved_bytes: what these read and write.
+        held_bytes: of what is alive at the predicted peak, what it made.
     """
 
     type: str
@@ -36,6 +40,9 @@ class LayerCount(msgspec.Struct, frozen=True, kw_only=True):
     uncounted: dict[str, int]
     called: bool
     leaf: bool
+    operations: int = 0
+    moved_bytes: int = 0
+    held_bytes: int = 0
 
     @property
     def flops_all(self) -> int:
@@ -77,6 +84,7 @@ def count_layers(tape: Tape) -> dict[str, LayerCount]:
         elementwise[event.layer] += others or 0
         if others is None:
             uncounted.setdefault(event.layer, Counter())[name_of(event.func)] += 1
+    traffic = traffic_of(tape)
     holders = {path.rpartition(".")[0] for path in tape.layers if path}
     return {
         path: LayerCount(
@@ -89,6 +97,8 @@ def count_layers(tape: Tape) -> dict[str, LayerCount]:
             uncounted=dict(uncounted.get(path, {})),
             called=facts.called,
             leaf=path not in holders,
+            operations=traffic.operations[path],
+            moved_bytes=traffic.moved_bytes[path],
         )
         for path, facts in tape.layers.items()
     }
@@ -105,6 +115,9 @@ def unwrapped(counts: dict[str, LayerCount], inside: str) -> dict[str, LayerCoun
         macs=core.macs + wrapper.macs,
         elementwise=core.elementwise + wrapper.elementwise,
         params=core.params + wrapper.params,
+        operations=core.operations + wrapper.operations,
+        moved_bytes=core.moved_bytes + wrapper.moved_bytes,
+        held_bytes=core.held_bytes + wrapper.held_bytes,
         uncounted=dict(uncounted),
     )
     rest = {path.removeprefix(f"{inside}."): count for path, count in counts.items() if path.startswith(f"{inside}.")}

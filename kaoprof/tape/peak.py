@@ -1,6 +1,7 @@
 """What a tape says of memory: the most bytes that are alive at once, above what was there before."""
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kaoprof.memory.kernels.table import (
@@ -159,6 +160,34 @@ class Peak:
         if isinstance(value, list | tuple):
             return [self._tensors(part) for part in value]
         return value
+
+
+class Holders(Peak):
+    """Follows once more, to the fullest moment, and keeps what was alive then by the module that made it."""
+
+    def __init__(self, fullest: Peak) -> None:
+        super().__init__(device=fullest.device, threads=fullest.threads)
+        self.held: Counter[str] = Counter()
+        self._fullest_bytes = fullest.peak_bytes
+        self._made_by: dict[int, str] = {}
+
+    def look(self, operation: Operation, scratch: int) -> None:
+        """At the first moment that is as full as the fullest."""
+        if not self.held and self.live_bytes + scratch == self._fullest_bytes:
+            for storage, size in self._sizes.items():
+                self.held[self._made_by[storage]] += size
+            self.held[operation.layer] += scratch
+
+    def _grow(self, born: Born, least: int, operation: Operation | None) -> None:
+        super()._grow(born, least, operation)
+        self._made_by[born.storage] = "" if operation is None else operation.layer
+
+
+def held_at_peak(tape: Tape, fullest: Peak) -> dict[str, int]:
+    """What each module made of what is alive at the peak that `predict_peak` found; their sum is the peak."""
+    holders = Holders(fullest)
+    holders.follow(tape)
+    return {layer: size for layer, size in holders.held.items() if size}
 
 
 def predict_peak(tape: Tape, *, device: str, threads: int) -> Peak:

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kaoprof.tape.models import Recording, input_bytes, is_too_large, record_workload
-from kaoprof.tape.peak import predict_peak
+from kaoprof.tape.peak import held_at_peak, predict_peak
 from kaoprof.tape.recording import CUDA, FUSED, SHOWN
 from kaoprof.torch_internals import FAKE_TENSOR_LOGGER
 from kaoprof.workload.attention_backend import served_by
@@ -21,14 +22,17 @@ class Prediction(NamedTuple):
         peak_bytes: of the whole.
         peaks: of each module while it runs, by its path; of the whole, called "", as its layers run one by one.
         unmodelled: operations whose kernels are not modelled, and might raise the peak.
+        held: what each module made of what is alive at the peak, by its path, where that was asked for; of encoder
+            layers that torch fuses, at that of the layers one by one.
     """
 
     peak_bytes: int
     peaks: Mapping[str, int]
     unmodelled: tuple[str, ...]
+    held: Mapping[str, int] = MappingProxyType({})
 
 
-def predicted(recording: Recording, *, device: str, threads: int, sdpa: str = "auto") -> Prediction:
+def predicted(recording: Recording, *, device: str, threads: int, sdpa: str = "auto", held: bool = False) -> Prediction:
     """The peak on `device`: from the tape, if that holds the very operations of the device; else recorded with those.
 
     Args:
@@ -36,6 +40,7 @@ def predicted(recording: Recording, *, device: str, threads: int, sdpa: str = "a
         device: `cpu` or `cuda`; it need not be there, since nothing is allocated.
         threads: how many threads the CPU kernels would use; some keep a buffer for each.
         sdpa: the one backend that fused attention may use, or `auto`.
+        held: whether to find out, too, who holds the peak.
 
     Raises:
         UnservedError: that backend cannot serve the attention in it.
@@ -51,7 +56,8 @@ def predicted(recording: Recording, *, device: str, threads: int, sdpa: str = "a
     by_layer = predict_peak(shown, device=device, threads=threads)
     whole = by_layer if fused is None else predict_peak(fused, device=device, threads=threads)
     gaps = (ENCODER_GAP,) if kernels == CUDA and fuses else ()
-    return Prediction(whole.peak_bytes, by_layer.peaks, (*gaps, *whole.unmodelled))
+    holding = held_at_peak(shown, by_layer) if held else {}
+    return Prediction(whole.peak_bytes, by_layer.peaks, (*gaps, *whole.unmodelled), holding)
 
 
 def predict_peak_bytes(workload: Workload, *, device: str, threads: int, sdpa: str = "auto") -> int:

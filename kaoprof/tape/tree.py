@@ -30,6 +30,9 @@ class CountedLayer(msgspec.Struct, frozen=True, kw_only=True):
         uncounted: each operation without a rule, with its calls.
         macs_fvcore: fvcore's count of the same.
         peak_bytes: the most that is alive while it runs, above what was there before the model ran.
+        operations: how many it launches.
+        moved_bytes: what these read and write.
+        held_bytes: of what is alive at the model's predicted peak, what it made.
     """
 
     layer: str
@@ -44,6 +47,9 @@ class CountedLayer(msgspec.Struct, frozen=True, kw_only=True):
     uncounted: dict[str, int]
     macs_fvcore: int | None = None
     peak_bytes: int | None = None
+    operations: int = 0
+    moved_bytes: int = 0
+    held_bytes: int = 0
 
     @property
     def flops_all(self) -> int:
@@ -56,6 +62,7 @@ class _Sum:
 
     def __init__(self) -> None:
         self.macs = self.elementwise = self.params = self.params_norm = 0
+        self.operations = self.moved_bytes = self.held_bytes = 0
         self.uncounted: dict[str, int] = {}
 
     def add_count(self, count: "LayerCount") -> None:
@@ -64,7 +71,7 @@ class _Sum:
         self.elementwise += count.elementwise
         self.params_norm += count.params if count.norm else 0
         self.params += 0 if count.norm else count.params
-        self._add_uncounted(count.uncounted)
+        self._add_work(count)
 
     def add(self, other: "_Sum") -> None:
         """Adds another layer."""
@@ -72,10 +79,13 @@ class _Sum:
         self.elementwise += other.elementwise
         self.params += other.params
         self.params_norm += other.params_norm
-        self._add_uncounted(other.uncounted)
+        self._add_work(other)
 
-    def _add_uncounted(self, uncounted: Mapping[str, int]) -> None:
-        for operation, calls in uncounted.items():
+    def _add_work(self, part: "LayerCount | _Sum") -> None:
+        self.operations += part.operations
+        self.moved_bytes += part.moved_bytes
+        self.held_bytes += part.held_bytes
+        for operation, calls in part.uncounted.items():
             self.uncounted[operation] = self.uncounted.get(operation, 0) + calls
 
     def empty(self) -> bool:
@@ -126,6 +136,9 @@ def _row(name: str, kind: str, depth: int, count: "LayerCount | None", total: _S
         macs=total.macs,
         elementwise=total.elementwise,
         uncounted=total.uncounted,
+        operations=total.operations,
+        moved_bytes=total.moved_bytes,
+        held_bytes=total.held_bytes,
     )
 
 

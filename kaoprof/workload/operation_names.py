@@ -3,6 +3,9 @@
 from functools import cache
 from typing import Any
 
+LOOKUPS = ("embedding", "_embedding_bag", "index", "index_select", "gather")  # read as much of a table as they answer
+ALLOCATING = ("empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided")  # no kernel, nothing moved
+
 
 @cache
 def name_of(operation: Any) -> str:

@@ -16,6 +16,7 @@ import kaoprof
 from kaoprof.cli.app import run
 from kaoprof.comparing.run import analytic
 from kaoprof.records.reading import load_records
+from kaoprof.reporting.files import write_whole
 
 PAPER_MADDS = {14: [627_200, 156_800, 89_600, 14_336], 28: [9_884_672, 2_471_168, 706_048, 53_760]}
 PAPER_MADDS[56] = [157_552_640, 39_388_160, 5_626_880, 207_872]
@@ -208,8 +209,10 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path, capsys):
 
 
 def test_a_disk_that_fills_up_loses_nothing(tmp_path, capsys, monkeypatch):
-    def full(_path, _text):
-        raise OSError(28, "No space left on device")
+    def full(path, text):
+        if path.parent == tmp_path:
+            raise OSError(28, "No space left on device")
+        return write_whole(path, text)
 
     monkeypatch.setattr("kaoprof.cli.output.write_whole", full)
     assert run(["compare", "--h", "8", "--analytic", "-o", str(tmp_path / "run.csv")]) == 1
@@ -322,7 +325,7 @@ def test_a_reader_that_closes_the_pipe_is_no_crash():
     writer.stdout.readline()
     writer.stdout.close()
     assert "Traceback" not in writer.stderr.read()
-    assert writer.wait() == 1
+    assert writer.wait() == 0  # whoever reads decides how much; nothing went wrong
     writer.stderr.close()
 
 

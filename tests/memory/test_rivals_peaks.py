@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from representatives import mostly_slow
+from representatives import few_of, mostly_slow
 
 from kaoprof.catalog import OPERATORS, group, operator_workload
 from kaoprof.dims import MODES, AttentionOptions, Dims
@@ -20,7 +20,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("threads", [1], indirect=True)
-@pytest.mark.parametrize(("name", "implementation", "spatial", "projection", "mode"), mostly_slow(CASES))
+@pytest.mark.parametrize(
+    ("name", "implementation", "spatial", "projection", "mode"), mostly_slow(few_of(CASES, together=2))
+)
 def test_the_peak_of_a_rival_is_predicted(threads, name, implementation, spatial, projection, mode, check_peak):
     del threads
     options = AttentionOptions(heads=2, projection=projection, implementation=implementation)

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from representatives import few_of
 
 from kaoprof.catalog import OPERATORS, find_operator, group, operator_workload
 from kaoprof.counting.dispatcher import count_on_meta
@@ -44,6 +45,7 @@ def test_formula_equals_count_equals_fvcore(name, data):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RIVALS)
 @given(data=st.data())
+@settings(max_examples=40)  # of each: all of them together draw as many as the profile says
 def test_formula_equals_count_equals_fvcore_for_each(name, data):
     agreeing(name, data)
 
@@ -80,9 +82,15 @@ DERIVED = [
     (told, ndim, projection, heads, implementation)
     for name in RIVALS
     for told in OWN.get(name, [name])
-    for ndim in (2, 1, 3)
-    for projection, heads in (("value", 1), ("published", 2))
-    for implementation in OPERATORS[name].implementations
+    for ndim, projection, heads, implementation in few_of(
+        [
+            (ndim, *projected, implementation)
+            for ndim in (2, 1, 3)
+            for projected in (("value", 1), ("published", 2))
+            for implementation in OPERATORS[name].implementations
+        ],
+        together=1,
+    )
     if "reduction=2" not in told or projection != "published" or name != "agent"  # enlarging takes no symbolic sizes
 ]
 

@@ -98,5 +98,6 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "value_reads": lambda view: view.model.value_reads if view.whole and view.model.recorded else None,
     "optimizer": _of_step("optimizer"),
     **{f"{name}_bytes": _of_step(name) for name in PARTS},
+    **each("row", "held_at_peak_bytes", "operations_recorded", "moved_bytes_recorded"),
 }
 LAYER_COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in LAYER_COLUMNS))

@@ -6,6 +6,8 @@ from kaoprof.reporting.sentences.limits import bound_of, limits_of
 from kaoprof.reporting.sentences.protocol import AGREE
 from kaoprof.units import format_bytes, format_count, format_percent, format_ratio
 
+NAMED_HOLDERS = 3  # of what is alive at the peak
+LEAST_HELD = 0.05
 AGREE_ON_CODE = (
     "'=': torch's dispatcher and fvcore count the same MACs; code has no closed form. '!': they do not. '>': some "
     "operations have no rule, so it is more. No mark: fvcore cannot count it."
@@ -62,6 +64,19 @@ def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
     return f"{said[0].upper()}{said[1:]}." if said else None
 
 
+def holders_note(model: ModelProfile) -> str | None:
+    """Whose results are alive at the predicted peak: the layers that hold most of it."""
+    whole = model.total.held_at_peak_bytes
+    leaves = [(row.held_at_peak_bytes or 0, row) for row in model.layers if row.leaf and row is not model.total]
+    most = sorted(leaves, key=lambda held: -held[0])[:NAMED_HOLDERS]
+    shares = [
+        f"{format_percent(size / whole)} is held for {row.layer} ({row.type})"
+        for size, row in most
+        if whole and size >= LEAST_HELD * whole
+    ]
+    return f"Of the predicted peak {', '.join(shares)}; the rest for others." if shares else None
+
+
 def bound_sentences(record: ProfileRecord, model: ModelProfile) -> list[str]:
     """What binds the whole model, and the layer that takes most of its time."""
     slowest = slowest_layer(model)
@@ -84,6 +99,7 @@ def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
         passes_note(model),
         training_step_note(model),
         where_it_goes(record, model),
+        holders_note(model),
         *bound_sentences(record, model),
         timing_note(record, model),
     )
