@@ -152,16 +152,23 @@ class NamedSizes(ShapeEnv):
     def _ask_for_a_better_unit(self, question: Any, answer: bool) -> None:
         """Starts again if the question was whether a size is divisible (`c % 2 == 0`, `c // 2 * 2 == c`), and it is.
 
-        What holds for other sizes, too, such as `max(1, h // 8) == h // 8`, asks for nothing.
+        Other sizes may stand beside it, as in `b * n * (c % 2) == 0`: they are taken as they are. What holds for other sizes, too, such as `max(1, h // 8) == h // 8`, asks for nothing.
         """
         if not isinstance(question, sympy.Eq if answer else sympy.Ne):
             return
         for part in question.atoms(Mod, FloorDiv):
             size, divisor = part.args
-            if question.free_symbols != {size} or size not in self.names or not divisor.is_Integer or divisor <= 1:
+            if size not in self.names or not divisor.is_Integer or divisor <= 1:
                 continue
-            at = int(self.backed_var_to_val[size])
-            if all(bool(question.xreplace({size: at + rest})) != answer for rest in range(1, int(divisor))):
+            known = {
+                symbol: int(self.backed_var_to_val[symbol])
+                for symbol in question.free_symbols
+                if symbol in self.backed_var_to_val
+            }
+            if len(known) < len(question.free_symbols):
+                continue
+            nearby = [question.xreplace(known | {size: known[size] + rest}) for rest in range(1, int(divisor))]
+            if all(bool(moved) != answer for moved in nearby):
                 raise DivisibilityNeeded(self.names[size].name, int(divisor))
 
     def expression(self, size: Any) -> sympy.Expr:

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from representatives import mostly_slow
+from representatives import few_of, mostly_slow
 
 from kaoprof.catalog import group
 from kaoprof.dims import IMPLEMENTATIONS, PROJECTIONS, AttentionOptions
@@ -24,7 +24,7 @@ FUSED_TRAINING = list(itertools.product(NAMES, (2,), ("value",), ("sdpa",), (1, 
 
 @pytest.mark.parametrize(
     ("name", "ndim", "projection", "implementation", "heads", "mode"),
-    mostly_slow([*ALL_FORWARD, *SOME_TRAINING, *FUSED_TRAINING]),
+    mostly_slow([*few_of(ALL_FORWARD, together=2), *SOME_TRAINING, *FUSED_TRAINING]),
 )
 def test_what_the_module_does_is_what_the_formula_says(name, ndim, projection, implementation, heads, mode):
     options = AttentionOptions(heads=heads, projection=projection, implementation=implementation)
