@@ -152,7 +152,8 @@ class NamedSizes(ShapeEnv):
     def _ask_for_a_better_unit(self, question: Any, answer: bool) -> None:
         """Starts again if the question was whether a size is divisible (`c % 2 == 0`, `c // 2 * 2 == c`), and it is.
 
-        Other sizes may stand beside it, as in `b * n * (c % 2) == 0`: they are taken as they are. What holds for other sizes, too, such as `max(1, h // 8) == h // 8`, asks for nothing.
+        Other sizes may stand beside it, as in `b * n * (c % 2) == 0`: they are taken as they are. What holds for other
+        sizes, too, such as `max(1, h // 8) == h // 8`, asks for nothing.
         """
         if not isinstance(question, sympy.Eq if answer else sympy.Ne):
             return
