@@ -62,7 +62,7 @@ class Peak:
         least = scratch = 0
         for event in [*tape.events, Left("")]:
             if isinstance(event, Born):
-                self._grow(event, least, operation)
+                self.grow(event, least, operation)
                 continue
             if operation is not None:
                 self.look(operation, scratch)
@@ -116,7 +116,8 @@ class Peak:
         if self._running:
             self._running[-1][1] = max(self._running[-1][1], most)
 
-    def _grow(self, born: Born, least: int, operation: Operation | None) -> None:
+    def grow(self, born: Born, least: int, operation: Operation | None) -> None:
+        """A storage is born of the operation."""
         size = max(born.nbytes, least)
         self._sizes[born.storage] = size
         self.live_bytes += size
@@ -178,8 +179,9 @@ class Holders(Peak):
                 self.held[self._made_by[storage]] += size
             self.held[operation.layer] += scratch
 
-    def _grow(self, born: Born, least: int, operation: Operation | None) -> None:
-        super()._grow(born, least, operation)
+    def grow(self, born: Born, least: int, operation: Operation | None) -> None:
+        """Likewise; its maker is remembered."""
+        super().grow(born, least, operation)
         self._made_by[born.storage] = "" if operation is None else operation.layer
 
 

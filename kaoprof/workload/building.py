@@ -138,7 +138,7 @@ def build_inputs(
         generator = None if device == "meta" else torch.Generator(device).manual_seed(workload.seed + position)
         if not floats:
             return torch.randint(spec.low, spec.high, spec.shape, device=device, generator=generator).to(dtype)
-        numbers = torch.randn(spec.shape, device=device, dtype=dtype, generator=generator)
+        numbers = torch.empty(spec.shape, device=device, dtype=dtype).normal_(generator=generator)
         return numbers.requires_grad_(gradient)
 
     return tuple(drawn(spec, position) for position, spec in enumerate(workload.inputs))
