@@ -89,7 +89,9 @@ def is_mathematics(latex: str) -> bool:
         depth += {"{": 1, "}": -1}.get(sign, 0)
         if depth < 0:
             return False
-    return depth == 0 and latex.isprintable() and all(match[1] in COMMANDS for match in SPECIAL.finditer(latex))
+    if depth or not latex.isprintable() or '"' in latex:  # which is a command of its own in some languages
+        return False
+    return all(match[1] in COMMANDS for match in SPECIAL.finditer(latex))
 
 
 Expression = Annotated[str, Meta(extra={"check": check_expression})]

@@ -125,6 +125,7 @@ def test_denormals_are_found_and_flushed_again(child):
 @pytest.mark.slow
 def test_a_killed_child_is_recognised(fresh_child):
     os.kill(fresh_child.pid, signal.SIGKILL)
+    fresh_child.process.wait(60)  # until then it might still answer
     with pytest.raises(ChildLost, match="killed by SIGKILL") as loss:
         fresh_child.ask(ReadFree(), timeout_s=60)
     assert loss.value.status == "error"

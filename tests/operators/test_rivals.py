@@ -55,7 +55,10 @@ def agreeing(name, data):
     operator = find_operator(data.draw(st.sampled_from(OWN.get(name, [name]))))
     rank, heads = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))
     spatial = tuple(data.draw(st.integers(1, PER_RANK[rank])) for _ in range(rank))
-    dims = Dims(b=data.draw(st.integers(1, 3)), c=heads * data.draw(st.integers(1, 9)), spatial=spatial)
+    shared = "shift" in operator.own  # its bias and its mask are added once for all samples
+    dims = Dims(
+        b=1 if shared else data.draw(st.integers(1, 3)), c=heads * data.draw(st.integers(1, 9)), spatial=spatial
+    )
     options = AttentionOptions(
         heads=heads,
         projection=data.draw(st.sampled_from(PROJECTIONS)),

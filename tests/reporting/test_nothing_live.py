@@ -208,7 +208,7 @@ HTML_TAGS = set(re.findall(r"<([a-z0-9]+)", inspect.getsource(html) + html._part
 
 def check_html(report, plain_report):
     page, meant = read(kinds.written(report, "html")), read(kinds.written(plain_report, "html"))
-    assert set(page.tags) <= set(meant.tags) | {"details", "summary"}
+    assert set(page.tags) <= set(meant.tags) | {"details", "summary", "span"}
     assert page.tags.count("script") == 1
     assert {name for _, name, _ in page.attributes} <= {name for _, name, _ in meant.attributes}
     assert not UNSEEN.search("".join(page.texts))
@@ -282,7 +282,7 @@ def test_no_page_obeys(text):
 
 
 @pytest.mark.slow
-@given(text=HOSTILE)
+@given(text=HOSTILE.filter(bool))  # no text at all is another record: a layer without a name is the whole model
 @settings(max_examples=25)
 def test_no_format_obeys_whatever_it_is(text):
     try_all(text, CHECKS.values())
