@@ -160,6 +160,7 @@ def test_what_this_device_cannot_do_is_refused_before_anything_is_measured(argum
     assert message in captured.err
 
 
+@pytest.mark.slow
 def test_a_forced_backend_is_named_and_where_it_cannot_serve_is_a_row(capsys):
     arguments = ["compare", *QUICK, "--operators", "kao_kv", "--device", "cpu", "--format", "csv"]
     assert run([*arguments, "--sdpa", "flash", "--cache", "cold"]) == 0

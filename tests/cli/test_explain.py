@@ -100,6 +100,7 @@ def is_explained(text):
     return pretty("4 b (9 c + 8) ceiling(h/2) ceiling(w/2)") in words and "where 2 divides h and w" in words
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_measuring")
 def test_code_beside_the_user_is_found_only_if_allowed(tmp_path, monkeypatch, capsys):
     (tmp_path / "strided_code.py").write_text(MINE)

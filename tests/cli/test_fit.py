@@ -119,6 +119,7 @@ def test_two_implementations_can_be_compared(capsys):
     assert (row["quantity"], row["cheaper"]) == ("memory", "nonlocal:sdpa")
 
 
+@pytest.mark.slow
 def test_a_time_is_answered_with_an_interval_or_refused_with_the_reason(capsys):
     arguments = ["--time", "2ms", "--c", "8", "--operators", "kao_qkv:matmul", "--budget", "1s", "--threads", "1"]
     assert run(["fit", *arguments, "--format", "json", "--device", "cpu"]) == 0
@@ -145,6 +146,7 @@ def test_an_interrupt_keeps_what_was_measured(monkeypatch, capsys):
     assert "interrupted: what was measured until then is shown above" in captured.err
 
 
+@pytest.mark.slow
 def test_a_race_that_cannot_start_leaves_what_is_exact(monkeypatch, capsys):
     def fail(*_):
         raise MeasurementError("the measuring process cannot work")

@@ -131,6 +131,7 @@ def test_an_analytic_run_beside_a_measured_one_has_no_latency_to_draw(folder):
     assert (folder / "both.html").read_text(encoding="utf-8").count("<figure>") == 2
 
 
+@pytest.mark.slow
 def test_more_settings_than_a_picture_holds(folder, capsys):
     rows = tuple(replace(row, case=replace(row.case, c=c)) for c in range(8, 64, 8) for row in grid_record().rows)
     (folder / "many.json").write_text(dumps(replace(grid_record(), rows=rows)), encoding="utf-8")

@@ -63,10 +63,10 @@ def test_what_somebodys_code_prints_is_no_result(capfd):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("ExitsPolitely", "its code raises SystemExit"),
+        pytest.param("ExitsPolitely", "its code raises SystemExit", marks=pytest.mark.slow),
         ("Unspeakable", "does not run: no message"),
-        ("Elsewhere", "Linear is called in another thread"),
-        ("sys.gettrace", "the factory made 'NoneType', not a torch.nn.Module"),
+        pytest.param("Elsewhere", "Linear is called in another thread", marks=pytest.mark.slow),
+        pytest.param("sys.gettrace", "the factory made 'NoneType', not a torch.nn.Module", marks=pytest.mark.slow),
     ],
 )
 def test_somebodys_code_cannot_end_it_without_a_word(name, message, capfd):

@@ -17,6 +17,7 @@ from kaoprof.reporting.tables.grid import NamedRun, narrowed
 QUICK = Options(samples=6, budget_s=0.2, device="cpu", threads=1, baseline="TokenAttention")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_measuring")
 def test_modules_stand_in_the_same_rounds(tmp_path):
     with_ = [somebodys.TokenAttention, somebodys.Gate(4)]

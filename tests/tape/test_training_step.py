@@ -94,7 +94,7 @@ def test_a_linear_layer_by_hand(optimizer, states):
     ("optimizer", "rank"),
     [
         ("adamw", 4),
-        ("sgd:momentum=0.9", 0),
+        pytest.param("sgd:momentum=0.9", 0, marks=pytest.mark.slow),
         pytest.param("adamw", 0, marks=pytest.mark.slow),
         pytest.param("adamw:foreach=true", 0, marks=pytest.mark.slow),
         pytest.param("adamw:foreach=true", 4, marks=pytest.mark.slow),

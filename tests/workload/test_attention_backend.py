@@ -146,6 +146,7 @@ def fitted(backend, name):
     return row
 
 
+@pytest.mark.slow
 def test_the_largest_size_is_that_of_the_backend():
     assert fitted("math", "nonlocal:sdpa").largest < fitted("flash", "nonlocal:sdpa").largest
     assert fitted("math", "nonlocal:matmul") == fitted("flash", "nonlocal:matmul")
