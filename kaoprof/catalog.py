@@ -335,12 +335,10 @@ def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]
     Raises:
         UsageError: an unknown name, with the nearest known one.
     """
-    if isinstance(names, str):
-        names = [name.strip() for name in names.split(",") if name.strip()]
     if names is not None and not isinstance(names, Iterable):
         names = [names]  # which is refused below
     chosen: list[tuple[str, str]] = []
-    for name in expanded(("paper",) if names is None else names):
+    for name in expanded(("paper",) if names is None else listed(names)):
         if not isinstance(name, str):
             hint = "a module of your own: kaoprof.profile(model, x)"
             raise UsageError(f"a {type(name).__name__} is no operator's name", where="operators", hint=hint)
@@ -355,6 +353,11 @@ def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]
     if not chosen:
         raise UsageError("none is named", where="operators", hint=f"one or more of: {', '.join(OPERATORS)}")
     return list(dict.fromkeys(chosen))
+
+
+def listed(names: str | Iterable[str]) -> list[str]:
+    """The names one by one; a text may hold several, with commas between them."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
 
 
 def expanded(names: Iterable[str]) -> list[str]:

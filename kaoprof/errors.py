@@ -73,6 +73,11 @@ def first_line(error: BaseException) -> str:
     )
 
 
+def encodable(text: str) -> str:
+    """`text` as JSON and files can hold it: half a character, which is no UTF-8, is written out as its code."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt `word`: the nearest known name, whatever the case, or one inside it; else all of them."""
     known = list(known)

@@ -52,7 +52,8 @@ PLACES = {  # name -> module
 FAKE_TENSOR_LOGGER = logging.getLogger("torch._subclasses.fake_tensor")  # silent anyhow, if it is called otherwise
 CONVOLUTION_CHOICE = ("conv", "torch._subclasses.fake_impls")  # function, module: else `conv` fixes sizes
 FUSED_ATTENTION, FUSED_ENCODER = "_native_multi_head_attention", "_transformer_encoder_layer_fwd"  # in torch
-LINEAR_FIXES_SIZES = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13)  # seen in 2.11, not in 2.13
+TORCH_VERSION = tuple(map(int, torch.__version__.split(".")[:2]))
+LINEAR_FIXES_SIZES = TORCH_VERSION < (2, 13)  # seen in 2.11, not in 2.13
 CALL = "_call_impl"  # of a module: what every call ends in. Without it: no recorded runs
 CONTROL_FLOW = {  # operator -> module, and its name there
     "cond": ("torch._higher_order_ops.cond", "cond_op"),

@@ -14,7 +14,7 @@ from kaoprof.bench.conditions import conditions_of
 from kaoprof.bench.environment import free_bytes
 from kaoprof.bench.looks import look
 from kaoprof.bench.workbench import Bench, Subject
-from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.errors import KaoprofError, UsageError, encodable
 from kaoprof.measuring import messages as say
 from kaoprof.workload.building import step_of
 
@@ -120,7 +120,7 @@ def derive(_: Bench, request: say.Derive) -> say.Derived:
     try:
         return say.Derived(explanation=derived_here(pickle.loads(request.pickled)))  # noqa: S301
     except KaoprofError as error:
-        message, where, hint = (text and say.written_out(text) for text in (error.message, error.where, error.hint))
+        message, where, hint = (text and encodable(text) for text in (error.message, error.where, error.hint))
         usage = isinstance(error, UsageError)
         return say.Derived(refusal=say.Refusal(message=message or "", where=where, hint=hint, usage=usage))
 

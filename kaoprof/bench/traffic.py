@@ -1,6 +1,5 @@
 """What one call really does on its device: operations, the bytes that they read and write, which attention ran."""
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from kaoprof.torch_internals import TorchDispatchMode, changes_in_place, tree_leaves
 from kaoprof.workload.cuda_attention import ATTENTION, attention_inside
 from kaoprof.workload.operation_names import ALLOCATING, LOOKUPS
+from kaoprof.workload.tensor_bytes import touched
 
 FUSED = {  # torch's name of a fused attention -> the backend that it is
     "_scaled_dot_product_flash_attention": "flash",
@@ -96,13 +96,9 @@ def tensors_in(value: object) -> list[Tensor]:
 
 
 def touched_bytes(tensors: list[Tensor]) -> int:
-    """Bytes of memory behind these tensors, each tensor once: an expanded axis is read over and over, but is one."""
+    """Bytes of memory behind these tensors, each tensor once."""
     unique = {id(tensor): tensor for tensor in tensors}.values()
-    axes = [(tensor, zip(tensor.shape, tensor.stride(), strict=True)) for tensor in unique]
-    return sum(
-        tensor.element_size() * math.prod(size for size, stride in sizes if stride or not size)
-        for tensor, sizes in axes
-    )
+    return sum(touched(tensor.shape, tensor.stride(), tensor.element_size()) for tensor in unique)
 
 
 def compulsory_bytes(

@@ -17,7 +17,7 @@ from kaoprof.bench.failures import end_if_broken, forget_frames, is_out_of_memor
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
-from kaoprof.errors import first_line
+from kaoprof.errors import encodable, first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
 from kaoprof.workload.building import build_inputs, build_module, step_of
@@ -142,8 +142,7 @@ class Bench:
 
     def failed(self, error: BaseException) -> Failed:
         """An exception as an answer."""
-        detail = self.explain(error).encode(errors="backslashreplace").decode()  # half a character is no UTF-8
-        return Failed(status=self.status_of(error), detail=detail)
+        return Failed(detail=encodable(self.explain(error)), status=self.status_of(error))
 
     def status_of(self, error: BaseException) -> str:
         """The record's status for an exception.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kaoprof.catalog import GROUPS, OPERATORS, is_operator
+from kaoprof.catalog import GROUPS, OPERATORS, is_operator, listed
 from kaoprof.dims import LAYOUTS, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records.own import OwnModule
@@ -147,14 +147,13 @@ def with_installed(
 
     What is no list of names is handed back as it is: `catalog.chosen_operators` says so.
     """
-    listed = names.split(",") if isinstance(names, str) else names
-    if not isinstance(listed, Iterable):
+    if not isinstance(names, Iterable):
         return names, tuple(own)
-    listed = [name.strip() if isinstance(name, str) else name for name in listed]
-    asked = [name for name in listed if isinstance(name, str)]
+    names = listed(names)
+    asked = [name for name in names if isinstance(name, str)]
     registered = installed_modules() if any(map(_is_unknown, asked)) else {}
     beside = [registered[name] for name in dict.fromkeys(asked) if name in registered]
-    return [name for name in listed if name not in registered], (*own, *beside)
+    return [name for name in names if name not in registered], (*own, *beside)
 
 
 def _is_unknown(name: str) -> bool:

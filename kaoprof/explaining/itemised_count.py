@@ -11,6 +11,7 @@ from torch import Tensor
 from kaoprof.counting.contraction_table import FUSED_ATTENTION, ROWS_FIRST
 from kaoprof.counting.dispatcher import CountingMode
 from kaoprof.dims import Size
+from kaoprof.errors import encodable
 from kaoprof.torch_internals import last_sequence_number, running_node, sequence_number, tree_leaves
 from kaoprof.workload.operation_names import name_of
 
@@ -63,7 +64,7 @@ class SubmoduleTrail:
 
     def enter(self, name: str, _: object) -> None:
         """A submodule starts to run; half a character in its name is written out."""
-        self._running.append(name.encode(errors="backslashreplace").decode())
+        self._running.append(encodable(name))
 
     def leave(self, _: str, __: object) -> None:
         """It has run."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.catalog import chosen_operators, find_operator
+from kaoprof.catalog import chosen_operators, find_operator, listed
 from kaoprof.comparing.own_modules import with_installed
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError, UsageError
@@ -218,7 +218,7 @@ def run_cross(
         MeasurementError: the device is not there, or nothing can be measured.
     """
     _check_request(request)
-    names = names.split(",") if isinstance(names, str) else names
+    names = listed(names)
     _, own = with_installed([name.partition(":")[0] for name in names], request.own)
     own = tuple(module for module in own if module.name in {name.partition(":")[0] for name in names})
     first, second = two_names(names, own)

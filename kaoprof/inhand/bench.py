@@ -14,7 +14,7 @@ from kaoprof.bench.environment import environment_of
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.handlers import HANDLERS
 from kaoprof.bench.workbench import Bench, Subject
-from kaoprof.errors import MeasurementError
+from kaoprof.errors import MeasurementError, encodable
 from kaoprof.inhand.module import CalledInHand
 from kaoprof.measuring.child import SubjectFailed
 from kaoprof.measuring.messages import AnyAnswer, AnyRequest, Load, Loaded, Look, Prepare, Prepared, Seen
@@ -102,7 +102,7 @@ class InProcess:
         try:
             return HERE[type(request)](self.bench, request)
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong becomes a row
-            detail = self.bench.explain(error).encode(errors="backslashreplace").decode()
+            detail = encodable(self.bench.explain(error))
             try:
                 status = self.bench.status_of(error)
             except SystemExit as end:

@@ -18,11 +18,6 @@ from kaoprof.workload.workload import Workload
 STOP = signal.SIGUSR2  # asks the measuring process to end at once, and to leave nothing behind
 
 
-def written_out(text: str) -> str:
-    """`text` as JSON can hold it: half a character, which is no UTF-8, as its code."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What a child says to a request."""
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.counting.fvcore_count import count_modules_with_fvcore
 from kaoprof.counting.installed_rules import load_installed_rules
-from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.errors import KaoprofError, UsageError, encodable
 from kaoprof.profiling.census import ModelCensus
 from kaoprof.records.profile import StepMemory
 from kaoprof.tape.batches import sequence_first
@@ -122,7 +122,7 @@ def _with_opinions(
     """The layer with fvcore's count and its peak, under a name that is text: half a character is none."""
     module = ".".join(filter(None, (inside, layer.layer)))
     peak = peaks.get(module if layer.layer else "")
-    name, kind = (text.encode(errors="backslashreplace").decode() for text in (layer.layer, layer.type))
+    name, kind = map(encodable, (layer.layer, layer.type))
     return replace(layer, layer=name, type=kind, macs_fvcore=opinion.get(module), peak_bytes=peak)
 
 

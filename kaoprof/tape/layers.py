@@ -10,44 +10,20 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.counting.rules import counts_of
 from kaoprof.tape.entries import Operation, Tape
 from kaoprof.tape.traffic import traffic_of
+from kaoprof.tape.tree import Work
 from kaoprof.workload.operation_names import name_of
 
 
-class LayerCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What one module itself executes, for the whole batch; not what the modules inside it do.
+class LayerCount(Work, frozen=True, kw_only=True):
+    """What one module itself executes; not what the modules inside it do. Each weight belongs to one module.
 
     Args:
-        type: the module's class.
-        output_shape: of its (first) output, with the batch; None if it never ran or answers without a tensor.
-        macs: contractions only.
-        elementwise: every other FLOP.
-        params: its own trainable numbers, not those of modules inside it; each number belongs to one module.
         norm: whether it is a batch norm.
-        uncounted: each operation without a rule, with its calls.
         called: whether it ran.
-        leaf: whether no other module is inside it.
-        operations: how many it launches.
-        moved_bytes: what these read and write.
-        held_bytes: of what is alive at the predicted peak, what it made.
     """
 
-    type: str
-    output_shape: tuple[int, ...] | None
-    macs: int
-    elementwise: int
-    params: int
     norm: bool
-    uncounted: dict[str, int]
     called: bool
-    leaf: bool
-    operations: int = 0
-    moved_bytes: int = 0
-    held_bytes: int = 0
-
-    @property
-    def flops_all(self) -> int:
-        """All arithmetic, with 1 MAC = 2 FLOPs."""
-        return FLOPS_PER_MAC * self.macs + self.elementwise
 
 
 class WholeCount(NamedTuple):

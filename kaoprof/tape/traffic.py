@@ -1,12 +1,12 @@
 """What a tape says of traffic: operations that launch something, and the bytes that these read and write."""
 
-import math
 from collections import Counter
 from typing import NamedTuple
 
 from kaoprof.tape.entries import Entered, Operation, Recorded, Tape, records_in
 from kaoprof.torch_internals import changes_in_place, is_higher_order
 from kaoprof.workload.operation_names import ALLOCATING, LOOKUPS, name_of
+from kaoprof.workload.tensor_bytes import touched
 
 
 class Traffic(NamedTuple):
@@ -42,13 +42,9 @@ def _launches(operation: Operation) -> bool:
 
 
 def _touched_bytes(records: list[Recorded]) -> int:
-    """Bytes of memory behind them, each once: an expanded axis is read over and over, but is one."""
+    """Bytes of memory behind them, each once."""
     unique = {(record.storage, record.shape, record.strides, record.offset): record for record in records}.values()
-    return sum(_touched(record) for record in unique)
-
-
-def _touched(record: Recorded) -> int:
-    if record.strides is None:
-        return record.nbytes
-    sizes = zip(record.shape, record.strides, strict=True)
-    return record.dtype.itemsize * math.prod(size for size, stride in sizes if stride or not size)
+    return sum(
+        record.nbytes if record.strides is None else touched(record.shape, record.strides, record.dtype.itemsize)
+        for record in unique
+    )

@@ -14,39 +14,29 @@ if TYPE_CHECKING:
 OWN_WORK = "own operations"
 
 
-class CountedLayer(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer for the whole batch; of one that holds others, their sum. The whole model is called "".
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What is executed in one place, for the whole batch.
 
     Args:
-        layer: the dotted path.
         type: the module's class.
-        depth: how many layers are around it.
-        leaf: whether it holds no others.
         output_shape: of its first output; None if it never ran, or answered without a tensor.
-        params: trainable numbers, except those of batch norms.
-        params_norm: trainable numbers of batch norms.
         macs: contractions only.
         elementwise: every other FLOP.
+        params: trainable numbers.
         uncounted: each operation without a rule, with its calls.
-        macs_fvcore: fvcore's count of the same.
-        peak_bytes: the most that is alive while it runs, above what was there before the model ran.
         operations: how many it launches.
         moved_bytes: what these read and write.
         held_bytes: of what is alive at the model's predicted peak, what it made.
+        leaf: whether no other module is inside it.
     """
 
-    layer: str
     type: str
-    depth: int
-    leaf: bool
     output_shape: tuple[int, ...] | None
-    params: int
-    params_norm: int
     macs: int
     elementwise: int
+    params: int
     uncounted: dict[str, int]
-    macs_fvcore: int | None = None
-    peak_bytes: int | None = None
+    leaf: bool
     operations: int = 0
     moved_bytes: int = 0
     held_bytes: int = 0
@@ -55,6 +45,24 @@ class CountedLayer(msgspec.Struct, frozen=True, kw_only=True):
     def flops_all(self) -> int:
         """All arithmetic, with 1 MAC = 2 FLOPs."""
         return FLOPS_PER_MAC * self.macs + self.elementwise
+
+
+class CountedLayer(Work, frozen=True, kw_only=True):
+    """One layer; of one that holds others, their sum. The whole model is called "".
+
+    Args:
+        layer: the dotted path.
+        depth: how many layers are around it.
+        params_norm: trainable numbers of batch norms, which `params` leaves out.
+        macs_fvcore: fvcore's count of the same.
+        peak_bytes: the most that is alive while it runs, above what was there before the model ran.
+    """
+
+    layer: str
+    depth: int
+    params_norm: int
+    macs_fvcore: int | None = None
+    peak_bytes: int | None = None
 
 
 class _Sum:

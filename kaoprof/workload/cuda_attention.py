@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-from kaoprof.torch_internals import operation
+from kaoprof.torch_internals import TORCH_VERSION, operation
 from kaoprof.workload.gpu import Gpu, this_gpu
 from kaoprof.workload.patching import replaced
 from kaoprof.workload.tensor_bytes import REDUCED
@@ -87,7 +87,7 @@ def fused_attention(
 
 
 def _is_newer_torch() -> bool:
-    return tuple(map(int, torch.__version__.split(".")[:2])) >= NEWER_TORCH
+    return TORCH_VERSION >= NEWER_TORCH
 
 
 def _is_dense(*tensors: Tensor, even_of_one: bool = True) -> bool:

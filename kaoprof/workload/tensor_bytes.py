@@ -1,5 +1,8 @@
 """What numbers and tensors take."""
 
+import math
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -7,6 +10,12 @@ from kaoprof.dims import Size
 
 SINGLE_BYTES = 4
 REDUCED = (torch.float16, torch.bfloat16)
+
+
+def touched(shape: Iterable[int], strides: Iterable[int], width: int) -> int:
+    """Of memory behind a tensor with elements of `width` bytes: an expanded axis is read over and over, but is one."""
+    sizes = zip(shape, strides, strict=True)
+    return width * math.prod(size for size, stride in sizes if stride or not size)
 
 
 def bytes_of(x: Tensor) -> Size:
