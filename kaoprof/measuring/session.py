@@ -151,13 +151,15 @@ class Session:
     def launches(self, budget_s: float) -> int:
         """In how many processes the rounds are spent: where memory happens to lie makes runs differ.
 
-        In one, where the budget is not that of all launches, each as long as this one took, or where a GPU's code would
-        be compiled anew.
+        On a GPU, where a launch takes much longer, in one if the budget is not that of all launches, each as long as
+        this one took, or if code would be compiled anew.
         """
-        kind = self.plan.device.partition(":")[0]
-        if kind == "cuda" and any(subject.variant == "compile" for subject in self.connection.loaded.values()):
-            return 1
-        launch_s = max(WORTH_A_LAUNCH_S[kind], self.connection.launch_s)
+        connection, kind = self.connection, self.plan.device.partition(":")[0]
+        launch_s = WORTH_A_LAUNCH_S[kind]
+        if kind == "cuda":
+            if any(subject.variant == "compile" for subject in connection.loaded.values()):
+                return 1
+            launch_s = max(launch_s, connection.launch_s)
         enough = (self.plan.samples or MIN_ROUNDS) >= MIN_ROUNDS and budget_s >= LAUNCHES * launch_s
         return LAUNCHES if enough and not self.in_process else 1
 
