@@ -471,7 +471,8 @@ def test_a_new_process_on_a_gpu_is_woken_before_anything_is_timed_in_it():
 
 
 @pytest.mark.parametrize(("device", "variant", "budget_s", "load_s", "processes"), [
-    ("cpu", "eager", 10.0, 0.0, 3), ("cpu", "eager", 10.0, 9.0, 3), ("cuda:0", "eager", 10.0, 0.0, 1), ("cuda:0", "eager", 20.0, 0.0, 3),
+    ("cpu", "eager", 10.0, 0.0, 3), ("cpu", "eager", 10.0, 9.0, 3),
+    ("cuda:0", "eager", 10.0, 0.0, 1), ("cuda:0", "eager", 20.0, 0.0, 3),
     ("cuda:0", "eager", 20.0, 9.0, 1), ("cuda:0", "compile", 60.0, 0.0, 1), ("cpu", "compile", 10.0, 0.0, 3),
 ])  # fmt: skip
 def test_there_are_more_processes_where_the_budget_is_that_of_their_launches(
