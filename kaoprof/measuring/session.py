@@ -135,13 +135,18 @@ class Session:
         observe(connection, subject, share_s)
 
     def run_rounds(self, share_s: float, deadline: float, launches: int) -> None:
-        """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows, spread over the launches."""
+        """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows, spread over the launches.
+
+        Each launch has its share of them, also where the one before has used up the time: it was paid for.
+        """
         wanted = self.plan.samples
         started, number = self.clock(), 0
         for launch in range(1, launches + 1):
-            fewest = math.ceil((wanted or MIN_ROUNDS) * launch / launches)
+            share = math.ceil(MIN_ROUNDS / launches)
+            fewest = max(math.ceil((wanted or MIN_ROUNDS) * launch / launches), 0 if wanted else number + share)
+            most = math.ceil((wanted or MAX_ROUNDS) * launch / launches)
             until = started + (deadline - started) * launch / launches
-            while number < (wanted or MAX_ROUNDS) and (number < fewest or (wanted is None and self.clock() < until)):
+            while number < most and (number < fewest or (wanted is None and self.clock() < until)):
                 if not self.run_round(number, share_s, deadline):
                     return
                 number += 1

@@ -470,6 +470,22 @@ def test_a_new_process_on_a_gpu_is_woken_before_anything_is_timed_in_it():
             assert [request.calls for request in child.asked if isinstance(request, Time)][:2] == [1, second]
 
 
+def test_a_launch_that_used_up_the_time_is_sampled_all_the_same():
+    clock, born = FakeClock(), []
+
+    def script(request):
+        clock.now += 5.0 if isinstance(request, Prepare) and len(born) > 1 else 0.0
+
+    def open_child():
+        born.append(FakeChild(clock, {0: 0.01}, script))
+        return born[-1]
+
+    session = Session(Options(device="cpu", budget_s=10.0), open_child, lambda _: None, clock)
+    measure(session, [[subject(0)]])
+    launches = session.measurements[0].launches
+    assert min(launches.count(number) for number in range(1, LAUNCHES + 1)) >= MIN_ROUNDS // LAUNCHES
+
+
 @pytest.mark.parametrize(("device", "variant", "budget_s", "load_s", "processes"), [
     ("cpu", "eager", 10.0, 0.0, 3), ("cpu", "eager", 10.0, 9.0, 3),
     ("cuda:0", "eager", 10.0, 0.0, 1), ("cuda:0", "eager", 20.0, 0.0, 3),
