@@ -1,8 +1,9 @@
 """The one table of operators: what each is called, what it costs, which module runs it, and where it comes from."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -22,12 +23,14 @@ from kaoprof.costs.spatial_reduction import spatial_reduction
 from kaoprof.costs.windows import grid_attention, window_attention
 from kaoprof.dims import (
     IMPLEMENTATIONS,
+    PUBLISHED,
     AttentionOptions,
     Dims,
     one_of,
+    written,
 )
 from kaoprof.errors import UsageError, did_you_mean
-from kaoprof.own_options import OwnOptions, number_of
+from kaoprof.own_options import OwnOptions, OwnValue, value_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
 PAPER = "arXiv:2007.08442"
@@ -46,6 +49,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         source: where its definition comes from.
         implementations: the ways in which it can be computed.
         ranked: whether its weights depend on the number of axes, so that the module is told it as `axes`.
+        sized: whether it has, as published, weights of the input's size, so that the module is told it as `spatial`.
         takes_values: whether it has values that `projection` can transform; without, it runs as `none`.
         remark: what a reader of its measured figures must know.
         told: what it was told, where that is not what is published.
@@ -58,27 +62,28 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     source: str = PAPER
     implementations: tuple[str, ...] = IMPLEMENTATIONS
     ranked: bool = False
+    sized: bool = False
     takes_values: bool = True
     remark: str = ""
-    told: tuple[tuple[str, int], ...] = ()
+    told: tuple[tuple[str, OwnValue], ...] = ()
 
     @property
-    def published(self) -> dict[str, int]:
+    def published(self) -> dict[str, OwnValue]:
         """What only this operator can be told, as its paper has it."""
         return dict(getattr(self.formula, "__kwdefaults__", None) or {})
 
     @property
-    def own(self) -> dict[str, int]:
+    def own(self) -> dict[str, OwnValue]:
         """The same, as it was told."""
         return self.published | dict(self.told)
 
     @property
     def full_name(self) -> str:
         """Its name, and what of it is not as published: `window(window=8,shift=4)`."""
-        words = ",".join(f"{name}={value}" for name, value in self.told)
+        words = ",".join(f"{name}={written(value)}" for name, value in self.told)
         return f"{self.name}({words})" if words else self.name
 
-    def telling(self, own: Mapping[str, int], *, where: str = OPTION) -> "Operator":
+    def telling(self, own: Mapping[str, OwnValue], *, where: str = OPTION) -> "Operator":
         """The same operator, told this.
 
         Raises:
@@ -106,9 +111,10 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         """How MACs and coefficients grow when all spatial sizes grow together: `("O(h^4 c)", "O(h^4)")`."""
         return _orders(self, axes, options)
 
-    def arguments(self, axes: int, options: AttentionOptions) -> dict[str, int | str]:
-        """The keywords of its module, for an input of so many spatial axes."""
-        return asdict(options) | self.own | ({"axes": axes} if self.ranked else {})
+    def arguments(self, spatial: Sequence[Any], options: AttentionOptions) -> dict[str, Any]:
+        """The keywords of its module, for an input of these spatial sizes, which may be names of sizes."""
+        sizes = {"spatial": tuple(spatial)} if self.sized and options.projection == PUBLISHED else {}
+        return asdict(options) | self.own | ({"axes": len(spatial)} if self.ranked else {}) | sizes
 
 
 def _check_option(name: str, value: object, where: str) -> None:
@@ -200,6 +206,7 @@ OPERATORS = {
             factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
             source="arXiv:2204.07143",
             implementations=("matmul",),
+            ranked=True,
             remark="keys and values of all neighbourhoods are gathered, N k^d c of each, which NATTEN never holds",
         ),
         Operator(
@@ -209,6 +216,7 @@ OPERATORS = {
             factory="kaoprof.operators.agent:AgentAttention",
             source="arXiv:2312.08874",
             ranked=True,
+            sized=True,
         ),
         Operator(
             name="spatial_reduction",
@@ -304,14 +312,14 @@ def find_operator(name: str, *, where: str = "operators") -> Operator:
     return operator.telling(dict(_pair(word, name, where) for word in match["told"].split(",")), where=where)
 
 
-def _pair(word: str, name: str, where: str) -> tuple[str, int]:
+def _pair(word: str, name: str, where: str) -> tuple[str, OwnValue]:
     option, _, text = word.strip().partition("=")
-    number = number_of(option.strip(), text)
-    if number is None:
+    value = value_of(option.strip(), text)
+    if value is None:
         raise UsageError(
             f"{name!r} does not say what the operator is told", where=where, hint="write window(window=8,shift=4)"
         )
-    return option.strip(), number
+    return option.strip(), value
 
 
 def is_operator(name: str) -> bool:
@@ -322,7 +330,7 @@ def is_operator(name: str) -> bool:
 def own_options_of(name: str) -> str:
     """What only this operator was told, defaults included: `window=8 shift=0`; nothing of what is not of the table."""
     own = find_operator(name).own if is_operator(name) else {}
-    return " ".join(f"{option}={value}" for option, value in own.items())
+    return " ".join(f"{option}={written(value)}" for option, value in own.items())
 
 
 def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]:
@@ -373,7 +381,7 @@ def operator_workload(
     return Workload(
         factory=operator.factory,
         args=(dims.c,),
-        kwargs=operator.arguments(len(dims.spatial), options),
+        kwargs=operator.arguments(dims.spatial, options),
         inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
         mode=mode,
         seed=seed,

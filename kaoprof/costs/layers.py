@@ -5,7 +5,6 @@ Convolutions and linear layers cost MACs; all else is elementwise FLOPs by the r
 """
 
 import math
-from typing import TypeAlias
 
 from msgspec.structs import asdict
 
@@ -18,24 +17,8 @@ from kaoprof.costs.arithmetic import (
 )
 from kaoprof.costs.cost import Cost
 from kaoprof.costs.layer_tree import LayerCost, Shape
-from kaoprof.dims import SPATIAL_AXES, Size, ceil_div
+from kaoprof.dims import SPATIAL_AXES, PerAxis, Size, ceil_div, per_axis
 from kaoprof.errors import UsageError
-
-PerAxis: TypeAlias = int | tuple[int, ...]
-
-
-def per_axis(value: PerAxis, axes: int, key: str) -> tuple[int, ...]:
-    """A setting for each spatial axis; one number holds for all.
-
-    Raises:
-        UsageError: it has another number of axes.
-    """
-    values = value if isinstance(value, tuple) else (value,) * axes
-    if len(values) != axes:
-        raise UsageError(
-            f"{len(values)} numbers for {axes} spatial axes", where=key, hint=f"give one number, or {axes}"
-        )
-    return values
 
 
 def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:

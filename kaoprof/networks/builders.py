@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from kaoprof.costs.layer_tree import LayerCost
-from kaoprof.costs.layers import per_axis
+from kaoprof.dims import per_axis
 from kaoprof.models.layers import (
     ACTIVATIONS,
     AVG_POOLS,
@@ -66,7 +66,7 @@ def _block(layer: spec.Block, at: Given, inside: Inside) -> nn.Module:
 
 def _attention(layer: spec.AttentionLayer, at: Given, _: Inside = ()) -> nn.Module:
     operator, options = choose_operator(layer, at.path, at.site)
-    return resolve(operator.factory)(at.shape[0], **operator.arguments(at.axes, options))
+    return resolve(operator.factory)(at.shape[0], **operator.arguments(at.shape[1:], options))
 
 
 def _base(layer: spec.Base | spec.BaseSkip, at: Given, _: Inside) -> nn.Module:

@@ -37,7 +37,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
     factory: str
     args: tuple[int, ...] = ()
-    kwargs: dict[str, int | str] = msgspec.field(default_factory=dict)
+    kwargs: dict[str, int | str | tuple[int, ...]] = msgspec.field(default_factory=dict)
     inputs: tuple[TensorSpec, ...]
     mode: str = "forward"
     seed: int = 0
