@@ -122,8 +122,15 @@ def _check_option(name: str, value: object, where: str) -> None:
     try:
         msgspec.convert({name: value}, OwnOptions)
     except msgspec.ValidationError as error:
-        wanted = str(error).partition(" - at ")[0].replace("`", "").replace("Expected int", "must be a whole number")
-        raise UsageError(f"{wanted}, not {value}", where=f"{where} {name}") from None
+        wanted = str(error).partition(" - at ")[0].replace("`", "")
+        for word, plain in (
+            ("Expected int", "must be a whole number"),
+            ("Expected array of length", "numbers must be"),
+        ):
+            wanted = wanted.replace(word, plain)
+        raise UsageError(
+            f"{wanted}, not {written(value) if isinstance(value, int | tuple) else value}", where=f"{where} {name}"
+        ) from None
 
 
 @cache

@@ -69,6 +69,13 @@ class OwnOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    biases: (
+        Annotated[
+            int,
+            Meta(ge=0, le=1, description="spatial_reduction, as published: 1 for biases of queries, keys, values"),
+        ]
+        | None
+    ) = None
     ratio: Annotated[
         Positions | None, Meta(description="gc, coordinate: channels for each of those that they go through")
     ] = None

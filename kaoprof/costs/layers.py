@@ -147,6 +147,24 @@ def layer_norm(name: str, shape: Shape) -> LayerCost:
     )
 
 
+def position_embedding(name: str, shape: Shape) -> LayerCost:
+    """A weight for each element, which is added to it."""
+    spatial_shape(shape)
+    elements = math.prod(shape)
+    return LayerCost(name=name, type="position_embedding", output_shape=shape, elementwise=elements, params=elements)
+
+
+def class_token(name: str, shape: Shape) -> LayerCost:
+    """A position more, whose channels are weights: `(c, *s) -> (c, N + 1)`."""
+    channels, *spatial = spatial_shape(shape)
+    return LayerCost(name=name, type="class_token", output_shape=(channels, math.prod(spatial) + 1), params=channels)
+
+
+def first_position(name: str, shape: Shape) -> LayerCost:
+    """Moves data alone: `(c, *s) -> (c,)`."""
+    return LayerCost(name=name, type="first_position", output_shape=spatial_shape(shape)[:1])
+
+
 def space_to_depth(name: str, shape: Shape, *, block: int) -> LayerCost:
     """Moves data alone: `(c, *s) -> (c block^d, *s / block)`.
 

@@ -15,9 +15,12 @@ from kaoprof.models.layers import (
     AVG_POOLS,
     MAX_POOLS,
     NORMS,
+    ClassToken,
     ConvNorm,
+    FirstPosition,
     GlobalAvgPool,
     LayerNorm,
+    PositionEmbedding,
     SpaceToDepth,
 )
 from kaoprof.models.modules import AttnModule, AttnSkipModule, BaseModule, BaseSkipModule
@@ -86,6 +89,9 @@ BUILDERS: dict[type, Callable[[Any, Given, Inside], nn.Module]] = {
     spec.Linear: _linear,
     spec.BatchNorm: lambda _layer, at, _: NORMS[at.axes](at.shape[0]),
     spec.LayerNorm: lambda _layer, at, _: LayerNorm(at.shape[0]),
+    spec.PositionEmbedding: lambda _layer, at, _: PositionEmbedding(at.shape),
+    spec.ClassToken: lambda _layer, at, _: ClassToken(at.shape[0]),
+    spec.FirstPosition: lambda _layer, _at, _: FirstPosition(),
     spec.SpaceToDepth: lambda layer, _at, _: SpaceToDepth(**keywords(layer)),
     spec.Activation: lambda layer, _at, _: ACTIVATIONS[layer.function](),
     spec.MaxPool: _pool,

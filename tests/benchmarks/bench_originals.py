@@ -39,7 +39,7 @@ def taken(file: Path, *names: str, given: Mapping[str, Any] | None = None) -> di
         node.decorator_list = []
     space: dict[str, Any] = {
         "torch": torch, "nn": nn, "F": F, "f": F, "math": math, "Module": nn.Module, "List": list, "partial": partial,
-        "trunc_normal_": nn.init.trunc_normal_, "_assert": lambda holds, _: None, **(given or {}),
+        "trunc_normal_": nn.init.trunc_normal_, "_assert": lambda *_: None, **(given or {}),
     }  # fmt: skip
     exec(compile(ast.Module(nodes, []), str(file), "exec"), space)  # noqa: S102 - what this bench is for
     return space
@@ -223,16 +223,22 @@ def gc(folder, size, implementation):
     state = theirs.state_dict()
     places = {"conv_mask": "weight", "channel_add_conv.0": "narrow", "channel_add_conv.1": "norm",
               "channel_add_conv.3": "widen"}  # fmt: skip
-    weights = {f"{own}.{kind}": state[f"{place}.{kind}"] for place, own in places.items() for kind in ("weight", "bias")}
+    weights = {
+        f"{own}.{kind}": state[f"{place}.{kind}"] for place, own in places.items() for kind in ("weight", "bias")
+    }
     return theirs, loaded(ours("gc", size), weights)
 
 
 def coordinate(folder, size, implementation):
     del implementation
-    theirs = taken(folder / "CoordAttention/coordatt.py", "CoordAtt", "h_swish", "h_sigmoid")["CoordAtt"](*size[1:2] * 2)
+    theirs = taken(folder / "CoordAttention/coordatt.py", "CoordAtt", "h_swish", "h_sigmoid")["CoordAtt"](
+        *size[1:2] * 2
+    )
     state = theirs.state_dict()
     places = {"conv1": "narrow", "bn1": "norm", "conv_h": "gates.0", "conv_w": "gates.1"}
-    weights = {f"{own}.{kind}": state[f"{place}.{kind}"] for place, own in places.items() for kind in ("weight", "bias")}
+    weights = {
+        f"{own}.{kind}": state[f"{place}.{kind}"] for place, own in places.items() for kind in ("weight", "bias")
+    }
     return theirs, loaded(ours("coordinate", size), weights)
 
 
@@ -323,9 +329,10 @@ def compare(name, make, folder, implementation, rounds):
         x = torch.randn(size)
         with torch.no_grad():
             difference = float((theirs.eval()(x) - own.eval()(x)).abs().max())
-        ratios = []
-        for step_of in (forward_step, training_step):
-            ratios.append(paired_ratio(*(step_of(module.train(), x) for module in (theirs, own)), rounds))
+        ratios = [
+            paired_ratio(*(step_of(module.train(), x) for module in (theirs, own)), rounds)
+            for step_of in (forward_step, training_step)
+        ]
         slower = any(ratio.high < 1 for ratio in ratios)
         well = well and difference <= TOLERANCE and not slower
         texts = "  ".join(f"{ratio.median:5.2f}x [{ratio.low:.2f}, {ratio.high:.2f}]" for ratio in ratios)
@@ -336,7 +343,7 @@ def compare(name, make, folder, implementation, rounds):
 
 def main():
     """Prints the table; 1 if ours is slower anywhere or computes something else."""
-    folder, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS  # noqa: PLR2004
+    folder, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     wanted = sys.argv[3:]
     torch.set_flush_denormal(True)
     torch.set_num_threads(1)

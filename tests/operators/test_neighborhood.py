@@ -1,6 +1,7 @@
 """Neighbourhood attention against loops over the positions around each position."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -16,17 +17,17 @@ TOLD = [("none", 1, "none"), ("value", 2, "sqrt"), ("qkv", 1, "sqrt"), ("qkvo", 
 KERNEL = 3
 
 
-def around(i, size):
+def around(i, size, kernel):
     """The window begins at i - k // 2, but not before the axis, and ends within it."""
-    length = min(KERNEL, size)
-    start = min(max(i - KERNEL // 2, 0), size - length)
+    length = min(kernel, size)
+    start = min(max(i - kernel // 2, 0), size - length)
     return range(start, start + length)
 
 
-def in_loops(x, weights, options):
+def in_loops(x, weights, options, kernels=(KERNEL,) * 3):
     out = torch.zeros_like(x)
     for place in places_of(x.shape[1:]):
-        ranges = [around(i, size) for i, size in zip(place, x.shape[1:], strict=True)]
+        ranges = [around(*along) for along in zip(place, x.shape[1:], kernels, strict=False)]
         vectors = [x[(slice(None), *other)] for other in itertools.product(*ranges)]
         query = linear(weights, "query", x[(slice(None), *place)])
         keys, values = ([linear(weights, name, vector) for vector in vectors] for name in ("key", "value"))
@@ -41,6 +42,11 @@ def test_it_is_what_loops_compute(spatial, told):
     assert_as_in_loops(
         in_loops, f"neighborhood(kernel={KERNEL})", spatial, projection=projection, heads=heads, scale=scale
     )
+
+
+def test_a_kernel_may_differ_from_axis_to_axis():
+    reference = partial(in_loops, kernels=(1, 3, 5))
+    assert_as_in_loops(reference, "neighborhood(kernel=1x3x5)", (3, 4, 6), projection="published", heads=2)
 
 
 def test_its_gradients_are_right():
