@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
@@ -10,7 +11,7 @@ from importlib.resources import files
 from string import Template
 from typing import NewType
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, to_builtins
 
 from kaoprof.reporting.document import (
     UNKNOWN,
@@ -44,19 +45,37 @@ def escape(text: str) -> Html:
     return Html(escape_html(visible(text), quote=True))
 
 
+def _data(value: object) -> Html:
+    """Plain data as JSON for an attribute, every text in it as it would stand in the page."""
+    return Html(escape_html(json.dumps(_seen(to_builtins(value)), ensure_ascii=False, separators=(",", ":")), quote=True))
+
+
+def _seen(value: object) -> object:
+    if isinstance(value, dict):
+        return {visible(key): _seen(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_seen, value))
+    return visible(value) if isinstance(value, str) else value
+
+
 @cache
 def _part(name: str) -> Html:
     return Html((files("kaoprof.reporting") / "page" / name).read_text(encoding="utf-8"))
 
 
-def page(title: str, parts: Iterable[Html]) -> str:
-    """A whole page from parts that are HTML already. Scripts other than its own are refused by the browser."""
-    script = _part("page.js")
+def page(title: str, parts: Iterable[Html], *, live: bool = False) -> str:
+    """A whole page from parts that are HTML already. Scripts other than its own are refused by the browser.
+
+    `live` says that figures hold data, which a script draws.
+    """
+    plots = (f"/*\n{_part('uplot/LICENSE')}*/", _part("uplot/uPlot.iife.min.js"), _part("plots.js")) if live else ()
+    script = Html("\n".join([_part("page.js"), *plots]))
+    style = Html("\n".join([*([_part("uplot/uPlot.min.css")] if live else []), _part("page.css")]))
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{known}'"
     policy = f"{allowed}; base-uri 'none'; form-action 'none'"
     filled = {
-        "policy": policy, "version": escape(__version__), "title": escape(title), "style": _part("page.css"),
+        "policy": policy, "version": escape(__version__), "title": escape(title), "style": style,
         "parts": "\n".join(parts), "script": script,
     }  # fmt: skip
     return Template(_part("page.html")).substitute(filled)
@@ -170,11 +189,12 @@ def paragraphs(sentences: Iterable[Text], kind: str = "") -> Html:
     return Html("\n".join(f"<p{f' class={kind}' if kind else ''}>{_text(sentence)}</p>" for sentence in sentences))
 
 
-def figure(svg: str, caption: str, kind: str = "") -> Html:
-    """A plot that is an `svg` element already, told to those who cannot see it by its caption."""
+def figure(svg: str, caption: str, kind: str = "", data: object = None) -> Html:
+    """A plot that is an `svg` element already, told to those who cannot see it by its caption; and the `data` in it."""
     spoken = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
     told = escape(caption)
-    return Html(f"<figure{f' class={kind}' if kind else ''}>{spoken}<figcaption>{told}</figcaption></figure>")
+    held = "" if data is None else f' data-plot="{_data(data)}"'
+    return Html(f"<figure{f' class={kind}' if kind else ''}{held}>{spoken}<figcaption>{told}</figcaption></figure>")
 
 
 def terms(pairs: Mapping[str, str]) -> Html:

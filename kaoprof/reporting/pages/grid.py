@@ -66,7 +66,7 @@ def to_html(report: "Report") -> str:
         ),
         *_rest(grid.runs),
     ]
-    return html.page(f"kaoprof: {names}", [html.header(names, [about], [grid.title]), html.main(*parts)])
+    return html.page(f"kaoprof: {names}", [html.header(names, [about], [grid.title]), html.main(*parts)], live=True)
 
 
 def _meanings(grid: Grid) -> Iterator[str]:
@@ -85,13 +85,15 @@ def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[html.Html]:
         yield html.paragraphs(["These runs hold nothing that could be plotted."])
         return
     from kaoprof.reporting.plots.files import figure_of, inline_svg
+    from kaoprof.reporting.plots.live import live_figure
 
     shown = blocks[: MOST_PLOTS if len(blocks) <= MOST_PLOTS else PLOTS_OF_MANY]
     for number, block in enumerate(shown):
-        titles = ", ".join(QUANTITIES[name].title for name in held_by(grid, [block], quantities))
+        held = held_by(grid, [block], quantities)
+        titles = ", ".join(QUANTITIES[name].title for name in held)
         against = f" against {grid.x_label}" if grid.x else ""
         caption = f"{titles}{against}; {block_title(grid, block)}"
-        drawn = html.figure(inline_svg(figure_of(grid, [block], quantities)), caption)
+        drawn = html.figure(inline_svg(figure_of(grid, [block], quantities)), caption, data=live_figure(grid, block, held))
         yield drawn if number < OPEN_PLOTS else html.folded(block.label, drawn)
     if len(blocks) > len(shown):
         yield html.paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])

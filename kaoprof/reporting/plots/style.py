@@ -11,6 +11,7 @@ PANEL_IN = 2.2  # height of one panel
 LEGEND_IN = 0.17  # height of one line of a legend
 SMALL_PT = 7
 MARKER_PT = 3.6
+BENT_PT, BENT_ALPHA = 6.0, 0.3  # of the shadow under a part of a curve that overhead bends
 INK = "#0a0b0c"  # of text and axes: nearly black, and told apart from any colour of a curve
 SHEET = Path(__file__).with_name("kaoprof.mplstyle")  # all else, as matplotlib reads it
 GREY = "#7f7f7f"  # of guide lines
