@@ -208,7 +208,7 @@ const enliven = (figure) => {
     draw();
   });
   tool("whole range", () => draw());
-  tools.append(make("span", "quiet", "Drag to zoom in; a name switches its curve off and on."));
+  tools.append(make("span", "quiet", ["Drag to zoom in; a name switches its curve off and on.", ...data.notes].join(" ")));
   for (const entry of shown) {
     const frame = make("div", "frame");
     frame.append(make("div", "title", entry.panel.title), entry.place);

@@ -39,8 +39,8 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """One operator's points, by growing `x`. `implementation` is empty where all of the operator's agree.
 
-    `expected` is what was predicted at the same places, for what was also measured. Up to `overhead_to` it is bent: more
-    than half of the time is a call's overhead.
+    `expected` is what was predicted at the same places, for what was also measured. Up to `overhead_to` more than half
+    of the time is a call's overhead.
     """
 
     operator: str

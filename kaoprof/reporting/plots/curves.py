@@ -70,8 +70,8 @@ def draw_panel(axes: Axes, panel: Panel, signs: Signs) -> None:
         line = curve.expected if len(curve.expected) > len(curve.points) else curve.points
         axes.plot([point.x for point in line], [point.value for point in line], color=sign["color"],
                   linestyle=sign["linestyle"], linewidth=0.9 + 1.2 * covered, zorder=2)  # fmt: skip
-        axes.plot([x for x, _ in curve.bent], [value for _, value in curve.bent], color=style.GREY, alpha=style.BENT_ALPHA,
-                  linewidth=style.BENT_PT, solid_capstyle="round", zorder=1.5)  # fmt: skip
+        axes.plot([x for x, _ in curve.bent], [value for _, value in curve.bent], **style.BENT,
+                  solid_capstyle="round", zorder=1.5)  # fmt: skip
         points = curve.shown
         errors = [[0.0 if point.low is None else point.value - point.low for point in points],
                   [0.0 if point.high is None else point.high - point.value for point in points]]  # fmt: skip
@@ -160,8 +160,7 @@ def bent_handles(curves: Sequence[Curve]) -> list[Line2D]:
     """What a grey shadow means, where there is one."""
     if not any(curve.bent for curve in curves):
         return []
-    shadow = {"color": style.GREY, "alpha": style.BENT_ALPHA, "linewidth": style.BENT_PT}
-    return [Line2D([], [], **shadow, label=BENT)]
+    return [Line2D([], [], **style.BENT, label=BENT)]
 
 
 def curve_handles(signs: Signs) -> list[Line2D]:

@@ -9,10 +9,12 @@ from kaoprof.reporting.plots.chart import Curve, Panel, Point, Quantity
 from kaoprof.reporting.plots.crowd import best_panel, classes_of, is_crowded, signs_by_class
 from kaoprof.reporting.plots.curves import Signs, panels_of
 from kaoprof.reporting.plots.overhead import BENT
+from kaoprof.reporting.plots.tips import surely
 from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.units import BINARY_PREFIXES, COUNT_PREFIXES, TIME_PREFIXES
 
 STEPS = {"s": TIME_PREFIXES, "B": (*BINARY_PREFIXES, (1, "B")), "": (*COUNT_PREFIXES, (1, ""))}
+THEORY = "Dotted: how theory grows, through the costliest operator's last point."
 SOLID: tuple[float, ...] = ()
 
 
@@ -57,11 +59,12 @@ class LivePanel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveFigure(msgspec.Struct, frozen=True, kw_only=True):
-    """All panels of a figure, along one axis."""
+    """All panels of a figure, along one axis; `notes` say what is drawn beside curves."""
 
     x: str
     axis: str
     panels: tuple[LivePanel, ...]
+    notes: tuple[str, ...]
 
 
 def live_figure(grid: Grid, block: Block, chosen: Sequence[str]) -> LiveFigure | None:
@@ -77,7 +80,11 @@ def live_figure(grid: Grid, block: Block, chosen: Sequence[str]) -> LiveFigure |
         signs = style.signs_of((curve.operator, curve.implementation) for panel in panels for curve in panel.curves)
     keys = _keys([curve for panel in panels for curve in panel.curves])
     drawn = tuple(_panel(panel, keys, signs) for panel in panels)
-    return LiveFigure(x=grid.x_label, axis=grid.x_label.partition(" ")[0], panels=drawn)
+    notes = (
+        *((THEORY,) if any(panel.guides for panel in drawn) else ()),
+        *((f"Shadow: {BENT}.",) if any(curve.bent for panel in drawn for curve in panel.curves) else ()),
+    )
+    return LiveFigure(x=grid.x_label, axis=grid.x_label.partition(" ")[0], panels=drawn, notes=notes)
 
 
 def _keys(curves: Sequence[Curve]) -> dict[str, tuple[str, ...]]:
@@ -113,21 +120,23 @@ def _curve(what: Quantity, curve: Curve, keys: Mapping[str, tuple[str, ...]], si
         if lost.x not in known or lost.value
     ]
     return LiveCurve(
-        name=curve.name, keys=(curve.name,) if curve.implementation else keys[curve.operator], colour=sign["color"], marker=sign["marker"], hollow=sign["markerfacecolor"] == "none",
+        name=curve.name,
+        keys=(curve.name,) if curve.implementation else keys[curve.operator],
+        colour=sign["color"],
+        marker=sign["marker"],
+        hollow=sign["markerfacecolor"] == "none",
         dash=SOLID if sign["linestyle"] == "-" else tuple(map(float, sign["linestyle"][1])),
-        line=tuple((point.x, point.value) for point in line), marks=tuple(marks),
+        line=tuple((point.x, point.value) for point in line),
+        marks=tuple(marks),
         bent=curve.bent,
-    )  # fmt: skip
+    )
 
 
 def _text(what: Quantity, point: Point, expected: float | None, curve: Curve) -> str:
-    """Such as `1.62 ms (95 %: 1.57 ms to 1.67 ms)`, and whether that is overhead."""
-    value = style.in_unit(point.value, what.unit)
+    """The value with its interval, and whether that is overhead; or with what was predicted."""
     bent = f", {BENT}" if curve.overhead_to is not None and point.x <= curve.overhead_to else ""
-    if point.low is not None and point.high is not None:
-        low, high = (style.in_unit(end, what.unit) for end in (point.low, point.high))
-        return f"{value} (95 %: {low} to {high}){bent}"
-    return f"{value} ({style.in_unit(expected, what.unit)} predicted)" if expected else f"{value}{bent}"
+    predicted = f" ({style.in_unit(expected, what.unit)} predicted)" if expected else ""
+    return f"{surely(point.value, point.low, point.high, what.unit)}{predicted}{bent}"
 
 
 def _reason(what: Quantity, status: str, value: float | None) -> str:
