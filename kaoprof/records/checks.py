@@ -1,7 +1,5 @@
 """What no measurement gives and only a changed file holds, as far as the bounds of its single fields do not tell it."""
 
-from collections.abc import Iterable
-
 from kaoprof.errors import RecordError
 from kaoprof.records.compare import Analytic, Counted, Record, Row
 from kaoprof.records.measured import Ceilings, Conditions, Latency, Protocol
@@ -23,7 +21,7 @@ def check_figures(record: Record | ProfileRecord | SweptModels, *, where: str) -
         for model in record.models:
             _check_model(model, where=f"{where}: {model.model}")
         return
-    rows: Iterable[Row | ModelRow] = record.rows
+    rows: tuple[Row | ModelRow, ...] = record.rows
     for number, row in enumerate(rows, start=1):
         check_row(row, where=f"{where}: row {number}")
 

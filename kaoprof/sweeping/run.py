@@ -4,7 +4,7 @@ It keeps the journal; whoever works on the cells, here or elsewhere, is an `exec
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +80,7 @@ class Sweep:
 
     plan: Plan
     path: Path
-    documents: dict[str, Document] = field(default_factory=dict)
+    documents: Mapping[str, Document] = field(default_factory=dict)
     retry: bool = False
     strict: bool = False
     watch: Callable[[SweepProgress], None] = lambda _: None
