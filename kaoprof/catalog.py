@@ -122,15 +122,10 @@ def _check_option(name: str, value: object, where: str) -> None:
     try:
         msgspec.convert({name: value}, OwnOptions)
     except msgspec.ValidationError as error:
-        wanted = str(error).partition(" - at ")[0].replace("`", "")
-        for word, plain in (
-            ("Expected int", "must be a whole number"),
-            ("Expected array of length", "numbers must be"),
-        ):
-            wanted = wanted.replace(word, plain)
-        raise UsageError(
-            f"{wanted}, not {written(value) if isinstance(value, int | tuple) else value}", where=f"{where} {name}"
-        ) from None
+        wanted = str(error).partition(" - at ")[0].replace("`", "").replace("Expected int", "must be a whole number")
+        wanted = wanted.replace("Expected array of length", "numbers must be")
+        given = written(value) if isinstance(value, int | tuple) else value
+        raise UsageError(f"{wanted}, not {given}", where=f"{where} {name}") from None
 
 
 @cache

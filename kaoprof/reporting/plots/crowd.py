@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kaoprof.reporting.plots import style
 from kaoprof.reporting.plots.chart import Curve, Panel, best_curves, growth_class, panel_of, same_course
-from kaoprof.reporting.plots.curves import Signs, draw_panel, literal, mark_panel, scale_panels
+from kaoprof.reporting.plots.curves import Signs, bent_handles, draw_panel, literal, mark_panel, scale_panels
 from kaoprof.reporting.tables.grid import Block, Grid
 
 MANY = 7  # operators that colours tell apart; of more nobody finds one in a legend
@@ -32,7 +32,7 @@ def is_crowded(grid: Grid) -> bool:
 def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
     """A panel per quantity and block, two beside each other; colours are classes of growth, names stand at curves."""
     blocks_of = [block for block in blocks for _ in chosen]
-    panels = [_best(panel_of(grid, block, quantity)) for block in blocks for quantity in chosen]
+    panels = [best_panel(panel_of(grid, block, quantity)) for block in blocks for quantity in chosen]
     growth = classes_of(grid, blocks)
     signs = signs_by_class(
         growth, dict.fromkeys((curve.operator, curve.implementation) for panel in panels for curve in panel.curves)
@@ -52,8 +52,9 @@ def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fi
             _names(axes, panel, signs, LINE_IN / (height - FRAME_IN))
         for axes in places[len(panels) :]:
             axes.set_visible(False)
+        curves = [curve for panel in panels for curve in panel.curves]
         figure.legend(
-            handles=[*class_handles(growth, grid), *_lost(panels)],
+            handles=[*class_handles(growth, grid), *_lost(panels), *bent_handles(curves)],
             loc="outside upper center",
             ncols=5,
             handlelength=2.2,
@@ -61,7 +62,7 @@ def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fi
     return figure
 
 
-def _best(panel: Panel) -> Panel:
+def best_panel(panel: Panel) -> Panel:
     """The panel with one curve for each operator, and no guide lines: colours tell the growth.
 
     An implementation is named where the operator has others.
