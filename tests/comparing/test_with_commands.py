@@ -50,7 +50,7 @@ def test_a_module_crosses_an_operator(capsys):
     """
     assert run(["fit", "--cross", "Mine,ema", "--c", str(C), "--solve", "h", *MINE, "--format", "json"]) == 0
     (row, *_) = json.loads(capsys.readouterr().out)["rows"]
-    assert row == {}
+    assert (row["first"], row["second"], row["cheaper"], row["since"]) == ("Mine", "ema", "ema", 15)
 
 
 @pytest.mark.slow
