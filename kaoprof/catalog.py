@@ -22,6 +22,7 @@ from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attentio
 from kaoprof.costs.spatial_reduction import spatial_reduction
 from kaoprof.costs.windows import grid_attention, window_attention
 from kaoprof.dims import (
+    FLEXIBLE,
     IMPLEMENTATIONS,
     PUBLISHED,
     AttentionOptions,
@@ -48,8 +49,10 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         factory: its module, `package.file:Class`, imported only when it is built; it takes the same keywords.
         source: where its definition comes from.
         implementations: the ways in which it can be computed.
+        on_request: further ones, for which they have to be named: `neighborhood:flex`.
         ranked: whether its weights depend on the number of axes, so that the module is told it as `axes`.
-        sized: whether it has, as published, weights of the input's size, so that the module is told it as `spatial`.
+        sized: whether it has, as published or in an implementation on request, weights or masks of the input's size, so
+            that the module is told it as `spatial`.
         takes_values: whether it has values that `projection` can transform; without, it runs as `none`.
         remark: what a reader of its measured figures must know.
         told: what it was told, where that is not what is published.
@@ -61,6 +64,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     factory: str
     source: str = PAPER
     implementations: tuple[str, ...] = IMPLEMENTATIONS
+    on_request: tuple[str, ...] = ()
     ranked: bool = False
     sized: bool = False
     takes_values: bool = True
@@ -109,11 +113,14 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
     def orders(self, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
         """How MACs and coefficients grow when all spatial sizes grow together: `("O(h^4 c)", "O(h^4)")`."""
+        if options.implementation in self.on_request:  # which computes more pairs, but as many for each position
+            options = replace(options, implementation=self.implementations[0])
         return _orders(self, axes, options)
 
     def arguments(self, spatial: Sequence[Any], options: AttentionOptions) -> dict[str, Any]:
         """The keywords of its module, for an input of these spatial sizes, which may be names of sizes."""
-        sizes = {"spatial": tuple(spatial)} if self.sized and options.projection == PUBLISHED else {}
+        needed = options.projection == PUBLISHED or options.implementation in self.on_request
+        sizes = {"spatial": tuple(spatial)} if self.sized and needed else {}
         return asdict(options) | self.own | ({"axes": len(spatial)} if self.ranked else {}) | sizes
 
 
@@ -208,8 +215,13 @@ OPERATORS = {
             factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
             source="arXiv:2204.07143",
             implementations=("matmul",),
+            on_request=(FLEXIBLE,),
+            sized=True,
             ranked=True,
-            remark="keys and values of all neighbourhoods are gathered, N k^d c of each, which NATTEN never holds",
+            remark=(
+                "matmul gathers keys and values of all neighbourhoods, N k^d c of each, which NATTEN never holds; flex "
+                "computes whole blocks of 128 x 128 pairs"
+            ),
         ),
         Operator(
             name="agent",
@@ -353,13 +365,14 @@ def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]
             hint = "a module of your own: kaoprof.profile(model, x)"
             raise UsageError(f"a {type(name).__name__} is no operator's name", where="operators", hint=hint)
         operator_name, colon, implementation = name.partition(":")
-        if not is_operator(operator_name) and colon and implementation not in IMPLEMENTATIONS:
+        if not is_operator(operator_name) and colon and implementation not in (*IMPLEMENTATIONS, FLEXIBLE):
             hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"
             raise UsageError(f"{name!r} is no operator", where="operators", hint=hint)
         operator = find_operator(operator_name)
         if colon:
-            one_of("implementation", implementation, operator.implementations)
-        chosen += [(operator.full_name, known) for known in operator.implementations if implementation in ("", known)]
+            one_of("implementation", implementation, (*operator.implementations, *operator.on_request))
+        wanted = (implementation,) if colon else operator.implementations
+        chosen += [(operator.full_name, known) for known in wanted]
     if not chosen:
         raise UsageError("none is named", where="operators", hint=f"one or more of: {', '.join(OPERATORS)}")
     return list(dict.fromkeys(chosen))

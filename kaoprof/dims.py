@@ -23,6 +23,7 @@ PUBLISHED = "published"  # the projections, their biases and the scale that the 
 PROJECTIONS = ("none", "value", "qkv", "qkvo", PUBLISHED)
 SCALES = ("none", "sqrt")
 IMPLEMENTATIONS = ("matmul", "sdpa")
+FLEXIBLE = "flex"  # an implementation that runs where it is asked for: it is compiled first, for seconds to a minute
 MODES = ("forward", "train")
 CACHES = ("auto", "cold", "warm")
 SDPA_BACKENDS = ("auto", "flash", "efficient", "cudnn", "math")
@@ -77,7 +78,8 @@ class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):
         projection: which linear transformations it has. `value` is the KAO paper's count: one c x c, on the values;
             `published` are those of the operator's own paper, whose scale it then has, too.
         scale: `sqrt` divides the similarities by the square root of the head size; `none` is the paper's formula.
-        implementation: `matmul` writes the coefficients out; `sdpa` is torch's fused `scaled_dot_product_attention`.
+        implementation: `matmul` writes the coefficients out; `sdpa` is torch's fused `scaled_dot_product_attention`;
+            `flex`, of single operators, its compiled `flex_attention`.
     """
 
     heads: int = 1
@@ -90,7 +92,7 @@ class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"must be at least 1, not {self.heads}", where="heads")
         one_of("projection", self.projection, PROJECTIONS)
         one_of("scale", self.scale, SCALES)
-        one_of("implementation", self.implementation, IMPLEMENTATIONS)
+        one_of("implementation", self.implementation, (*IMPLEMENTATIONS, FLEXIBLE))
 
     def as_in(self, projection: str = "value", scale: str = "none") -> "AttentionOptions":
         """The same options, where `published` stands for these two words, by default those of the KAO paper."""

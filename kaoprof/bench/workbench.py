@@ -17,6 +17,7 @@ from kaoprof.bench.failures import end_if_broken, forget_frames, is_out_of_memor
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
+from kaoprof.dims import FLEXIBLE
 from kaoprof.errors import encodable, first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
@@ -81,6 +82,7 @@ class Bench:
         """Builds a subject, and tells of its compilation, if it is to be compiled. Equal inputs are shared.
 
         On a GPU it also runs once: there a first call loads kernels, and cuDNN compiles its attention, for seconds.
+        FlexAttention compiles itself at its first call everywhere.
         """
         workload = request.workload
         self.flags.apply()
@@ -97,7 +99,7 @@ class Bench:
                 loaded = compile_now(step, self.meters.synchronize)
             elif request.variant == "graph":
                 step = captured(step)
-            elif self.meters.kind == "cuda":
+            elif self.meters.kind == "cuda" or workload.kwargs.get("implementation") == FLEXIBLE:
                 step()
                 self.meters.synchronize()
         finally:

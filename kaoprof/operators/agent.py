@@ -119,5 +119,6 @@ class AgentAttention(nn.Module):
         if self.beside is None:
             return values
         whole = self._map(values, [size // self.reduction for size in spatial])
+        whole = whole.contiguous()  # fused, channels lie innermost, of which this convolution makes another copy
         convolved: Tensor = self.beside(whole if self.reduce is None else resize(whole, spatial, "linear"))
         return convolved

@@ -1,13 +1,15 @@
 """Neighbourhood attention: every position attends to the positions around it. Gathered, in torch's own operations."""
 
 import math
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Unpack, cast
 
 import torch
 from torch import Tensor
 
-from kaoprof.dims import PUBLISHED, AttentionKeywords, AttentionOptions, PerAxis, kernels_of
+from kaoprof.dims import FLEXIBLE, PUBLISHED, AttentionKeywords, AttentionOptions, PerAxis, kernels_of
+from kaoprof.errors import UsageError
 from kaoprof.operators.dot_product import PROJECTED, FusedAttention, transformed
 
 
@@ -21,7 +23,8 @@ class NeighborhoodAttention(FusedAttention):
         channels: c of the input `(b, c, *spatial)`; the output has the same shape.
         axes: spatial axes.
         kernel: k, an odd number, for each axis or one for all.
-        options: heads, projection, scale. As published: all four, with biases.
+        spatial: sizes of the input, which the mask of FlexAttention has.
+        options: heads, projection, scale; `flex` as implementation. As published: all four, with biases.
 
     Source: Hassani et al., arXiv:2204.07143, and its library NATTEN.
 
@@ -29,17 +32,33 @@ class NeighborhoodAttention(FusedAttention):
         UsageError: the kernel is even, the heads do not divide the channels, or there are not as many numbers as axes.
     """
 
+    mask: Any = None  # of FlexAttention
+
     def __init__(
-        self, channels: int, *, axes: int = 2, kernel: PerAxis = 7, **options: Unpack[AttentionKeywords]
+        self,
+        channels: int,
+        *,
+        axes: int = 2,
+        kernel: PerAxis = 7,
+        spatial: Sequence[int] | None = None,
+        **options: Unpack[AttentionKeywords],
     ) -> None:
         kernels = kernels_of(kernel, axes)
         chosen = AttentionOptions(**options)
         biased = PROJECTED["qkvo"] if chosen.projection == PUBLISHED else ()
         super().__init__(channels, chosen.as_in("qkvo", "sqrt"), biased=biased)
         self.kernels = kernels
+        if chosen.implementation == FLEXIBLE:
+            if spatial is None:
+                raise UsageError("the mask of FlexAttention has the size of the input", where="spatial", hint="give it")
+            self.mask = block_mask(tuple(spatial), kernels)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # of a map: queries, keys and values in one
         tokens = x.flatten(2).mT.contiguous()  # (b c *spatial) -> (b n c)
+        if self.mask is not None:
+            q, k, v = (self.split_heads(self.project(name, tokens)) for name in ("query", "key", "value"))
+            attended = flexible(q, k, v, self.mask.to(x.device), self.scale)  # (b heads n d)
+            return self.project("output", attended.transpose(1, 2).flatten(2)).mT.reshape(x.shape)
         q, k, v = (self._of_heads(self.project(name, tokens)) for name in ("query", "key", "value"))
         if self.scales:
             q = q * self.scale
@@ -58,6 +77,44 @@ class NeighborhoodAttention(FusedAttention):
         if transformed(similarities):
             return torch.bmm(similarities.softmax(dim=-1), values)
         return torch.bmm(torch.softmax(similarities, dim=-1, out=similarities), values)
+
+
+def block_mask(spatial: tuple[int, ...], kernels: Sequence[int]) -> Any:
+    """Which blocks of queries and keys FlexAttention has to look at, and which pairs in them."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    positions = math.prod(spatial)
+
+    def near(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        inside, step = query >= 0, 1
+        for size, kernel in zip(reversed(spatial), reversed(tuple(kernels)), strict=True):
+            length = min(size, kernel)
+            start = (query // step % size - length // 2).clamp(0, size - length)
+            place = key // step % size
+            inside = inside & (place >= start) & (place < start + length)
+            step *= size
+        return inside
+
+    return create_block_mask(near, None, None, positions, positions, device="cpu")
+
+
+def flexible(q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: float) -> Tensor:
+    """FlexAttention of `(b heads n d)`: compiled, or recorded as the one operation that it is."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    if type(q) is Tensor and not q.is_meta and not torch.compiler.is_compiling():
+        attended = compiled_attention()(q, k, v, block_mask=mask, scale=scale)
+    else:
+        attended = flex_attention(q, k, v, block_mask=mask, scale=scale)
+    return cast("Tensor", attended)
+
+
+@cache
+def compiled_attention() -> Callable[..., Any]:
+    """torch's `flex_attention`, which is compiled at its first call with tensors of each shape."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return cast("Callable[..., Any]", torch.compile(flex_attention, dynamic=False))
 
 
 def gathered(tokens: Tensor, around: Tensor) -> Tensor:
