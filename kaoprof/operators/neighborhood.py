@@ -114,7 +114,7 @@ def compiled_attention() -> Callable[..., Any]:
     """torch's `flex_attention`, which is compiled at its first call with tensors of each shape."""
     from torch.nn.attention.flex_attention import flex_attention
 
-    return cast("Callable[..., Any]", torch.compile(flex_attention, dynamic=False))
+    return torch.compile(flex_attention, dynamic=False)
 
 
 def gathered(tokens: Tensor, around: Tensor) -> Tensor:

@@ -202,5 +202,5 @@ def class_handles(growth: Mapping[str, int], grid: Grid) -> list[Line2D]:
 def _lost(panels: Sequence[Panel]) -> list[Line2D]:
     """What a cross means, where there is one."""
     states = sorted({lost.status for panel in panels for curve in panel.curves for lost in curve.lost})
-    crosses = {"color": style.INK, "marker": "x", "linestyle": "none", "label": literal(", ".join(states))}
-    return [Line2D([], [], **crosses)] if states else []
+    cross = Line2D([], [], color=style.INK, marker="x", linestyle="none", label=literal(", ".join(states)))
+    return [cross] if states else []
