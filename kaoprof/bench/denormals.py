@@ -19,8 +19,6 @@ from kaoprof.workload.workload import Workload
 class DenormalCounter(TorchDispatchMode):
     """While active, looks at the output of every softmax."""
 
-    supports_higher_order_operators = True
-
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.denormal = 0

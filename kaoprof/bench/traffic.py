@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from kaoprof.torch_internals import TorchDispatchMode, changes_in_place, is_higher_order, tree_leaves
+from kaoprof.torch_internals import TorchDispatchMode, changes_in_place, tree_leaves
 from kaoprof.workload.cuda_attention import ATTENTION, attention_inside
 from kaoprof.workload.operation_names import ALLOCATING, LOOKUPS
 from kaoprof.workload.tensor_bytes import touched
@@ -55,8 +55,6 @@ class TrafficMode(TorchDispatchMode):
     `read` holds the address of every storage that was read, in order, but those of tables that were looked up in.
     """
 
-    supports_higher_order_operators = True
-
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.operations = 0
@@ -67,9 +65,9 @@ class TrafficMode(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        name = "" if is_higher_order(func) else func.overloadpacket.__name__
+        name = func.overloadpacket.__name__
         inputs, outputs = tensors_in((args, kwargs)), tensors_in(out)
-        if name in ALLOCATING or not ((name and changes_in_place(func)) or _makes_something(inputs, outputs)):
+        if name in ALLOCATING or not (changes_in_place(func) or _makes_something(inputs, outputs)):
             return out
         self.operations += 1
         written_bytes = touched_bytes(outputs)

@@ -17,7 +17,6 @@ from kaoprof.bench.failures import end_if_broken, forget_frames, is_out_of_memor
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
-from kaoprof.dims import FLEXIBLE
 from kaoprof.errors import encodable, first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
@@ -99,7 +98,7 @@ class Bench:
                 loaded = compile_now(step, self.meters.synchronize)
             elif request.variant == "graph":
                 step = captured(step)
-            elif self.meters.kind == "cuda" or workload.kwargs.get("implementation") == FLEXIBLE:
+            elif self.meters.kind == "cuda" or workload.compiles_itself:
                 step()
                 self.meters.synchronize()
         finally:
