@@ -17,7 +17,8 @@ class NeighborhoodAttention(FusedAttention):
     """Every position attends to k positions along each axis; at an edge its neighbourhood is moved inwards.
 
     Keys and values of all neighbourhoods are gathered first, k^d times the input each, which NATTEN's own kernels never
-    hold. Along an axis that is shorter than k the neighbourhood is the whole axis.
+    hold. Along an axis that is shorter than k the neighbourhood is the whole axis. Through FlexAttention
+    nothing is gathered; on a CPU that has no backward pass.
 
     Args:
         channels: c of the input `(b, c, *spatial)`; the output has the same shape.
