@@ -14,7 +14,7 @@ import msgspec
 from kaoprof.errors import KaoprofError, RecordError
 from kaoprof.records.checks import check_protocol, check_row
 from kaoprof.records.compare import Row, by_cell
-from kaoprof.records.fields import Seconds
+from kaoprof.records.fields import Seconds, reason_of
 from kaoprof.records.incoming import UNREADABLE, head_of, read_bytes
 from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
 from kaoprof.records.sweep import CellKey, SweepPlan
@@ -154,7 +154,7 @@ def _header(line: bytes, *, whole: bool, where: str) -> Header:
     try:
         return msgspec.json.decode(line, type=Header)
     except (*UNREADABLE, KaoprofError) as error:
-        raise RecordError(f"its header is damaged: {error}", where=f"{where}:1") from None
+        raise RecordError(f"its header is damaged: {reason_of(error)}", where=f"{where}:1") from None
 
 
 _OTHER = "name a file that `kaoprof sweep -o` wrote"
@@ -166,7 +166,7 @@ def _entry(decoder: msgspec.json.Decoder[Entry], line: bytes, *, where: str, kep
         return decoder.decode(line)
     except (*UNREADABLE, KaoprofError) as error:
         hint = f"`head -n {kept}` keeps what is before it; the sweep then measures the rest again"
-        raise RecordError(f"this line is damaged: {error}", where=where, hint=hint) from None
+        raise RecordError(f"this line is damaged: {reason_of(error)}", where=where, hint=hint) from None
 
 
 def read_journal(path: Path) -> Contents:
