@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kaoprof.errors import KaoprofError
 from kaoprof.records.checks import check_row
 from kaoprof.records.compare import Record, Row
-from kaoprof.records.incoming import UNREADABLE, strictly_decoded
+from kaoprof.records.incoming import UNREADABLE, strictly_by, strictly_decoded
 from kaoprof.records.stored_rows import StoredRows
 
 LARGE_BYTES = 2**23  # a smaller one is read at once
@@ -39,7 +39,7 @@ def record_in_pieces(path: Path, *, in_place: bool = False) -> Record | None:
             text, end, tail = part.partition(END)
             if end:
                 rest += b'\n "rows": []' + tail
-            row = strictly_decoded(b"{" + text + b"}", Row, decoder)
+            row = strictly_by(decoder, b"{" + text + b"}")
             check_row(row, where=str(path))
             if stored is None:
                 rows.append(row)
