@@ -1,6 +1,7 @@
 """Rows that stay in their file: each is read whenever it is asked for, so that of many never all stand in memory."""
 
 import os
+import weakref
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ class StoredRows(Sequence[T], Generic[T]):
     """
 
     def __init__(self, path: Path, decoder: msgspec.json.Decoder[T], brackets: tuple[bytes, bytes]) -> None:
-        self._file = path.open("rb")
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
         self._decoder, self._brackets, self._path = decoder, brackets, path
         self._begins, self._lengths = array("q"), array("q")
         self._groups: dict[Hashable, array[int]] = {}
@@ -50,7 +52,7 @@ class StoredRows(Sequence[T], Generic[T]):
             return tuple(self[index] for index in range(*number.indices(len(self))))
         before, behind = self._brackets
         try:
-            text = os.pread(self._file.fileno(), self._lengths[number], self._begins[number])
+            text = os.pread(self._file, self._lengths[number], self._begins[number])
             return self._decoder.decode(before + text + behind)
         except (OSError, ValueError, msgspec.DecodeError) as error:
             raise RecordError(f"was changed while it was read: {error}", where=str(self._path)) from None
