@@ -4,7 +4,7 @@ Functions stand here by their place under kaoprof, `module:name`, and are import
 """
 
 import importlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.findings.tally import Tally
 from kaoprof.records.measured import SCHEMA
 from kaoprof.records.shown import Shown
 from kaoprof.reporting.document import Medium, Page
@@ -75,7 +76,7 @@ KINDS = {
     ),
     "sweep": Kind(
         page="reporting.tables.sweep:page_of",
-        warnings="findings.operators:sweep_warnings",
+        warnings="findings.tally:sweep_warnings",
         next_step="kaoprof report JOURNAL --to sweep.html",
         **OPERATORS,
     ),
@@ -158,12 +159,12 @@ TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 class Report(Shown, frozen=True, kw_only=True):
     """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
 
-    `how` are the page's own options; `summed` says whether warnings name no single row.
+    `how` are the page's own options; `tallies` sum up the warnings of each run while its rows are written.
     """
 
     runs: tuple[NamedRun, ...]
     grid: Grid | None = None
-    summed: bool = False
+    tallies: tuple[Tally, ...] = ()
     how: Mapping[str, Any] = {}
 
     @property
@@ -234,8 +235,19 @@ def csv_of(report: Report) -> Iterator[str]:
     """The report as CSV, in parts."""
     views = load(report.kind.views)
     runs = [(run.name, views(run.record)) for run in report.runs]
+    if report.tallies:
+        runs = [(name, _tallied(seen, tally)) for (name, seen), tally in zip(runs, report.tallies, strict=True)]
     parts: Iterator[str] = load(FORMATS["csv"].place)(load(report.kind.columns), runs)
     return parts
+
+
+def _tallied(views: Iterable[Any], tally: Tally) -> Iterator[Any]:
+    """What passes by, added up."""
+    tally.restart()
+    for view in views:
+        tally.add(view.row, view.warnings, view.standing.limits)
+        yield view
+    tally.whole = True
 
 
 def _document(report: Report) -> object:
@@ -248,8 +260,8 @@ def _document(report: Report) -> object:
 
 def warnings_of(report: Report) -> list[str]:
     """What a careful reader must know."""
-    if report.grid is not None or report.summed:
-        return list(load(GRID_WARNINGS)(report.runs))
+    if report.grid is not None or report.tallies:
+        return list(load(GRID_WARNINGS)(report.runs, report.tallies))
     find = load(report.kind.warnings)
     return [warning for run in report.runs for warning in find(run.record)]
 

@@ -36,12 +36,22 @@ def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estima
     k is the largest rank for which a binomial(n, 1/2) argument gives at least `confidence` (Conover, Practical
     Nonparametric Statistics, section 3.2); below 6 samples no rank does, for 95 %.
     """
-    import statistics  # opened late: the closed forms need no medians
-
     ordered = sorted(samples)
     rank = interval_rank(len(ordered), confidence)
     low, high = (ordered[rank - 1], ordered[-rank]) if rank else (None, None)
-    return Estimate(median=statistics.median(ordered), low=low, high=high, samples=len(ordered))
+    return Estimate(median=median_of(ordered), low=low, high=high, samples=len(ordered))
+
+
+def median_of(ordered: Sequence[float]) -> float:
+    """The middle of what is in order, of an even number the mean of both."""
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def deviation_of(values: Sequence[float]) -> float:
+    """The standard deviation of two or more samples; in a record of many rows exact fractions would take minutes."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 @cache
@@ -60,7 +70,7 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
 def median_beside(latency: Latency | None, name: str) -> float | None:
     """The median of what was seen beside each sample: its `page_faults` or `system_shares`; None if nothing was."""
     beside = getattr(latency, name, ())
-    return estimate(beside).median if beside else None
+    return median_of(sorted(beside)) if beside else None
 
 
 @lru_cache(maxsize=256)  # several columns and sentences ask for the same one
@@ -74,7 +84,7 @@ def latency_estimate(latency: Latency) -> Estimate:
 
 def median_s(latency: Latency) -> float:
     """The median seconds of a call."""
-    return estimate(latency.samples_s).median
+    return latency_estimate(latency).median
 
 
 def _widened(within: Estimate, samples: Sequence[float], launches: Sequence[int]) -> Estimate:
@@ -83,16 +93,14 @@ def _widened(within: Estimate, samples: Sequence[float], launches: Sequence[int]
     The medians of the processes are the sample, in logarithms: their mean's interval by Student's t, and the one that
     is there already, together. `launches[i]` is the process of `samples[i]`; with fewer than three nothing changes.
     """
-    import statistics
-
     by_launch: dict[int, list[float]] = {}
     for launch, sample in zip(launches, samples, strict=False):  # no launches are known of an older record
         by_launch.setdefault(launch, []).append(sample)
     if len(by_launch) < FEWEST_LAUNCHES or within.low is None or within.high is None:
         return within
-    logs = [math.log(statistics.median(group)) for group in by_launch.values()]
-    half = quantile(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
-    low, high = math.exp(statistics.fmean(logs) - half), math.exp(statistics.fmean(logs) + half)
+    logs = [math.log(median_of(sorted(group))) for group in by_launch.values()]
+    mean, half = math.fsum(logs) / len(logs), quantile(len(logs) - 1) * deviation_of(logs) / math.sqrt(len(logs))
+    low, high = math.exp(mean - half), math.exp(mean + half)
     return replace(within, low=min(within.low, low), high=max(within.high, high))
 
 
@@ -113,7 +121,12 @@ def paired_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
 
 def spread(samples: Sequence[float]) -> float:
     """Interquartile range over median: 0 for a steady machine. Needs two samples; one has no spread to show."""
-    import statistics
+    ordered = sorted(samples)
+    return (_quantile(ordered, 3 / 4) - _quantile(ordered, 1 / 4)) / median_of(ordered)
 
-    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return (high - low) / statistics.median(samples)
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Between the two samples around it, in proportion (Hyndman and Fan, 1996, definition 7)."""
+    place = (len(ordered) - 1) * share
+    below = min(int(place), len(ordered) - 2)
+    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])
