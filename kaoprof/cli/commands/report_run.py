@@ -9,7 +9,7 @@ from kaoprof.cli.output import print_report, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import UsageError
 from kaoprof.records.reading import load_named
-from kaoprof.reporting.kinds import Report, format_of, warnings_of
+from kaoprof.reporting.kinds import Report, alarms_of, format_of
 from kaoprof.reporting.reported import PICTURES, checked_plots, report_on
 from kaoprof.reporting.tables.grid import NamedRun
 
@@ -70,7 +70,7 @@ def report_runs(
             raise UsageError("no terminal shows a roofline", where="--plot", hint="write a file: --to roofline.pdf")
         print_report(report, format_name, verbose=verbose)
         _plot(report)
-    _warn(warnings_of(report))
+    _warn(alarms_of(report, "" if targets else format_name, verbose=verbose))
     done, failure = write_all(report, targets)
     for target in done:
         say(f"wrote {target}")
