@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 
 from kaoprof.findings.roofline import Limits, work_limits, work_of
-from kaoprof.findings.surroundings import environment_warnings
+from kaoprof.findings.surroundings import environment_warnings, overrun_warnings
 from kaoprof.records.compare import Record, Row, each_cell
 from kaoprof.records.measured import EAGER, Deviation, Latency, Protocol
 from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio, spread
@@ -136,8 +136,9 @@ def warnings_of(record: Record) -> list[str]:
             named = ", ".join(f"{row.case.name} {text}" for row, text in members)
             found.append(f"{where}{sentence}: {named}")
     beaten = [f"{row.case.name} {text}" for row, text in beaten_floors(record)]
+    over = overrun_warnings(((row.case.name, row) for row in record.rows), record.protocol)
     found += baseline_warnings(record.baseline, {row.case.operator for row in record.rows})
-    return found + ceiling_warnings(", ".join(beaten)) + environment_warnings(record)
+    return [*found, *ceiling_warnings(", ".join(beaten)), *over, *environment_warnings(record)]
 
 
 def baseline_warnings(baseline: str, operators: Collection[str]) -> list[str]:
@@ -226,13 +227,17 @@ def _denormal(row: Row) -> str:
     return format_percent(fraction, ".1%") if fraction > DENORMALS_WORTH_NAMING else ""
 
 
+DISAGREE, UNCOUNTED = "counts disagree", "no rule counts some operations, MACs and FLOPs are lower bounds"
+OFF, TOO_LOW = "the predicted peak is off", "the predicted peak may be too low, not modelled"
+UNDERSAMPLED = "too few samples for a 95 % interval, raise --budget or --samples"
+NOISY = "noisy: interquartile range over median"
 ROW_WARNINGS: dict[str, Callable[[Row], str]] = {
-    "counts disagree": lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
-    "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
-    "the predicted peak is off": _mispredicted,
-    "the predicted peak may be too low, not modelled": _perhaps_too_low,
-    "too few samples for a 95 % interval, raise --budget or --samples": _undersampled,
-    "noisy: interquartile range over median": _noisy,
+    DISAGREE: lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
+    UNCOUNTED: _uncounted,
+    OFF: _mispredicted,
+    TOO_LOW: _perhaps_too_low,
+    UNDERSAMPLED: _undersampled,
+    NOISY: _noisy,
     "not finite": lambda row: not_finite(row.deviation),
     "coefficients that would be denormal, flushed to zero while measuring": _denormal,
 }

@@ -19,7 +19,6 @@ from kaoprof.units import (
 )
 
 WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
-MANY = 7  # operators: of more, what is said twice is said once
 PREDICTED = "*"  # behind a figure that was not measured
 
 
@@ -94,14 +93,12 @@ def agreement_mark(figures: tuple[int | None, ...], *, disagree: bool, incomplet
 
 
 def without_twins(cells: Sequence[tuple[Text, ...]], rows: Sequence[Row]) -> tuple[tuple[Text, ...], ...]:
-    """Where many operators stand in a table of closed forms, one row for those implementations that cost the same.
+    """One row of closed forms for those implementations that cost the same.
 
     Args:
         cells: of each row, its name first.
         rows: what they tell of.
     """
-    if len({row.case.operator for row in rows}) <= MANY:
-        return tuple(cells)
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, (texts, row) in enumerate(zip(cells, rows, strict=True)):
         groups.setdefault((row.case.operator, row.case.variant, *texts[1:]), []).append(number)
