@@ -11,6 +11,7 @@ from msgspec import Meta
 from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, PROJECTIONS, SCALES, SDPA_BACKENDS, SPATIAL_AXES
 
 STATUSES = ("ok", "oom", "skipped", "timeout", "unsupported", "error")
+ENDINGS = ("budget", "precision", "samples", "rounds")
 LONGEST_S = 1e9  # more than thirty years
 SHORTEST_S = 1e-12  # of a call or a copy: less than a clock's cycle
 MOST = 2**63 - 1  # the most that msgspec can compare with
@@ -28,6 +29,7 @@ Scale = Annotated[str, one_word_of(SCALES)]
 Cache = Annotated[str, one_word_of(CACHES)]
 Sdpa = Annotated[str, one_word_of(SDPA_BACKENDS)]
 Axis = Annotated[str, one_word_of(("b", "c", *sorted({axis for axes in SPATIAL_AXES.values() for axis in axes})))]
+Ending = Annotated[str, one_word_of(ENDINGS)]
 Status = Annotated[str, one_word_of(STATUSES)]
 
 Count = Annotated[int, Meta(ge=0, le=MOST)]

@@ -79,9 +79,9 @@ COLUMNS: dict[str, Column] = {
     "map_bytes": at("row.analytic.map_bytes"),
     "peak_bytes_predicted": at("row.counted.peak_bytes_predicted"),
     **_observed("peak_bytes_measured", "latency_s", "latency_low_s", "latency_high_s", "latency_samples"),
-    "speedup": at("standing.speedup.median"),
-    "speedup_low": at("standing.speedup.low"),
-    "speedup_high": at("standing.speedup.high"),
+    "speedup": at("standing.typical_speedup.value"),
+    "speedup_low": at("standing.typical_speedup.low"),
+    "speedup_high": at("standing.typical_speedup.high"),
     **each("standing", "macs_ratio", "memory_ratio"),
     "flops_per_byte": _flops_per_byte,
     "env": lambda view: str(view.record.environment) if view.record.environment else None,
@@ -99,6 +99,11 @@ COLUMNS: dict[str, Column] = {
     "macs_batch": _macs_batch,
     "closed_form": _closed_form,
     "code": lambda view: view.row.case.own.written if view.row.case.own else None,
+    **_observed("quiet_s", "quiet_low_s", "quiet_high_s"),
+    "quiet_speedup": at("standing.speedup.value"),
+    "quiet_speedup_low": at("standing.speedup.low"),
+    "quiet_speedup_high": at("standing.speedup.high"),
+    "quiet_share": at("record.protocol.quiet_share"),
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 

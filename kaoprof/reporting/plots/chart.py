@@ -95,7 +95,7 @@ def _exactly(path: str) -> Callable[[Placed], Estimate | None]:
 
     def measured(row: Placed) -> Estimate | None:
         value = at(path)(row)
-        return Estimate(median=value, low=None, high=None, samples=1) if value else None
+        return Estimate(value=value, low=None, high=None, samples=1) if value else None
 
     return measured
 
