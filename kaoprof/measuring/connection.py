@@ -48,7 +48,8 @@ class Connection:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     born: int = 0
     awake: int = 0  # the number of the child, counted from 1, in which a GPU's clock has risen
-    launch_s: float = 0.0  # what the last child took to be prepared and to load its subjects
+    starting_s: float = 0.0  # what the last child took to be prepared
+    loading_s: float = 0.0  # and to load the subjects of this cell
 
     def close(self) -> None:
         """Ends the child."""
@@ -118,7 +119,7 @@ class Connection:
             plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
         )  # fmt: skip
         self.environment = child.ask(first, timeout_s=START_LIMIT_S).environment
-        self.launch_s = self.clock() - begun
+        self.starting_s = self.clock() - begun
         if self.before is None:
             self.before = child.ask(ReadConditions(), timeout_s=START_LIMIT_S).conditions
         return child
@@ -171,7 +172,7 @@ class Connection:
         request = Load(subject=subject.key, workload=subject.workload, variant=subject.variant)
         begun = self.clock()
         answer: Loaded | None = self.ask(subject, request, timeout_s=limit_s)
-        self.launch_s += self.clock() - begun
+        self.loading_s += self.clock() - begun
         measurement = self.measurements[subject.key]
         if answer is not None and measurement.observed.compile_s is None:
             measurement.note(compile_s=answer.compile_s, graph_breaks=answer.graph_breaks)

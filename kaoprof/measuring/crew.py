@@ -5,10 +5,11 @@ Processes that take turns, round by round, all see the same good and bad seconds
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from kaoprof.errors import MeasurementError
 from kaoprof.measuring.child import Unanswered
 from kaoprof.measuring.connection import START_LIMIT_S, Connection
 from kaoprof.measuring.messages import Clear
@@ -29,17 +30,25 @@ class Crew:
     others: list[Connection] = field(default_factory=list)
 
     def begin(self, number: int) -> None:
-        """So many processes at least, ready for subjects; those that are missing get ready at the same time.
+        """So many processes, ready for subjects; those that are missing get ready at the same time.
 
         Raises:
-            MeasurementError: one cannot work.
+            MeasurementError: the first one cannot work; of the others those go on that can.
         """
         while len(self.others) + 1 < number:
             self.others.append(self.first.beside())
-        for connection in self.all:
-            connection.open()
-        for connection in self.all:
-            connection.start()
+        self.first.open()
+        self._keep_those_that(Connection.open)
+        self.first.start()
+        self._keep_those_that(Connection.start)
+
+    def _keep_those_that(self, act: Callable[[Connection], object]) -> None:
+        able = []
+        for connection in self.others:
+            with suppress(MeasurementError):
+                act(connection)
+                able.append(connection)
+        self.others = able
 
     @property
     def all(self) -> list[Connection]:
@@ -47,17 +56,21 @@ class Crew:
         return [self.first, *self.others]
 
     def take(self, subjects: Sequence[Subject], number: int) -> list[Connection]:
-        """So many connections, each of which holds these subjects, warmed up; the first one does already."""
-        members = self.all[:number]
-        for connection in members[1:]:
+        """So many connections at most, each of which holds these subjects, warmed up; the first one does already."""
+
+        def hold(connection: Connection) -> None:
             connection.start()
             connection.take(subjects)
-        return members
+
+        if number > 1:
+            self._keep_those_that(hold)
+        return self.all[:number]
 
     def clear(self) -> None:
         """Nobody holds a subject any more; who died meanwhile held none."""
         for connection in self.all:
             connection.loaded.clear()
+            connection.loading_s = 0.0
         for connection in self.others:
             if connection.child is not None:
                 with suppress(Unanswered):
@@ -83,12 +96,14 @@ def processes_wanted(first: Connection, *, fewest_samples: int) -> int:
     """In how many processes the budget's rounds are worth being spent.
 
     On a GPU, where a launch takes much longer, in one if the budget is not that of all launches, each as long as the
-    first one took. `fewest_samples` make an interval.
+    first one took, or if code would be compiled anew in each. `fewest_samples` make an interval.
     """
     plan = first.plan
     budget_s = math.inf if plan.samples else plan.budget_s
     if (plan.samples or fewest_samples) < fewest_samples or budget_s < GLANCE_S:
         return 1
     if plan.device.startswith("cuda"):
-        return PROCESSES if budget_s >= PROCESSES * max(WORTH_A_LAUNCH_S, first.launch_s) else 1
+        launch_s = max(WORTH_A_LAUNCH_S, first.starting_s + first.loading_s)
+        compiled = any(subject.variant == "compile" for subject in first.loaded.values())
+        return PROCESSES if budget_s >= PROCESSES * launch_s and not compiled else 1
     return MORE_PROCESSES if LONG_S <= budget_s < math.inf else PROCESSES

@@ -78,14 +78,19 @@ class Session:
         """Measures subjects that may be compared with each other; what it takes until it can begin is no part of it."""
         for subject in subjects:
             self.measurements[subject.key] = unreached()
-        processes = self.begin(subjects)
+        self.begin(subjects)
         deadline = self.clock() + budget_s
         fitting = [subject for subject in subjects if not self.refuse(subject)]
         share_s = budget_s / max(len(fitting), 1)
         for done, subject in enumerate(fitting):
             self.notify(Progress(label=subject.label, step="memory", done=done, total=len(fitting)))
             self.warm_up(subject, share_s)
-        self.run_rounds(share_s, deadline, self.members(processes), processes)
+        begun = self.clock()
+        processes = self.processes()
+        members = self.members(processes, share_s)
+        loading_s = self.clock() - begun if len(members) > 1 else 0.0  # their start, too
+        self.setup_s += loading_s
+        self.run_rounds(share_s, deadline + loading_s, members, processes)
         self.crew.clear()
         looked = self.connection.ask_device(ReadConditions()).conditions
         self.after = self.neighbours.beside(looked)
@@ -115,30 +120,29 @@ class Session:
         """The part of all samples at which the machine was nearly at its best; None where nobody looked."""
         return sum(pace <= QUIET_PACE for pace in self.paces) / len(self.paces) if self.paces else None
 
-    def begin(self, subjects: Sequence[Subject]) -> int:
-        """Begins the processes, in all as many as are returned, and learns what the device can do."""
+    def begin(self, subjects: Sequence[Subject]) -> None:
+        """Begins the processes, on a GPU only one until it has shown how long that takes, and learns its ceilings."""
         begun = self.clock()
-        if not self.connection.plan.device.startswith("cuda"):
-            self.crew.begin(self.processes())
-        self.connection.start()
-        processes = self.processes()
-        self.crew.begin(processes)
+        self.crew.begin(1 if self.plan.device.startswith("cuda") else self.processes())
         if subjects and self.throughput_flops is None:
             self.throughput_flops = self.learn_throughput(subjects[0].workload.dtype)
         self.setup_s += self.clock() - begun
-        return processes
 
     def processes(self) -> int:
-        """In how many processes the rounds are spent; code for a GPU would be compiled anew in each."""
-        if self.in_process or (self.plan.compile and self.plan.device.startswith("cuda")):
-            return 1
-        return processes_wanted(self.connection, fewest_samples=MIN_ROUNDS)
+        """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
+        return 1 if self.in_process else processes_wanted(self.connection, fewest_samples=MIN_ROUNDS)
 
-    def members(self, processes: int) -> list[Connection]:
-        """Who takes turns: all processes, warmed up; where they have no room together, one, in place of another."""
-        subjects = list(self.connection.loaded.values())
-        together = self.crew.have_room(subjects, processes, self.plan.memory_fraction)
-        return self.crew.take(subjects, processes if together else 1)
+    def members(self, processes: int, share_s: float) -> list[Connection]:
+        """Who takes turns: all processes, warmed up; where they have no room together, one, in place of another.
+
+        What is too slow for many rounds stays in the first one alone.
+        """
+        loaded = self.connection.loaded.values()
+        quick = [subject for subject in loaded if self.plan.samples or self.measurements[subject.key].call_s <= share_s]
+        if not self.crew.have_room(quick, processes, self.plan.memory_fraction):
+            return [self.connection]
+        self.crew.begin(processes)
+        return self.crew.take(quick, processes)
 
     def refuse(self, subject: Subject) -> bool:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
@@ -204,14 +208,15 @@ class Session:
             most = math.ceil((wanted or MAX_ROUNDS) * part / parts)
             until = started + (deadline - started) * part / parts
             while number < most and (number < fewest or (wanted is None and self.clock() < until)):
-                if not self.run_round(self.next_of(members, number), number, share_s, deadline):
+                if not any(self.taking_part(member, share_s) for member in members):
                     return
+                self.run_round(self.next_of(members, number), number, share_s, deadline)
                 number += 1
                 if number >= fewest and self.is_precise(number, len(members)):
                     self.ended_by = "precision"
                     return
             if part < parts:
-                self.relaunch(number, share_s)
+                self.relaunch(share_s)
 
     def next_of(self, members: Sequence[Connection], number: int) -> Connection:
         """Whose turn it is: in every few rounds each one's, in random order."""
@@ -228,34 +233,34 @@ class Session:
         latencies = [self.measurements[key].latency for key in self.connection.loaded]
         return all(latency is not None and quiet_time(latency).half_width <= wanted for latency in latencies)
 
-    def relaunch(self, number: int, share_s: float) -> None:
+    def relaunch(self, share_s: float) -> None:
         """Goes on in a new process, with those subjects that still take part."""
-        staying = [subject for subject in self.connection.loaded.values() if self.takes_part(subject, number, share_s)]
-        self.connection.loaded = {subject.key: subject for subject in staying}
-        self.close()
+        self.connection.loaded = {subject.key: subject for subject in self.taking_part(self.connection, share_s)}
+        self.connection.close()
         if self.connection.loaded:
             self.connection.start()
 
-    def run_round(self, connection: Connection, number: int, share_s: float, deadline: float) -> bool:
-        """One sample of everybody who takes part, in random order; False if nobody does."""
-        order = [subject for subject in connection.loaded.values() if self.takes_part(subject, number, share_s)]
+    def run_round(self, connection: Connection, number: int, share_s: float, deadline: float) -> None:
+        """One sample of everybody who takes part, in random order."""
+        order = self.taking_part(connection, share_s)
         self.random.shuffle(order)
         for subject in order:
             total = self.plan.samples or self.expected_rounds(deadline, number)
             self.sample(connection, subject, number, total=total)
-        return bool(order)
 
-    def takes_part(self, subject: Subject, number: int, share_s: float) -> bool:
-        """Without a number of samples, a subject whose single call exceeds its share leaves after a few rounds.
+    def taking_part(self, connection: Connection, share_s: float) -> list[Subject]:
+        """Without a number of samples, a subject whose single call exceeds its share leaves after a few samples.
 
         One that failed in another process has left.
         """
-        if self.measurements[subject.key].status != "ok":
-            return False
-        if self.plan.samples:
-            return True
-        call_s = self.measurements[subject.key].call_s
-        return call_s <= share_s or number < min(SLOW_ROUNDS, self.plan.budget_s // call_s)
+
+        def stays(subject: Subject) -> bool:
+            measurement = self.measurements[subject.key]
+            few = min(SLOW_ROUNDS, self.plan.budget_s // measurement.call_s)
+            slow = not self.plan.samples and measurement.call_s > share_s
+            return measurement.status == "ok" and not (slow and len(measurement.samples_s) >= few)
+
+        return [subject for subject in connection.loaded.values() if stays(subject)]
 
     def expected_rounds(self, deadline: float, number: int) -> int:
         """How many rounds there will be, at the present pace."""
