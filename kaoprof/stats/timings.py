@@ -173,18 +173,25 @@ def _typical(values: Sequence[float], processes: Sequence[int], outer: float) ->
     lows, highs = [middle.low, ordered[rank]], [middle.high, ordered[-1 - rank]]
     groups: dict[int, list[float]] = {}
     for process, value in zip(processes, values, strict=True):
-        groups.setdefault(process, []).append(math.log(value))
+        groups.setdefault(process, []).append(value)
     if len(groups) >= FEWEST_PROCESSES:
-        levels = [estimate(group).value for group in groups.values()]
+        levels = [math.log(estimate(group).value) for group in groups.values()]
         mean, half = _mean(levels), _student(levels)
         lows, highs = [*lows, math.exp(mean - half)], [*highs, math.exp(mean + half)]
     return replace(middle, low=min(lows), high=max(highs))
 
 
 def _in_common(one: Latency, other: Latency) -> tuple[Latency | None, Latency | None]:
-    """Both with the samples of the rounds that hold both, in the same order; None if there are none."""
+    """Both with the samples of the rounds that hold both, in the same order; None if there are none.
+
+    Of a round all samples are from one process.
+    """
     common = sorted(set(one.rounds) & set(other.rounds))
-    return (_of_rounds(one, common), _of_rounds(other, common)) if common else (None, None)
+    if not common:
+        return None, None
+    first, second = _of_rounds(one, common), _of_rounds(other, common)
+    launches = first.launches or second.launches
+    return replace(first, launches=launches), replace(second, launches=launches)
 
 
 def _of_rounds(latency: Latency, rounds: Sequence[int]) -> Latency:

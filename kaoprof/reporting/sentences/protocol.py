@@ -46,16 +46,16 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
     flushed += "".join(f", {forced}" for forced in forced_of(protocol))
     fewest, most = min(samples, default=0), max(samples, default=0)
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
-    interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
+    interval = "95 % interval from run to run" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
     how = (
-        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, in "
-        f"{_processes_of(measured)}, {interval}; "
-        f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
+        f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples, rounds interleaved in "
+        f"random order after warm-up, in {_processes_of(measured)}, {interval}; "
+        f"speedups of quiet times{flushed}; {_ended(protocol)}."
     )
     if protocol.in_process:
         how = (
-            f"Latency: median of {taken} samples after warm-up, {interval}, in the caller's own process as it was"
-            f"{flushed}; measured in {format_seconds(protocol.spent_s)}."
+            f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples after warm-up, "
+            f"{interval}, in the caller's own process as it was{flushed}; {_ended(protocol)}."
         )
     where = (
         f"On {environment.device_name}, {counted(environment.cores, 'core')}, "
@@ -64,6 +64,22 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"{' '.join((*environment.backends, *environment.settings))}."
     )
     return [how, where] if most else [where]
+
+
+def _ended(protocol: Protocol) -> str:
+    """How long it took, and which came first, where there was a choice."""
+    spent = format_seconds(protocol.spent_s)
+    if protocol.setup_s is None:
+        return f"measured in {spent}"
+    quiet = "" if protocol.quiet_share is None else f", {format_percent(protocol.quiet_share)} of it undisturbed"
+    took = f"measured in {format_seconds(protocol.spent_s - protocol.setup_s)}{quiet}"
+    took += f" after {format_seconds(protocol.setup_s)} to start"
+    if protocol.precision is None:
+        return took
+    wanted = f"a precision of {100 * protocol.precision:.3g} %"
+    return f"{took}, until {wanted} was reached" if protocol.ended_by == "precision" else (
+        f"{took}, when the budget was spent, before {wanted} was reached"
+    )  # fmt: skip
 
 
 def own_forms_of(rows: Iterable[Row]) -> list[str]:
