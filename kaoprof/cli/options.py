@@ -40,7 +40,10 @@ WithLayout = Annotated[
     str, typer.Option("--with-layout", metavar="LAYOUT", help="Its input: map, tokens or last; tried by default.")
 ]
 
-Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at; of what is quick 10 rounds are taken.")]
+Budget = Annotated[str, typer.Option(metavar="TIME", help="For measuring, after the start; 10 rounds at least.")]
+Precision = Annotated[
+    str | None, typer.Option(metavar="PERCENT", help="Stop once all intervals are so narrow: 2% is plus or minus 2 %.")
+]
 Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")]

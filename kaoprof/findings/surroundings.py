@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment, Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
-from kaoprof.stats.medians import median_s
+from kaoprof.stats.timings import quiet_s
 from kaoprof.units import counted, format_seconds
 
 CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
@@ -62,7 +62,7 @@ def overrun_warnings(measured: Iterable[tuple[str, Observed]], protocol: Protoco
 
 def overrun(row: Observed, protocol: Protocol | None) -> str:
     """How long its calls took, if that is more than was allowed."""
-    seconds = median_s(row.latency) if row.latency and protocol else 0.0
+    seconds = quiet_s(row.latency) if row.latency and protocol else 0.0
     return format_seconds(seconds) if protocol and seconds > protocol.timeout_s else ""
 
 

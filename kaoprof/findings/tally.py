@@ -7,7 +7,7 @@ from kaoprof.findings.operators import ROW_WARNINGS, baseline_warnings, ceiling_
 from kaoprof.findings.roofline import Limits, work_limits, work_of
 from kaoprof.findings.surroundings import environment_warnings, overrun, overrun_warning
 from kaoprof.records.compare import Record, Row
-from kaoprof.stats.medians import latency_estimate
+from kaoprof.stats.timings import quiet_s
 
 NAMED = 2  # rows that a warning names; of more it gives the number
 BEATEN, OVER = "beaten floors", "overrun"  # keys of what is counted beside the sentences about single rows
@@ -70,7 +70,7 @@ def tally_of(record: Record) -> Tally:
     """All rows of a record, summed."""
     tally = Tally(record)
     for row in record.rows:
-        seconds = latency_estimate(row.latency).median if row.latency else None
+        seconds = quiet_s(row.latency) if row.latency else None
         tally.add(row, row_warnings(row), work_limits(work_of(row), record.protocol, seconds))
     tally.whole = True
     return tally

@@ -335,7 +335,7 @@ def compare(name, make, folder, implementation, rounds):
         ]
         slower = any(ratio.high < 1 for ratio in ratios)
         well = well and difference <= TOLERANCE and not slower
-        texts = "  ".join(f"{ratio.median:5.2f}x [{ratio.low:.2f}, {ratio.high:.2f}]" for ratio in ratios)
+        texts = "  ".join(f"{ratio.value:5.2f}x [{ratio.low:.2f}, {ratio.high:.2f}]" for ratio in ratios)
         print(f"{name:22}{implementation:8}{' x '.join(map(str, size)):18}{difference:.0e}  {texts}"
               f"{'  SLOWER' if slower else ''}", flush=True)  # fmt: skip
     return well

@@ -91,7 +91,7 @@ def _dot(row: Placed) -> Dot | None:
     flops = measured.case.b * (
         measured.counted.flops_all if measured.counted else FLOPS_PER_MAC * measured.analytic.macs
     )
-    return (flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
+    return (flops / measured.traffic.moved_bytes, flops / latency.value) if flops else None
 
 
 def _draw(axes: Axes, block: Block, dots: Dots, signs: Signs) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from kaoprof.findings.operators import Standing, find_baseline
 from kaoprof.records.compare import Record, Row
 from kaoprof.reporting.sentences.quoted import is_too_noisy, speedup_of, surely_text, time_of, times_text
-from kaoprof.stats.medians import Estimate, paired_ratio
+from kaoprof.stats.medians import Estimate
+from kaoprof.stats.timings import quiet_ratio
 from kaoprof.units import format_ratio, format_seconds
 
 SAME = format_ratio(1.0)
@@ -32,7 +33,7 @@ def is_same_work(row: Row, baseline_macs: int | None) -> bool:
 def median_of(standing: Standing) -> float:
     """The seconds by which rows are ranked; those without any come last."""
     seconds = time_of(standing)
-    return float("inf") if seconds is None else seconds.median
+    return float("inf") if seconds is None else seconds.value
 
 
 def _degenerate(record: Record, same: Sequence[Standing]) -> list[str]:
@@ -53,9 +54,9 @@ def _fastest(record: Record, best: Standing, timed: Sequence[Standing], baseline
     others = [standing for standing in timed if standing.row.case.operator != case.operator]
     if not others or best.row.latency is None:
         seconds = time_of(best)
-        return f"{name} takes {format_seconds(seconds.median) if seconds else 'an unknown time'}."
+        return f"{name} takes {format_seconds(seconds.value) if seconds else 'an unknown time'}."
     second = min(others, key=median_of)
-    factor = paired_ratio(second.row.latency, best.row.latency) if second.row.latency else None
+    factor = quiet_ratio(second.row.latency, best.row.latency) if second.row.latency else None
     return f"{name} is the fastest: {faster_by(factor, named(second, timed)).removeprefix('is ')}"
 
 

@@ -243,12 +243,12 @@ def _weight(standing: Standing) -> float | None:
 
 def _seconds(standing: Standing) -> float | None:
     seconds = time_of(standing)
-    return seconds.median if seconds else None
+    return seconds.value if seconds else None
 
 
 def _slowness(standing: Standing) -> float | None:
     speedup = speedup_of(standing)
-    return None if speedup is None or is_too_noisy(speedup) else 1 / speedup.median
+    return None if speedup is None or is_too_noisy(speedup) else 1 / speedup.value
 
 
 def _bar_in(cell: Sequence[Standing]) -> Look:
