@@ -12,7 +12,7 @@ from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.swept_models import SweptModels
 from kaoprof.reporting.sentences.limits import bound_of
 from kaoprof.reporting.sentences.quoted import time_of
-from kaoprof.reporting.sentences.verdicts import median_of, verdict_of
+from kaoprof.reporting.sentences.verdicts import seconds_of, verdict_of
 from kaoprof.units import counted, format_bytes, format_percent, format_seconds
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
@@ -142,7 +142,7 @@ def bindings_of(record: Record, standings: Sequence[Standing]) -> list[str]:
     timed = [standing for standing in standings if time_of(standing) is not None]
     if not timed:
         return []
-    best = min(timed, key=median_of)
+    best = min(timed, key=seconds_of)
     fastest = find_baseline([standing.row for standing in standings], record.baseline).fastest
     rivals = [best, *(standing for standing in standings if standing.row is fastest and standing is not best)]
     reasons = [(standing.row.case.name, bound_of(standing.limits)) for standing in rivals]
