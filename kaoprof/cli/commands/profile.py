@@ -5,21 +5,24 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.completion import operators
+from kaoprof.cli.completion import specs as specs_known
 from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
 SPECS = "Specs, package.mod:factory, timm:NAME, the folder of a config, a .pt2."
+EVERY = "Operator of every attention layer."
 SHAPES = "Of code: 1,3,224,224 or mask=2,32:int64:ones; its config's by default."
 
 
 @measured()
 def profile(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help=SPECS)],
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help=SPECS, autocompletion=specs_known)],
     input_: Annotated[list[str] | None, typer.Option("--input", metavar="SHAPE", help=SHAPES)] = None,
     arg: opt.Arguments = None,
     kwarg: opt.Keywords = None,
     batch: Annotated[int | None, typer.Option(help="Samples at once, instead of the spec's.")] = None,
     size: Annotated[str | None, typer.Option(metavar="SIZES", help="Spatial sizes: 224, or 192,256.")] = None,
-    attention: Annotated[str | None, typer.Option(metavar="NAME", help="Operator of every attention layer.")] = None,
+    attention: Annotated[str | None, typer.Option(metavar="NAME", help=EVERY, autocompletion=operators)] = None,
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",

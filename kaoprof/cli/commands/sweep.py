@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.completion import specs
 from kaoprof.cli.measuring_options import AS_USUAL, SHARED, Measuring, measured
 
 SIZES = "SIZES"
@@ -19,7 +20,7 @@ JOURNAL = (
 @measured(budget=SHARED, default="60s")
 def sweep(
     context: typer.Context,
-    spec: Annotated[str | None, typer.Argument(help=SPEC)] = None,
+    spec: Annotated[str | None, typer.Argument(help=SPEC, autocompletion=specs)] = None,
     h: Annotated[str | None, typer.Option("--h", metavar=SIZES, help="Height: 14,28,56, or 16:256:x2.")] = None,
     w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help="Width; the height by default.")] = None,
     t: Annotated[str | None, typer.Option("--t", metavar=SIZES, help="Frames, for video.")] = None,
