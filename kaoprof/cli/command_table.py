@@ -59,7 +59,7 @@ GROUPS: dict[str, Mapping[str, Entry]] = {
     },
     "Specs, words and this machine": {
         "init": Entry("init:init", "a commented model spec to start from", "kaoprof init my-model.yaml"),
-        "check": Entry("check:check", "are specs right? their totals on paper", "kaoprof check my-model.yaml kanet-qkv"),
+        "check": Entry("check:check", "are specs right? and their totals", "kaoprof check my-model.yaml kanet-qkv"),
         "list": Entry("listing:list_", "the operators and specs that are shipped", "kaoprof list --format json"),
         "schema": Entry("schema:schema", "the keys of a spec, for editors", "kaoprof schema > kaoprof.schema.json"),
         "env": Entry("env:env", "this machine, and the most that it can do", "kaoprof env --format json"),

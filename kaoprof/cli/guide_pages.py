@@ -1,6 +1,6 @@
 """Markdown on a terminal: the guide's pages, with headings at the left; into a pipe the same without any colour."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.markdown import CodeBlock, Heading, Markdown
 from rich.padding import Padding
@@ -21,18 +21,20 @@ class PlainHeading(Heading):
 
 
 class PlainCode(CodeBlock):
-    """Code indented, in one colour, and never wrapped: it is there to be copied."""
+    """Code indented and in one colour: it is there to be copied."""
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         """Its lines."""
         del console, options
-        yield Padding(Text(self.text.plain.rstrip(), style="cyan", no_wrap=True, overflow="ignore"), (0, 0, 0, 2))
+        yield Padding(Text(self.text.plain.rstrip(), style="cyan", overflow="fold"), (0, 0, 0, 2))
 
 
 class Page(Markdown):
     """Markdown with plain headings and plain code."""
 
-    elements = {**Markdown.elements, "heading_open": PlainHeading, "fence": PlainCode, "code_block": PlainCode}
+    elements: ClassVar = {
+        **Markdown.elements, "heading_open": PlainHeading, "fence": PlainCode, "code_block": PlainCode,
+    }  # fmt: skip
 
 
 def show(text: str) -> None:

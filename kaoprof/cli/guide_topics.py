@@ -37,7 +37,9 @@ def summary_of(name: str) -> str:
 def terms() -> dict[str, str]:
     """Every word that is explained -> its section. One section may explain several, `## MAC, MACs`."""
     return {
-        term: f"## {match[1]}\n{match[2]}" for match in SECTION.finditer(text_of(WORDS)) for term in match[1].split(", ")
+        term: f"## {match[1]}\n{match[2]}"
+        for match in SECTION.finditer(text_of(WORDS))
+        for term in match[1].split(", ")
     }
 
 

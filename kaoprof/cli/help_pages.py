@@ -88,5 +88,5 @@ def coloured(text: str, names: Sequence[str] = ()) -> str:
         return text
     commands = re.compile(rf"^  ({'|'.join(names)})(?= )", re.MULTILINE) if names else None
     for pattern, style in (*COLOURS, *(((commands, {"fg": "cyan"}),) if commands else ())):
-        text = pattern.sub(lambda match, style=style: typer.style(match[0], **style), text)  # type: ignore[misc]
+        text = pattern.sub(lambda match, style=style: typer.style(match[0], **style), text)
     return text

@@ -71,9 +71,12 @@ PeakDevice = Annotated[str, typer.Option(help=PREDICTED_FOR, autocompletion=comp
 PeakThreads = Annotated[int, typer.Option(help="CPU threads; some kernels keep a buffer for each.")]
 
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or its counts are not sure.")]
-FORMATS = completion.words("table", "csv", "json", "md", "tex", "html")
+FORMATS = ("table", "csv", "json", "md", "tex", "html")
 SHOWN = "On stdout: table, csv, json, md, tex or html."
-Format = Annotated[str, typer.Option("--format", help=SHOWN, autocompletion=FORMATS)]
+Format = Annotated[str, typer.Option("--format", help=SHOWN, autocompletion=completion.words(*FORMATS))]
+SERVICES = completion.words(*FORMATS, "github-action-benchmark", "bencher")
+WATCHED = "On stdout: table, csv, json, md, tex, html; for CI: github-action-benchmark, bencher."
+WatchedFormat = Annotated[str, typer.Option("--format", metavar="NAME", help=WATCHED, autocompletion=SERVICES)]
 Output = Annotated[
     list[Path] | None,
     typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex, .html; repeatable."),

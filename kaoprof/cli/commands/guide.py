@@ -26,5 +26,6 @@ def contents() -> str:
     """All topics and words, as Markdown."""
     from kaoprof.cli.guide_topics import names, summary_of, terms
 
-    rows = "\n".join(f"- `{name}` {summary_of(name)}" for name in names())
-    return f"# kaoprof guide TOPIC\n\n{rows}\n\nWords: {', '.join(terms())}.\n"
+    widest = max(map(len, names()))
+    rows = "\n".join(f"{name.ljust(widest)}  {summary_of(name)}" for name in names())
+    return f"# kaoprof guide TOPIC\n\n```\n{rows}\n```\n\nWords: {', '.join(terms())}.\n"

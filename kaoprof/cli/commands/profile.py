@@ -35,7 +35,7 @@ def profile(
     allow_import: opt.AllowImport = False,
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
-    format_: opt.Format = "table",
+    format_: opt.WatchedFormat = "table",
     output: opt.Output = None,
     force: opt.Force = False,
 ) -> int:
@@ -45,7 +45,7 @@ def profile(
     """
     from kaoprof.cli.finish import finish
     from kaoprof.cli.local_code import importable
-    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.output import WATCHED, check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.comparing.cases import parse_sizes
     from kaoprof.errors import UsageError
@@ -55,7 +55,7 @@ def profile(
     from kaoprof.specs.inputs import parse_inputs
     from kaoprof.workload.size_arithmetic import parse_argument, parse_keyword
 
-    check_format(format_)
+    check_format(format_, WATCHED)
     check_targets(output or [], force=force, kind="profile")
     options = measuring.options(device=device, analytic=analytic)
     model = ModelOptions(

@@ -46,7 +46,7 @@ def sweep(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
     ] = False,
-    format_: opt.Format = "table",
+    format_: opt.WatchedFormat = "table",
     output: Annotated[list[Path] | None, typer.Option("-o", "--output", help=JOURNAL)] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite other files; never the journal.")] = False,
 ) -> int:
@@ -58,11 +58,11 @@ def sweep(
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_projection
-    from kaoprof.cli.output import check_format
+    from kaoprof.cli.output import WATCHED, check_format
     from kaoprof.comparing.own_modules import own_modules
     from kaoprof.dims import PUBLISHED
 
-    check_format(format_)
+    check_format(format_, WATCHED)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
     if as_published:

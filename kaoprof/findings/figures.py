@@ -1,4 +1,4 @@
-"""What two runs are compared by: the rows of `compare` and `sweep`, or the models of `profile`."""
+"""The figures of a run that another one has, too: the rows of `compare` and `sweep`, the models of `profile`."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
