@@ -11,6 +11,10 @@ from kaoprof.cli.measuring_options import AS_USUAL, SHARED, Measuring, measured
 
 SIZES = "SIZES"
 SPEC = "A grid in YAML: a file, or a shipped one such as paper-grid."
+PROJECTION = "none, value (the default), qkv, qkvo or published."
+SCALE = "sqrt (the default), or none (the paper's)."
+DTYPE = "One or several of fp64, fp32, tf32, bf16, fp16."
+MODE = "forward, train, or both: forward,train."
 JOURNAL = (
     "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; and FILE.csv, .json, .md, "
     ".tex at the end; repeatable."
@@ -30,11 +34,11 @@ def sweep(
     heads: Annotated[str | None, typer.Option("--heads", metavar=SIZES, help="Attention heads.")] = None,
     operators: opt.Operators = None,
     option: opt.OwnOption = None,
-    projection: Annotated[str | None, typer.Option(help="none, value (the default), qkv, qkvo or published.")] = None,
+    projection: Annotated[str | None, typer.Option(help=PROJECTION, autocompletion=opt.PROJECTIONS)] = None,
     as_published: opt.AsPublished = False,
-    scale: Annotated[str | None, typer.Option(help="sqrt (the default), or none (the paper's).")] = None,
-    dtype: Annotated[str | None, typer.Option(help="One or several of fp64, fp32, tf32, bf16, fp16.")] = None,
-    mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
+    scale: Annotated[str | None, typer.Option(help=SCALE, autocompletion=opt.SCALES)] = None,
+    dtype: Annotated[str | None, typer.Option(help=DTYPE, autocompletion=opt.DTYPES)] = None,
+    mode: Annotated[str | None, typer.Option(help=MODE, autocompletion=opt.MODES)] = None,
     device: opt.Device = "auto",
     baseline: opt.Baseline = "nonlocal",
     with_: opt.With = None,
