@@ -25,9 +25,7 @@ WIDEST = 78  # a line of code of the guide, on a terminal of 80 columns
 PAGES = {"README": README, **GUIDE}
 AT_ONCE = ("compare", "profile", "sweep", "reproduce")  # what only measures longer runs in other tests
 LONG = re.compile("fit |to growth|explain")
-EVERY = [
-    pytest.param(command, marks=[pytest.mark.slow] * bool(LONG.search(command))) for command in commands(README)
-]
+EVERY = [pytest.param(command, marks=[pytest.mark.slow] * bool(LONG.search(command))) for command in commands(README)]
 ONLY_MEASURED = ("--compile", "--graph", "--no-measure")  # which --analytic excludes
 
 

@@ -15,6 +15,7 @@ PANELS: dict[str, tuple[str, ...]] = {  # group of options: their names, in the 
     COMMON: (
         "memory", "macs", "time", "cross", "h", "w", "c", "batch", "input_", "size", "at", "operators", "mode", "dtype",
         "device", "analytic", "budget", "fail_above", "paper", "run", "depth", "full", "to", "only", "plot", "output",
+        "verbose",
     ),
     "Input": ("t", "n", "solve", "ndim", "heads", "batch_axis", "input_grad"),
     "Operators and models": (
@@ -26,7 +27,7 @@ PANELS: dict[str, tuple[str, ...]] = {  # group of options: their names, in the 
         "no_measure", "samples", "timeout", "threads", "affinity", "cache", "sdpa", "compile_", "graph", "seed",
         "force_run", "retry", "refresh", "margin", "drift",
     ),
-    "Output": ("format_", "force", "strict", "x"),
+    "Output": ("format_", "open_", "force", "strict", "x"),
 }  # fmt: skip
 EVERYWHERE = ("help",)  # in the last group that a command has
 COLOURS = (  # of a line's beginning

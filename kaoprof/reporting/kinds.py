@@ -79,6 +79,16 @@ KINDS = {
         next_step="kaoprof report JOURNAL --to sweep.html",
         **OPERATORS,
     ),
+    "models": Kind(
+        page="reporting.tables.models:page_of",
+        columns="reporting.columns.models:MODEL_COLUMNS",
+        views="reporting.columns.models:model_views",
+        warnings="findings.model_grid:grid_warnings",
+        sound="findings.model_grid:sound_grid",
+        next_step="kaoprof report JOURNAL --to models.pdf",
+        members="rows",
+        stands_alone=False,
+    ),
     "profile": Kind(
         page="reporting.tables.profile:page_of",
         columns="reporting.columns.profile:LAYER_COLUMNS",
@@ -146,7 +156,7 @@ SERVICES = {  # that watch figures from commit to commit; on stdout only, since 
     "github-action-benchmark": Format("reporting.formats.services:to_github", "points"),
     "bencher": Format("reporting.formats.services:to_bencher", "points"),
 }
-TRACKED = ("compare", "sweep", "profile")  # the kinds of records that they are given
+TRACKED = ("compare", "sweep", "models", "profile")  # the kinds of records that they are given
 TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 
 
@@ -191,13 +201,14 @@ def pages_of(report: Report, medium: Medium) -> list[Page]:
     return [make(run.record, medium, **report.how) for run in report.runs]
 
 
-def to_console(report: Report, width: int) -> Any:
-    """What rich prints on a terminal of `width` columns."""
+def to_console(report: Report, width: int, *, verbose: bool = False, bars: bool = False) -> Any:
+    """What rich prints on a terminal of `width` columns: answers, and if `verbose` all that explains them."""
     from rich.console import Group
 
     from kaoprof.reporting.formats.console import to_console as page_to_console
 
-    return Group(*(page_to_console(page, width) for page in pages_of(report, Medium.SCREEN)))
+    pages = pages_of(report, Medium.SCREEN)
+    return Group(*(page_to_console(page, width, verbose=verbose, bars=bars) for page in pages))
 
 
 def written(report: Report, name: str) -> str | bytes:

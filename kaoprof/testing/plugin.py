@@ -58,7 +58,7 @@ def counts_of(arguments: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: there is none, or it is no model with its inputs.
     """
-    from kaoprof import count
+    from kaoprof.tape.counted import count
     from kaoprof.errors import UsageError
 
     if FIXTURE not in arguments:

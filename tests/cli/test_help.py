@@ -12,14 +12,6 @@ MOST_SIGNS = 50
 ESCAPE = "\x1b["
 
 
-@pytest.fixture
-def on_a_terminal(monkeypatch, capsys):  # after capsys, which puts its own stream there
-    del capsys
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-
-
 def help_of(arguments, capsys):
     assert run(arguments) == 0
     return capsys.readouterr().out
@@ -70,8 +62,10 @@ def test_an_error_names_the_help_of_its_command(arguments, where, capsys):
     assert capsys.readouterr().err.endswith(f"(see {where})\n")
 
 
-@pytest.mark.usefixtures("on_a_terminal")
 def test_help_is_coloured_on_a_terminal_that_shows_it(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     coloured = help_of(["compare", "--help"], capsys)
     assert ESCAPE in coloured
     assert ESCAPE in help_of(["--help"], capsys)

@@ -11,16 +11,19 @@ RUNS = "Files that a command wrote: .json; of sweep also .jsonl."
 TARGETS = "FILE.csv, .json, .md, .tex, .html, .png, .svg or .pdf; repeatable."
 AXIS = "What a plot runs along: h, n, t, w, c, batch or heads."
 PLOTS = "Only these: latency, memory, macs, map; roofline; or none."
+OPEN = "Show the page in a browser."
 ONLY = "Only these sizes, words or operators: c=8,64 or operator=kao_kv,axial; repeatable."
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help=RUNS)],
     to: Annotated[list[Path] | None, typer.Option("--to", "-o", "--output", metavar="FILE", help=TARGETS)] = None,
+    verbose: opt.Verbose = False,
     format_: opt.WatchedFormat = "table",
     x: Annotated[str | None, typer.Option("--x", metavar="AXIS", help=AXIS)] = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="NAMES", help=PLOTS)] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="AXIS=VALUES", help=ONLY)] = None,
+    open_: Annotated[bool, typer.Option("--open", help=OPEN)] = False,
     force: opt.Force = False,
 ) -> int:
     """Renders runs that were kept: tables, LaTeX, plots for a paper, one page with everything. Nothing is measured.
@@ -33,5 +36,12 @@ def report(
     check_format(format_, WATCHED)
     check_targets(to or [], force=force)
     return report_runs(
-        runs, to or [], format_name=format_, x=x, quantities=parse_plots(plot), only=parse_only(only or [])
+        runs,
+        to or [],
+        format_name=format_,
+        x=x,
+        quantities=parse_plots(plot),
+        only=parse_only(only or []),
+        verbose=verbose,
+        in_browser=open_,
     )

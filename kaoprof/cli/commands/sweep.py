@@ -1,4 +1,4 @@
-"""`kaoprof sweep`: a grid of sizes, cell by cell into a journal that survives whatever ends it."""
+"""`kaoprof sweep`: a grid of operators or of models, cell by cell into a journal that survives whatever ends it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
-from kaoprof.cli.completion import specs
+from kaoprof.cli.completion import specs as known_specs
 from kaoprof.cli.measuring_options import AS_USUAL, SHARED, Measuring, measured
 
 SIZES = "SIZES"
-SPEC = "A grid in YAML: a file, or a shipped one such as paper-grid."
+SPEC = "A grid in YAML, such as paper-grid; or models as profile takes them: kanet-qkv timm:resnet50."
 PROJECTION = "none, value (the default), qkv, qkvo or published."
 SCALE = "sqrt (the default), or none (the paper's)."
 DTYPE = "One or several of fp64, fp32, tf32, bf16, fp16."
@@ -24,7 +24,10 @@ JOURNAL = (
 @measured(budget=SHARED, default="60s")
 def sweep(
     context: typer.Context,
-    spec: Annotated[str | None, typer.Argument(help=SPEC, autocompletion=specs)] = None,
+    specs: Annotated[
+        list[str] | None, typer.Argument(metavar="[SPEC...]", help=SPEC, autocompletion=known_specs)
+    ] = None,
+    size: Annotated[str | None, typer.Option("--size", metavar=SIZES, help="Of models: 224, or 128,192x256.")] = None,
     h: Annotated[str | None, typer.Option("--h", metavar=SIZES, help="Height: 14,28,56, or 16:256:x2.")] = None,
     w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help="Width; the height by default.")] = None,
     t: Annotated[str | None, typer.Option("--t", metavar=SIZES, help="Frames, for video.")] = None,
@@ -45,19 +48,23 @@ def sweep(
     with_layout: opt.WithLayout = "",
     allow_import: opt.AllowImport = False,
     analytic: opt.Analytic = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Models: count and predict, run nothing.")] = False,
     measuring: Measuring = AS_USUAL,
     retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
     ] = False,
+    verbose: opt.Verbose = False,
     format_: opt.WatchedFormat = "table",
     output: Annotated[list[Path] | None, typer.Option("-o", "--output", help=JOURNAL)] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite other files; never the journal.")] = False,
 ) -> int:
     """A grid of sizes, each cell kept on disk as soon as it is measured. The same command goes on where it stopped.
 
-    A larger grid may go on in the same journal; other options may not.
+    Of operators, or of models with --size, --batch, --dtype and --mode. A larger grid may go on in the same journal;
+    other options may not.
     """
+    from kaoprof.cli.commands.sweep_models import models_asked, models_planned
     from kaoprof.cli.commands.sweep_request import outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.local_code import importable
@@ -65,6 +72,7 @@ def sweep(
     from kaoprof.cli.output import WATCHED, check_format
     from kaoprof.comparing.own_modules import own_modules
     from kaoprof.dims import PUBLISHED
+    from kaoprof.sweeping.model_plan import Planned
 
     check_format(format_, WATCHED)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
@@ -72,9 +80,14 @@ def sweep(
     if as_published:
         projection = told_projection(projection or PUBLISHED, as_published=True)
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
-    modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
-    plan = planned(spec, sizes, words, options, told=option or (), own=modules)
-    journal, others = outputs_of(output or [], plan, force=force)
-    ending = Ending(format_name=format_, strict=strict, paths=others, command=context.obj or ())
+    asked = models_asked(specs or (), size=size, measured=not no_measure)
+    if asked is not None:
+        foreign = {"option": option, "as-published": as_published, "with": with_, "with-layout": with_layout}
+        work = models_planned(asked, sizes, {**words, **foreign}, options, allow_import=allow_import)
+    else:
+        modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
+        work = Planned(planned(specs[0] if specs else None, sizes, words, options, told=option or (), own=modules))
+    journal, others = outputs_of(output or [], work.plan, force=force)
+    ending = Ending(format_name=format_, verbose=verbose, strict=strict, paths=others, command=context.obj or ())
     with importable(allowed=allow_import):
-        return run_sweep(plan, journal, ending, retry=retry)
+        return run_sweep(work, journal, ending, retry=retry)

@@ -13,8 +13,8 @@ from kaoprof.cli.finish import finish
 from kaoprof.cli.output import print_report
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun
-from kaoprof.records.sweep import SweepPlan
 from kaoprof.reporting.kinds import report_of
+from kaoprof.sweeping.model_plan import Planned
 from kaoprof.sweeping.run import Sweep
 
 
@@ -23,19 +23,20 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     format_name: str
     strict: bool
+    verbose: bool
     paths: Sequence[Path]
     command: Sequence[str]
 
 
-def run_sweep(plan: SweepPlan, journal: Path, ending: Ending, *, retry: bool) -> int:
+def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool) -> int:
     """Runs it and shows what came of it; returns the exit code.
 
     Raises:
         InterruptedRun: it was interrupted; what was finished is in the journal, and the way to go on is said.
     """
-    with shown_sweep(plan, journal) as watch:
+    with shown_sweep(work.plan, journal) as watch:
         outcome = Sweep(
-            plan=plan, path=journal, retry=retry, strict=ending.strict, watch=watch,
+            plan=work.plan, path=journal, documents=work.documents, retry=retry, strict=ending.strict, watch=watch,
             warn=lambda text: say(f"warning: {text}"),
         ).run()  # fmt: skip
     *earlier, record = outcome.records
@@ -44,11 +45,14 @@ def run_sweep(plan: SweepPlan, journal: Path, ending: Ending, *, retry: bool) ->
         say(f"warning: {rows} rows were measured in another environment and are not shown here; they are in {journal}")
     if outcome.interrupted:
         if record.rows:
-            print_report(report_of(record), ending.format_name)
+            print_report(report_of(record), ending.format_name, verbose=ending.verbose)
         say(f"resume: {resume_command(ending.command)}")
         raise InterruptedRun(f"interrupted: {outcome.done} of {outcome.total} cells are in {journal}")
     next_step = f"kaoprof report {shlex.quote(str(journal))} --to sweep.html"
-    return finish(record, ending.paths, format_name=ending.format_name, strict=ending.strict, next_step=next_step)
+    return finish(
+        record, ending.paths, format_name=ending.format_name, strict=ending.strict, verbose=ending.verbose,
+        next_step=next_step,
+    )  # fmt: skip
 
 
 def resume_command(arguments: Sequence[str]) -> str:
