@@ -58,8 +58,8 @@ def counts_of(arguments: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: there is none, or it is no model with its inputs.
     """
-    from kaoprof.tape.counted import count
     from kaoprof.errors import UsageError
+    from kaoprof.tape.counted import count
 
     if FIXTURE not in arguments:
         raise UsageError(f"the test does not take the fixture {FIXTURE}", hint=f"def test_cost({FIXTURE}): ...")
