@@ -6,7 +6,7 @@ import msgspec
 
 from kaoprof.findings.figures import Figures, figures_of
 from kaoprof.reporting.tables.grid import NamedRun
-from kaoprof.stats.medians import latency_estimate
+from kaoprof.stats.timings import quiet_time
 
 NS = 1e9  # such services count times in nanoseconds
 
@@ -18,7 +18,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         name: the operator or model, and its cell in words.
         quantity: `latency`, `peak-memory` or `macs`.
         unit: nanoseconds of the call, bytes of the call, or MACs of a sample.
-        value: a median, or exact.
+        value: a quiet time, or exact.
         low: of its 95 % interval, with `high`; None where it is exact or nothing is known.
     """
 
@@ -42,9 +42,9 @@ def _points(figures: Figures, name: str) -> Iterator[Point]:
     counts = figures.counts
     peak = counts.peak_bytes_predicted if counts.peak_bytes_measured is None else counts.peak_bytes_measured
     if figures.latency is not None:
-        time = latency_estimate(figures.latency)
+        time = quiet_time(figures.latency)
         low, high = (None if end is None else end * NS for end in (time.low, time.high))
-        yield Point(name=name, quantity="latency", unit="ns", value=time.median * NS, low=low, high=high)
+        yield Point(name=name, quantity="latency", unit="ns", value=time.value * NS, low=low, high=high)
     if peak is not None:
         yield Point(name=name, quantity="peak-memory", unit="bytes", value=peak)
     if counts.macs is not None:
