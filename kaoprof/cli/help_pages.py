@@ -17,17 +17,17 @@ PANELS: dict[str, tuple[str, ...]] = {  # group of options: their names, in the 
         "device", "analytic", "budget", "fail_above", "paper", "run", "depth", "full", "to", "only", "plot", "output",
         "verbose",
     ),
-    "Input": ("t", "n", "solve", "ndim", "heads", "batch_axis", "input_grad"),
+    "Input": ("t", "n", "aspect", "solve", "ndim", "heads", "batch_axis", "input_grad"),
     "Operators and models": (
         "option", "projection", "as_published", "scale", "implementation", "attention", "optimizer", "baseline",
         "measured",
     ),
     "Code of your own": ("with_", "with_layout", "arg", "kwarg", "allow_import"),
     "Measuring": (
-        "no_measure", "samples", "timeout", "threads", "affinity", "cache", "sdpa", "compile_", "graph", "seed",
+        "no_measure", "samples", "precision", "timeout", "threads", "affinity", "cache", "sdpa", "compile_", "graph", "seed",
         "force_run", "retry", "refresh", "margin", "drift",
     ),
-    "Output": ("format_", "open_", "force", "strict", "x"),
+    "Output": ("format_", "width", "label", "open_", "force", "strict", "x"),
 }  # fmt: skip
 EVERYWHERE = ("help",)  # in the last group that a command has
 COLOURS = (  # of a line's beginning

@@ -253,15 +253,6 @@ def csv_of(report: Report) -> Iterator[str]:
     return parts
 
 
-def _tallied(views: Iterable[Any], tally: Tally) -> Iterator[Any]:
-    """What passes by, added up."""
-    tally.restart()
-    for view in views:
-        tally.add(view.row, view.warnings, view.standing.limits)
-        yield view
-    tally.whole = True
-
-
 def _points(report: Report) -> Iterator[Any]:
     """Its figures, to be watched.
 
@@ -273,6 +264,15 @@ def _points(report: Report) -> Iterator[Any]:
         raise UsageError(f"a record of {name} has no figures to watch", where="--format", hint="those of its runs do")
     points: Iterator[Any] = load("reporting.tracking:points_of")(report.runs)
     return points
+
+
+def _tallied(views: Iterable[Any], tally: Tally) -> Iterator[Any]:
+    """What passes by, added up."""
+    tally.restart()
+    for view in views:
+        tally.add(view.row, view.warnings, view.standing.limits)
+        yield view
+    tally.whole = True
 
 
 def _document(report: Report) -> object:
