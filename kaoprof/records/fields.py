@@ -11,6 +11,7 @@ from msgspec import Meta
 from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, PROJECTIONS, SCALES, SDPA_BACKENDS, SPATIAL_AXES
 
 STATUSES = ("ok", "oom", "skipped", "timeout", "unsupported", "error")
+QUOTED = 80  # characters of what is none of the words
 LONGEST_S = 1e9  # more than thirty years
 SHORTEST_S = 1e-12  # of a call or a copy: less than a clock's cycle
 MOST = 2**63 - 1  # the most that msgspec can compare with
@@ -66,4 +67,4 @@ def reason_of(error: Exception) -> str:
     message = str(error)
     what, at, place = message.partition(" - at `")
     words = WORDS.get(re.split(r"\W", place.rstrip("`"))[-1], ()) if what.startswith("Invalid enum value") else ()
-    return f"{what}, which is none of {', '.join(words)}{at}{place}" if words else message
+    return f"{what[:QUOTED]}, which is none of {', '.join(words)}{at}{place}" if words else message
