@@ -13,9 +13,10 @@ FAILED = 1
 
 
 def finish(
-    record: Any, paths: Sequence[Path], *, format_name: str, strict: bool, next_step: str | None = None, **how: Any
-) -> int:
-    """Writes and shows a record; returns the exit code. `how` are options of its page.
+    record: Any, paths: Sequence[Path], *, format_name: str, strict: bool, verbose: bool = False,
+    next_step: str | None = None, **how: Any,
+) -> int:  # fmt: skip
+    """Writes and shows a record; returns the exit code. `how` are options of its page, `verbose` shows its detail.
 
     Files come first: a terminal that has gone away must not cost what was measured.
 
@@ -27,7 +28,7 @@ def finish(
     report = report_of(record, **how)
     done, failure = write_all(report, paths)
     kept = rescue(record) if isinstance(failure, OutputError) else ""
-    print_report(report, format_name)
+    print_report(report, format_name, verbose=verbose)
     if failure is not None:
         raise OutputError(failure.message, hint=kept) if kept else failure
     for warning in warnings_of(report):

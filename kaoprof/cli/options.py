@@ -58,6 +58,7 @@ PeakDevice = Annotated[str, typer.Option(help="Where the peak is predicted for: 
 PeakThreads = Annotated[int, typer.Option(help="CPU threads; some kernels keep a buffer for each.")]
 
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or its counts are not sure.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="All that is known, and how to read it.")]
 Format = Annotated[str, typer.Option("--format", help="On stdout: table, csv, json, md, tex or html.")]
 Output = Annotated[
     list[Path] | None,

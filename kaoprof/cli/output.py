@@ -75,23 +75,23 @@ def rescue(record: object) -> str:
     return f"the record was kept in {name}"
 
 
-def print_page(page: Page) -> None:
+def print_page(page: Page, *, verbose: bool = False) -> None:
     """Prints what no record holds, for the terminal's width."""
-    from kaoprof.cli.terminal import terminal
+    from kaoprof.cli.terminal import has_bars, terminal
     from kaoprof.reporting.formats.console import to_console as page_to_console
 
     console = terminal()
-    console.print(page_to_console(page, console.width))
+    console.print(page_to_console(page, console.width, verbose=verbose, bars=has_bars(console)))
 
 
-def print_report(report: Report, format_name: str) -> None:
-    """Prints the report to stdout: as a table for the terminal's width, or in a file format."""
+def print_report(report: Report, format_name: str, *, verbose: bool = False) -> None:
+    """Prints the report to stdout: as a table for the terminal's width, with detail if `verbose`, or in a format."""
     try:
         if format_name == "table":
-            from kaoprof.cli.terminal import terminal
+            from kaoprof.cli.terminal import has_bars, terminal
 
             console = terminal()
-            console.print(to_console(report, console.width))
+            console.print(to_console(report, console.width, verbose=verbose, bars=has_bars(console)))
         else:
             text = csv_of(report) if format_name == "csv" else [written(report, format_name)]
             lines = (line for part in text if isinstance(part, str) for line in part.splitlines(keepends=True))

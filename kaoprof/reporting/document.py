@@ -1,4 +1,7 @@
-"""What a page says, as plain data: headings, tables of cells, sentences. How it looks is for each format to decide."""
+"""What a page says, as plain data: headings, tables of cells, sentences. How it looks is for each format to decide.
+
+What answers comes first; what only explains it is `detail`, which a terminal leaves out until it is asked for.
+"""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -99,6 +102,9 @@ class Column(msgspec.Struct, frozen=True):
         share: of a line in print, for text that breaks.
         group: the heading that it shares with its neighbours.
         is_formula: whether the header is one.
+        name: whether words are a name, which a narrow terminal shortens in its middle.
+        optional: 0 where it always stands; else only where a terminal has room, and the highest goes first.
+        bar: whether its cells' values, from 0 to 1, are drawn as bars; only a terminal can.
     """
 
     header: str
@@ -109,6 +115,9 @@ class Column(msgspec.Struct, frozen=True):
     share: float | None = None
     group: str = ""
     is_formula: bool = False
+    name: bool = False
+    optional: int = 0
+    bar: bool = False
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -124,6 +133,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         rows: tuples of texts, or a `Row` where there is more to say.
         notes: sentences below it.
+        details: more of them, which only explain.
+        detail: whether all of it only explains.
         close: whether the notes belong to the rows, and are as loud as these.
         tones: the tone of cells that hold exactly this text.
         figures: how LaTeX sets them: as `sentence`, `plain`, or with their unit held by a `tie` or a `thin` space.
@@ -133,6 +144,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row | tuple[Text, ...], ...]
     title: str = ""
     notes: tuple[Text, ...] = ()
+    details: tuple[Text, ...] = ()
+    detail: bool = False
     close: bool = False
     tones: Mapping[str, Tone] = {}
     figures: Literal["sentence", "plain", "tie", "thin"] = "sentence"
@@ -141,6 +154,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def headers(self) -> tuple[str, ...]:
         """What stands above the columns."""
         return tuple(column.header for column in self.columns)
+
+    @property
+    def sentences(self) -> tuple[Text, ...]:
+        """All that stands below it."""
+        return self.notes + self.details
 
     @property
     def lines(self) -> tuple[Row, ...]:
@@ -155,11 +173,12 @@ class Heading(msgspec.Struct, frozen=True):
 
 
 class Notes(msgspec.Struct, frozen=True):
-    """Sentences; `listed` as points of a list, where a format has one."""
+    """Sentences; `listed` as points of a list, where a format has one; `detail` if they only explain."""
 
     texts: tuple[Text, ...]
     tone: Tone | None = None
     listed: bool = True
+    detail: bool = False
 
 
 Block: TypeAlias = Heading | Table | Notes
@@ -169,7 +188,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What a record says in one medium.
 
     Args:
-        narrow: the same for a terminal in which a table would not fit, or with fewer than `wide_from` columns.
+        narrow: the same with all its detail, for a terminal in which a table would not fit, or with fewer than
+            `wide_from` columns.
         comments: for the author alone, where a format has comments.
     """
 
@@ -201,7 +221,9 @@ def without_empty(table: Table) -> Table:
     )
 
 
-def notes_of(*texts: str | None, tone: Tone | None = None, listed: bool = True) -> tuple[Notes, ...]:
+def notes_of(
+    *texts: Text | None, tone: Tone | None = None, listed: bool = True, detail: bool = False
+) -> tuple[Notes, ...]:
     """The sentences that there are, as a block; none if there are none."""
     said = tuple(text for text in texts if text)
-    return (Notes(said, tone, listed),) if said else ()
+    return (Notes(said, tone, listed, detail),) if said else ()

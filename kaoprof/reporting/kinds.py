@@ -186,13 +186,14 @@ def pages_of(report: Report, medium: Medium) -> list[Page]:
     return [make(run.record, medium, **report.how) for run in report.runs]
 
 
-def to_console(report: Report, width: int) -> Any:
-    """What rich prints on a terminal of `width` columns."""
+def to_console(report: Report, width: int, *, verbose: bool = False, bars: bool = False) -> Any:
+    """What rich prints on a terminal of `width` columns: answers, and if `verbose` all that explains them."""
     from rich.console import Group
 
     from kaoprof.reporting.formats.console import to_console as page_to_console
 
-    return Group(*(page_to_console(page, width) for page in pages_of(report, Medium.SCREEN)))
+    pages = pages_of(report, Medium.SCREEN)
+    return Group(*(page_to_console(page, width, verbose=verbose, bars=bars) for page in pages))
 
 
 def written(report: Report, name: str) -> str | bytes:

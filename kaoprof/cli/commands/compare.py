@@ -34,6 +34,7 @@ def compare(
     analytic: opt.Analytic = False,
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
     force: opt.Force = False,
@@ -62,4 +63,4 @@ def compare(
             projection=told_projection(projection, as_published=as_published), scale=scale, dtype=dtype, mode=mode,
             options=options, progress=progress, with_=with_ or (), layout=with_layout, allow_import=allow_import,
         )  # fmt: skip
-    return finish(record, output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, verbose=verbose, strict=strict)

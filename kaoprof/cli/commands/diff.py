@@ -20,6 +20,7 @@ def diff(
     fail_above: Annotated[str | None, typer.Option("--fail-above", metavar="PERCENT", help=FAIL)] = None,
     margin: Annotated[str, typer.Option(metavar="PERCENT", help=MARGIN)] = "5%",
     drift: Annotated[str, typer.Option(help=DRIFT)] = "auto",
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
     force: opt.Force = False,
@@ -37,5 +38,5 @@ def diff(
     check_targets(output or [], force=force, kind="diff")
     limit = None if fail_above is None else parse_percent(fail_above, where="--fail-above")
     record = compare_runs(old, new, drift=drift, margin=parse_percent(margin, where="--margin"), fail_above=limit)
-    code = finish(record, output or [], format_name=format_, strict=False)
+    code = finish(record, output or [], format_name=format_, verbose=verbose, strict=False)
     return BREACHED if record.breached else code

@@ -31,6 +31,7 @@ def explain(
     seed: Annotated[int, typer.Option(help="Of the sizes at which formulas are verified.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Every formula, operation and submodule, unfolded.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if formula and derivation differ.")] = False,
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
     force: opt.Force = False,
@@ -61,4 +62,4 @@ def explain(
     )  # fmt: skip
     with importable(allowed=allow_import):
         explanation = derive(request)
-    return finish(explanation, output or [], format_name=format_, strict=strict, full=full)
+    return finish(explanation, output or [], format_name=format_, verbose=verbose, strict=strict, full=full)

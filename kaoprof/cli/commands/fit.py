@@ -48,6 +48,7 @@ def fit(
     allow_import: opt.AllowImport = False,
     measuring: Measuring = AS_USUAL,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a question stays without answer.")] = False,
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
     force: opt.Force = False,
@@ -86,7 +87,7 @@ def fit(
                          own=own, aspect=tie or SQUARE, at=asked_size(at))  # fmt: skip
     with importable(allowed=allow_import):
         record = answer(request, question, None if cross else told_operators(parse_names(operators), option))
-    return finish(record, output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, verbose=verbose, strict=strict)
 
 
 def answer(request: "FitRequest", question: "Question", operators: list[str] | None) -> "FitRecord | CrossRecord":

@@ -32,6 +32,7 @@ def profile(
     allow_import: opt.AllowImport = False,
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
     force: opt.Force = False,
@@ -69,4 +70,4 @@ def profile(
         raise UsageError("is for code, and none is named", where=given, hint="name package.mod:factory")
     with importable(allowed=allow_import), shown_progress() as progress:
         record = take(targets, model=model, options=options, progress=progress)
-    return finish(record, output or [], format_name=format_, strict=strict, depth=depth)
+    return finish(record, output or [], format_name=format_, verbose=verbose, strict=strict, depth=depth)

@@ -17,6 +17,7 @@ ONLY = "Only these sizes, words or operators: c=8,64 or operator=kao_kv,axial; r
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help=RUNS)],
     to: Annotated[list[Path] | None, typer.Option("--to", "-o", "--output", metavar="FILE", help=TARGETS)] = None,
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     x: Annotated[str | None, typer.Option("--x", metavar="AXIS", help=AXIS)] = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="NAMES", help=PLOTS)] = None,
@@ -33,5 +34,11 @@ def report(
     check_format(format_)
     check_targets(to or [], force=force)
     return report_runs(
-        runs, to or [], format_name=format_, x=x, quantities=parse_plots(plot), only=parse_only(only or [])
+        runs,
+        to or [],
+        format_name=format_,
+        x=x,
+        quantities=parse_plots(plot),
+        only=parse_only(only or []),
+        verbose=verbose,
     )

@@ -44,7 +44,7 @@ def parse_only(texts: Sequence[str]) -> dict[str, frozenset[str]]:
 
 def report_runs(
     paths: Sequence[Path], targets: Sequence[Path], *, format_name: str, x: str | None,
-    quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]],
+    quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]], verbose: bool = False,
 ) -> int:  # fmt: skip
     """Writes or shows the runs; returns the exit code.
 
@@ -68,7 +68,7 @@ def report_runs(
     elif not targets:
         if quantities and "roofline" in quantities:
             raise UsageError("no terminal shows a roofline", where="--plot", hint="write a file: --to roofline.pdf")
-        print_report(report, format_name)
+        print_report(report, format_name, verbose=verbose)
         _plot(report)
     _warn(warnings_of(report))
     done, failure = write_all(report, targets)

@@ -37,6 +37,7 @@ def reproduce(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a figure differs or a claim is refuted.")
     ] = False,
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     output: opt.Output = None,
     force: opt.Force = False,
@@ -62,10 +63,10 @@ def reproduce(
             raise UsageError(f"excludes --from, which judges the paper {KAO}", where=f"--paper {paper}")
         next_step = f"kaoprof reproduce --paper {paper} -o figures.tex    (for a paper)"
         record = reproduce_rival(paper)
-        return finish(record, output or [], format_name=format_, strict=strict, next_step=next_step)
+        return finish(record, output or [], format_name=format_, verbose=verbose, strict=strict, next_step=next_step)
     if run is not None:
         refuse_measuring(context, "--from, which is measured already")
     options = measuring.options(device=device, analytic=analytic)
     with shown_progress() as progress:
         record = reproduced(run=run, options=options, progress=progress)
-    return finish(record, output or [], format_name=format_, strict=strict)
+    return finish(record, output or [], format_name=format_, verbose=verbose, strict=strict)

@@ -45,6 +45,7 @@ def sweep(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
     ] = False,
+    verbose: opt.Verbose = False,
     format_: opt.Format = "table",
     output: Annotated[list[Path] | None, typer.Option("-o", "--output", help=JOURNAL)] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite other files; never the journal.")] = False,
@@ -70,6 +71,6 @@ def sweep(
     modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
     plan = planned(spec, sizes, words, options, told=option or (), own=modules)
     journal, others = outputs_of(output or [], plan, force=force)
-    ending = Ending(format_name=format_, strict=strict, paths=others, command=context.obj or ())
+    ending = Ending(format_name=format_, verbose=verbose, strict=strict, paths=others, command=context.obj or ())
     with importable(allowed=allow_import):
         return run_sweep(plan, journal, ending, retry=retry)

@@ -23,6 +23,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     format_name: str
     strict: bool
+    verbose: bool
     paths: Sequence[Path]
     command: Sequence[str]
 
@@ -44,11 +45,14 @@ def run_sweep(plan: SweepPlan, journal: Path, ending: Ending, *, retry: bool) ->
         say(f"warning: {rows} rows were measured in another environment and are not shown here; they are in {journal}")
     if outcome.interrupted:
         if record.rows:
-            print_report(report_of(record), ending.format_name)
+            print_report(report_of(record), ending.format_name, verbose=ending.verbose)
         say(f"resume: {resume_command(ending.command)}")
         raise InterruptedRun(f"interrupted: {outcome.done} of {outcome.total} cells are in {journal}")
     next_step = f"kaoprof report {shlex.quote(str(journal))} --to sweep.html"
-    return finish(record, ending.paths, format_name=ending.format_name, strict=ending.strict, next_step=next_step)
+    return finish(
+        record, ending.paths, format_name=ending.format_name, strict=ending.strict, verbose=ending.verbose,
+        next_step=next_step,
+    )  # fmt: skip
 
 
 def resume_command(arguments: Sequence[str]) -> str:

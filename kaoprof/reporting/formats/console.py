@@ -1,4 +1,4 @@
-"""Any page on a terminal: tables without frames, tones as colours, the narrow page where the wide one does not fit."""
+"""Any page on a terminal: tables without frames, tones as colours, as much of it as was asked for and fits."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,23 +11,29 @@ from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Table, Text, Tone, cell_of, words_of
+from kaoprof.reporting.formats.fitting import INDENT, fitted
 from kaoprof.reporting.formats.plain import visible
 
 LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
 STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.QUIET: "dim", None: ""}
-INDENT = "  "
 MOST_ROWS = 1000  # of one table on a terminal
-UNLIMITED = 10_000  # columns of a terminal on which every table fits
+PLAIN = str.maketrans("µ◂…×–▏▉", "u<~x-|#")  # where a terminal's encoding lacks these signs
+FACTS_GAP = (0, 2, 0, 0)  # right of a word, what is known of it
 
 
 class SteadyConsole(Console):
     """A console on which controls inside a text show as their code; colours of its own are no text."""
 
+    @property
+    def is_unicode(self) -> bool:
+        """Whether it can show any sign."""
+        return self.encoding.lower().startswith("utf")
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of a renderable, each without controls of its own."""
         for text, style, control in super().render(renderable, options):
             shown = text if control or text.isprintable() else "\n".join(map(visible, text.split("\n")))
-            yield Segment(shown, style, control)
+            yield Segment(shown if self.is_unicode else shown.translate(PLAIN), style, control)
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Prints; into a file or a pipe without the spaces that fill lines up to the width."""
@@ -39,11 +45,13 @@ class SteadyConsole(Console):
         self.file.writelines(f"{line.rstrip()}\n" for line in shown.get().splitlines())
 
 
-def to_console(page: Page, width: int) -> RenderableType:
-    """The page as rich renderables for a terminal of `width` columns."""
+def to_console(page: Page, width: int, *, verbose: bool = False, bars: bool = False) -> RenderableType:
+    """The page as rich renderables for a terminal of `width` columns: its answers, and its detail if `verbose`.
+
+    `bars` are for who sees signs of any kind: an encoding that has them, and no pipe.
+    """
+    page = fitted(page, width, verbose=verbose, bars=bars)
     page = replace(page, blocks=tuple(_folded(block) if isinstance(block, Table) else block for block in page.blocks))
-    if page.narrow is not None and not _fits(page, width):
-        return to_console(page.narrow, width)
     parts: list[RenderableType] = []
     before: Block | None = None
     for block in page.blocks:
@@ -63,16 +71,11 @@ def _folded(table: Table) -> Table:
     return replace(table, rows=table.rows[:MOST_ROWS], notes=(more, *table.notes))
 
 
-def _fits(page: Page, width: int) -> bool:
-    unlimited = Console(width=UNLIMITED, height=1)  # without a height, TERM=dumb makes it 80 wide
-    return width >= page.wide_from and all(unlimited.measure(_table(table)).maximum <= width for table in page.tables)
-
-
 def _apart(before: Block, block: Block) -> bool:
     """Whether a line stays free between two blocks."""
     if isinstance(before, Heading):
         return isinstance(block, Table) and bool(block.title)
-    quiet = before.notes and not before.close if isinstance(before, Table) else before.tone == Tone.QUIET
+    quiet = before.sentences and not before.close if isinstance(before, Table) else before.tone == Tone.QUIET
     return not (isinstance(block, Notes) and block.tone == Tone.QUIET and quiet)
 
 
@@ -82,16 +85,19 @@ def _drawn(block: Block) -> list[RenderableType]:
     if isinstance(block, Notes):
         return [_text(text, block.tone) for text in block.texts]
     title = [_literal(block.title, "bold")] if block.title else []
-    free = [RichText()] if block.notes and not block.close else []
-    return [*title, _table(block), *free, *(_text(note, None if block.close else Tone.QUIET) for note in block.notes)]
+    free = [RichText()] if block.sentences and not block.close else []
+    tone = None if block.close else Tone.QUIET
+    return [*title, _table(block), *free, *(_text(note, tone) for note in block.sentences)]
 
 
 def _table(table: Table) -> RichTable:
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    if not any(table.headers):
+        drawn = RichTable(box=None, pad_edge=False, padding=FACTS_GAP, show_header=False)
     for column in table.columns:
         drawn.add_column(
             _literal(column.header), justify="left" if column.words or column.left else "right",
-            no_wrap=not column.words, overflow="fold", max_width=column.most,
+            no_wrap=not column.words or column.name, overflow="fold", max_width=column.most,
         )  # fmt: skip
     for row in table.lines:
         if row.total:

@@ -74,7 +74,7 @@ def block_to_html(block: Block) -> Html:
     if isinstance(block, Heading):
         return Html(f"<h2>{escape(block.text)}</h2>")
     if isinstance(block, Table):
-        return Html(f"{table(block)}\n{listed(block.notes, 'quiet')}")
+        return Html(f"{table(block)}\n{listed(block.sentences, 'quiet')}")
     write = listed if block.listed else paragraphs
     return write(block.texts, "bad" if block.tone == Tone.BAD else "")
 

@@ -41,7 +41,7 @@ def to_latex(page: Page) -> str:
     first: list[Text] = []  # what stands before any table
     for block in page.blocks:
         if isinstance(block, Table):
-            tables.append((block, [*first, *block.notes]))
+            tables.append((block, [*first, *block.sentences]))
             first = []
             continue
         texts = block.texts if isinstance(block, Notes) else (f"{block.text[:1].upper()}{block.text[1:]}.",)

@@ -41,7 +41,7 @@ def _lines(block: Block) -> list[str]:
         return [f"- {_sentence(text)}" if block.listed else _sentence(text) for text in block.texts]
     name = escape(block.title).strip()  # no sign of emphasis may stand before a space
     title = [f"**{name}**", ""] if name else []
-    notes = ["", *(f"- {_sentence(note)}" for note in block.notes)] if block.notes else []
+    notes = ["", *(f"- {_sentence(note)}" for note in block.sentences)] if block.sentences else []
     return [*title, *_table(block), *notes]
 
 
