@@ -64,6 +64,11 @@ def parse_aspect(text: str, *, where: str) -> Aspect:
     return Aspect("1h" if told == "h" else told.replace(" ", ""), exact)
 
 
+def is_tied(width: str) -> bool:
+    """Whether a width is meant to follow the height."""
+    return width.strip().endswith("h") or ":" in width
+
+
 def told_aspect(aspect: str | None, width: str | None) -> Aspect | None:
     """What ties the width to the height: `--aspect 16:9`, or a width that ends in `h`; None if nothing does.
 

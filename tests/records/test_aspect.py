@@ -36,7 +36,7 @@ def test_heights_whose_width_is_a_multiple_are_those_of_the_step(wide, high, mul
 
 @pytest.mark.parametrize("text", ["", "16", "16/9", "wide", "0:9", "16:0", "-1:2", "1e9:1", "16:9:4", "h2", "1.h8"])
 def test_what_is_no_aspect_is_refused(text):
-    with pytest.raises(UsageError, match="aspect: .*write for example 16:9"):
+    with pytest.raises(UsageError, match=r"aspect: .*write for example 16:9"):
         parse_aspect(text, where="aspect")
 
 

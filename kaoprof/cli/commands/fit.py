@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 CROSS = "Two operators: from which size on is one cheaper?"
 SOLVE = "What is solved for: h, w, t, n, c or batch; h by default, batch where h or n is given."
 AT = "Also whether this size fits, and how many of it: 2160x3840, or h=2160,w=3840."
-WIDTH = "Width; the height by default; 1.78h: so many times the height."
 
 
 @measured("budget", "samples", "timeout", "threads", "seed")
@@ -28,7 +27,7 @@ def fit(
     measured: Annotated[bool, typer.Option("--measured", help="With --cross: measured time, too.")] = False,
     solve: Annotated[str | None, typer.Option(metavar="AXIS", help=SOLVE)] = None,
     h: Annotated[int | None, typer.Option("--h", help="Height.")] = None,
-    w: Annotated[str | None, typer.Option("--w", metavar="SIZE", help=WIDTH)] = None,
+    w: Annotated[str | None, typer.Option("--w", metavar="SIZE", help=opt.WIDTH)] = None,
     aspect: opt.Aspect = None,
     t: Annotated[int | None, typer.Option("--t", help="Frames, for video.")] = None,
     n: Annotated[int | None, typer.Option("--n", help="Length, for one spatial axis.")] = None,

@@ -21,7 +21,8 @@ def sweep(
     context: typer.Context,
     spec: Annotated[str | None, typer.Argument(help=SPEC)] = None,
     h: Annotated[str | None, typer.Option("--h", metavar=SIZES, help="Height: 14,28,56, or 16:256:x2.")] = None,
-    w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help="Width; the height by default.")] = None,
+    w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help=opt.WIDTH)] = None,
+    aspect: opt.Aspect = None,
     t: Annotated[str | None, typer.Option("--t", metavar=SIZES, help="Frames, for video.")] = None,
     n: Annotated[str | None, typer.Option("--n", metavar=SIZES, help="Length, for one spatial axis.")] = None,
     c: Annotated[str | None, typer.Option("--c", metavar=SIZES, help="Channels; 64 by default.")] = None,
@@ -64,7 +65,7 @@ def sweep(
 
     check_format(format_)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
-    sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
+    sizes = {"h": h, "w": w, "aspect": aspect, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
     if as_published:
         projection = told_projection(projection or PUBLISHED, as_published=True)
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
