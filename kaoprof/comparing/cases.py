@@ -101,11 +101,14 @@ def as_sizes(name: str, sizes: Widths) -> tuple[int, ...]:
     Raises:
         UsageError: not a whole number from 1 to `LARGEST_SIZE`, or none at all.
     """
-    if isinstance(sizes, str) or not isinstance(sizes, int | Iterable | None):
+    if isinstance(sizes, int):
+        values: tuple[int, ...] = (sizes,)
+    elif sizes is None or (isinstance(sizes, Iterable) and not isinstance(sizes, str)):
+        values = tuple(sizes or ())
+    else:
         raise UsageError(
             f"{sizes!r} is not a whole number, nor a list of them", where=name, hint="such as 14 or [14, 28]"
         )
-    values: tuple[int, ...] = (sizes,) if isinstance(sizes, int) else tuple(sizes or ())
     if not values:
         raise UsageError("no size given", where=name)
     for value in values:

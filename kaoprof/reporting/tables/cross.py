@@ -1,5 +1,7 @@
 """What a crossing says: who of two operators is cheaper where."""
 
+from msgspec.structs import replace
+
 from kaoprof import units
 from kaoprof.records.fit import CrossRecord, CrossRow, TimedRatio
 from kaoprof.reporting.document import UNKNOWN, Heading, Medium, Page, Table, columns_of, notes_of
@@ -14,13 +16,17 @@ NAMES = {"b": "batch", "c": "channels"}
 RACED = "Time: each by its fastest implementation; how many times as fast, from paired rounds, 95 %."
 
 
-def page_of(record: CrossRecord, _medium: Medium = Medium.TEXT) -> Page:
-    """Who is cheaper from where on, and each stretch of sizes; the same in all media."""
+def page_of(record: CrossRecord, medium: Medium = Medium.TEXT) -> Page:
+    """Who is cheaper from where on, and each stretch of sizes; on a terminal the answer first."""
     axis = record.conditions.axis
     verdicts = [sentence for row in record.rows for sentence in _verdict(row, axis)]
     reasons = [f"{QUANTITIES[row.quantity]}: {row.detail}." for row in record.rows if row.detail]
-    title = Heading(f"From which {NAMES.get(axis, axis)} on is which cheaper: {conditions_of(record.conditions)}")
-    return Page(blocks=(title, *notes_of(*verdicts, *reasons, *tied(record.conditions)), _stretches(record)))
+    said = (*verdicts, *reasons, *tied(record.conditions))
+    title = f"From which {NAMES.get(axis, axis)} on is which cheaper: {conditions_of(record.conditions)}"
+    table = _stretches(record)
+    if medium == Medium.SCREEN:
+        return Page(blocks=(Heading(title), *notes_of(*said), table))
+    return Page(blocks=(replace(table, title=title, notes=(*said, *table.notes)),))
 
 
 def _stretches(record: CrossRecord) -> Table:
