@@ -91,9 +91,14 @@ def obey(arguments: list[str]) -> int:
         return fail(f"{error.format_message()} (see kaoprof --help)", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe went away: nobody is left to tell
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has read enough
         let_go(sys.stdout.fileno())
-        return 1
+        return 0
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        let_go(sys.stdout.fileno())  # typer's way to end then
+        return 0
     except OSError as error:
         let_go(sys.stdout.fileno())
         return fail(f"output cannot be written: {error.strerror or first_line(error)}", 1)

@@ -6,7 +6,7 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings import operators
 from kaoprof.findings.operators import DISPATCHER, FORMULA, FVCORE, IMPOSSIBLE
 from kaoprof.findings.roofline import Limits, Work, work_limits
-from kaoprof.findings.surroundings import competition_warnings
+from kaoprof.findings.surroundings import busy_ceilings, competition_warnings
 from kaoprof.records.measured import EAGER
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio
@@ -132,6 +132,7 @@ def profile_warnings(record: ProfileRecord) -> list[str]:
     beaten = [f"{name} {times:.2f}x" for name, known in limits if known and (times := known.times_floor) and times < 1]
     return [
         *warnings, *operators.ceiling_warnings(", ".join(beaten)),
+        *busy_ceilings(record.environment, record.protocol),
         *competition_warnings(record.environment, record.protocol),
     ]  # fmt: skip
 

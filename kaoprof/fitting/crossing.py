@@ -29,7 +29,7 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     named = [name.partition(":")[::2] for name in (first, second)]
     step = math.lcm(*(setting.step(axis, operator) for operator, _ in named))
     if quantity == "memory":
-        step *= setting.period(axis)
+        step *= setting.alignment(axis)
     setting.dims(axis, step)
     needs = [needed(quantity, operator, implementation or None, axis, setting) for operator, implementation in named]
     names = {-1: first, 0: None, 1: second}

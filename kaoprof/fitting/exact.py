@@ -26,6 +26,7 @@ LARGEST_SIZE = 2**24  # per axis: beyond it no input fits any machine, and nothi
 BUDGETS = ("memory", "macs")
 TIED_TO_H = "w"  # images are square unless w is given, or an aspect
 HEAD_PERIOD = 8  # channels of a head: by how many of these it can be divided decides which kernel serves
+ODD_AND_EVEN = 2  # sums over a power of two are taken by another kernel, which may hold partial sums
 PATIENCE = 3  # doubled sizes of somebody's module that need too much, after which no larger one is tried
 
 Need = Callable[[int], int]  # size -> bytes or MACs
@@ -112,9 +113,13 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
             return math.lcm(multiples.get(axis, 1), self.aspect.step(multiples[TIED_TO_H]))
         return multiples.get(axis, 1)
 
+    def alignment(self, axis: str) -> int:
+        """Whose multiples, in steps, the best kernels serve."""
+        return HEAD_PERIOD if axis == "c" else 1
+
     def period(self, axis: str) -> int:
         """So many steps apart, two sizes are served by the same kernels, up to bounds."""
-        return HEAD_PERIOD if axis == "c" else 1
+        return max(self.alignment(axis), ODD_AND_EVEN)
 
     def input_bytes(self, dims: Dims) -> int:
         """Of the input alone: the least that any operator needs."""

@@ -39,7 +39,7 @@ class Stopwatch(msgspec.Struct, kw_only=True):
     @property
     def step(self) -> int:
         """The distance between sizes: those that the same kernels serve, so that one law can hold for all of them."""
-        return self.setting.step(self.axis) * self.setting.period(self.axis)
+        return self.setting.step(self.axis) * self.setting.alignment(self.axis)
 
     def time(self, wanted: Sequence[tuple[Contender, int]], budget_s: float) -> None:
         """Times all of these, interleaved in rounds; what cannot be timed has a status that says why.

@@ -38,7 +38,9 @@ def after_explain(record: "Explanation") -> str:
     """Files, or how large an image fits."""
     if record.proof_status is None:
         return "the same with -o cost.tex -o cost.json    (a table for a paper, and everything)"
-    return f"kaoprof fit --memory 24GiB --operators {record.name} --mode {record.mode}    (the largest image that fits)"
+    device = "" if record.device == "cpu" else f" --device {record.device}"
+    words = f"--memory 24GiB --operators {record.name} --dtype {record.dtype} --mode {record.mode}{device}"
+    return f"kaoprof fit {words}    (the largest image that fits)"
 
 
 def after_fit(record: "FitRecord | CrossRecord") -> str:
