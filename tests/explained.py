@@ -9,7 +9,8 @@ def formula(quantity, text, *, latex=None, here=None, order="O(h^2 c)", value=10
     return Formula(
         quantity=quantity, text=text, latex=latex or text, expanded=text, on_multiples=rest.get("on_multiples"),
         divisors=rest.get("divisors", {}), order=order, degrees={"b": 1, "c": 1, "h": 2, "w": 0},
-        candidates=candidates, here=here or text, here_latex=here or latex or text, value=value, sample=rest.get("sample"), sample_here=rest.get("sample"),
+        candidates=candidates, here=here or text, here_latex=here or latex or text, value=value,
+        sample=rest.get("sample"), sample_here=rest.get("sample"),
     )  # fmt: skip
 
 

@@ -30,7 +30,9 @@ def page_of(record: ReproductionRecord, medium: Medium = Medium.TEXT) -> Page:
     if medium != Medium.SCREEN or record.convention:
         return Page(blocks=toned)
     details = tuple(replace(table, detail=True) for table in toned)
-    return Page(blocks=(Heading(_verdicts(record)), _glance(record), *notes_of(*_matches(record), *_where(record)), *details))
+    return Page(
+        blocks=(Heading(_verdicts(record)), _glance(record), *notes_of(*_matches(record), *_where(record)), *details)
+    )
 
 
 SHOWN = {CONFIRMED: "confirmed", REFUTED: "REFUTED", UNDECIDED: "undecided"}  # on a terminal
@@ -63,7 +65,9 @@ def _matches(record: ReproductionRecord) -> list[str]:
         share = f"all {right}" if right == len(printed) else f"{right} of {len(printed)}"
         said.append(f"{share} {name} counts")
     cut = sum(figure.match == "cut off" for figure in (*record.operators, *record.networks))
-    return [f"Our formulas give the printed digits of {' and '.join(said)}{f' ({cut} of them cut off)' if cut else ''}."]
+    return [
+        f"Our formulas give the printed digits of {' and '.join(said)}{f' ({cut} of them cut off)' if cut else ''}."
+    ]
 
 
 def _operators(record: ReproductionRecord) -> Table:
