@@ -123,7 +123,7 @@ def counted_by_formula(record, device, _options, _notify, _code):
 
 
 def fake_measuring(patch, session):
-    """Lets `kaoprof.sweeping.run` measure with a fake session: `patch(name, value)` sets an attribute there."""
+    """Lets sweeps measure with a fake session: `patch(name, value)` sets an attribute of `sweeping.workplace`."""
     patch("open_session", lambda *_: session)
     patch("protocol_of", lambda *_, **__: replace(PROTOCOL, throughput_flops=session.throughput_flops))
     patch("find_device", lambda name: "cpu" if name == "auto" else name)
@@ -138,18 +138,19 @@ def allowed(_subject):
 
 def sweep_in_a_process(journal, heights):
     """What the process that is killed at random moments runs: a real sweep, a fake session."""
-    from kaoprof.sweeping import run as sweeping
+    from kaoprof.sweeping import workplace
+    from kaoprof.sweeping.run import Sweep
 
-    fake_measuring(lambda name, value: setattr(sweeping, name, value), FakeSession(script=allowed))
-    return sweeping.Sweep(plan=plan_of(tuple(range(1, heights + 1))), path=journal).run()
+    fake_measuring(lambda name, value: setattr(workplace, name, value), FakeSession(script=allowed))
+    return Sweep(plan=plan_of(tuple(range(1, heights + 1))), path=journal).run()
 
 
 def command_with_a_fake_session():
     """The whole command line, with a fake session: `python -c ... sweep --h 3,5`."""
     from kaoprof.cli.app import main
-    from kaoprof.sweeping import run as sweeping
+    from kaoprof.sweeping import workplace
 
-    fake_measuring(lambda name, value: setattr(sweeping, name, value), FakeSession(script=allowed))
+    fake_measuring(lambda name, value: setattr(workplace, name, value), FakeSession(script=allowed))
     main()
 
 

@@ -91,7 +91,6 @@ def time_calls(bench: Bench, request: say.Time) -> say.Took:
 
 def take_census(bench: Bench, request: say.TakeCensus) -> say.Census | say.Failed:
     """Counts a model, whose code may do anything: in a copy of this process if that can be."""
-    from kaoprof.networks.workloads import INSIDE
     from kaoprof.profiling.taking import take_census as census_of
     from kaoprof.tape.building import fake_mode
     from kaoprof.tape.own_inputs import with_own_inputs
@@ -99,8 +98,9 @@ def take_census(bench: Bench, request: say.TakeCensus) -> say.Census | say.Faile
     def taken() -> say.Census | say.Failed:
         kind = bench.device.partition(":")[0]
         try:
-            workload = with_own_inputs(request.workload, request.batch)
-            census = census_of(workload, None, device=kind, threads=bench.threads, sdpa=bench.sdpa, inside=INSIDE)
+            workload = with_own_inputs(request.workload, request.batch, request.size)
+            how: dict[str, Any] = {"device": kind, "threads": bench.threads, "sdpa": bench.sdpa}
+            census = census_of(workload, request.names, inside=request.inside, **how)
         except BaseException as error:  # noqa: BLE001 - any failure of a module is a row, not an abort
             return bench.failed(error)
         return say.Census(census=census, workload=workload)

@@ -91,13 +91,10 @@ def obey(arguments: list[str]) -> int:
         return fail(f"{error.format_message()} (see kaoprof --help)", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has read enough
-        let_go(sys.stdout.fileno())
-        return 0
-    except SystemExit as error:
-        if not isinstance(error.__context__, BrokenPipeError):
+    except (BrokenPipeError, SystemExit) as error:
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
             raise
-        let_go(sys.stdout.fileno())  # typer's way to end then
+        let_go(sys.stdout.fileno())  # the reader of a pipe, such as `head`, has read enough; typer would exit
         return 0
     except OSError as error:
         let_go(sys.stdout.fileno())

@@ -262,11 +262,18 @@ class Look(Request, frozen=True, kw_only=True):
 
 
 class TakeCensus(Request, frozen=True, kw_only=True):
-    """Counts a model where its code may do anything; on inputs of `batch` samples where the workload says none."""
+    """Counts a model where its code may do anything.
+
+    Where the workload says no inputs, on those that its own config tells: `batch` samples, of `size` if there is one.
+    `names` and `inside` are as in `take_census`.
+    """
 
     answered_by = Census
     workload: Workload
     batch: int = 1
+    size: tuple[int, ...] | None = None
+    names: tuple[str, ...] | None = None
+    inside: str = ""
 
 
 class Derive(Request, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from kaoprof.catalog import find_operator
 from kaoprof.errors import UsageError
 from kaoprof.networks.checking import spec_with_layers
+from kaoprof.networks.code_inputs import override_inputs
 from kaoprof.own_options import OwnOptions
 from kaoprof.specs import Document
-from kaoprof.specs.documents import AttentionDefaults, Input, OperatorSpec
+from kaoprof.specs.documents import AttentionDefaults, CodeSpec, Input, OperatorSpec
 from kaoprof.specs.layers import MAX_SIZE, Add, Attention, Attn, AttnSkip, Block, Concat, Layer, Residual
 
 UNTOLD = dict.fromkeys(OwnOptions.__struct_fields__)  # another operator takes other options
@@ -26,14 +27,19 @@ def override(
     """The document with what is given in place of what it says; the rest as it is.
 
     Args:
-        document: a model or an operator.
+        document: a model, an operator, or code; of code without inputs, whose own config tells them, nothing changes.
         batch: samples at once.
         size: spatial sizes; a single one stands for h = w in 2-D.
-        attention: the operator of every attention layer, also of those that name their own.
+        attention: the operator of every attention layer, also of those that name their own; code has none.
 
     Raises:
         UsageError: the spec is of another kind, a size is impossible, or there is no such operator.
     """
+    if isinstance(document.spec, CodeSpec):
+        if attention is not None:
+            hint = "only a model in YAML has attention layers"
+            raise UsageError("code has no attention that could be exchanged", where=document.places.file, hint=hint)
+        return replace(document, spec=override_inputs(document.spec, batch=batch, size=size))
     spec = spec_with_layers(document)
     if batch is not None or size is not None:
         spec = replace(spec, input=_input(spec.input, batch, size))

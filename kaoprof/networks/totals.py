@@ -5,8 +5,8 @@ import msgspec
 from kaoprof.dims import DTYPE_BYTES
 from kaoprof.networks.checking import check_spec, network_cost
 from kaoprof.specs import Document
-from kaoprof.specs.documents import GridSpec, ModelSpec, OperatorSpec
-from kaoprof.specs.grid import grid_cells
+from kaoprof.specs.documents import GridSpec, ModelGridSpec, ModelSpec, OperatorSpec
+from kaoprof.specs.grid import grid_cells, model_cells, settings
 
 
 class SpecTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,9 @@ def totals_of(document: Document) -> SpecTotals:
     check_spec(document)
     spec = document.spec
     if isinstance(spec, GridSpec):
-        return SpecTotals(name=spec.name, kind=document.kind, cells=len(grid_cells(spec)))
+        return SpecTotals(name=spec.name, kind=document.kind, cells=len(grid_cells(spec)) * settings(spec))
+    if isinstance(spec, ModelGridSpec):
+        return SpecTotals(name=spec.name, kind=document.kind, cells=model_cells(spec))
     if not isinstance(spec, ModelSpec | OperatorSpec):
         return SpecTotals(name=spec.name, kind=document.kind)
     cost, given = network_cost(document), spec.input

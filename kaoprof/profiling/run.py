@@ -15,6 +15,7 @@ from kaoprof.measuring.devices import check_wishes, find_device
 from kaoprof.measuring.plan import Progress, Subject
 from kaoprof.measuring.run import ProgressCallback, open_session, run_session, unheard
 from kaoprof.networks import code_workload, network_workload, override
+from kaoprof.networks.workloads import INSIDE
 from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.records.measured import EAGER, timestamp
 from kaoprof.records.options import Options, checked_options
@@ -100,7 +101,28 @@ def profile(
         raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
     notify = progress or unheard
     documents = [_document(target, model) for target in targets]
-    record = ProfileRecord(
+    record = blank_record(documents, model)
+    if options.analytic:
+        return record
+    if model.optimizer and options.graph:
+        raise UsageError("cannot be replayed with an optimizer", where="graph", hint="leave --graph or --optimizer out")
+    workloads = workloads_of(documents, model, options.seed)
+    device = find_device(options.device)
+    check_wishes(device, model.dtype, options)
+    record = replace(record, device=device)
+    session = open_session(device, options, notify)
+    try:
+        record, workloads = count_models(record, workloads, session, options, notify, model)
+        if not model.measured:
+            return replace(record, models=tuple(map(failed_if_unknown, record.models)))
+        return _measured(record, workloads, session, options, notify)
+    finally:
+        session.close()
+
+
+def blank_record(documents: Sequence[Document], model: ModelOptions) -> ProfileRecord:
+    """Every model with the closed form of each of its layers, and nothing else."""
+    return ProfileRecord(
         version=__version__,
         created=timestamp(),
         mode=model.mode,
@@ -111,22 +133,15 @@ def profile(
             for document in documents
         ),
     )
-    if options.analytic:
-        return record
-    if model.optimizer and options.graph:
-        raise UsageError("cannot be replayed with an optimizer", where="graph", hint="leave --graph or --optimizer out")
-    workloads = [replace(_workload(document, model, options.seed), optimizer=model.optimizer) for document in documents]
-    device = find_device(options.device)
-    check_wishes(device, model.dtype, options)
-    record = replace(record, device=device)
-    session = open_session(device, options, notify)
-    try:
-        record, workloads = count_models(record, workloads, session, options, notify, model)
-        if not model.measured:
-            return replace(record, models=tuple(map(_failed_if_unknown, record.models)))
-        return _measured(record, workloads, session, options, notify)
-    finally:
-        session.close()
+
+
+def workloads_of(documents: Sequence[Document], model: ModelOptions, seed: int) -> list[Workload]:
+    """What runs of each.
+
+    Raises:
+        UsageError: code without permission, or of another dtype.
+    """
+    return [replace(_workload(document, model, seed), optimizer=model.optimizer) for document in documents]
 
 
 def _measured(
@@ -136,18 +151,18 @@ def _measured(
     pairs = [
         pair
         for one, workload in zip(record.models, workloads, strict=True)
-        for pair in _in_every_way(one, workload, options)
+        for pair in in_every_way(one, workload, options)
     ]
     record = replace(record, models=tuple(one for one, _ in pairs))
     return measure_models(record, [workload for _, workload in pairs], session, options, notify)
 
 
-def _failed_if_unknown(model: ModelProfile) -> ModelProfile:
+def failed_if_unknown(model: ModelProfile) -> ModelProfile:
     """The model; where it could not be counted and is not measured either, that is an error."""
     return replace(model, status="error") if model.status == "ok" and not model.total.known else model
 
 
-def _in_every_way(model: ModelProfile, workload: Workload, options: Options) -> list[tuple[ModelProfile, Workload]]:
+def in_every_way(model: ModelProfile, workload: Workload, options: Options) -> list[tuple[ModelProfile, Workload]]:
     """The model as it is, and in each of the variants that were asked for, if it could be counted."""
     variants = options.variants if model.status == "ok" else ()
     return [(model, workload), *((variant_of(model, variant), workload) for variant in variants)]
@@ -160,11 +175,6 @@ def parse_axis(text: str) -> int | str:
 
 def _document(target: str | Document, model: ModelOptions) -> Document:
     document = load_spec(target) if isinstance(target, str) else target
-    if isinstance(document.spec, CodeSpec):
-        if model.size or model.attention or (model.batch and document.spec.inputs is not None):
-            raise UsageError("code has its own input: batch, size and attention cannot be overridden",
-                             where=document.places.file, hint="change its inputs")  # fmt: skip
-        return document
     return override(document, batch=model.batch, size=model.size, attention=model.attention)
 
 
@@ -189,10 +199,14 @@ def count_models(
     options: Options,
     notify: ProgressCallback,
     asked: ModelOptions,
+    *,
+    apart: bool = False,
 ) -> tuple[ProfileRecord, list[Workload]]:
     """The record with every layer counted and every peak predicted; a model that cannot be counted says why.
 
-    Beside it the workloads, with the inputs that they were counted on, and the axis of samples that was found.
+    Beside it the workloads, with the inputs that they were counted on, and the axis of samples that was found. Code is
+    counted by the measuring process; a network of ours too if it is to be counted `apart`, so that several may be at
+    the same time.
     """
     models: list[ModelProfile] = []
     failures: list[Exception] = []
@@ -201,8 +215,8 @@ def count_models(
         notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
         names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
         try:
-            if one.inside:
-                census, counted[done] = census_in_child(workload, session, batch=asked.batch or 1)
+            if one.inside or apart:
+                census, counted[done] = census_in_child(workload, session, asked, names=names, inside=one.inside)
             else:
                 census = census_here(workload, names, session.plan.device, options)
             unclear = census.sequence_first if asked.batch_axis == AUTO else ""
@@ -229,10 +243,18 @@ def census_here(workload: Workload, names: Sequence[str] | None, device: str, op
         return take_census(workload, names, device=device.partition(":")[0], threads=threads)
 
 
-def census_in_child(workload: Workload, session: "Session", *, batch: int = 1) -> "tuple[ModelCensus, Workload]":
-    """The census of somebody's code, taken where it may exit, crash, print or hang without harm: where it is measured.
+def census_in_child(
+    workload: Workload,
+    session: "Session",
+    asked: ModelOptions,
+    *,
+    names: Sequence[str] | None = None,
+    inside: str = INSIDE,
+) -> "tuple[ModelCensus, Workload]":
+    """The census of a model, taken where its code may exit, crash, print or hang without harm: where it is measured.
 
-    Beside it the workload, with the inputs on which it was taken.
+    Beside it the workload, with the inputs on which it was taken: of the batch and size that are `asked` for where its
+    spec says none.
 
     Raises:
         KaoprofError: it did one of these, or failed; the text says which.
@@ -243,8 +265,10 @@ def census_in_child(workload: Workload, session: "Session", *, batch: int = 1) -
     from kaoprof.profiling.census import ModelCensus
 
     limit_s = session.plan.timeout_s + FIRST_CALL_GRACE_S
+    told = None if names is None else tuple(names)
+    request = TakeCensus(workload=workload, batch=asked.batch or 1, size=asked.size, names=told, inside=inside)
     try:
-        counted = session.connection.ask_about_code(TakeCensus(workload=workload, batch=batch), timeout_s=limit_s)
+        counted = session.connection.ask_about_code(request, timeout_s=limit_s)
     except SubjectFailed as failure:
         wrong = failure.message.removeprefix(WRONG_USAGE)
         raise UsageError(wrong) if wrong != failure.message else failure from None
@@ -256,7 +280,7 @@ def measure_models(
 ) -> ProfileRecord:
     """The record with every model measured, all of them interleaved in the same rounds."""
     subjects = [
-        _subject(key, model, workload)
+        subject_of(key, model, workload)
         for key, (model, workload) in enumerate(zip(record.models, workloads, strict=True))
         if model.status == "ok"
     ]
@@ -271,7 +295,8 @@ def measure_models(
     )
 
 
-def _subject(key: int, model: ModelProfile, workload: Workload) -> Subject:
+def subject_of(key: int, model: ModelProfile, workload: Workload) -> Subject:
+    """What the session needs to know of a model that was counted."""
     total, width = model.total, DTYPE_BYTES.get(workload.inputs[0].dtype, 8)
     elements = total.params + total.params_norm + sum(math.prod(shape) for shape in model.input_shapes)
     eager_forward = model.variant == EAGER and workload.mode == "forward"

@@ -4,12 +4,13 @@ from kaoprof.errors import RecordError
 from kaoprof.records.compare import Analytic, Counted, Record, Row
 from kaoprof.records.measured import Ceilings, Conditions, Latency, Protocol
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
+from kaoprof.records.swept_models import ModelRow, SweptModels
 
 CHANGED = "the file was changed after it was written"
 MOST_COUNTED = 10**80  # beyond the closed forms of the largest input in three axes, and within what a float can hold
 
 
-def check_figures(record: Record | ProfileRecord, *, where: str) -> None:
+def check_figures(record: Record | ProfileRecord | SweptModels, *, where: str) -> None:
     """Refuses a record whose figures cannot be, each by itself or together.
 
     Raises:
@@ -20,16 +21,20 @@ def check_figures(record: Record | ProfileRecord, *, where: str) -> None:
         for model in record.models:
             _check_model(model, where=f"{where}: {model.model}")
         return
-    for number, row in enumerate(record.rows, start=1):
+    rows: tuple[Row | ModelRow, ...] = record.rows
+    for number, row in enumerate(rows, start=1):
         check_row(row, where=f"{where}: row {number}")
 
 
-def check_row(row: Row, *, where: str) -> None:
+def check_row(row: Row | ModelRow, *, where: str) -> None:
     """Refuses a row whose figures cannot be.
 
     Raises:
         RecordError: as `check_figures`.
     """
+    if isinstance(row, ModelRow):
+        _check_model(row.profile, where=where)
+        return
     _check_counts(row.analytic, where=where)
     _check_counts(row.counted, where=where)
     _check_latency(row.latency, where=where)

@@ -58,6 +58,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """Everything but the operator: rows that share it may be compared."""
         return (self.b, self.c, self.spatial, self.heads, self.projection, self.scale, self.dtype, self.mode)
 
+    @property
+    def setting(self) -> str:
+        """The cell in words."""
+        return ", ".join((f"{self.dims}", f"heads {self.heads}", self.dtype, self.mode))
+
 
 class Analytic(Parsed, frozen=True, kw_only=True):
     """From the closed form. Counts are of one sample, bytes of the whole batch; in `train` mode of forward + backward.

@@ -1,33 +1,49 @@
 """The journal of a sweep, schema 1: JSON Lines that only grow, so that whatever ends a sweep costs what was unfinished.
 
 The first line is the header. Then come launches, one whenever a process begins to measure, which say where and how;
-and finished cells, which belong to the launch before them. A cell that stands twice was tried again: the last counts.
-`kaoprof.sweeping.journal_file` writes it.
+and finished cells, which belong to the launch before them, or to the earlier one whose number they name: cells of
+several machines come as they are finished. A cell that stands twice was tried again: the last counts.
+A journal of operators is of kind `sweep`, one of models of kind `models`. `kaoprof.sweeping.journal_file` writes it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from kaoprof.errors import KaoprofError, RecordError
+from kaoprof.records import swept_models
 from kaoprof.records.checks import check_protocol, check_row
-from kaoprof.records.compare import Row, by_cell
-from kaoprof.records.fields import Seconds
+from kaoprof.records.compare import Row
+from kaoprof.records.fields import Count, Seconds
 from kaoprof.records.incoming import UNREADABLE, head_of, read_bytes
 from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
-from kaoprof.records.sweep import CellKey, SweepPlan
+from kaoprof.records.sweep import CellKey, ModelPlan, Plan, SweepPlan
+from kaoprof.records.swept_models import ModelRow
 
-KIND = "sweep"
-BEGINNING = b'{"schema":1,"kind":"sweep"'  # of every journal, also of one whose header was cut off
+OPERATORS, MODELS = "sweep", swept_models.KIND
+KINDS = (OPERATORS, MODELS)
+BEGINNINGS = tuple(f'{{"schema":1,"kind":"{kind}"'.encode() for kind in KINDS)  # also of one whose header was cut off
+AnyRow = Row | ModelRow
 
 
 class Header(Head, frozen=True, kw_only=True):
-    """The first line."""
+    """The first line of a journal of operators."""
 
-    kind: str = KIND
+    kind: str = OPERATORS
     plan: SweepPlan
+
+
+class ModelsHeader(Head, frozen=True, kw_only=True):
+    """The first line of a journal of models."""
+
+    kind: str = MODELS
+    plan: ModelPlan
+
+
+AnyHeader = Header | ModelsHeader
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True, tag="launch", tag_field="entry", omit_defaults=True):
@@ -43,36 +59,73 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, tag="launch", tag_field=
     protocol: Protocol | None = None
 
 
+class ModelsLaunch(Launch, frozen=True, kw_only=True, tag="launch", tag_field="entry", omit_defaults=True):
+    """The same in a journal of models."""
+
+    plan: ModelPlan | None = None  # type: ignore[assignment]
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="cells", tag_field="entry"):
-    """The rows of one finished cell, and the seconds that it took; closed forms come many cells to a line."""
+    """The rows of one finished cell, and the seconds that it took; closed forms come many cells to a line.
+
+    `launch` is the number of the launch that it belongs to, counted from 0, where that is not the one before it.
+    """
 
     rows: tuple[Row, ...]
     spent_s: Seconds = 0.0
+    launch: Count | msgspec.UnsetType = msgspec.UNSET
+
+
+class FinishedModels(Finished, frozen=True, kw_only=True, tag="cells", tag_field="entry"):
+    """The same in a journal of models."""
+
+    rows: tuple[ModelRow, ...]  # type: ignore[assignment]
 
 
 Entry = Launch | Finished
+ENTRIES = {OPERATORS: (Header, Launch | Finished), MODELS: (ModelsHeader, ModelsLaunch | FinishedModels)}
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One finished cell. `launch` is the number of the launch that it belongs to."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[AnyRow, ...]
     launch: int
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal holds. `whole_bytes` is where its last whole line ends; `spent_s` is by launch."""
 
-    header: Header
+    header: AnyHeader
     launches: tuple[Launch, ...]
     cells: dict[CellKey, Cell]
     spent_s: tuple[float, ...]
     whole_bytes: int
 
     @property
-    def plan(self) -> SweepPlan:
+    def plan(self) -> Plan:
         """What was asked for last."""
         return next((launch.plan for launch in reversed(self.launches) if launch.plan), self.header.plan)
+
+
+def header_of(plan: Plan, *, version: str, created: str) -> AnyHeader:
+    """The first line of a journal of what the plan asks for."""
+    if isinstance(plan, ModelPlan):
+        return ModelsHeader(version=version, created=created, plan=plan)
+    return Header(version=version, created=created, plan=plan)
+
+
+def launch_of(plan: Plan, *, changed: bool, **told: Any) -> Launch:
+    """The line that says where and how the cells after it were measured; the plan stands in it if it `changed`."""
+    if isinstance(plan, ModelPlan):
+        return ModelsLaunch(plan=plan if changed else None, **told)
+    return Launch(plan=plan if changed else None, **told)
+
+
+def finished_of(plan: Plan, rows: Iterable[AnyRow], **told: Any) -> Finished:
+    """The line that holds finished cells."""
+    kind: type[Finished] = FinishedModels if isinstance(plan, ModelPlan) else Finished
+    return kind(rows=tuple(rows), **told)  # type: ignore[arg-type]  # rows of the plan's kind
 
 
 def is_journal(data: bytes) -> bool:
@@ -83,13 +136,13 @@ def is_journal(data: bytes) -> bool:
     try:
         head = head_of(first)
     except UNREADABLE:
-        return data.startswith(BEGINNING)
-    return isinstance(head, dict) and head.get("kind") == KIND and "rows" not in head
+        return data.startswith(BEGINNINGS)
+    return isinstance(head, dict) and head.get("kind") in KINDS and "rows" not in head
 
 
 def nothing_yet(data: bytes) -> bool:
     """Whether the bytes are what is left of a journal that was begun, but whose header did not reach the disk."""
-    cut_off = b"\n" not in data and data.startswith(BEGINNING) and b'"rows"' not in data
+    cut_off = b"\n" not in data and data.startswith(BEGINNINGS) and b'"rows"' not in data
     return cut_off or not data.strip(b"\0")
 
 
@@ -107,7 +160,7 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
     launches: list[Launch] = []
     cells: dict[CellKey, Cell] = {}
     spent_s: list[float] = []
-    decoder = msgspec.json.Decoder(Entry)
+    decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(ENTRIES[header.kind][1])
     for number, line in enumerate(lines[1:], start=2):
         entry = _entry(decoder, line, where=f"{where}:{number}", kept=number - 1)
         if isinstance(entry, Launch):
@@ -119,8 +172,9 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
         else:
             for row in entry.rows:
                 check_row(row, where=f"{where}:{number}")
-            spent_s[-1] += entry.spent_s
-            cells.update(_cells(entry.rows, len(launches) - 1))
+            launch = _launch_of(entry, len(launches), where=f"{where}:{number}")
+            spent_s[launch] += entry.spent_s
+            cells.update(_cells(entry.rows, launch))
     return Contents(
         header=header,
         launches=tuple(launches),
@@ -130,21 +184,34 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
     )
 
 
-def _cells(rows: Sequence[Row], launch: int) -> dict[CellKey, Cell]:
-    return {key: Cell(rows=tuple(measured), launch=launch) for key, measured in by_cell(rows).items()}
+def _launch_of(entry: Finished, launches: int, *, where: str) -> int:
+    """The number of the launch to which finished cells belong, of so many that stand before them."""
+    if entry.launch is msgspec.UNSET:
+        return launches - 1
+    if entry.launch >= launches:
+        raise RecordError("a cell of a launch that is not there: the file is damaged", where=where)
+    return entry.launch
 
 
-def _header(line: bytes, *, whole: bool, where: str) -> Header:
+def _cells(rows: Iterable[AnyRow], launch: int) -> dict[CellKey, Cell]:
+    grouped: dict[CellKey, list[AnyRow]] = {}
+    for row in rows:
+        grouped.setdefault(row.case.cell, []).append(row)
+    return {key: Cell(rows=tuple(measured), launch=launch) for key, measured in grouped.items()}
+
+
+def _header(line: bytes, *, whole: bool, where: str) -> AnyHeader:
     again = "the command that made it begins it anew"
     if not line:
         raise RecordError("is empty: the sweep ended before it began", where=where, hint=again)
     try:
         head = head_of(line)
     except UNREADABLE:
-        if not whole and line.startswith(BEGINNING):
+        if not whole and line.startswith(BEGINNINGS):
             raise RecordError("ends within its first line, so it holds no cell", where=where, hint=again) from None
         raise RecordError("is not the journal of a sweep", where=f"{where}:1", hint=_OTHER) from None
-    if not isinstance(head, dict) or head.get("kind") != KIND:
+    kind = head.get("kind") if isinstance(head, dict) else None
+    if kind not in KINDS:
         raise RecordError("is not the journal of a sweep", where=f"{where}:1", hint=_OTHER)
     if head.get("schema") != SCHEMA:
         message = f"schema {head.get('schema')!r}, but this kaoprof reads schema {SCHEMA}"
@@ -152,9 +219,10 @@ def _header(line: bytes, *, whole: bool, where: str) -> Header:
     if not whole:
         raise RecordError("ends within its first line, so it holds no cell", where=where, hint=again)
     try:
-        return msgspec.json.decode(line, type=Header)
+        header: AnyHeader = msgspec.json.decode(line, type=ENTRIES[kind][0])
     except (*UNREADABLE, KaoprofError) as error:
         raise RecordError(f"its header is damaged: {error}", where=f"{where}:1") from None
+    return header
 
 
 _OTHER = "name a file that `kaoprof sweep -o` wrote"

@@ -4,23 +4,25 @@ import os
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import RecordError
 from kaoprof.records.checks import check_figures
-from kaoprof.records.compare import Record, Row
+from kaoprof.records.compare import Record
 from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
 from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, read_bytes, strictly_decoded
-from kaoprof.records.journal import Contents, Launch, is_journal, parse_journal
+from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch, is_journal, parse_journal
 from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.pieces import record_in_pieces
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
-from kaoprof.records.sweep import SweepPlan
+from kaoprof.records.sweep import Plan
+from kaoprof.records.swept_models import SweptModels
 
 
 class AnyRecord(typing.Protocol):
@@ -34,6 +36,7 @@ class AnyRecord(typing.Protocol):
 KINDS: dict[str, type[AnyRecord]] = {
     "compare": Record,
     "sweep": Record,
+    MODELS: SweptModels,
     "profile": ProfileRecord,
     "fit": FitRecord,
     "cross": CrossRecord,
@@ -152,13 +155,13 @@ def _record(data: bytes, *, where: str) -> AnyRecord:
         record = msgspec.json.decode(data, type=KINDS[kind])
     except UNREADABLE as error:
         raise RecordError(f"this record is damaged: {error}", where=where) from None
-    if isinstance(record, Record | ProfileRecord):
+    if isinstance(record, Record | ProfileRecord | SweptModels):
         check_figures(record, where=where)
     return record
 
 
-def records_of(contents: Contents, plan: SweepPlan | None = None) -> tuple[Record, ...]:
-    """A journal's cells as records of kind `sweep`, one per environment and version, the one measured last at the end.
+def records_of(contents: Contents, plan: Plan | None = None) -> tuple[Record | SweptModels, ...]:
+    """A journal's cells as records of its kind, one per environment and version, the one measured last at the end.
 
     Rows stand in grid order. All are `interrupted` if cells of `plan`, by default the last one, are missing.
     """
@@ -167,7 +170,7 @@ def records_of(contents: Contents, plan: SweepPlan | None = None) -> tuple[Recor
     order = [key for key in keys if key in contents.cells]
     order += [key for key in contents.cells if key not in keys]
     groups = _groups(contents.launches)
-    rows: list[list[Row]] = [[] for _ in groups]
+    rows: list[list[AnyRow]] = [[] for _ in groups]
     group_of = {launch: number for number, group in enumerate(groups) for launch in group}
     for key in order:
         cell = contents.cells[key]
@@ -191,19 +194,22 @@ def same_place(environment: Environment | None) -> Environment | None:
     return replace(environment, load_before=None, machine_cores=None) if environment else None
 
 
-def _sweep_record(contents: Contents, group: list[int], rows: tuple[Row, ...], *, interrupted: bool) -> Record:
+def _sweep_record(
+    contents: Contents, group: list[int], rows: tuple[Any, ...], *, interrupted: bool
+) -> Record | SweptModels:
     launches = [contents.launches[number] for number in group]
     begun = launches[0] if launches else contents.header
-    return Record(
-        kind="sweep",
-        version=begun.version,
-        created=begun.created,
-        baseline=contents.plan.options.baseline,
-        rows=rows,
-        protocol=_protocol(launches, sum(contents.spent_s[number] for number in group)),
-        environment=launches[0].environment if launches else None,
-        interrupted=interrupted,
-    )
+    common: dict[str, Any] = {
+        "version": begun.version,
+        "created": begun.created,
+        "rows": rows,
+        "protocol": _protocol(launches, sum(contents.spent_s[number] for number in group)),
+        "environment": launches[0].environment if launches else None,
+        "interrupted": interrupted,
+    }
+    if contents.header.kind == MODELS:
+        return SweptModels(**common)
+    return Record(kind="sweep", baseline=contents.plan.options.baseline, **common)
 
 
 def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:

@@ -1,8 +1,8 @@
-"""What `sweep` is asked for: a grid of sizes, dtypes and modes, and how its cells are measured; kept in the journal."""
+"""What `sweep` is asked for: a grid of operators or of models, and how its cells are measured; kept in the journal."""
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec.structs import fields, replace
@@ -11,10 +11,11 @@ from kaoprof.errors import UsageError
 from kaoprof.records.compare import Case, own_cases, with_variants
 from kaoprof.records.options import Options
 from kaoprof.records.own import OwnModule
+from kaoprof.records.swept_models import ModelCase
 
 # What a cell's figures do not rest on; the device is compared with the one that cells were measured on.
 MAY_DIFFER = {"budget_s", "timeout_s", "memory_fraction", "force_run", "baseline", "device"}
-CellKey = tuple[object, ...]  # `Case.cell`
+CellKey = tuple[object, ...]  # `Case.cell`, `ModelCase.cell`
 
 
 class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,15 +63,73 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def differences(self, other: "SweepPlan") -> list[str]:
         """What keeps the cells of two plans from standing in one journal, each as `seed 1, there 0`."""
-        pairs = [(name, getattr(self, name), getattr(other, name)) for name in ("operators", "projection", "scale")]
+        names = ("operators", "projection", "scale")
+        pairs: list[tuple[str, object, object]] = [(name, getattr(self, name), getattr(other, name)) for name in names]
         mine, theirs = (tuple(module.written for module in plan.own) for plan in (self, other))
         pairs.append(("with", mine, theirs))
-        pairs += [
-            (field.name, getattr(self.options, field.name), getattr(other.options, field.name))
-            for field in fields(Options)
-            if field.name not in MAY_DIFFER
-        ]
-        return [f"{name} {_shown(here)}, there {_shown(there)}" for name, here, there in pairs if here != there]
+        return _different([*pairs, *_option_pairs(self.options, other.options)])
+
+
+class NamedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of a grid: as it was named, and the sum of what its spec says, which may be another one tomorrow."""
+
+    name: str
+    digest: str = ""
+
+
+class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A grid of models and the options of their measurement. `name` is the spec's.
+
+    Args:
+        models: what runs.
+        sizes: spatial sizes; None: those that each model itself says.
+        batch: samples at once.
+        dtypes: of inputs and parameters.
+        modes: `forward`, `train`.
+        measured: whether anything is run; else it is only counted and predicted.
+        options: device, budget and how to measure.
+        allow_import: whether models may be code, which is imported.
+    """
+
+    name: str = ""
+    models: tuple[NamedModel, ...]
+    sizes: tuple[tuple[int, ...] | None, ...] = (None,)
+    batch: tuple[int, ...] = (1,)
+    dtypes: tuple[str, ...] = ("fp32",)
+    modes: tuple[str, ...] = ("forward",)
+    measured: bool = True
+    options: Options = msgspec.field(default_factory=Options)
+    allow_import: bool = False
+
+    def __len__(self) -> int:
+        """How many cells there are."""
+        return math.prod(map(len, (self.dtypes, self.modes, self.batch, self.sizes, self.models)))
+
+    def corners(self) -> Iterator[ModelCase]:
+        """The case of each cell, in grid order: models vary fastest, so that those of one size stand together."""
+        grid = itertools.product(self.dtypes, self.modes, self.batch, self.sizes, self.models)
+        for dtype, mode, batch, size, model in grid:
+            yield ModelCase(model=model.name, size=size, b=batch, dtype=dtype, mode=mode)
+
+    def differences(self, other: "ModelPlan") -> list[str]:
+        """What keeps the cells of two plans from standing in one journal."""
+        there = {model.name: model.digest for model in other.models}
+        changed = [model.name for model in self.models if there.get(model.name, model.digest) != model.digest]
+        pairs = [("measured", self.measured, other.measured), *_option_pairs(self.options, other.options)]
+        return [*(f"another spec of {name} than there" for name in changed), *_different(pairs)]
+
+
+Plan = SweepPlan | ModelPlan
+
+
+def _option_pairs(mine: Options, theirs: Options) -> list[tuple[str, object, object]]:
+    """The options on which the figures of a cell rest."""
+    names = (field.name for field in fields(Options) if field.name not in MAY_DIFFER)
+    return [(name, getattr(mine, name), getattr(theirs, name)) for name in names]
+
+
+def _different(pairs: Iterable[tuple[str, object, object]]) -> list[str]:
+    return [f"{name} {_shown(here)}, there {_shown(there)}" for name, here, there in pairs if here != there]
 
 
 def _shown(value: object) -> str:

@@ -78,6 +78,16 @@ KINDS = {
         next_step="kaoprof report JOURNAL --to sweep.html",
         **OPERATORS,
     ),
+    "models": Kind(
+        page="reporting.tables.models:page_of",
+        columns="reporting.columns.models:MODEL_COLUMNS",
+        views="reporting.columns.models:model_views",
+        warnings="findings.model_grid:grid_warnings",
+        sound="findings.model_grid:sound_grid",
+        next_step="kaoprof report JOURNAL --to models.pdf",
+        members="rows",
+        stands_alone=False,
+    ),
     "profile": Kind(
         page="reporting.tables.profile:page_of",
         columns="reporting.columns.profile:LAYER_COLUMNS",

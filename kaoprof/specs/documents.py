@@ -1,4 +1,4 @@
-"""The four kinds of spec: a model, a single operator, a grid of sizes, and code to import."""
+"""The kinds of spec: a model, a single operator, a grid of operators or of models, and code to import."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -13,6 +13,11 @@ Source = Annotated[str, Meta(max_length=500, description="where it comes from, s
 Description = Annotated[str, Meta(max_length=500, description="one line that says what it is")]
 FloatType = Annotated[Literal["fp64", "fp32", "tf32", "bf16", "fp16"], Meta(description="dtype of inputs and weights")]
 Mode = Annotated[Literal["forward", "train"], Meta(description="forward, or train for forward and backward")]
+Few = Meta(min_length=1, max_length=10)
+FloatTypes = Annotated[FloatType | Annotated[tuple[FloatType, ...], Few], Meta(description="one dtype or several")]
+Modes = Annotated[
+    Mode | Annotated[tuple[Mode, ...], Few], Meta(description="forward, train, or both: [forward, train]")
+]
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,8 +94,30 @@ class GridSpec(_Named, frozen=True, kw_only=True):
     ] = ()
     projection: Projection = "value"
     scale: Scale = "sqrt"
-    dtype: FloatType = "fp32"
-    mode: Mode = "forward"
+    dtype: FloatTypes = "fp32"
+    mode: Modes = "forward"
+
+
+class ModelSizes(Part, frozen=True, kw_only=True):
+    """Inputs to combine, each a value or a list: spatial sizes, and samples at once."""
+
+    size: Annotated[
+        Count | str | tuple[Count | str, ...] | None,
+        Meta(description="224, 192x256 or a list of such; without it each model has its own"),
+    ] = None
+    batch: Annotated[Counts, Meta(description="batch sizes")] = 1
+
+
+class ModelGridSpec(_Named, frozen=True, kw_only=True):
+    """Whole models on a grid of inputs."""
+
+    models: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, max_length=1000, description="specs by name or file, and code such as timm:resnet50"),
+    ]
+    grid: ModelSizes = ModelSizes()
+    dtype: FloatTypes = "fp32"
+    mode: Modes = "forward"
 
 
 class TensorInput(Part, frozen=True, kw_only=True):
@@ -128,7 +155,9 @@ class CodeSpec(_Named, frozen=True, kw_only=True):
     ] = None
 
 
-Spec: TypeAlias = ModelSpec | OperatorSpec | GridSpec | CodeSpec
+Spec: TypeAlias = ModelSpec | OperatorSpec | GridSpec | ModelGridSpec | CodeSpec
 
-KINDS: dict[str, type[Spec]] = {"layers": ModelSpec, "operator": OperatorSpec, "grid": GridSpec, "module": CodeSpec}
-KIND_NAMES = {"layers": "model", "operator": "operator", "grid": "grid", "module": "code"}
+KINDS: dict[str, type[Spec]] = {
+    "layers": ModelSpec, "operator": OperatorSpec, "models": ModelGridSpec, "grid": GridSpec, "module": CodeSpec,
+}  # fmt: skip
+KIND_NAMES = {"layers": "model", "operator": "operator", "models": "grid", "grid": "grid", "module": "code"}

@@ -1,14 +1,16 @@
-"""The cells of a grid spec: every combination of its sizes."""
+"""The cells of a grid spec: every combination of its sizes, dtypes and modes."""
 
 import itertools
 import math
+from typing import TypeVar
 
 from kaoprof.dims import Dims, head_size
 from kaoprof.errors import UsageError
-from kaoprof.specs.documents import GridSpec, Sizes
+from kaoprof.specs.documents import GridSpec, ModelGridSpec, Sizes
 from kaoprof.specs.places import Places
 
 MAX_CELLS = 10_000
+Value = TypeVar("Value")
 
 
 def grid_cells(spec: GridSpec) -> tuple[tuple[Dims, int], ...]:
@@ -18,9 +20,19 @@ def grid_cells(spec: GridSpec) -> tuple[tuple[Dims, int], ...]:
     return tuple((Dims(b=b, c=c, spatial=sizes), heads) for b, c, heads in outer for sizes in spatial)
 
 
-def listed(counts: int | tuple[int, ...]) -> tuple[int, ...]:
-    """A number as a list of one."""
-    return counts if isinstance(counts, tuple) else (counts,)
+def listed(values: Value | tuple[Value, ...]) -> tuple[Value, ...]:
+    """A single value as a list of one."""
+    return values if isinstance(values, tuple) else (values,)
+
+
+def settings(spec: GridSpec | ModelGridSpec) -> int:
+    """How many combinations of dtype and mode there are."""
+    return len(listed(spec.dtype)) * len(listed(spec.mode))
+
+
+def model_cells(spec: ModelGridSpec) -> int:
+    """How many cells a grid of models has."""
+    return math.prod(len(listed(values)) for values in (spec.models, spec.grid.size, spec.grid.batch)) * settings(spec)
 
 
 def _spatial(grid: Sizes) -> list[tuple[int, ...]]:
@@ -47,7 +59,7 @@ def check_grid(spec: GridSpec, places: Places) -> None:
     if planar and grid.h is None:
         raise places.error(f"{planar[0]} without h", f"grid.{planar[0]}", hint="add h: heights such as [14, 28]")
     combinations = [len(listed(getattr(grid, axis) or 1)) for axis in ("h", "w", "t", "n", "c", "batch", "heads")]
-    cells = math.prod(combinations)
+    cells = math.prod(combinations) * settings(spec)
     if cells > MAX_CELLS:
         raise places.error(f"{cells:,} cells are too many", "grid", hint=f"at most {MAX_CELLS:,}")
     for channels, heads in itertools.product(listed(grid.c), listed(grid.heads)):

@@ -26,7 +26,7 @@ def json_schema(operators: Iterable[str] = ()) -> dict[str, Any]:
     return {
         "$schema": DRAFT,
         "title": "kaoprof spec",
-        "description": "A model, a single operator, a grid of sizes, or code to import.",
+        "description": "A model, a single operator, a grid of operators or of models, or code to import.",
         "anyOf": list(kinds),
         "$defs": components,
     }

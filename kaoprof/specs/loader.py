@@ -31,7 +31,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> str:
-        """`model`, `operator`, `grid` or `code`."""
+        """`model`, `operator`, `grid` (of operators or of models) or `code`."""
         return next(KIND_NAMES[key] for key, kind in KINDS.items() if isinstance(self.spec, kind))
 
 
@@ -100,7 +100,7 @@ def _read_text(path: Path, shown: str) -> str:
 def _convert(value: Value, places: Places) -> Spec:
     if not isinstance(value, dict):
         raise places.error("a spec is a mapping of keys", "", hint="start with `schema: 1`")
-    named = [key for key in KINDS if key in value]
+    named = [key for key in KINDS if key in value and not (key == "grid" and "models" in value)]
     if not named:
         import difflib  # opened late, as above
 
@@ -108,7 +108,7 @@ def _convert(value: Value, places: Places) -> Spec:
             if close := difflib.get_close_matches(key.lower(), KINDS, n=1, cutoff=0.7):
                 raise places.error(f"unknown key {key!r}", key, hint=f"did you mean {close[0]!r}?")
     if len(named) != 1:
-        hint = "a model has layers, a comparison has grid, one operator has operator, code has module"
+        hint = "a model has layers, a comparison has grid or models, one operator has operator, code has module"
         problem = f"has {' and '.join(named)}: which is it?" if named else "does not say what it describes"
         raise places.error(f"the spec {problem}", named[1] if named else "", hint=hint)
     kind = KINDS[named[0]]

@@ -5,21 +5,24 @@ from pathlib import Path
 from msgspec.structs import fields
 
 from kaoprof.errors import RecordError, UsageError
-from kaoprof.records.compare import Case
 from kaoprof.records.journal import Contents
 from kaoprof.records.measured import Environment
 from kaoprof.records.reading import same_place
-from kaoprof.records.sweep import CellKey, SweepPlan
+from kaoprof.records.sweep import CellKey, ModelPlan, Plan
 from kaoprof.version import __version__
 
 
-def check_plan(plan: SweepPlan, contents: Contents, path: Path) -> None:
+def check_plan(plan: Plan, contents: Contents, path: Path) -> None:
     """Refuses a journal whose cells rest on other options.
 
     Raises:
-        UsageError: they do.
+        UsageError: they do, or are of models where operators are swept, or the other way round.
     """
-    if different := plan.differences(contents.plan):
+    if type(plan) is not type(contents.plan):
+        holds, sought = ("operators", "models") if isinstance(plan, ModelPlan) else ("models", "operators")
+        message = f"holds a sweep of {holds}, and this is one of {sought}"
+        raise UsageError(message, where=str(path), hint="name another journal with -o")
+    if different := plan.differences(contents.plan):  # type: ignore[arg-type]  # it is of the same type
         hint = "repeat them, or name another journal with -o"
         message = f"holds a sweep with other options: here {'; '.join(different)}"
         raise UsageError(message, where=str(path), hint=hint)
@@ -28,11 +31,6 @@ def check_plan(plan: SweepPlan, contents: Contents, path: Path) -> None:
 def finished_cells(contents: Contents, *, retry: bool) -> set[CellKey]:
     """The cells that are done; with `retry` only those in which every row is `ok`."""
     return {key for key, cell in contents.cells.items() if not (retry and any(row.status != "ok" for row in cell.rows))}
-
-
-def remaining_cells(plan: SweepPlan, finished: set[CellKey]) -> list[tuple[Case, ...]]:
-    """The cells of the plan that are still to be done, in its order."""
-    return [cases for cases in plan.cells() if cases[0].cell not in finished]
 
 
 def check_device(contents: Contents, device: str, path: Path) -> None:

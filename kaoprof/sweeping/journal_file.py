@@ -11,7 +11,7 @@ import msgspec
 
 from kaoprof.errors import OutputError
 from kaoprof.records.incoming import read_bytes
-from kaoprof.records.journal import Entry, Header, nothing_yet, parse_journal
+from kaoprof.records.journal import AnyHeader, Entry, nothing_yet, parse_journal
 
 LOCKS = Path("/proc/locks")  # Linux: who holds which lock
 
@@ -28,7 +28,7 @@ class Journal:
         RecordError: the file is something else, or damaged. It is left as it is.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: AnyHeader) -> None:
         self.path = path
         self.file = _locked(path)
         try:
@@ -48,7 +48,7 @@ class Journal:
             self.close()
             raise
 
-    def append(self, entry: Header | Entry) -> bytes:
+    def append(self, entry: AnyHeader | Entry) -> bytes:
         """Adds one line, and returns it when it is on the disk.
 
         Raises:

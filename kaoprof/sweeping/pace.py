@@ -1,4 +1,7 @@
-"""How long the rest of a sweep will take, learnt from the cells that are done. Pure."""
+"""How long the rest of a sweep will take, learnt from the cells that are done. Pure.
+
+A cell's work is its MACs, or what grows with these; one that needs none counts as one.
+"""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +19,7 @@ class Pace:
 
     def learn(self, macs: int, seconds: float) -> None:
         """A cell is done whose rows need so many MACs together."""
-        self.seen.append((macs, seconds))
+        self.seen.append((max(macs, 1), seconds))
 
     def left_s(self, cells: Sequence[int]) -> float | None:
         """Seconds for cells whose rows need so many MACs; None before anything was learnt."""
@@ -24,7 +27,7 @@ class Pace:
             return None
         basic_s = min(seconds for _, seconds in self.seen)
         slow = [cell for cell in self.seen if cell[1] > SLOW * basic_s and not self._disturbed(*cell)]
-        return sum(max(basic_s, _like_nearest(slow, macs)) for macs in cells)
+        return sum(max(basic_s, _like_nearest(slow, max(macs, 1))) for macs in cells)
 
     def _disturbed(self, macs: int, seconds: float) -> bool:
         """Whether a larger cell took less: then it was not the calls, but a first use, or another program."""

@@ -46,12 +46,12 @@ def sweep_plan(
     plan = SweepPlan(
         name=name,
         own=own,
-        spatial=_once(spatial),
-        c=_once(as_sizes("c", c)),
-        batch=_once(as_sizes("batch", batch)),
-        heads=_once(as_sizes("heads", heads)),
-        dtypes=_once(_words("dtype", dtypes, tuple(DTYPE_BYTES))),
-        modes=_once(_words("mode", modes, MODES)),
+        spatial=once(spatial),
+        c=once(as_sizes("c", c)),
+        batch=once(as_sizes("batch", batch)),
+        heads=once(as_sizes("heads", heads)),
+        dtypes=once(checked_words("dtype", dtypes, tuple(DTYPE_BYTES))),
+        modes=once(checked_words("mode", modes, MODES)),
         operators=tuple(":".join(pair) for pair in _chosen(operators, own)),
         projection=projection,
         scale=scale,
@@ -68,12 +68,18 @@ def _chosen(operators: str | Iterable[str] | None, own: tuple[OwnModule, ...]) -
     return [] if own and operators == [] else chosen_operators(operators)
 
 
-def _words(what: str, words: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
+def checked_words(what: str, words: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """The words, which must be known.
+
+    Raises:
+        UsageError: one is not, or there is none.
+    """
     words = tuple(words)
     if not words:
         raise UsageError("none is named", where=what, hint=f"one or more of: {', '.join(known)}")
     return tuple(one_of(what, word, known) for word in words)
 
 
-def _once(values: Iterable[Value]) -> tuple[Value, ...]:
+def once(values: Iterable[Value]) -> tuple[Value, ...]:
+    """The values in their order, each once."""
     return tuple(dict.fromkeys(values))

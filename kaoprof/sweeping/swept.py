@@ -76,7 +76,9 @@ def sweep(
     with tempfile.TemporaryDirectory(prefix="kaoprof-") as folder:
         path = Path(folder, "sweep.jsonl") if journal is None else Path(journal)
         outcome = Sweep(plan=plan, path=path, retry=retry, watch=progress or _unheard).run()
-    return outcome.records[-1]
+    record = outcome.records[-1]
+    assert isinstance(record, Record)  # noqa: S101 - the plan is one of operators
+    return record
 
 
 def _listed(words: Words) -> list[str]:

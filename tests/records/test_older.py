@@ -13,7 +13,8 @@ from sweeps import FakeSession, fake_measuring
 from kaoprof.cli.app import run
 from kaoprof.records.journal import read_journal
 from kaoprof.records.reading import KINDS, load_named
-from kaoprof.sweeping import run as sweeping
+from kaoprof.sweeping import workplace
+from kaoprof.sweeping.run import Sweep
 
 OLDER = Path(__file__).parents[1] / "golden" / "older"
 WIDENED = {"latency_low_s", "latency_high_s"}  # of a model: now they hold the spread between processes, too
@@ -50,8 +51,8 @@ def test_an_older_journal_that_was_cut_short_is_gone_on_with(tmp_path, monkeypat
     path.write_bytes(b"".join(lines[:3]) + lines[3][:100])  # a header, a launch, one cell; the next one was cut off
     contents = read_journal(path)
     session = FakeSession(environment=contents.launches[0].environment)
-    fake_measuring(lambda name, value: monkeypatch.setattr(sweeping, name, value), session)
-    outcome = sweeping.Sweep(plan=contents.plan, path=path).run()
+    fake_measuring(lambda name, value: monkeypatch.setattr(workplace, name, value), session)
+    outcome = Sweep(plan=contents.plan, path=path).run()
     assert (outcome.done, outcome.total) == (3, 3)
     assert [label.split(" ", 1)[1] for label in session.measured] == ["1 x 8 x 5 x 5"] * 2 + ["1 x 8 x 7 x 7"] * 2
     assert path.read_bytes().startswith(b"".join(lines[:3]))

@@ -2,6 +2,7 @@
 
 from diffs import changed_pair
 from explained import explanation
+from model_samples import swept_models
 from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
@@ -22,6 +23,7 @@ def every_kind(folder):
     return {
         "compare": measured_record(),
         "sweep": replace(grid_record(), kind="sweep"),
+        "models": swept_models(),
         "profile": profile_record(model("small", 0.01)),
         "fit": memory(),
         "cross": crossing(),

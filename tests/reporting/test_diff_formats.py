@@ -106,7 +106,7 @@ def test_of_many_rows_only_those_are_seen_in_which_something_changed(compare):
     old, new = made_run(1), made_run(2)
     first = old.rows[0]
     rows = [replace(first, case=replace(first.case, operator=name)) for name in names]
-    grown = replace(rows[7], analytic=replace(rows[7].analytic, macs=2 * rows[7].analytic.macs))
+    grown = replace(rows[7], counted=replace(first.counted, macs=2 * first.counted.macs))
     text = on_screen(compare(replace(old, rows=tuple(rows)), replace(new, rows=(*rows[:7], grown, *rows[8:]))), 80)
     shown = [line for line in text.splitlines() if line.startswith("operator") and "verdict" not in line]
     assert any("operator7" in line and "+100 %" in line for line in shown)

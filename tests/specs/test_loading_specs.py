@@ -142,7 +142,7 @@ def test_the_json_schema_knows_every_kind_and_every_layer_with_its_description()
     schema = json_schema(OPERATORS)
     json.dumps(schema)
     kinds = {part["$ref"].rpartition("/")[2] for part in schema["anyOf"]}
-    assert kinds == {"ModelSpec", "OperatorSpec", "GridSpec", "CodeSpec"}
+    assert kinds == {"ModelSpec", "OperatorSpec", "GridSpec", "ModelGridSpec", "CodeSpec"}
     for layer in get_args(Layer):
         part = schema["$defs"][layer.__name__]
         assert part["additionalProperties"] is False

@@ -9,7 +9,7 @@ from kaoprof.errors import MeasurementError, RecordError, UsageError
 from kaoprof.findings.operators import sweep_warnings
 from kaoprof.records.journal import Header, read_journal
 from kaoprof.records.options import Options
-from kaoprof.sweeping import run as sweeping
+from kaoprof.sweeping import workplace
 from kaoprof.sweeping.journal_file import Journal
 from kaoprof.sweeping.plan import sweep_plan
 from kaoprof.sweeping.run import Sweep
@@ -21,7 +21,7 @@ def measure(tmp_path, monkeypatch):
 
     def run(plan=None, session=None, **given):
         session = session or FakeSession()
-        fake_measuring(lambda name, value: monkeypatch.setattr(sweeping, name, value), session)
+        fake_measuring(lambda name, value: monkeypatch.setattr(workplace, name, value), session)
         told, warned = [], []
         sweep = Sweep(
             plan=plan or plan_of(), path=tmp_path / "run.jsonl", watch=told.append, warn=warned.append, **given

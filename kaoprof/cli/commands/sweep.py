@@ -1,4 +1,4 @@
-"""`kaoprof sweep`: a grid of sizes, cell by cell into a journal that survives whatever ends it."""
+"""`kaoprof sweep`: a grid of operators or of models, cell by cell into a journal that survives whatever ends it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from kaoprof.cli import options as opt
 from kaoprof.cli.measuring_options import AS_USUAL, SHARED, Measuring, measured
 
 SIZES = "SIZES"
-SPEC = "A grid in YAML: a file, or a shipped one such as paper-grid."
+SPEC = "A grid in YAML, such as paper-grid; or models as profile takes them: kanet-qkv timm:resnet50."
 JOURNAL = (
     "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; and FILE.csv, .json, .md, "
     ".tex at the end; repeatable."
@@ -19,7 +19,8 @@ JOURNAL = (
 @measured(budget=SHARED, default="60s")
 def sweep(
     context: typer.Context,
-    spec: Annotated[str | None, typer.Argument(help=SPEC)] = None,
+    specs: Annotated[list[str] | None, typer.Argument(metavar="[SPEC...]", help=SPEC)] = None,
+    size: Annotated[str | None, typer.Option("--size", metavar=SIZES, help="Of models: 224, or 128,192x256.")] = None,
     h: Annotated[str | None, typer.Option("--h", metavar=SIZES, help="Height: 14,28,56, or 16:256:x2.")] = None,
     w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help=opt.WIDTH)] = None,
     aspect: opt.Aspect = None,
@@ -41,6 +42,7 @@ def sweep(
     with_layout: opt.WithLayout = "",
     allow_import: opt.AllowImport = False,
     analytic: opt.Analytic = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Models: count and predict, run nothing.")] = False,
     measuring: Measuring = AS_USUAL,
     retry: Annotated[bool, typer.Option("--retry", help="Measure again what failed or was skipped.")] = False,
     strict: Annotated[
@@ -53,8 +55,10 @@ def sweep(
 ) -> int:
     """A grid of sizes, each cell kept on disk as soon as it is measured. The same command goes on where it stopped.
 
-    A larger grid may go on in the same journal; other options may not.
+    Of operators, or of models with --size, --batch, --dtype and --mode. A larger grid may go on in the same journal;
+    other options may not.
     """
+    from kaoprof.cli.commands.sweep_models import models_asked, models_planned
     from kaoprof.cli.commands.sweep_request import outputs_of, planned
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.local_code import importable
@@ -62,6 +66,7 @@ def sweep(
     from kaoprof.cli.output import check_format
     from kaoprof.comparing.own_modules import own_modules
     from kaoprof.dims import PUBLISHED
+    from kaoprof.sweeping.model_plan import Planned
 
     check_format(format_)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
@@ -69,9 +74,14 @@ def sweep(
     if as_published:
         projection = told_projection(projection or PUBLISHED, as_published=True)
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
-    modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
-    plan = planned(spec, sizes, words, options, told=option or (), own=modules)
-    journal, others = outputs_of(output or [], plan, force=force)
+    asked = models_asked(specs or (), size=size, measured=not no_measure)
+    if asked is not None:
+        foreign = {"option": option, "as-published": as_published, "with": with_, "with-layout": with_layout}
+        work = models_planned(asked, sizes, {**words, **foreign}, options, allow_import=allow_import)
+    else:
+        modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
+        work = Planned(planned(specs[0] if specs else None, sizes, words, options, told=option or (), own=modules))
+    journal, others = outputs_of(output or [], work.plan, force=force)
     ending = Ending(format_name=format_, verbose=verbose, strict=strict, paths=others, command=context.obj or ())
     with importable(allowed=allow_import):
-        return run_sweep(plan, journal, ending, retry=retry)
+        return run_sweep(work, journal, ending, retry=retry)

@@ -16,7 +16,8 @@ from kaoprof.cli.progress import CLEAR_LINE
 from kaoprof.cli.streams import let_go, say
 from kaoprof.findings.growth import growths
 from kaoprof.records.compare import Row
-from kaoprof.records.sweep import SweepPlan
+from kaoprof.records.journal import AnyRow
+from kaoprof.records.sweep import Plan
 from kaoprof.reporting.formats.plain import visible
 from kaoprof.sweeping.run import SweepProgress
 from kaoprof.units import counted, format_seconds
@@ -27,7 +28,7 @@ Watch = Callable[[SweepProgress], None]
 
 
 @contextmanager
-def shown_sweep(plan: SweepPlan, journal: Path) -> Iterator[Watch]:
+def shown_sweep(plan: Plan, journal: Path) -> Iterator[Watch]:
     """A callback that shows where a sweep stands; the lines that it wrote over are gone when the block ends."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
     screen = Screen(width=shutil.get_terminal_size().columns) if terminal else None
@@ -61,8 +62,7 @@ def _line_per_cell(progress: SweepProgress) -> None:
         case = progress.finished[0].case
         statuses = Counter(row.status for row in progress.finished)
         rows = ", ".join(f"{times} {status}" for status, times in statuses.items())
-        cell = ", ".join((f"{case.dims}", f"heads {case.heads}", case.dtype, case.mode))
-        say(f"{progress.done}/{progress.total} {cell}: {rows}{_left(progress)}")
+        say(f"{progress.done}/{progress.total} {case.setting}: {rows}{_left(progress)}")
 
 
 def _left(progress: SweepProgress) -> str:
@@ -107,8 +107,9 @@ class Screen:
             let_go(sys.stderr.fileno())
 
 
-def emerging(rows: Sequence[Row]) -> str:
+def emerging(swept: Sequence[AnyRow]) -> str:
     """The exponents of the time among the rows that differ from the latest in their spatial sizes only."""
+    rows = [row for row in swept if isinstance(row, Row)]  # one model has too few sizes for a law
     if not rows:
         return ""
     latest = replace(rows[-1].case, spatial=(), operator="", implementation="")

@@ -6,11 +6,13 @@ from pathlib import Path
 from kaoprof.cli.operator_names import told_operators
 from kaoprof.cli.output import check_targets
 from kaoprof.comparing.cases import Sizes, Widths, parse_names, parse_sizes, parse_widths, spatial_grid
-from kaoprof.errors import SpecError, UsageError
+from kaoprof.errors import UsageError
+from kaoprof.records.journal import MODELS, OPERATORS
 from kaoprof.records.options import Options
 from kaoprof.records.own import OwnModule
-from kaoprof.records.sweep import SweepPlan
+from kaoprof.records.sweep import ModelPlan, Plan, SweepPlan
 from kaoprof.specs.documents import GridSpec
+from kaoprof.specs.grid import listed
 from kaoprof.specs.loader import load_spec
 from kaoprof.sweeping.plan import sweep_plan
 
@@ -48,14 +50,10 @@ def planned(
     if typed:
         hint = f"change them there, or leave {name} out"
         raise UsageError(f"the sizes stand in {name}, which excludes {', '.join(typed)}", where=typed[0], hint=hint)
-    document = load_spec(name)
-    spec = document.spec
-    if not isinstance(spec, GridSpec):
-        hint = "kaoprof profile measures a model; kaoprof list names the grids" if document.kind == "model" else (
-            "kaoprof list names the grids"
-        )  # fmt: skip
-        raise SpecError(f"describes a {document.kind}, not a grid", where=name, hint=hint)
-    described = {word: getattr(spec, word) for word in WORDS} | {"operators": ",".join(spec.operators) or PAPER}
+    spec = load_spec(name).spec
+    assert isinstance(spec, GridSpec)  # noqa: S101 - of all other specs `sweep_models` has made a plan
+    described = {word: ",".join(listed(getattr(spec, word))) for word in WORDS}
+    described["operators"] = described["operators"] or PAPER
     grid = {axis: getattr(spec.grid, axis) for axis in given}
     return _plan(grid, spec.grid.w, described | chosen, options, told, own, spec.name)
 
@@ -84,8 +82,10 @@ def _plan(
     )
 
 
-def outputs_of(paths: Sequence[Path], plan: SweepPlan, *, force: bool) -> tuple[Path, list[Path]]:
-    """The journal, by default `sweep.jsonl` or the spec's name in this folder, and the files to write at the end.
+def outputs_of(paths: Sequence[Path], plan: Plan, *, force: bool) -> tuple[Path, list[Path]]:
+    """The journal, and the files to write at the end.
+
+    By default the journal is `sweep.jsonl`, `models.jsonl` or the spec's name, in this folder.
 
     Raises:
         UsageError: several journals, an unknown suffix, or a file that exists already, which no journal minds.
@@ -95,5 +95,6 @@ def outputs_of(paths: Sequence[Path], plan: SweepPlan, *, force: bool) -> tuple[
     others = [path for path in paths if path not in journals]
     if len(journals) > 1:
         raise UsageError("a sweep has one journal", where="-o", hint=f"name one file that ends in {JOURNAL_SUFFIX}")
-    check_targets(others, force=force, kind="sweep", also=(JOURNAL_SUFFIX.removeprefix("."),))
-    return (journals[0] if journals else Path((plan.name or "sweep") + JOURNAL_SUFFIX)), others
+    kind, default = (MODELS, MODELS) if isinstance(plan, ModelPlan) else (OPERATORS, "sweep")
+    check_targets(others, force=force, kind=kind, also=(JOURNAL_SUFFIX.removeprefix("."),))
+    return (journals[0] if journals else Path((plan.name or default) + JOURNAL_SUFFIX)), others

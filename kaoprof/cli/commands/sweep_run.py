@@ -13,8 +13,8 @@ from kaoprof.cli.finish import finish
 from kaoprof.cli.output import print_report
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun
-from kaoprof.records.sweep import SweepPlan
 from kaoprof.reporting.kinds import report_of
+from kaoprof.sweeping.model_plan import Planned
 from kaoprof.sweeping.run import Sweep
 
 
@@ -28,15 +28,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     command: Sequence[str]
 
 
-def run_sweep(plan: SweepPlan, journal: Path, ending: Ending, *, retry: bool) -> int:
+def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool) -> int:
     """Runs it and shows what came of it; returns the exit code.
 
     Raises:
         InterruptedRun: it was interrupted; what was finished is in the journal, and the way to go on is said.
     """
-    with shown_sweep(plan, journal) as watch:
+    with shown_sweep(work.plan, journal) as watch:
         outcome = Sweep(
-            plan=plan, path=journal, retry=retry, strict=ending.strict, watch=watch,
+            plan=work.plan, path=journal, documents=work.documents, retry=retry, strict=ending.strict, watch=watch,
             warn=lambda text: say(f"warning: {text}"),
         ).run()  # fmt: skip
     *earlier, record = outcome.records

@@ -9,6 +9,7 @@ from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import Observed, Protocol
 from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.swept_models import SweptModels
 from kaoprof.reporting.sentences.limits import bound_of, range_of
 from kaoprof.stats.medians import Estimate
 from kaoprof.units import counted, format_bytes, format_percent, format_ratio, format_seconds
@@ -34,12 +35,12 @@ def forced_of(protocol: Protocol) -> tuple[str, ...]:
     return () if protocol.sdpa in (None, "auto") else (f"fused attention forced to {protocol.sdpa}",)
 
 
-def protocol_of(record: Record | ProfileRecord) -> list[str]:
+def protocol_of(record: Record | ProfileRecord | SweptModels) -> list[str]:
     """How it was measured, and where: two sentences, or none if nothing was."""
     protocol, environment = record.protocol, record.environment
     if protocol is None or environment is None:
         return []
-    measured = record.rows if isinstance(record, Record) else record.models
+    measured = measured_in(record)
     samples = [len(row.latency.samples_s) for row in measured if row.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
     flushed += {"cold": ", caches emptied before every call", "warm": ", caches warm"}.get(protocol.cache or "", "")
@@ -52,6 +53,11 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"{_processes_of(measured)}, {interval}; "
         f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
     )
+    if isinstance(record, SweptModels):  # nothing was measured beside a model
+        how = (
+            f"Latency: median of {taken} samples after warm-up, each model by itself, in {_processes_of(measured)}, "
+            f"{interval}{flushed}; measured in {format_seconds(protocol.spent_s)}."
+        )
     if protocol.in_process:
         how = (
             f"Latency: median of {taken} samples after warm-up, {interval}, in the caller's own process as it was"
@@ -64,6 +70,13 @@ def protocol_of(record: Record | ProfileRecord) -> list[str]:
         f"{' '.join((*environment.backends, *environment.settings))}."
     )
     return [how, where] if most else [where]
+
+
+def measured_in(record: Record | ProfileRecord | SweptModels) -> Sequence[Observed]:
+    """What a record tells of that may have run."""
+    if isinstance(record, SweptModels):
+        return [row.profile for row in record.rows]
+    return record.rows if isinstance(record, Record) else record.models
 
 
 def own_forms_of(rows: Iterable[Row]) -> list[str]:
