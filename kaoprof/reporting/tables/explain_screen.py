@@ -11,7 +11,7 @@ WIDE_FROM = 130  # columns of a terminal
 LABELS = {"macs": "MACs", "flops_all": "FLOPs", "params": "parameters", "peak_bytes": "peak memory"}
 SHORTENED = "-v"
 LONGEST_DOMAIN = 90  # signs
-NO_FORMULA = "no formula: predicted at this size"
+NO_FORMULA = "no formula: predicted at these sizes"
 
 
 def answers(explanation: Explanation, details: Page, *, full: bool) -> Page:
@@ -82,6 +82,10 @@ def _said(explanation: Explanation) -> Notes:
     limits = [text for text in sentences.foundations(explanation) if not text.startswith(BRIEFLY)]
     texts: list[Text] = [sentences.dominating(explanation), *foundation(explanation)]
     texts += [Span(text, Tone.BAD if text.startswith("NO") else None) for text in limits]
+    threads = f" with {counted(explanation.threads, 'thread')}" if explanation.device == "cpu" else ""
+    has_peak = explanation.formula("peak_bytes") or sentences.peak_alone(explanation)
+    peak = f"; peak of the whole call, predicted for {explanation.device}{threads}" if has_peak else ""
+    texts.append(f"1 MAC = 2 FLOPs{peak}.")
     texts += ["*: what it is at sizes like these; for all sizes: -v."] if special else []
     return Notes(tuple(texts))
 
