@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.messages import AnyRequest, TimeCopies, TimeLaunch, TimeProduct
 from kaoprof.measuring.other_load import Neighbours
-from kaoprof.records.measured import Ceilings, timestamp
+from kaoprof.records.measured import Ceilings, Conditions, timestamp
 
 Ask = Callable[[AnyRequest], Any]
 
@@ -33,5 +33,5 @@ def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) 
         ceilings = replace(ceilings, products=ceilings.products | {dtype: ask(TimeProduct(dtype=dtype)).value})
     if ceilings is known:
         return ceilings
-    loads = (known.load if known else None, load_average(), neighbours.busy_cores())
+    loads = (known.load if known else None, load_average(), neighbours.beside(Conditions()).cores_taken)
     return replace(ceilings, load=max((load for load in loads if load is not None), default=None))

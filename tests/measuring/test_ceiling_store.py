@@ -140,11 +140,12 @@ def test_a_pipe_in_place_of_the_file_is_not_waited_for(store):
 @pytest.mark.parametrize(("average", "taken", "load"), [(0.2, 1.7, 1.7), (3.0, None, 3.0), (None, None, None)])
 def test_the_load_is_that_of_the_busiest_moment_of_measuring(monkeypatch, average, taken, load):
     monkeypatch.setattr("kaoprof.measuring.device_ceilings.load_average", lambda: average)
-    monkeypatch.setattr("kaoprof.measuring.device_ceilings.Neighbours.busy_cores", lambda _: taken)
+    beside = "kaoprof.measuring.device_ceilings.Neighbours.beside"
+    monkeypatch.setattr(beside, lambda _, conditions: replace(conditions, cores_taken=taken))
     first = learn_ceilings(Device(), None, "fp32", cold=False)
     assert first.load == load
     monkeypatch.setattr("kaoprof.measuring.device_ceilings.load_average", lambda: 0.0)
-    monkeypatch.setattr("kaoprof.measuring.device_ceilings.Neighbours.busy_cores", lambda _: 0.0)
+    monkeypatch.setattr(beside, lambda _, conditions: replace(conditions, cores_taken=0.0))
     assert learn_ceilings(Device(), first, "fp16", cold=False).load == (load or 0.0)
 
 
