@@ -90,9 +90,11 @@ def obey(arguments: list[str]) -> int:
         return fail(f"{error.format_message()} (see {asked_in(error)} --help)", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe went away: nobody is left to tell
-        let_go(sys.stdout.fileno())
-        return 1
+    except (BrokenPipeError, SystemExit) as error:
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        let_go(sys.stdout.fileno())  # the reader of a pipe, such as `head`, has read enough; typer would exit
+        return 0
     except OSError as error:
         let_go(sys.stdout.fileno())
         return fail(f"output cannot be written: {error.strerror or first_line(error)}", 1)

@@ -28,6 +28,9 @@ Heads = Annotated[int, typer.Option(help="Attention heads.")]
 PROJECTED = "none, value (the paper's count), qkv, qkvo or published."
 Projection = Annotated[str, typer.Option(help=PROJECTED, autocompletion=PROJECTIONS)]
 Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).", autocompletion=SCALES)]
+WIDTH = "Width; the height by default; 1.78h: so many times the height."
+ASPECT = "Ties the width to the height: 16:9, width to height, rounded."
+Aspect = Annotated[str | None, typer.Option("--aspect", metavar="W:H", help=ASPECT)]
 Analytic = Annotated[bool, typer.Option("--analytic", help="Closed forms only: at once, without torch.")]
 Arguments = Annotated[
     list[str] | None,

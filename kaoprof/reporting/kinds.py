@@ -64,7 +64,6 @@ OPERATORS: dict[str, Any] = {
     "stands_alone": False,
 }
 FIT: dict[str, Any] = {
-    "page": "reporting.tables.fit:page_of",
     "warnings": "reporting.tables.fit:warnings_of",
     "sound": "reporting.tables.fit:sound",
     "next_step": "reporting.next_steps:after_fit",
@@ -105,8 +104,18 @@ KINDS = {
         figures="reporting.plots.files:layer_figures",
         stands_alone=False,
     ),
-    "fit": Kind(columns="reporting.columns.fit:FIT_COLUMNS", views="reporting.columns.fit:fit_lines", **FIT),
-    "cross": Kind(columns="reporting.columns.fit:CROSS_COLUMNS", views="reporting.columns.fit:cross_lines", **FIT),
+    "fit": Kind(
+        page="reporting.tables.fit:page_of",
+        columns="reporting.columns.fit:FIT_COLUMNS",
+        views="reporting.columns.fit:fit_lines",
+        **FIT,
+    ),
+    "cross": Kind(
+        page="reporting.tables.cross:page_of",
+        columns="reporting.columns.fit:CROSS_COLUMNS",
+        views="reporting.columns.fit:cross_lines",
+        **FIT,
+    ),
     "diff": Kind(
         page="reporting.tables.diff:page_of",
         columns="reporting.columns.diff:COLUMNS",

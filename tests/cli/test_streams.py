@@ -173,3 +173,22 @@ def test_a_name_that_is_no_utf_8_can_be_recorded(tmp_path, capsys):
     other.write_text(dumps(measured_record()), encoding="utf-8")
     assert run(["diff", str(other), os.fsdecode(path), "--format", "json"]) == 0
     assert "bad\ufffd.json" in capsys.readouterr().out
+
+
+QUIET_COMMANDS = {
+    "list": ["list"], "list as JSON": ["list", "--format", "json"], "schema": ["schema"], "help": ["--help"],
+    "help of one": ["fit", "--help"], "version": ["--version"], "check": ["check", "kanet-qkv"],
+    "compare": [*QUICK, "--format", "csv"], "a table": QUICK, "fit": ["fit", "--macs", "1M", "--format", "csv"],
+    "profile": ["profile", "kanet-qkv", "--analytic", "--format", "csv"],
+    "reproduce": ["reproduce", "--paper", "ccnet", "--format", "csv"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", QUIET_COMMANDS.values(), ids=QUIET_COMMANDS)
+def test_a_reader_that_has_read_enough_is_no_failure(arguments, monkeypatch, capsys):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert run(arguments) == 0
+    assert "Broken pipe" not in capsys.readouterr().err

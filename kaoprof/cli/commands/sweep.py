@@ -29,7 +29,8 @@ def sweep(
     ] = None,
     size: Annotated[str | None, typer.Option("--size", metavar=SIZES, help="Of models: 224, or 128,192x256.")] = None,
     h: Annotated[str | None, typer.Option("--h", metavar=SIZES, help="Height: 14,28,56, or 16:256:x2.")] = None,
-    w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help="Width; the height by default.")] = None,
+    w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help=opt.WIDTH)] = None,
+    aspect: opt.Aspect = None,
     t: Annotated[str | None, typer.Option("--t", metavar=SIZES, help="Frames, for video.")] = None,
     n: Annotated[str | None, typer.Option("--n", metavar=SIZES, help="Length, for one spatial axis.")] = None,
     c: Annotated[str | None, typer.Option("--c", metavar=SIZES, help="Channels; 64 by default.")] = None,
@@ -76,7 +77,7 @@ def sweep(
 
     check_format(format_, WATCHED)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
-    sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
+    sizes = {"h": h, "w": w, "aspect": aspect, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
     if as_published:
         projection = told_projection(projection or PUBLISHED, as_published=True)
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}
