@@ -99,6 +99,7 @@ KINDS = {
         warnings="findings.models:profile_warnings",
         sound="findings.models:sound_profile",
         next_step="reporting.next_steps:after_profile",
+        tells=True,
         members="models",
         html="reporting.pages.profile:to_html",
         figures="reporting.plots.files:layer_figures",

@@ -69,8 +69,8 @@ def after_profile(record: "ProfileRecord") -> str:
     if record.device is None:
         return MEASURED
     if len(record.models) == 1:
-        return "the same with a second model beside it, or with --depth 9, or with -o run.json"
-    return "the same with --mode train, or with -o run.json -o table.tex"
+        return "--depth 9    inside the blocks    -v    floors, bounds    -o run.html    a page"
+    return "--depth 1    their layers    -v    floors, how to read it    -o run.html    a page"
 
 
 def after_explain(record: "Explanation") -> str:
