@@ -6,10 +6,11 @@ from itertools import pairwise
 import msgspec
 
 from kaoprof.findings.roofline import Limits, work_limits, work_of
-from kaoprof.findings.surroundings import environment_warnings
+from kaoprof.findings.surroundings import environment_warnings, overrun_warnings
 from kaoprof.records.compare import Record, Row, each_cell
 from kaoprof.records.measured import EAGER, Deviation, Latency, Protocol
-from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio, spread
+from kaoprof.stats.medians import Estimate, spread
+from kaoprof.stats.timings import quiet_ratio, quiet_s, quiet_time, typical_ratio, typical_time
 from kaoprof.units import format_percent
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
@@ -30,11 +31,16 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """One row, seen against its cell's baseline. Ratios above 1 are in the row's favour; None is not known."""
+    """One row, seen against its cell's baseline. Ratios above 1 are in the row's favour; None is not known.
+
+    `latency` and `speedup` are of quiet times: what stands for the row everywhere; `typical` are of medians.
+    """
 
     row: Row
     latency: Estimate | None
+    typical: Estimate | None
     speedup: Estimate | None
+    typical_speedup: Estimate | None
     macs_ratio: float | None
     memory_ratio: float | None
     disagreements: tuple[str, ...]
@@ -60,7 +66,7 @@ def find_baseline(rows: list[Row], name: str) -> Baseline:
     weighed = [row for row in candidates if peak_bytes(row) is not None and row.status not in IMPOSSIBLE]
     macs = [row.analytic.macs for row in candidates if row.analytic]
     return Baseline(
-        fastest=min(timed, key=lambda row: median_s(row.latency) if row.latency else 0, default=None),
+        fastest=min(timed, key=lambda row: quiet_s(row.latency) if row.latency else 0, default=None),
         leanest=min(weighed, key=lambda row: peak_bytes(row) or 0, default=None),
         macs=macs[0] if macs else None,
     )
@@ -75,15 +81,17 @@ def peak_bytes(row: Row) -> int | None:
 
 def _standing(row: Row, baseline: Baseline, protocol: Protocol | None) -> Standing:
     fastest = baseline.fastest.latency if baseline.fastest else None
-    latency = latency_estimate(row.latency) if row.latency else None
+    latency = quiet_time(row.latency) if row.latency else None
     return Standing(
         row=row,
         latency=latency,
-        speedup=paired_ratio(fastest, row.latency) if fastest and row.latency else None,
+        typical=typical_time(row.latency) if row.latency else None,
+        speedup=quiet_ratio(fastest, row.latency) if fastest and row.latency else None,
+        typical_speedup=typical_ratio(fastest, row.latency) if fastest and row.latency else None,
         macs_ratio=baseline.macs / row.analytic.macs if baseline.macs and row.analytic and row.analytic.macs else None,
         memory_ratio=_memory_ratio(row, baseline.leanest),
         disagreements=disagreements(row),
-        limits=work_limits(work_of(row), protocol, latency.median if latency else None),
+        limits=work_limits(work_of(row), protocol, latency.value if latency else None),
     )
 
 
@@ -136,8 +144,9 @@ def warnings_of(record: Record) -> list[str]:
             named = ", ".join(f"{row.case.name} {text}" for row, text in members)
             found.append(f"{where}{sentence}: {named}")
     beaten = [f"{row.case.name} {text}" for row, text in beaten_floors(record)]
+    over = overrun_warnings(((row.case.name, row) for row in record.rows), record.protocol)
     found += baseline_warnings(record.baseline, {row.case.operator for row in record.rows})
-    return found + ceiling_warnings(", ".join(beaten)) + environment_warnings(record)
+    return [*found, *ceiling_warnings(", ".join(beaten)), *over, *environment_warnings(record)]
 
 
 def baseline_warnings(baseline: str, operators: Collection[str]) -> list[str]:
@@ -153,7 +162,7 @@ def beaten_floors(record: Record) -> list[tuple[Row, str]]:
         (row, f"{times:.2f}x")
         for row in record.rows
         if row.latency
-        and (limits := work_limits(work_of(row), record.protocol, latency_estimate(row.latency).median))
+        and (limits := work_limits(work_of(row), record.protocol, quiet_s(row.latency)))
         and (times := limits.times_floor)
         and times < 1
     ]
@@ -193,7 +202,7 @@ def _perhaps_too_low(row: Row) -> str:
 
 
 def _undersampled(row: Row) -> str:
-    if row.latency is None or latency_estimate(row.latency).low is not None:
+    if row.latency is None or quiet_time(row.latency).low is not None:
         return ""
     return f"({len(row.latency.samples_s)})"
 
@@ -226,13 +235,17 @@ def _denormal(row: Row) -> str:
     return format_percent(fraction, ".1%") if fraction > DENORMALS_WORTH_NAMING else ""
 
 
+DISAGREE, UNCOUNTED = "counts disagree", "no rule counts some operations, MACs and FLOPs are lower bounds"
+OFF, TOO_LOW = "the predicted peak is off", "the predicted peak may be too low, not modelled"
+UNDERSAMPLED = "too few samples for a 95 % interval, raise --budget or --samples"
+NOISY = "noisy: interquartile range over median"
 ROW_WARNINGS: dict[str, Callable[[Row], str]] = {
-    "counts disagree": lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
-    "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
-    "the predicted peak is off": _mispredicted,
-    "the predicted peak may be too low, not modelled": _perhaps_too_low,
-    "too few samples for a 95 % interval, raise --budget or --samples": _undersampled,
-    "noisy: interquartile range over median": _noisy,
+    DISAGREE: lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
+    UNCOUNTED: _uncounted,
+    OFF: _mispredicted,
+    TOO_LOW: _perhaps_too_low,
+    UNDERSAMPLED: _undersampled,
+    NOISY: _noisy,
     "not finite": lambda row: not_finite(row.deviation),
     "coefficients that would be denormal, flushed to zero while measuring": _denormal,
 }

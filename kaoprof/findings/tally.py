@@ -5,11 +5,12 @@ from collections.abc import Iterable
 
 from kaoprof.findings.operators import ROW_WARNINGS, baseline_warnings, ceiling_warnings, row_warnings
 from kaoprof.findings.roofline import Limits, work_limits, work_of
-from kaoprof.findings.surroundings import environment_warnings
+from kaoprof.findings.surroundings import environment_warnings, overrun, overrun_warning
 from kaoprof.records.compare import Record, Row
-from kaoprof.stats.medians import latency_estimate
+from kaoprof.stats.timings import quiet_s
 
 NAMED = 2  # rows that a warning names; of more it gives the number
+BEATEN, OVER = "beaten floors", "overrun"  # keys of what is counted beside the sentences about single rows
 
 
 class Tally:
@@ -37,7 +38,9 @@ class Tally:
         for sentence, text in warnings:
             self._note(sentence, row, text)
         if limits and limits.times_floor and limits.times_floor < 1:
-            self._note("", row, f"{limits.times_floor:.2f}x")
+            self._note(BEATEN, row, f"{limits.times_floor:.2f}x")
+        if over := overrun(row, self.record.protocol):
+            self._note(OVER, row, over)
 
     def _note(self, sentence: str, row: Row, text: str) -> None:
         self._concerned[sentence] += 1
@@ -53,7 +56,10 @@ class Tally:
         """The warnings of `compare`, not cell by cell but in one sentence each."""
         found = [f"{sentence}: {self._named(sentence)}" for sentence in ROW_WARNINGS if self._first.get(sentence)]
         found += baseline_warnings(self.record.baseline, self._operators) if self._rows else []
-        return found + ceiling_warnings(self._named("")) + environment_warnings(self.record)
+        found += ceiling_warnings(self._named(BEATEN))
+        if self._concerned[OVER] and self.record.protocol:
+            found.append(overrun_warning(self._named(OVER), self.record.protocol))
+        return found + environment_warnings(self.record)
 
     def failures(self) -> list[str]:
         """How many rows have no figures, by why."""
@@ -64,7 +70,7 @@ def tally_of(record: Record) -> Tally:
     """All rows of a record, summed."""
     tally = Tally(record)
     for row in record.rows:
-        seconds = latency_estimate(row.latency).median if row.latency else None
+        seconds = quiet_s(row.latency) if row.latency else None
         tally.add(row, row_warnings(row), work_limits(work_of(row), record.protocol, seconds))
     tally.whole = True
     return tally

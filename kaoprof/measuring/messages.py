@@ -66,9 +66,13 @@ class Loaded(Answer, frozen=True, kw_only=True):
 
 
 class Took(Answer, frozen=True, kw_only=True):
-    """Mean seconds of a call; page faults of one, and the system's share of the processor time, where it tells."""
+    """Mean seconds of a call; page faults of one, and the system's share of the processor time, where it tells.
+
+    `pace_s` is what a small reference took just before and after; None on a GPU.
+    """
 
     seconds: fields.CallSeconds
+    pace_s: fields.CallSeconds | None = None
     page_faults: float | None = None
     system_share: float | None = None
 

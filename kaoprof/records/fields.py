@@ -12,6 +12,7 @@ from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, PROJECTIONS, SCALES, SDPA_B
 
 STATUSES = ("ok", "oom", "skipped", "timeout", "unsupported", "error")
 QUOTED = 80  # characters of what is none of the words
+ENDINGS = ("budget", "precision", "samples", "rounds")
 LONGEST_S = 1e9  # more than thirty years
 SHORTEST_S = 1e-12  # of a call or a copy: less than a clock's cycle
 MOST = 2**63 - 1  # the most that msgspec can compare with
@@ -25,6 +26,7 @@ WORDS: dict[str, tuple[str, ...]] = {  # of which a field of that name is one
     "cache": tuple(CACHES),
     "sdpa": tuple(SDPA_BACKENDS),
     "axis": ("b", "c", *sorted({axis for axes in SPATIAL_AXES.values() for axis in axes})),
+    "ended_by": ENDINGS,
     "status": STATUSES,
 }
 if TYPE_CHECKING:
@@ -35,9 +37,10 @@ if TYPE_CHECKING:
     Cache: TypeAlias = str
     Sdpa: TypeAlias = str
     Axis: TypeAlias = str
+    Ending: TypeAlias = str
     Status: TypeAlias = str
 else:  # so msgspec finds them without a pattern, and holds each word once
-    Dtype, Mode, Projection, Scale, Cache, Sdpa, Axis, Status = (Literal[words] for words in WORDS.values())
+    Dtype, Mode, Projection, Scale, Cache, Sdpa, Axis, Ending, Status = (Literal[words] for words in WORDS.values())
 
 Count = Annotated[int, Meta(ge=0, le=MOST)]
 Positive = Annotated[int, Meta(ge=1, le=MOST)]

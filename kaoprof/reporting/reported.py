@@ -79,7 +79,7 @@ def report_on(
         return Report(runs=chosen, tallies=tuple(Tally(run.record) for run in chosen))
     if kinds[0].is_grid:
         grid = grid_report(runs, x=x, only=only, quantities=quantities)
-        return Report(runs=grid.runs, grid=grid)
+        return Report(runs=grid.runs, grid=grid, alone=len(runs) == 1 and x is None and not quantities)
     if x is not None or only or quantities:
         option = "--x" if x is not None else "--only" if only else "--plot"
         raise UsageError("is for runs of compare and sweep", where=option)

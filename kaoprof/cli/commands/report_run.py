@@ -10,7 +10,7 @@ from kaoprof.cli.output import print_report, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import UsageError
 from kaoprof.records.reading import load_named
-from kaoprof.reporting.kinds import Report, format_of, warnings_of
+from kaoprof.reporting.kinds import Report, alarms_of, format_of
 from kaoprof.reporting.reported import PICTURES, checked_plots, report_on
 from kaoprof.reporting.tables.grid import NamedRun
 
@@ -75,7 +75,7 @@ def report_runs(
         print_report(report, format_name, verbose=verbose)
         _plot(report)
     done, failure = write_all(report, targets)
-    _warn(warnings_of(report))
+    _warn(alarms_of(report, format_name if shown_here else "", verbose=verbose))
     for target in done:
         say(f"wrote {target}")
     if failure is not None:

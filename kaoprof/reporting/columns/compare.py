@@ -87,11 +87,11 @@ COLUMNS: dict[str, Column] = {
     "peak_bytes_predicted": at("row.counted.peak_bytes_predicted"),
     **_observed("peak_bytes_measured"),
     **each(
-        "standing.latency", latency_s="median", latency_low_s="low", latency_high_s="high", latency_samples="samples"
+        "standing.typical", latency_s="value", latency_low_s="low", latency_high_s="high", latency_samples="samples"
     ),
-    "speedup": at("standing.speedup.median"),
-    "speedup_low": at("standing.speedup.low"),
-    "speedup_high": at("standing.speedup.high"),
+    "speedup": at("standing.typical_speedup.value"),
+    "speedup_low": at("standing.typical_speedup.low"),
+    "speedup_high": at("standing.typical_speedup.high"),
     **each("standing", "macs_ratio", "memory_ratio"),
     "flops_per_byte": _flops_per_byte,
     "env": lambda view: _in_words(view.record.environment) if view.record.environment else None,
@@ -109,6 +109,11 @@ COLUMNS: dict[str, Column] = {
     "macs_batch": _macs_batch,
     "closed_form": _closed_form,
     "code": lambda view: view.row.case.own.written if view.row.case.own else None,
+    **each("standing.latency", quiet_s="value", quiet_low_s="low", quiet_high_s="high"),
+    "quiet_speedup": at("standing.speedup.value"),
+    "quiet_speedup_low": at("standing.speedup.low"),
+    "quiet_speedup_high": at("standing.speedup.high"),
+    "quiet_share": at("record.protocol.quiet_share"),
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 

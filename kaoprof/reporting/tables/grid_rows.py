@@ -67,7 +67,7 @@ def best_of(grid: Grid, block: Block) -> dict[int, dict[str, Placed]]:
 
 def _rank(row: Placed) -> tuple[bool, float, float]:
     latency, weight = row.standing.latency, peak_bytes(row.standing.row)
-    return (latency is None, latency.median if latency else 0.0, math.inf if weight is None else weight)
+    return (latency is None, latency.value if latency else 0.0, math.inf if weight is None else weight)
 
 
 def summed_warnings(runs: Sequence[NamedRun], tallies: Sequence[Tally] = ()) -> list[str]:
