@@ -136,13 +136,13 @@ GRID_PAGE, GRID_WARNINGS = "reporting.tables.grid_rows:page_of", "reporting.tabl
 
 
 class Format(msgspec.Struct, frozen=True):
-    """A function by its place, and what it makes a file of: a page for a medium, or `columns`, `documents`, `figures`.
+    """A function by its place, and what it makes a file of: a page for a medium, or one of those words.
 
     `several` says whether all figures have room in one file.
     """
 
     place: str
-    of: Literal["columns", "documents", "figures", "html"] | Medium
+    of: Literal["columns", "documents", "figures", "html", "points"] | Medium
     several: bool = True
 
 
@@ -156,6 +156,11 @@ FORMATS = {
     "svg": Format("reporting.plots.files:to_svg", "figures", several=False),
     "pdf": Format("reporting.plots.files:to_pdf", "figures"),
 }
+SERVICES = {  # that watch figures from commit to commit; on stdout only, since no suffix is theirs
+    "github-action-benchmark": Format("reporting.formats.services:to_github", "points"),
+    "bencher": Format("reporting.formats.services:to_bencher", "points"),
+}
+TRACKED = ("compare", "sweep", "models", "profile")  # the kinds of records that they are given
 TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 
 
@@ -216,14 +221,16 @@ def written(report: Report, name: str) -> str | bytes:
     """The report in a format, as a file holds it.
 
     Raises:
-        UsageError: there is nothing to draw.
+        UsageError: there is nothing to draw, or nothing to watch.
     """
-    chosen, kind = FORMATS[name], report.kind
+    chosen, kind = (FORMATS | SERVICES)[name], report.kind
     write = load(chosen.place)
     if chosen.of == "columns":
         content = "".join(csv_of(report))
     elif chosen.of == "documents":
         content = write(_document(report))
+    elif chosen.of == "points":
+        content = write(_points(report))
     elif chosen.of == "figures":
         content = write(load(kind.figures)(report, several=chosen.several))
     elif chosen.of == "html":
@@ -253,6 +260,19 @@ def _tallied(views: Iterable[Any], tally: Tally) -> Iterator[Any]:
         tally.add(view.row, view.warnings, view.standing.limits)
         yield view
     tally.whole = True
+
+
+def _points(report: Report) -> Iterator[Any]:
+    """Its figures, to be watched.
+
+    Raises:
+        UsageError: it has none that another run would have, too.
+    """
+    name = report.runs[0].record.kind
+    if name not in TRACKED:
+        raise UsageError(f"a record of {name} has no figures to watch", where="--format", hint="those of its runs do")
+    points: Iterator[Any] = load("reporting.tracking:points_of")(report.runs)
+    return points
 
 
 def _document(report: Report) -> object:

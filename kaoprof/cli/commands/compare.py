@@ -35,7 +35,7 @@ def compare(
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
     verbose: opt.Verbose = False,
-    format_: opt.Format = "table",
+    format_: opt.WatchedFormat = "table",
     output: opt.Output = None,
     force: opt.Force = False,
 ) -> int:
@@ -47,12 +47,12 @@ def compare(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_operators, told_projection
-    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.output import WATCHED, check_format, check_targets
     from kaoprof.cli.progress import shown_progress
     from kaoprof.comparing.cases import parse_names, parse_sizes
     from kaoprof.comparing.run import compare as profile
 
-    check_format(format_)
+    check_format(format_, WATCHED)
     check_targets(output or [], force=force, kind="compare")
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
     given = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch}
