@@ -26,7 +26,7 @@ WORDS: dict[str, tuple[str, ...]] = {  # of which a field of that name is one
     "cache": tuple(CACHES),
     "sdpa": tuple(SDPA_BACKENDS),
     "axis": ("b", "c", *sorted({axis for axes in SPATIAL_AXES.values() for axis in axes})),
-    "ending": ENDINGS,
+    "ended_by": ENDINGS,
     "status": STATUSES,
 }
 if TYPE_CHECKING:
