@@ -87,6 +87,7 @@ KINDS = {
         sound="findings.model_grid:sound_grid",
         next_step="kaoprof report JOURNAL --to models.pdf",
         members="rows",
+        figures="reporting.plots.files:model_figures",
         stands_alone=False,
     ),
     "profile": Kind(

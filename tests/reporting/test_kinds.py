@@ -32,7 +32,7 @@ CONTENT = {  # a name and a figure of each: as people read it, and as files hold
     "explain": ("1st bmm", "13.46 k", "13456"),
 }
 TEXTS, PICTURES = ("csv", "json", "md", "tex", "html"), ("png", "svg", "pdf")
-DRAWN = ("compare", "sweep", "profile")
+DRAWN = ("compare", "sweep", "profile", "models")
 
 
 @pytest.fixture(scope="module")
