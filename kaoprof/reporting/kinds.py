@@ -104,6 +104,15 @@ KINDS = {
     ),
     "fit": Kind(columns="reporting.columns.fit:FIT_COLUMNS", views="reporting.columns.fit:fit_lines", **FIT),
     "cross": Kind(columns="reporting.columns.fit:CROSS_COLUMNS", views="reporting.columns.fit:cross_lines", **FIT),
+    "fit-models": Kind(
+        page="reporting.tables.fit_models:page_of",
+        columns="reporting.tables.fit_models:COLUMNS",
+        views="reporting.tables.fit_models:lines_of",
+        warnings="reporting.tables.fit_models:warnings_of",
+        sound="reporting.tables.fit_models:sound",
+        next_step="kaoprof sweep SPEC... --batch SIZES measures what is below",
+        members="rows",
+    ),
     "diff": Kind(
         page="reporting.tables.diff:page_of",
         columns="reporting.columns.diff:COLUMNS",
