@@ -1,4 +1,4 @@
-"""A sweep of models made by hand: `small` and `wide`, three sizes, two batches; the largest of `wide` did not fit."""
+"""A sweep of models by hand: three of them, three sizes, two batches; the largest of `heavy` did not fit."""
 
 from msgspec.structs import replace
 from profile_samples import KIB, model
@@ -8,9 +8,9 @@ from kaoprof.records.measured import Latency
 from kaoprof.records.swept_models import ModelCase, ModelRow, SweptModels, whole_of
 
 SIZES, BATCHES = (8, 16, 32), (1, 4)
-WEIGHT = {"small": 1, "wide": 3}  # MACs: 100 times this, for each pixel
-OVERHEAD_S = {"small": 5e-3, "wide": 1e-3}  # of a call: fewer MACs are not always faster
-PIXEL_S = {"small": 1e-6, "wide": 2e-6}
+WEIGHT = {"small": 1, "wide": 3, "heavy": 5}  # MACs: 100 times this, for each pixel
+OVERHEAD_S = {"small": 5e-3, "wide": 1e-3, "heavy": 2e-3}  # of a call: fewer MACs are not always faster
+PIXEL_S = {"small": 1e-6, "wide": 2e-6, "heavy": 4e-6}
 
 
 def model_row(name, size, batch, **case):
