@@ -106,6 +106,31 @@ def test_only_heavy_rooms_import_heavy_packages_at_their_top():
     assert {path: names for path, names in wrong.items() if names} == {}
 
 
+def test_only_the_format_makes_html_and_only_there_text_is_escaped():
+    """`Html` is text in which nothing can do harm: who else made it would vouch for what he did not escape."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in modules()
+        if path.relative_to(PACKAGE) != Path("reporting/formats/html.py")
+        for node in ast.walk(parsed(path))
+        if (isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"Html", "NewType", "cast"}
+            and "Html" in ast.unparse(node))
+        or (isinstance(node, ast.ImportFrom) and node.module == "html")
+        or (isinstance(node, ast.ImportFrom) and any(alias.name == "Html" for alias in node.names))
+    ]  # fmt: skip
+    assert wrong == []
+
+
+def test_a_page_takes_nothing_but_html():
+    tree = parsed(PACKAGE / "reporting" / "formats" / "html.py")
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    makers = {name for name, node in functions.items() if ast.unparse(node.returns or ast.Constant(None)) == "Html"}
+    assert {"escape", "table", "main", "section", "folded", "listed", "paragraphs", "figure", "terms"} <= makers
+    taking = [functions[name].args for name in ("main", "section", "folded")]
+    assert [ast.unparse(arguments.vararg.annotation) for arguments in taking] == ["Html"] * 3
+    assert ast.unparse(functions["page"].args.args[1].annotation) == "Iterable[Html]"
+
+
 def test_only_the_command_line_prints_or_exits():
     wrong = [
         f"{path.relative_to(PACKAGE)}:{node.lineno}"

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -265,3 +267,20 @@ def test_torch_is_never_imported_and_matplotlib_only_to_draw():
     )
     told = [line for line in done.stderr.splitlines() if line.startswith("0 [")]
     assert told == ["0 []"] * len(TEXTS) + ["0 ['matplotlib', 'numpy']"]
+
+
+@pytest.mark.parametrize(("targets", "opens"), [([], True), (["--to", "mine.html"], True), ([], False)])
+def test_a_page_is_opened_in_the_browser(folder, capsys, monkeypatch, targets, opens):
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    asked = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: asked.append(address) or opens)
+    assert report("fit.json", *targets, "--open") == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (page,) = folder.glob("*.html")
+    assert asked == [page.as_uri()]
+    assert page.name == "mine.html" if targets else page.name.startswith("kaoprof-")
+    assert "kao_qkv" in page.read_text()
+    assert str(page.name) in captured.err
+    assert ("no browser could be opened" in captured.err) is not opens

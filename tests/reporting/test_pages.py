@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import json
 import re
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +15,7 @@ from profile_samples import record as profile_record
 from rendered import reported
 from samples import analytic_record, grid_record, measured_record
 
+from kaoprof.reporting.formats import html
 from kaoprof.reporting.kinds import written
 
 VOID = {"meta", "input", "br", "img", "link"}
@@ -91,6 +94,43 @@ def test_a_page_is_whole_and_refers_to_nothing_outside(kind):
     assert not re.search(r"@import|url\((?!#)", text)
 
 
+def test_what_is_embedded_is_the_library_as_it_was_published_under_its_licence():
+    folder = Path(html.__file__).parents[1] / "page" / "uplot"
+    published = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"  # of uPlot 1.6.32, in npm's registry
+    assert hashlib.sha256((folder / "uPlot.iife.min.js").read_bytes()).hexdigest() == published
+    text = whole_page("grid")
+    assert (folder / "LICENSE").read_text() in text
+    assert "uPlot" not in page(grid_record(), quantities=())
+
+
+def test_answers_come_first_then_warnings_then_plots_then_the_table():
+    text = whole_page("grid")
+    places = [text.index(part) for part in ("class=answer", "class=warn", "<h2>Plots", "<h2>Table")]
+    assert places == sorted(places)
+
+
+def test_data_in_a_page_is_that_of_its_plot_and_nothing_in_it_is_markup():
+    (data,) = [json.loads(value) for _, name, value in read(whole_page("grid")).attributes if name == "data-plot"]
+    latency = data["panels"][0]
+    curve = next(curve for curve in latency["curves"] if curve["name"] == "kao_kv:matmul")
+    assert [mark["x"] for mark in curve["marks"]] == [14, 28, 56, 112]
+    assert curve["marks"][2]["y"] == pytest.approx(0.002 * 1.045)
+    assert curve["marks"][2]["text"] == "2.09 ms (95 %: 2.02 ms to 2.16 ms)"
+    assert [guide[0] for guide in latency["guides"]] == [4, 3, 2]
+    shown = html.figure("<svg></svg>", "caption", data={"name": ["</script>'\"<b>\u202e"]})
+    (value,) = [value for _, name, value in read(shown).attributes if name == "data-plot"]
+    assert json.loads(value) == {"name": ["</script>'\"<b>\\u202e"]}
+    assert "<b>" not in shown
+
+
+def test_bars_say_their_values_without_a_script():
+    titles = re.findall(r"<title>([^<]*)</title>", whole_page("cell"))
+    assert "kao_kv:matmul: 2.09 ms (95 %: 2.02 ms to 2.16 ms)" in titles
+    assert "nonlocal:matmul: 601 MiB predicted" in titles
+    layers = re.findall(r"<title>([^<]*)</title>", whole_page("profile"))
+    assert {"stem conv: 100 MACs", "body block: 75 % of the time", "body block: 200 KiB"} <= set(layers)
+
+
 def test_the_browser_is_told_to_refuse_every_other_script():
     text = whole_page("cell")
     (policy,) = [value for _, name, value in read(text).attributes if name == "content" and "default-src" in value]
@@ -108,7 +148,7 @@ def test_every_row_is_in_the_table_and_is_sorted_by_its_value():
     assert len(body) == len(grid_record().rows)
     values = [float(row[names.index("latency")][0]["data-v"] or "nan") for row in body[:4]]
     assert values == pytest.approx([0.2 * 1.045 / 256, 0.03 * 1.045 / 256, 0.002 * 1.045 / 64, 0.00015 * 1.045 / 16])
-    skipped = next(row for row in body if row[1][1] == "skipped")
+    skipped = next(row for row in body if row[names.index("status")][1] == "skipped")
     assert skipped[names.index("latency")] == ({"data-v": ""}, "skipped")
 
 

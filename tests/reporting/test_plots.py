@@ -1,5 +1,6 @@
 """Plots: what they show is checked on their data and on their SVG, whose text is text."""
 
+import math
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from profile_samples import record as profile_record
 from samples import analytic_record, grid_record, measured_record
 
 from kaoprof.records.measured import Ceilings, Copy, Traffic
+from kaoprof.reporting.plots import style
 from kaoprof.reporting.plots.bars import plot_layers
 from kaoprof.reporting.plots.chart import panel_of, quantities_of
 from kaoprof.reporting.plots.files import figures_of, inline_svg, to_pdf, to_png, to_svg
@@ -63,6 +65,29 @@ def test_a_skipped_row_stands_at_its_predicted_memory_below_the_limit_that_it_br
     assert (lost.x, lost.status) == (112, "skipped")
     assert lost.value == 630_210_560 * 2**4
     assert memory.limit == pytest.approx(0.8 * 20 * 2**30)
+
+
+def test_theory_starts_where_the_data_do_and_what_overhead_bends_is_shown_so():
+    record = grid_record()
+    slow = {14: 0.00012, 28: 0.00013}  # a call's overhead, whatever the size
+    bent = panel("latency", replace(record, rows=tuple(with_overhead(row, slow) for row in record.rows)))
+    ends = {curve.name: curve.overhead_to for curve in bent.curves}
+    assert ends == {"nonlocal:matmul": None, "nonlocal:sdpa": None, "kao_kv:matmul": None, "kao_qkv:matmul": 28}
+    curve = next(curve for curve in bent.curves if curve.overhead_to)
+    assert [x for x, _ in curve.bent] == pytest.approx([14, 28, math.sqrt(28 * 56)])
+    (figure,) = figures_of(grid(replace(record, rows=tuple(with_overhead(row, slow) for row in record.rows))))
+    assert "mostly a call's overhead" in texts(to_svg([figure]))
+    theory = [line for line in figure.axes[0].get_lines() if line.get_color() == style.GREY and not line.get_alpha()]
+    assert [line.get_xdata()[0] for line in theory] == [14, 14, 14]
+    assert "mostly a call's overhead" not in texts(to_svg(figures_of(grid(record))))
+
+
+def with_overhead(row, seconds_at):
+    extra = seconds_at.get(row.case.spatial[0], 0.00012) if row.case.operator == "kao_qkv" else 0.0
+    if row.latency is None:
+        return row
+    latency = replace(row.latency, samples_s=tuple(sample + extra for sample in row.latency.samples_s))
+    return replace(row, latency=latency)
 
 
 def test_without_measurement_the_map_stands_for_memory():
@@ -165,12 +190,16 @@ def test_a_roofline_has_the_devices_ceilings_and_a_dot_for_each_row_that_was_mea
     (figure,) = figures_of(shown, ("roofline",))
     found = texts(to_svg([figure]))
     assert {"memory 10.0 GB/s (line), cache 20.0 GB/s (dots)", "products 100 GFLOP/s"} <= set(found)
-    lines = {line.get_marker(): line for line in figure.axes[0].get_lines() if line.get_marker() != "None"}
-    assert [len(line.get_xdata()) for line in lines.values()] == [4, 4, 4]  # of nonlocal the fused one is drawn last
+    dots = {}
+    for line in figure.axes[0].get_lines():
+        if line.get_marker() != "None":
+            dots.setdefault(line.get_marker(), []).append((line.get_xdata()[0], line.get_ydata()[0]))
+    assert [len(places) for places in dots.values()] == [7, 4, 4]  # of nonlocal's two one was not measured
     row = shown.rows[-1].standing
     flops = 8 * row.row.counted.flops_all
-    assert lines["^"].get_ydata()[-1] == pytest.approx(flops / row.latency.median)
-    assert lines["^"].get_xdata()[-1] == pytest.approx(flops / row.row.analytic.compulsory_bytes)
+    intensity, rate = dots["^"][-1]
+    assert rate == pytest.approx(flops / row.latency.median)
+    assert intensity == pytest.approx(flops / row.row.analytic.compulsory_bytes)
 
 
 def test_without_ceilings_there_is_no_roofline():

@@ -11,6 +11,7 @@ RUNS = "Files that a command wrote: .json; of sweep also .jsonl."
 TARGETS = "FILE.csv, .json, .md, .tex, .html, .png, .svg or .pdf; repeatable."
 AXIS = "What a plot runs along: h, n, t, w, c, batch or heads."
 PLOTS = "Only these: latency, memory, macs, map; roofline; or none."
+OPEN = "Show the page in a browser."
 ONLY = "Only these sizes, words or operators: c=8,64 or operator=kao_kv,axial; repeatable."
 
 
@@ -22,6 +23,7 @@ def report(
     x: Annotated[str | None, typer.Option("--x", metavar="AXIS", help=AXIS)] = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="NAMES", help=PLOTS)] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="AXIS=VALUES", help=ONLY)] = None,
+    open_: Annotated[bool, typer.Option("--open", help=OPEN)] = False,
     force: opt.Force = False,
 ) -> int:
     """Renders runs that were kept: tables, LaTeX, plots for a paper, one page with everything. Nothing is measured.
@@ -41,4 +43,5 @@ def report(
         quantities=parse_plots(plot),
         only=parse_only(only or []),
         verbose=verbose,
+        in_browser=open_,
     )

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kaoprof.cli.browser import show_page
 from kaoprof.cli.output import print_report, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import UsageError
@@ -45,8 +46,9 @@ def parse_only(texts: Sequence[str]) -> dict[str, frozenset[str]]:
 def report_runs(
     paths: Sequence[Path], targets: Sequence[Path], *, format_name: str, x: str | None,
     quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]], verbose: bool = False,
+    in_browser: bool = False,
 ) -> int:  # fmt: skip
-    """Writes or shows the runs; returns the exit code.
+    """Writes or shows the runs, also `in_browser`; returns the exit code.
 
     Raises:
         RecordError: a file holds no run that can be read.
@@ -57,7 +59,8 @@ def report_runs(
         raise UsageError("the same file is named twice", where="RUN")
     runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths))
     formats = {*(format_of(target, runs[0].record.kind) for target in targets)}
-    formats |= {format_name} if format_name != "table" or not targets else set()
+    shown_here = format_name != "table" or not (targets or in_browser)
+    formats |= ({format_name} if shown_here else set()) | ({"html"} if in_browser else set())
     rows_alone = x is None and formats == {"csv"}
     report = report_on(runs, x=x, quantities=quantities, only=only, rows_alone=rows_alone)
     for target in targets:
@@ -65,7 +68,7 @@ def report_runs(
             raise UsageError("without a plot there is no picture", where=str(target), hint="leave out --plot none")
     if format_name != "table":
         print_report(report, format_name)
-    elif not targets:
+    elif shown_here:
         if quantities and "roofline" in quantities:
             raise UsageError("no terminal shows a roofline", where="--plot", hint="write a file: --to roofline.pdf")
         print_report(report, format_name, verbose=verbose)
@@ -76,6 +79,8 @@ def report_runs(
         say(f"wrote {target}")
     if failure is not None:
         raise failure
+    if in_browser:
+        show_page(report, [target for target in done if format_of(target) == "html"])
     return 0
 
 

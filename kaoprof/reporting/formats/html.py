@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
@@ -10,7 +11,7 @@ from importlib.resources import files
 from string import Template
 from typing import NewType
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, to_builtins
 
 from kaoprof.reporting.document import (
     UNKNOWN,
@@ -18,6 +19,7 @@ from kaoprof.reporting.document import (
     Cell,
     Column,
     Heading,
+    Notes,
     Page,
     Span,
     Style,
@@ -35,6 +37,7 @@ INDENT = "\u2003"
 FIGURE = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?) ?(\w*)")
 FACTORS = {unit: factor for factor, unit in (*COUNT_PREFIXES, *BINARY_PREFIXES, *TIME_PREFIXES)}
 FACTORS |= {"min": SECOND_UNITS["min"], "h": SECOND_UNITS["h"]}
+HOLDS_DATA = ' data-plot="'
 TAGS = {Style.CODE: "<code>{}</code>", Style.MARK: "<sup>{}</sup>", Style.EMPHASIS: "<em>{}</em>"}
 
 
@@ -44,6 +47,21 @@ def escape(text: str) -> Html:
     return Html(escape_html(visible(text), quote=True))
 
 
+def _data(value: object) -> Html:
+    """Plain data as JSON for an attribute, every text in it as it would stand in the page."""
+    return Html(
+        escape_html(json.dumps(_seen(to_builtins(value)), ensure_ascii=False, separators=(",", ":")), quote=True)
+    )
+
+
+def _seen(value: object) -> object:
+    if isinstance(value, dict):
+        return {visible(key): _seen(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_seen, value))
+    return visible(value) if isinstance(value, str) else value
+
+
 @cache
 def _part(name: str) -> Html:
     return Html((files("kaoprof.reporting") / "page" / name).read_text(encoding="utf-8"))
@@ -51,22 +69,39 @@ def _part(name: str) -> Html:
 
 def page(title: str, parts: Iterable[Html]) -> str:
     """A whole page from parts that are HTML already. Scripts other than its own are refused by the browser."""
-    script = _part("page.js")
+    body = "\n".join(parts)
+    live = HOLDS_DATA in body  # no text can say so: its quotation marks are escaped
+    plots = (f"/*\n{_part('uplot/LICENSE')}*/", _part("uplot/uPlot.iife.min.js"), _part("plots.js")) if live else ()
+    script = Html("\n".join([_part("page.js"), *plots]))
+    style = Html("\n".join([*([_part("uplot/uPlot.min.css")] if live else []), _part("page.css")]))
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{known}'"
     policy = f"{allowed}; base-uri 'none'; form-action 'none'"
     filled = {
-        "policy": policy, "version": escape(__version__), "title": escape(title), "style": _part("page.css"),
-        "parts": "\n".join(parts), "script": script,
+        "policy": policy, "version": escape(__version__), "title": escape(title), "style": style,
+        "parts": body, "script": script,
     }  # fmt: skip
     return Template(_part("page.html")).substitute(filled)
 
 
 def to_html(pages: Iterable[Page], title: str, warnings: Iterable[str] = ()) -> str:
     """Pages of any kind as one that stands alone."""
-    alarm = listed((f"Warning: {warning}." for warning in warnings), "warn")
-    blocks = (block_to_html(block) for shown in pages for block in shown.blocks)
-    return page(f"kaoprof: {title}", [header(title), main(alarm, *blocks)])
+    alarm = alarms(warnings)
+    blocks = [block for shown in pages for block in shown.blocks]
+    answers = [block_to_html(block) for block in blocks if not is_detail(block)]
+    more = [block_to_html(block) for block in blocks if is_detail(block)]
+    explained = [folded("What explains it", *more)] if more else []
+    return page(f"kaoprof: {title}", [header(title), main(*answers[:1], alarm, *answers[1:], *explained)])
+
+
+def is_detail(block: Block) -> bool:
+    """Whether a block only explains."""
+    return isinstance(block, Table | Notes) and block.detail
+
+
+def alarms(warnings: Iterable[str]) -> Html:
+    """What a careful reader must know."""
+    return listed((f"Warning: {warning}." for warning in warnings), "warn")
 
 
 def block_to_html(block: Block) -> Html:
@@ -74,7 +109,8 @@ def block_to_html(block: Block) -> Html:
     if isinstance(block, Heading):
         return Html(f"<h2>{escape(block.text)}</h2>")
     if isinstance(block, Table):
-        return Html(f"{table(block)}\n{listed(block.sentences, 'quiet')}")
+        more = [folded("What explains it", listed(block.details, "quiet"))] if block.details else []
+        return Html("\n".join([table(block), listed(block.notes, "quiet"), *more]))
     write = listed if block.listed else paragraphs
     return write(block.texts, "bad" if block.tone == Tone.BAD else "")
 
@@ -170,11 +206,12 @@ def paragraphs(sentences: Iterable[Text], kind: str = "") -> Html:
     return Html("\n".join(f"<p{f' class={kind}' if kind else ''}>{_text(sentence)}</p>" for sentence in sentences))
 
 
-def figure(svg: str, caption: str, kind: str = "") -> Html:
-    """A plot that is an `svg` element already, told to those who cannot see it by its caption."""
+def figure(svg: str, caption: str, kind: str = "", data: object = None) -> Html:
+    """A plot that is an `svg` element already, told to those who cannot see it by its caption; and the `data` in it."""
     spoken = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
     told = escape(caption)
-    return Html(f"<figure{f' class={kind}' if kind else ''}>{spoken}<figcaption>{told}</figcaption></figure>")
+    held = "" if data is None else f'{HOLDS_DATA}{_data(data)}"'
+    return Html(f"<figure{f' class={kind}' if kind else ''}{held}>{spoken}<figcaption>{told}</figcaption></figure>")
 
 
 def terms(pairs: Mapping[str, str]) -> Html:

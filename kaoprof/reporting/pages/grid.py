@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kaoprof.reporting.columns.observed import at
-from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell
+from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell, without_empty
 from kaoprof.reporting.formats import html
 from kaoprof.reporting.plots.chart import QUANTITIES, ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.repeat import compare_commands, environment_terms
@@ -28,13 +28,13 @@ ROOFLINE_MEANING = (
     "below both ceilings is held up by something else, such as the launch of its operations"
 )
 ALL_ROWS = "Every row. A heading sorts by its column."
-NUMBERS = (  # header, what stands under it, and where the value is by which it is sorted
-    ("MACs", "macs", "row.analytic.macs"), ("counts", "agreement", ""), ("map", "map", "row.analytic.map_bytes"),
-    ("peak predicted", "predicted", "row.counted.peak_bytes_predicted"),
-    ("peak measured", "peak", "row.peak_bytes_measured"), ("latency", "latency", "latency.median"),
-    ("95 % interval", "interval", "latency.low"), ("MACs ratio", "macs ratio", "macs_ratio"),
-    ("memory ratio", "memory ratio", "memory_ratio"), ("speedup", "speedup", "speedup.median"),
-    ("95 % interval", "speedup interval", "speedup.low"),
+NUMBERS = (  # header, what stands under it, and where the value is by which it is sorted; what matters most first
+    ("latency", "latency", "latency.median"), ("95 % interval", "interval", "latency.low"),
+    ("speedup", "speedup", "speedup.median"), ("95 % interval", "speedup interval", "speedup.low"),
+    ("peak measured", "peak", "row.peak_bytes_measured"), ("MACs", "macs", "row.analytic.macs"),
+    ("MACs ratio", "macs ratio", "macs_ratio"), ("memory ratio", "memory ratio", "memory_ratio"),
+    ("map", "map", "row.analytic.map_bytes"), ("peak predicted", "predicted", "row.counted.peak_bytes_predicted"),
+    ("counts", "agreement", ""),
 )  # fmt: skip
 
 
@@ -48,8 +48,8 @@ def to_html(report: "Report") -> str:
     kinds = " and ".join(sorted({run.record.kind for run in grid.runs}))
     about = f"kaoprof {kinds}: {len(grid.rows):,} rows in {grid.cells:,} cells"
     parts = [
-        html.listed((f"Warning: {warning}." for warning in summed_warnings(grid.runs)), "warn"),
-        html.listed(_meanings(grid)),
+        html.listed(_meanings(grid), "answer"),
+        html.alarms(summed_warnings(grid.runs)),
     ]
     if quantities not in ((), (ROOFLINE,)):
         parts.append(html.section("Plots", *_plots(grid, quantities)))
@@ -85,13 +85,17 @@ def _plots(grid: Grid, quantities: Sequence[str] | None) -> Iterator[html.Html]:
         yield html.paragraphs(["These runs hold nothing that could be plotted."])
         return
     from kaoprof.reporting.plots.files import figure_of, inline_svg
+    from kaoprof.reporting.plots.live import live_figure
 
     shown = blocks[: MOST_PLOTS if len(blocks) <= MOST_PLOTS else PLOTS_OF_MANY]
     for number, block in enumerate(shown):
-        titles = ", ".join(QUANTITIES[name].title for name in held_by(grid, [block], quantities))
+        held = held_by(grid, [block], quantities)
+        titles = ", ".join(QUANTITIES[name].title for name in held)
         against = f" against {grid.x_label}" if grid.x else ""
         caption = f"{titles}{against}; {block_title(grid, block)}"
-        drawn = html.figure(inline_svg(figure_of(grid, [block], quantities)), caption)
+        drawn = html.figure(
+            inline_svg(figure_of(grid, [block], quantities)), caption, data=live_figure(grid, block, held)
+        )
         yield drawn if number < OPEN_PLOTS else html.folded(block.label, drawn)
     if len(blocks) > len(shown):
         yield html.paragraphs([f"{len(shown)} of {len(blocks):,} settings are plotted; --only chooses among them."])
@@ -115,8 +119,8 @@ def _table(grid: Grid) -> html.Html:
     caption = ALL_ROWS if len(shown) == of else f"The first {len(shown):,} of {of:,} rows; --only chooses among them."
     rows = tuple(_row(row, varying) for row in shown)
     numbers = (Column(header, words=not path) for header, _, path in NUMBERS)
-    columns = (*columns_of(("operator", "status", *varying), words=2), *numbers)
-    return html.table(Table(title=caption, columns=columns, rows=rows))
+    columns = (*columns_of(("operator", *varying)), *numbers, Column("status", words=True))
+    return html.table(without_empty(Table(title=caption, columns=columns, rows=rows)))
 
 
 def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
@@ -125,10 +129,10 @@ def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
     places = [row.place.get(name) for name in varying]
     return (
         measured.case.name,
-        measured.status,
         *(figure_cell(str(place), place) if isinstance(place, int) else place or "" for place in places),
         *(figure_cell(cells[name].text, at(path)(row.standing)) if path else cells[name].text
           for _, name, path in NUMBERS),
+        measured.status,
     )  # fmt: skip
 
 

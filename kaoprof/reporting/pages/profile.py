@@ -43,7 +43,7 @@ def to_html(report: "Report") -> str:
 def _run(run: NamedRun) -> Iterator[html.Html]:
     record = run.record
     yield html.header(run.name)
-    yield html.listed((f"Warning: {warning}." for warning in findings.profile_warnings(record)), "warn")
+    yield html.alarms(findings.profile_warnings(record))
     rows = tuple(model_cells(record, standing) for standing in findings.model_standings(record))
     models = Table(title="The models side by side.", columns=columns_of(MODEL_HEADERS), rows=rows)
     yield html.section("Models", html.table(models), html.paragraphs(run_notes(record)))

@@ -12,9 +12,10 @@ from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.plots.chart import QUANTITIES, Curve, Quantity, curves_of
 from kaoprof.reporting.plots.curves import literal
 from kaoprof.reporting.plots.style import COLOURS, COLUMN_IN, GREY, INK, PAGE_IN, SHEET, SMALL_PT, short
+from kaoprof.reporting.plots.tips import says, surely
 from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.reporting.tables.profile import profile_title, shown_layers
-from kaoprof.units import BINARY_PREFIXES, format_bytes
+from kaoprof.units import BINARY_PREFIXES, format_bytes, format_count, format_percent
 
 BAR_IN = 0.17  # height of a bar with the space around it
 FRAME_IN = 0.65  # height of what is not a bar
@@ -61,8 +62,11 @@ def _bar(axes: Axes, place: int, curve: Curve, what: Quantity, colour: str, leas
     text, end = lost or "not known", least
     if curve.shown:
         point, measured = curve.shown[0], bool(curve.points)
+        told = (
+            f"{curve.name}: {surely(point.value, point.low, point.high, what.unit)}{'' if measured else ' predicted'}"
+        )
         axes.barh(place, point.value - least, left=least, height=0.6, color=colour if measured else "none",
-                  edgecolor=colour, linewidth=0.8, linestyle="-" if measured else ":")  # fmt: skip
+                  edgecolor=colour, linewidth=0.8, linestyle="-" if measured else ":", gid=says(told))  # fmt: skip
         because = lost or ("predicted" if what.name == "memory" else "")
         text = short(point.value, what.unit) + (f" ({because})" if because and not measured else "")
         end = point.high or point.value
@@ -88,11 +92,15 @@ def plot_layers(record: ProfileRecord) -> Figure:
 def _layers(row: Sequence[Axes], record: ProfileRecord, model: ModelProfile, layers: Sequence[LayerRow]) -> None:
     macs = [macs_of(layer) for layer in layers]
     total = sum(count or 0 for count in macs) or 1
-    _filled(row[0], [None if count is None else count / total for count in macs], COLOURS[0], "not known")
+    names = [f"{layer.layer} {layer.type}" for layer in layers]
+    told = [f"{name}: {format_count(count or 0)} MACs" for name, count in zip(names, macs, strict=True)]
+    _filled(row[0], [None if count is None else count / total for count in macs], COLOURS[0], "not known", told)
     untimed = "not timed in training" if record.mode == "train" and model.latency else "not measured"
-    _filled(row[1], [layer.latency_share for layer in layers], COLOURS[1], untimed)
+    shares = [layer.latency_share for layer in layers]
+    told = [f"{name}: {format_percent(share or 0.0)} of the time" for name, share in zip(names, shares, strict=True)]
+    _filled(row[1], shares, COLOURS[1], untimed, told)
     peak_title = _peaks(row[2], model, layers)
-    row[0].set_yticks(range(len(layers)), [literal(f"{layer.layer} {layer.type}") for layer in layers])
+    row[0].set_yticks(range(len(layers)), list(map(literal, names)))
     row[0].set_ylim(len(layers) - 0.5, -0.5)
     row[0].set_title(literal(profile_title(record, model)), loc="left")
     for axes, title in zip(row, ("MACs", "time", peak_title), strict=True):
@@ -111,15 +119,22 @@ def _peaks(axes: Axes, model: ModelProfile, layers: Sequence[LayerRow]) -> str:
     measured = any(holder.peak_bytes_measured is not None for holder in holders)
     most = max((peak for peak in (*peaks, whole) if peak is not None), default=0)
     factor, unit = next((pair for pair in BINARY_PREFIXES if most >= pair[0]), (1, "B"))
-    _filled(axes, [None if peak is None else peak / factor for peak in peaks], COLOURS[2], "not known", most / factor)
+    told = [f"{layer.layer} {layer.type}: {format_bytes(peak or 0)}" for layer, peak in zip(layers, peaks, strict=True)]
+    scaled = [None if peak is None else peak / factor for peak in peaks]
+    _filled(axes, scaled, COLOURS[2], "not known", told, most / factor)
     if whole is None:
         return "peak memory"
     axes.axvline(whole / factor, color=INK, linewidth=0.8, linestyle="--")
     return f"{'' if measured else 'predicted '}peak memory ({unit})\ndashed: model {format_bytes(whole)}"
 
 
-def _filled(axes: Axes, values: Sequence[float | None], colour: str, lacking: str, most: float = 0.0) -> None:
-    """A bar for each value, on an axis that goes at least to `most`; where none is known `lacking` without an axis."""
+def _filled(
+    axes: Axes, values: Sequence[float | None], colour: str, lacking: str, told: Sequence[str], most: float = 0.0
+) -> None:
+    """A bar for each value, on an axis that goes at least to `most`; where none is known `lacking` without an axis.
+
+    `told` is what each bar says.
+    """
     known = [value for value in values if value is not None]
     if not known and not most:
         axes.set_xticks([])
@@ -131,4 +146,4 @@ def _filled(axes: Axes, values: Sequence[float | None], colour: str, lacking: st
             axes.annotate("not known", (0, place), xytext=(3, 0), textcoords="offset points", va="center", color=GREY,
                           fontsize=SMALL_PT)  # fmt: skip
         else:
-            axes.barh(place, value, height=0.6, color=colour)
+            axes.barh(place, value, height=0.6, color=colour, gid=says(told[place]))

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from kaoprof.errors import UsageError
 from kaoprof.records.compare import Row
 from kaoprof.reporting.columns.observed import at
+from kaoprof.reporting.plots.overhead import overhead_ends
 from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
 from kaoprof.stats.medians import Estimate
 
@@ -38,7 +39,8 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """One operator's points, by growing `x`. `implementation` is empty where all of the operator's agree.
 
-    `expected` is what was predicted at the same places, for what was also measured.
+    `expected` is what was predicted at the same places, for what was also measured. Up to `overhead_to` more than half
+    of the time is a call's overhead.
     """
 
     operator: str
@@ -46,6 +48,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...]
     expected: tuple[Point, ...] = ()
     lost: tuple[Lost, ...] = ()
+    overhead_to: int | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +59,16 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> tuple[Point, ...]:
         """What was measured, or else predicted."""
         return self.points or self.expected
+
+    @property
+    def bent(self) -> tuple[tuple[float, float], ...]:
+        """Where it tells of overhead, as (x, value): up to half of the way to the next point."""
+        if self.overhead_to is None:
+            return ()
+        points = [(float(point.x), point.value) for point in self.shown]
+        inside = [point for point in points if point[0] <= self.overhead_to]
+        beyond = points[len(inside) :][:1] if inside else []
+        return (*inside, *((math.sqrt(inside[-1][0] * x), math.sqrt(inside[-1][1] * value)) for x, value in beyond))
 
     @property
     def sizes(self) -> set[int]:
@@ -176,6 +189,9 @@ def panel_of(grid: Grid, block: Block, quantity: str) -> Panel:
     """One quantity of one block; an operator's implementations are one curve where they cannot be told apart."""
     what = QUANTITIES[quantity]
     curves = _merged(curves_of(grid, block, quantity))
+    if quantity == "latency":
+        ends = overhead_ends([row.standing.row for row in block.rows], grid.x)
+        curves = [replace(curve, overhead_to=ends.get((curve.operator, curve.implementation))) for curve in curves]
     return Panel(
         what=what,
         curves=tuple(curves),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kaoprof.reporting.plots import style
 from kaoprof.reporting.plots.chart import Curve, Panel, best_curves, growth_class, panel_of, same_course
-from kaoprof.reporting.plots.curves import Signs, draw_panel, literal, mark_panel, scale_panels
+from kaoprof.reporting.plots.curves import Signs, bent_handles, draw_panel, literal, mark_panel, scale_panels
 from kaoprof.reporting.tables.grid import Block, Grid
 
 MANY = 7  # operators that colours tell apart; of more nobody finds one in a legend
@@ -32,7 +32,7 @@ def is_crowded(grid: Grid) -> bool:
 def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
     """A panel per quantity and block, two beside each other; colours are classes of growth, names stand at curves."""
     blocks_of = [block for block in blocks for _ in chosen]
-    panels = [_best(panel_of(grid, block, quantity)) for block in blocks for quantity in chosen]
+    panels = [best_panel(panel_of(grid, block, quantity)) for block in blocks for quantity in chosen]
     growth = classes_of(grid, blocks)
     signs = signs_by_class(
         growth, dict.fromkeys((curve.operator, curve.implementation) for panel in panels for curve in panel.curves)
@@ -56,7 +56,7 @@ def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fi
     return figure
 
 
-def _best(panel: Panel) -> Panel:
+def best_panel(panel: Panel) -> Panel:
     """The panel with one curve for each operator, and no guide lines: colours tell the growth.
 
     An implementation is named where the operator has others.
@@ -176,4 +176,4 @@ def _legend(growth: Mapping[str, int], panels: Sequence[Panel], grid: Grid) -> l
     states = sorted({lost.status for panel in panels for curve in panel.curves for lost in curve.lost})
     if states:
         handles.append(Line2D([], [], color=style.INK, marker="x", linestyle="none", label=literal(", ".join(states))))
-    return handles
+    return [*handles, *bent_handles([curve for panel in panels for curve in panel.curves])]

@@ -13,7 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from kaoprof.reporting.formats.plain import visible
 from kaoprof.reporting.plots import style
-from kaoprof.reporting.plots.chart import Panel, panel_of, same_course
+from kaoprof.reporting.plots.chart import Curve, Panel, panel_of, same_course
+from kaoprof.reporting.plots.overhead import BENT
 from kaoprof.reporting.tables.grid import Block, Grid
 
 Signs = dict[tuple[str, str], style.Sign]
@@ -27,7 +28,7 @@ LONGEST_LABEL = 100  # characters: a title of runs that were kept is as long
 
 def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
     """One figure: a row of panels per block, a column per quantity; as wide as one or both columns of a paper."""
-    panels = [[panel_of(grid, block, quantity) for quantity in chosen] for block in blocks]
+    panels = panels_of(grid, blocks, chosen)
     signs = style.signs_of(
         (curve.operator, curve.implementation) for row in panels for panel in row for curve in panel.curves
     )
@@ -53,6 +54,11 @@ def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fig
     return figure
 
 
+def panels_of(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> list[list[Panel]]:
+    """A row of panels for each block, one for each quantity."""
+    return [[panel_of(grid, block, quantity) for quantity in chosen] for block in blocks]
+
+
 def draw_panel(axes: Axes, panel: Panel, signs: Signs) -> None:
     """The curves of a panel on logarithmic axes, with their intervals, and the memory that is allowed."""
     axes.loglog()
@@ -64,6 +70,8 @@ def draw_panel(axes: Axes, panel: Panel, signs: Signs) -> None:
         line = curve.expected if len(curve.expected) > len(curve.points) else curve.points
         axes.plot([point.x for point in line], [point.value for point in line], color=sign["color"],
                   linestyle=sign["linestyle"], linewidth=0.9 + 1.2 * covered, zorder=2)  # fmt: skip
+        axes.plot([x for x, _ in curve.bent], [value for _, value in curve.bent], **style.BENT,
+                  solid_capstyle="round", zorder=1.5)  # fmt: skip
         points = curve.shown
         errors = [[0.0 if point.low is None else point.value - point.low for point in points],
                   [0.0 if point.high is None else point.high - point.value for point in points]]  # fmt: skip
@@ -117,13 +125,14 @@ def mark_panel(axes: Axes, panel: Panel, signs: Signs, x: str) -> None:
             place: dict[str, Any] = {} if lost.value else {"transform": axes.get_xaxis_transform(), "clip_on": False}
             axes.plot([lost.x], [lost.value or 1.0], marker="x", color=sign["color"], linestyle="none", markersize=5,
                       markeredgewidth=1.2, zorder=4, **place)  # fmt: skip
-    left, right = axes.get_xlim()
+    first = min((size for curve in panel.curves for size in curve.sizes), default=1)
+    right = axes.get_xlim()[1]
     bottom, top = axes.get_ylim()
     labels = []
     for guide in panel.guides:
-        start = guide.value * (left / guide.x) ** guide.exponent
+        start = guide.value * (first / guide.x) ** guide.exponent
         end = guide.value * (right / guide.x) ** guide.exponent
-        axes.plot([left, right], [start, end], color=style.GREY, linestyle=(0, (2, 2)), linewidth=0.7, zorder=1,
+        axes.plot([first, right], [start, end], color=style.GREY, linestyle=(0, (2, 2)), linewidth=0.7, zorder=1,
                   scalex=False, scaley=False)  # fmt: skip
         labels.append((math.log(end / bottom) / math.log(top / bottom), guide.exponent))
     axis, height = x.partition(" ")[0], math.inf
@@ -141,9 +150,17 @@ def _legend(panels: Sequence[Sequence[Panel]], signs: Signs) -> list[Line2D]:
     if any(curve.lost for curve in curves):
         states = sorted({lost.status for curve in curves for lost in curve.lost})
         handles.append(Line2D([], [], color=style.INK, marker="x", linestyle="none", label=literal(", ".join(states))))
+    handles += bent_handles(curves)
     if any(panel.guides for row in panels for panel in row):
         handles.append(Line2D([], [], color=style.GREY, linestyle=(0, (2, 2)), linewidth=0.7, label="theory"))
     return handles
+
+
+def bent_handles(curves: Sequence[Curve]) -> list[Line2D]:
+    """What a grey shadow means, where there is one."""
+    if not any(curve.bent for curve in curves):
+        return []
+    return [Line2D([], [], **style.BENT, label=BENT)]
 
 
 def curve_handles(signs: Signs) -> list[Line2D]:

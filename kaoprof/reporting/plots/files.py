@@ -21,6 +21,7 @@ from kaoprof.reporting.plots.curves import plot_grid
 from kaoprof.reporting.plots.models import plot_models
 from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
 from kaoprof.reporting.plots.style import INK, SHEET
+from kaoprof.reporting.plots.tips import with_titles
 from kaoprof.reporting.tables.grid import Block, Grid
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def to_png(figures: Sequence[Figure]) -> bytes:
 
 def to_svg(figures: Sequence[Figure]) -> bytes:
     """The first figure as SVG, its text as text."""
-    return _saved(figures[0], "svg", {"Date": None, "Creator": "kaoprof"})
+    return with_titles(_saved(figures[0], "svg", {"Date": None, "Creator": "kaoprof"}).decode()).encode()
 
 
 def to_pdf(figures: Sequence[Figure]) -> bytes:
@@ -113,7 +114,7 @@ def inline_svg(figure: Figure) -> str:
     """The figure as an `svg` element for a page: no reference to anything outside, in the page's own ink."""
     nobody: dict[str, str | None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
     text = _saved(figure, "svg", nobody, transparent=True).decode()
-    element = text[text.index("<svg") :]
+    element = with_titles(text[text.index("<svg") :])
     head, end, body = element.partition(">")
     return NAMESPACES.sub("", head) + end + body.replace(INK, "currentColor")
 

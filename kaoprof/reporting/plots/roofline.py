@@ -13,6 +13,7 @@ from kaoprof.findings.roofline import ceilings_of
 from kaoprof.records.measured import Ceilings, Copy
 from kaoprof.reporting.plots import style
 from kaoprof.reporting.plots.curves import BEYOND, Signs, curve_handles, literal
+from kaoprof.reporting.plots.tips import says
 from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
 from kaoprof.units import format_count, three_digits
 
@@ -65,7 +66,11 @@ def _dot(row: Placed) -> Dot | None:
 def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: Signs) -> None:
     axes.loglog()
     for name, drawn in dots.items():
-        axes.plot(*zip(*drawn, strict=True), **signs[name], linewidth=0.8, markersize=style.MARKER_PT)
+        sign = signs[name] | {"markersize": style.MARKER_PT}
+        axes.plot(*zip(*drawn, strict=True), color=sign["color"], linestyle=sign["linestyle"], linewidth=0.8)
+        for intensity, rate in drawn:
+            done = f"{format_count(round(rate))}FLOP/s at {three_digits(intensity)} FLOP per byte"
+            axes.plot(intensity, rate, **sign | {"linestyle": "none"}, gid=says(f"{':'.join(name)}: {done}"))
     known = ceilings_of(block.rows[0].run.record.protocol)
     if known is not None:
         _ceilings(axes, block, known[0], known[0].cold_copies if known[1] else known[0].copies)

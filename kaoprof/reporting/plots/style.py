@@ -14,6 +14,7 @@ MARKER_PT = 3.6
 INK = "#0a0b0c"  # of text and axes: nearly black, and told apart from any colour of a curve
 SHEET = Path(__file__).with_name("kaoprof.mplstyle")  # all else, as matplotlib reads it
 GREY = "#7f7f7f"  # of guide lines
+BENT: dict[str, Any] = {"color": GREY, "alpha": 0.3, "linewidth": 6.0}  # the shadow of what overhead bends
 # Okabe and Ito's palette (Color Universal Design), in an order in which neighbours differ in lightness; no yellow
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#555555")
 CLASS_COLOURS = {6: "#CC79A7", 4: "#D55E00", 3: "#0072B2", 2: "#009E73", 1: "#56B4E9"}  # by the power of the size
