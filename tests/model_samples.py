@@ -4,6 +4,7 @@ from msgspec.structs import replace
 from profile_samples import KIB, model
 from samples import measured_record
 
+from kaoprof.records.fit_models import BatchRecord, BatchRow
 from kaoprof.records.measured import Latency
 from kaoprof.records.swept_models import ModelCase, ModelRow, SweptModels, whole_of
 
@@ -45,4 +46,17 @@ def swept_models():
     return SweptModels(
         version="0.1.0", created="2026-01-02T03:04:05+00:00", rows=(*rows[:-1], skipped(rows[-1])),
         environment=plain.environment, protocol=plain.protocol,
+    )  # fmt: skip
+
+
+def fitted_models():
+    rows = (
+        BatchRow(model="small", spec="small", size=(8,), largest=128, needed=2**28 - 2**20, next_batch=129,
+                 next_needed=2**28 + 2**20),
+        BatchRow(model="wide", spec="wide.yaml", size=(8,), status="nothing", detail="one sample already needs 3 TiB",
+                 next_batch=1, next_needed=3 * 2**40),
+    )  # fmt: skip
+    return BatchRecord(
+        version="0.1.0", created="2026-01-02T03:04:05+00:00", memory=2**28, dtype="fp32", mode="forward", device="cpu",
+        threads=2, rows=rows,
     )  # fmt: skip

@@ -27,6 +27,7 @@ CONTENT = {  # a name and a figure of each: as people read it, and as files hold
     "profile": ("attention", "200 KiB", "204800"),
     "fit": ("kao_qkv:matmul", "6345", "6345"),
     "cross": ("kao_kv", "2.70x", "2.7"),
+    "fit-models": ("small", "255", "267386880"),
     "diff": ("nonlocal_pool:matmul", "+10 %", "nonlocal_pool:matmul"),
     "reproduction": ("kanet-qkv", "281.12 M", "281119392"),
     "explain": ("1st bmm", "13.46 k", "13456"),
