@@ -11,10 +11,10 @@ def names(rows):
     return [row.profile.model for row in rows]
 
 
-def test_throughput_is_the_batch_over_the_median():
+def test_throughput_is_the_batch_over_the_time_of_a_call():
     row = model_row("small", 16, 4)
-    seconds = (OVERHEAD_S["small"] + PIXEL_S["small"] * 4 * 256) * (1 + 0.002 * 4.5)
-    assert samples_per_s(row) == pytest.approx(4 / seconds)
+    fastest = OVERHEAD_S["small"] + PIXEL_S["small"] * 4 * 256  # of ten samples, up to 2 % apart
+    assert samples_per_s(row) == pytest.approx(4 / fastest, rel=0.02)
     assert samples_per_s(skipped(row)) is None
     assert samples_per_s(replace(row, profile=replace(row.profile, batch=None))) is None
 

@@ -112,7 +112,7 @@ def _dot(
         return
     errors = None
     if latency and latency.low is not None and latency.high is not None:
-        errors = [[latency.median - latency.low], [latency.high - latency.median]]
+        errors = [[latency.value - latency.low], [latency.high - latency.value]]
     axes.errorbar([x], [value], yerr=errors, **sign, markersize=style.MARKER_PT, capsize=1.5, elinewidth=0.8, zorder=3)
 
 
