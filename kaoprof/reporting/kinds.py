@@ -90,6 +90,7 @@ KINDS = {
         sound="findings.model_grid:sound_grid",
         next_step="kaoprof report JOURNAL --to models.pdf",
         members="rows",
+        figures="reporting.plots.files:model_figures",
         stands_alone=False,
     ),
     "profile": Kind(
@@ -116,6 +117,15 @@ KINDS = {
         columns="reporting.columns.fit:CROSS_COLUMNS",
         views="reporting.columns.fit:cross_lines",
         **FIT,
+    ),
+    "fit-models": Kind(
+        page="reporting.tables.fit_models:page_of",
+        columns="reporting.tables.fit_models:COLUMNS",
+        views="reporting.tables.fit_models:lines_of",
+        warnings="reporting.tables.fit_models:warnings_of",
+        sound="reporting.tables.fit_models:sound",
+        next_step="kaoprof sweep SPEC... --batch SIZES measures what is below",
+        members="rows",
     ),
     "diff": Kind(
         page="reporting.tables.diff:page_of",

@@ -27,13 +27,14 @@ CONTENT = {  # a name and a figure of each: as people read it, and as files hold
     "profile": ("attention", "200 KiB", "204800"),
     "fit": ("kao_qkv:matmul", "6345", "6345"),
     "cross": ("kao_kv", "2.70x", "2.7"),
+    "fit-models": ("small", "255", "267386880"),
     "diff": ("nonlocal_pool:matmul", "+10 %", "nonlocal_pool:matmul"),
     "reproduction": ("kanet-qkv", "281.12 M", "281119392"),
     "explain": ("1st bmm", "13.46 k", "13456"),
 }
 TEXTS, PICTURES = ("csv", "json", "md", "tex", "html"), ("png", "svg", "pdf")
 AT_A_GLANCE = {"reproduction": "758x at h=56", "explain": "6.73 k"}  # what a terminal shows first, where that is less
-DRAWN = ("compare", "sweep", "profile")
+DRAWN = ("compare", "sweep", "profile", "models")
 
 
 @pytest.fixture(scope="module")

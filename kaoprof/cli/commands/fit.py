@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kaoprof.fitting.run import FitRequest
     from kaoprof.records.fit import CrossRecord, FitRecord
 
+SPECS = "Models, as profile takes them: how many samples fit into --memory?"
 CROSS = "Two operators: from which size on is one cheaper?"
 SOLVE = "What is solved for: h, w, t, n, c or batch; h by default, batch where h or n is given."
 AT = "Also whether this size fits, and how many of it: 2160x3840, or h=2160,w=3840."
@@ -19,6 +20,7 @@ AT = "Also whether this size fits, and how many of it: 2160x3840, or h=2160,w=38
 
 @measured("budget", "samples", "timeout", "threads", "seed")
 def fit(
+    specs: Annotated[list[str] | None, typer.Argument(metavar="[SPEC...]", help=SPECS)] = None,
     memory: Annotated[str | None, typer.Option(metavar="BYTES", help="What there is, such as 24GiB.")] = None,
     macs: Annotated[str | None, typer.Option(metavar="COUNT", help="MACs per call, of the whole batch: 1G.")] = None,
     time: Annotated[str | None, typer.Option(metavar="TIME", help="Per call, such as 10ms; this is measured.")] = None,
@@ -33,6 +35,7 @@ def fit(
     n: Annotated[int | None, typer.Option("--n", help="Length, for one spatial axis.")] = None,
     c: Annotated[int | None, typer.Option("--c", help="Channels; 64 by default.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Samples in the input; 1 by default.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="SIZES", help="Of models: 224, or 128,192x256.")] = None,
     heads: opt.Heads = 1,
     operators: opt.Operators = None,
     option: opt.OwnOption = None,
@@ -54,6 +57,8 @@ def fit(
 ) -> int:
     """The largest size within a budget of memory, MACs or time; or with --cross, who is cheaper from where on.
 
+    Of models, which are named, the largest batch within --memory.
+
     Memory is predicted, for a device that need not be there; MACs are exact; time is measured and extrapolated at
     most 2x, with its interval, or refused.
     """
@@ -70,7 +75,22 @@ def fit(
     from kaoprof.records.aspect import SQUARE, told_aspect
 
     check_format(format_)
-    check_targets(output or [], force=force, kind="fit" if cross is None else "cross")
+    check_targets(output or [], force=force, kind="fit-models" if specs else "fit" if cross is None else "cross")
+    if specs:
+        from kaoprof.cli.commands.fit_models import batches_of
+
+        foreign = {"macs": macs, "time": time, "cross": cross, "measured": measured, "h": h, "w": w, "t": t, "n": n,
+                   "c": c, "batch": batch, "heads": heads != 1, "operators": operators, "option": option,
+                   "projection": projection != "value", "as-published": as_published, "scale": scale != "sqrt",
+                   "with": with_, "with-layout": with_layout}  # fmt: skip
+        with importable(allowed=allow_import):
+            batches = batches_of(
+                specs, memory=memory, solve=solve, size=size, foreign=foreign, dtype=dtype, mode=mode,
+                options=measuring.options(device=device), allow_import=allow_import,
+            )  # fmt: skip
+        return finish(batches, output or [], format_name=format_, verbose=verbose, strict=strict)
+    if size is not None:
+        raise UsageError("is for models, and none is named", where="--size", hint="of operators, --h and --w")
     budgets = {"memory": memory, "macs": macs, "time": time}
     question = asked(budgets, cross, measured=measured, operators=operators, options=option)
     if at and cross is not None:
