@@ -16,11 +16,12 @@ from kaoprof.bench.environment import environment_of
 from kaoprof.bench.failures import end_if_broken, forget_frames, is_out_of_memory
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
+from kaoprof.bench.reference import Reference
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.errors import encodable, first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
-from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of, torch_dtype
 from kaoprof.workload.misfits import in_a_line
 from kaoprof.workload.workload import Workload
 
@@ -52,6 +53,7 @@ class Bench:
         self.threads = torch.get_num_threads()
         self.subjects: dict[int, Subject] = {}
         self.inputs: dict[str, tuple[Tensor, ...]] = {}
+        self.reference: Reference | None = None
 
     def prepare(self, request: Prepare) -> Prepared:
         """Chooses device, cores, threads and attention, flushes denormals, and describes the environment."""
@@ -72,6 +74,13 @@ class Bench:
         flushed = flushed and self.meters.kind == "cpu"  # a GPU keeps denormals, at no cost
         return Prepared(environment=environment_of(self.device, denormals_flushed=flushed, energy_source=source))
 
+    def pace(self) -> float | None:
+        """Seconds that a small reference takes at this moment: longer than ever before where something disturbs."""
+        if self.meters.kind != "cpu":
+            return None
+        self.reference = self.reference or Reference()
+        return self.reference.seconds()
+
     def meters_with(self, cache: str) -> CpuMeters | CudaMeters:
         """Meters of the device with caches that are `warm`, or `cold` before every call that is timed."""
         flush = Flusher(self.device) if cache == "cold" else None
@@ -81,6 +90,7 @@ class Bench:
         """Builds a subject, and tells of its compilation, if it is to be compiled. Equal inputs are shared.
 
         On a GPU it also runs once: there a first call loads kernels, and cuDNN compiles its attention, for seconds.
+        FlexAttention compiles itself at its first call everywhere.
         """
         workload = request.workload
         self.flags.apply()
@@ -90,6 +100,7 @@ class Bench:
         if key not in self.inputs:
             self.inputs[key] = build_inputs(workload, device=self.device)
         inputs = self.inputs[key]
+        mend_inputs(workload, inputs, device=self.device)
         loaded, step = Loaded(), step_of(workload, module, inputs)
         try:
             if request.variant == "compile":
@@ -97,7 +108,7 @@ class Bench:
                 loaded = compile_now(step, self.meters.synchronize)
             elif request.variant == "graph":
                 step = captured(step)
-            elif self.meters.kind == "cuda":
+            elif self.meters.kind == "cuda" or workload.compiles_itself:
                 step()
                 self.meters.synchronize()
         finally:
@@ -116,6 +127,7 @@ class Bench:
         self.restore()
         subject = self.subjects[number]
         subject.flags.apply()
+        mend_inputs(subject.workload, subject.inputs, device=self.device)
         return subject
 
     def restore(self) -> None:
@@ -162,3 +174,10 @@ class Bench:
         if is_refusal(error):
             return refusal_of(self.sdpa, self.device)
         return first_line(error) if isinstance(error, CannotRun) else in_a_line(error)
+
+
+def mend_inputs(workload: Workload, inputs: tuple[torch.Tensor, ...], *, device: str) -> None:
+    """Gives inputs back what somebody's code, with whom they are shared, replaced by another shape or dtype."""
+    for place, (spec, tensor) in enumerate(zip(workload.inputs, inputs, strict=True)):
+        if tuple(tensor.shape) != tuple(spec.shape) or tensor.dtype != torch_dtype(spec.dtype):
+            tensor.data = build_inputs(workload, device=device)[place].data

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment, Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
-from kaoprof.stats.medians import median_s
+from kaoprof.stats.timings import quiet_s
 from kaoprof.units import counted, format_seconds
 
 CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
@@ -14,7 +14,22 @@ BUSY_LOAD = 0.5  # load average per core before the run above which other progra
 
 def environment_warnings(record: Record | ProfileRecord) -> list[str]:
     """That other programs were running, or that the device slowed itself."""
-    return _throttling(record.protocol) + competition_warnings(record.environment, record.protocol)
+    busy = busy_ceilings(record.environment, record.protocol)
+    return _throttling(record.protocol) + busy + competition_warnings(record.environment, record.protocol)
+
+
+def busy_ceilings(environment: Environment | None, protocol: Protocol | None) -> list[str]:
+    """That the ceilings behind every floor were measured while other programs ran."""
+    ceilings = protocol.ceilings if protocol else None
+    if environment is None or ceilings is None or ceilings.load is None:
+        return []
+    cores = environment.machine_cores or environment.cores
+    if ceilings.load <= BUSY_LOAD * cores:
+        return []
+    load = f"load {ceilings.load:.1f} on {counted(cores, 'core')}"
+    when = "by the next run that finds it quieter, or by kaoprof env --refresh"
+    busy = f"the ceilings of this device were measured while other programs ran ({load})"
+    return [f"{busy}: 'x floor' is too low; they are measured again {when}"]
 
 
 def _throttling(protocol: Protocol | None) -> list[str]:
@@ -56,11 +71,16 @@ def _load(environment: Environment) -> list[str]:
 
 def overrun_warnings(measured: Iterable[tuple[str, Observed]], protocol: Protocol | None) -> list[str]:
     """Whose calls, by name, took longer than was allowed: a first call may, and so may calls that slow down later."""
-    if protocol is None:
-        return []
-    over = [
-        f"{name} {format_seconds(seconds)}"
-        for name, row in measured
-        if row.latency and (seconds := median_s(row.latency)) > protocol.timeout_s
-    ]
-    return [f"calls took longer than --timeout {format_seconds(protocol.timeout_s)}: {', '.join(over)}"] if over else []
+    over = [f"{name} {text}" for name, row in measured if (text := overrun(row, protocol))]
+    return [overrun_warning(", ".join(over), protocol)] if over and protocol else []
+
+
+def overrun(row: Observed, protocol: Protocol | None) -> str:
+    """How long its calls took, if that is more than was allowed."""
+    seconds = quiet_s(row.latency) if row.latency and protocol else 0.0
+    return format_seconds(seconds) if protocol and seconds > protocol.timeout_s else ""
+
+
+def overrun_warning(named: str, protocol: Protocol) -> str:
+    """That the calls of these rows took longer than was allowed."""
+    return f"calls took longer than --timeout {format_seconds(protocol.timeout_s)}: {named}"

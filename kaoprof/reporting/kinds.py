@@ -4,7 +4,7 @@ Functions stand here by their place under kaoprof, `module:name`, and are import
 """
 
 import importlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.findings.tally import Tally
 from kaoprof.records.measured import SCHEMA
 from kaoprof.records.shown import Shown
 from kaoprof.reporting.document import Medium, Page
@@ -63,7 +64,6 @@ OPERATORS: dict[str, Any] = {
     "stands_alone": False,
 }
 FIT: dict[str, Any] = {
-    "page": "reporting.tables.fit:page_of",
     "warnings": "reporting.tables.fit:warnings_of",
     "sound": "reporting.tables.fit:sound",
     "next_step": "reporting.next_steps:after_fit",
@@ -78,7 +78,7 @@ KINDS = {
     ),
     "sweep": Kind(
         page="reporting.tables.sweep:page_of",
-        warnings="findings.operators:sweep_warnings",
+        warnings="findings.tally:sweep_warnings",
         next_step="kaoprof report JOURNAL --to sweep.html",
         **OPERATORS,
     ),
@@ -105,8 +105,18 @@ KINDS = {
         figures="reporting.plots.files:layer_figures",
         stands_alone=False,
     ),
-    "fit": Kind(columns="reporting.columns.fit:FIT_COLUMNS", views="reporting.columns.fit:fit_lines", **FIT),
-    "cross": Kind(columns="reporting.columns.fit:CROSS_COLUMNS", views="reporting.columns.fit:cross_lines", **FIT),
+    "fit": Kind(
+        page="reporting.tables.fit:page_of",
+        columns="reporting.columns.fit:FIT_COLUMNS",
+        views="reporting.columns.fit:fit_lines",
+        **FIT,
+    ),
+    "cross": Kind(
+        page="reporting.tables.cross:page_of",
+        columns="reporting.columns.fit:CROSS_COLUMNS",
+        views="reporting.columns.fit:cross_lines",
+        **FIT,
+    ),
     "diff": Kind(
         page="reporting.tables.diff:page_of",
         columns="reporting.columns.diff:COLUMNS",
@@ -136,13 +146,13 @@ GRID_PAGE, GRID_WARNINGS = "reporting.tables.grid_rows:page_of", "reporting.tabl
 
 
 class Format(msgspec.Struct, frozen=True):
-    """A function by its place, and what it makes a file of: a page for a medium, or `columns`, `documents`, `figures`.
+    """A function by its place, and what it makes a file of: a page for a medium, or one of those words.
 
     `several` says whether all figures have room in one file.
     """
 
     place: str
-    of: Literal["columns", "documents", "figures", "html"] | Medium
+    of: Literal["columns", "documents", "figures", "html", "points"] | Medium
     several: bool = True
 
 
@@ -156,19 +166,24 @@ FORMATS = {
     "svg": Format("reporting.plots.files:to_svg", "figures", several=False),
     "pdf": Format("reporting.plots.files:to_pdf", "figures"),
 }
+SERVICES = {  # that watch figures from commit to commit; on stdout only, since no suffix is theirs
+    "github-action-benchmark": Format("reporting.formats.services:to_github", "points"),
+    "bencher": Format("reporting.formats.services:to_bencher", "points"),
+}
+TRACKED = ("compare", "sweep", "models", "profile")  # the kinds of records that they are given
 TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 
 
 class Report(Shown, frozen=True, kw_only=True):
     """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
 
-    `how` are the page's own options; `summed` says whether warnings name no single row, `alone` whether a terminal
-    shows its one run as the command did that made it.
+    `how` are the page's own options; `tallies` sum up the warnings of each run while its rows are written; `alone` says
+    whether a terminal shows its one run as the command did that made it.
     """
 
     runs: tuple[NamedRun, ...]
     grid: Grid | None = None
-    summed: bool = False
+    tallies: tuple[Tally, ...] = ()
     alone: bool = False
     how: Mapping[str, Any] = {}
 
@@ -216,14 +231,16 @@ def written(report: Report, name: str) -> str | bytes:
     """The report in a format, as a file holds it.
 
     Raises:
-        UsageError: there is nothing to draw.
+        UsageError: there is nothing to draw, or nothing to watch.
     """
-    chosen, kind = FORMATS[name], report.kind
+    chosen, kind = (FORMATS | SERVICES)[name], report.kind
     write = load(chosen.place)
     if chosen.of == "columns":
         content = "".join(csv_of(report))
     elif chosen.of == "documents":
         content = write(_document(report))
+    elif chosen.of == "points":
+        content = write(_points(report))
     elif chosen.of == "figures":
         content = write(load(kind.figures)(report, several=chosen.several))
     elif chosen.of == "html":
@@ -240,8 +257,32 @@ def csv_of(report: Report) -> Iterator[str]:
     """The report as CSV, in parts."""
     views = load(report.kind.views)
     runs = [(run.name, views(run.record)) for run in report.runs]
+    if report.tallies:
+        runs = [(name, _tallied(seen, tally)) for (name, seen), tally in zip(runs, report.tallies, strict=True)]
     parts: Iterator[str] = load(FORMATS["csv"].place)(load(report.kind.columns), runs)
     return parts
+
+
+def _points(report: Report) -> Iterator[Any]:
+    """Its figures, to be watched.
+
+    Raises:
+        UsageError: it has none that another run would have, too.
+    """
+    name = report.runs[0].record.kind
+    if name not in TRACKED:
+        raise UsageError(f"a record of {name} has no figures to watch", where="--format", hint="those of its runs do")
+    points: Iterator[Any] = load("reporting.tracking:points_of")(report.runs)
+    return points
+
+
+def _tallied(views: Iterable[Any], tally: Tally) -> Iterator[Any]:
+    """What passes by, added up."""
+    tally.restart()
+    for view in views:
+        tally.add(view.row, view.warnings, view.standing.limits)
+        yield view
+    tally.whole = True
 
 
 def _document(report: Report) -> object:
@@ -254,8 +295,8 @@ def _document(report: Report) -> object:
 
 def warnings_of(report: Report) -> list[str]:
     """What a careful reader must know."""
-    if report.grid is not None or report.summed:
-        return list(load(GRID_WARNINGS)(report.runs))
+    if report.grid is not None or report.tallies:
+        return list(load(GRID_WARNINGS)(report.runs, report.tallies))
     find = load(report.kind.warnings)
     return [warning for run in report.runs for warning in find(run.record)]
 

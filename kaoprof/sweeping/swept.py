@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from kaoprof.comparing.cases import Sizes, spatial_grid
+from kaoprof.comparing.cases import Sizes, Widths, spatial_grid
 from kaoprof.errors import UsageError
 from kaoprof.records.compare import Record
 from kaoprof.records.options import Options, checked_options
@@ -21,7 +21,7 @@ Words = str | Iterable[str]
 def sweep(
     *,
     h: Sizes = None,
-    w: Sizes = None,
+    w: Widths = None,
     t: Sizes = None,
     n: Sizes = None,
     c: Sizes = 64,
@@ -41,7 +41,7 @@ def sweep(
 
     Args:
         h: heights; with them `w` (equal to `h` by default) and, for video, `t` frames.
-        w: widths.
+        w: widths; `16:9` or `1.78h` follow the height.
         t: frames.
         n: lengths, for one spatial axis; excludes the others.
         c: channels, one or several.

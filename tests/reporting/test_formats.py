@@ -27,7 +27,8 @@ SCHEMA_1 = (
 )
 APPENDED = (
     "floor_s,times_floor,bound,bound_reason,operations,moved_bytes,backend,error_fp64,error_fp64_rms,compile_s,"
-    "energy_j,cache,graph_breaks,unmodelled,page_faults,system_share,options,macs_batch,closed_form,code"
+    "energy_j,cache,graph_breaks,unmodelled,page_faults,system_share,options,macs_batch,closed_form,code,"
+    "quiet_s,quiet_low_s,quiet_high_s,quiet_speedup,quiet_speedup_low,quiet_speedup_high,quiet_share,processes"
 )
 
 

@@ -23,21 +23,15 @@ def with_samples(record, name, samples):
     return replace(record, rows=tuple(replace(r, latency=latency) if r.case.name == name else r for r in record.rows))
 
 
-def test_the_fastest_by_its_median_is_named_and_not_the_luckiest():
+def test_an_interval_too_wide_is_not_summed_up_in_three_digits():
     record = with_samples(measured_record(), "kao_kv:matmul", [1e-6] * 5 + [1.0] * 5)  # sometimes 30,000 times faster
     said = meaning(record)
-    assert said.startswith("kao_qkv is 200x as fast as the best nonlocal (sdpa), at least 200x (95 %). It takes 758x")
-
-
-def test_an_interval_too_wide_is_not_summed_up_in_three_digits():
-    record = with_samples(measured_record(), "kao_qkv:matmul", [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0] * 2)
-    record = replace(record, rows=tuple(r for r in record.rows if r.case.operator != "kao_kv"))
-    assert "kao_qkv has the smallest median, too noisy to be compared with the best nonlocal (sdpa)" in meaning(record)
+    assert said.startswith("kao_kv has the smallest time, too noisy to be compared with the best nonlocal (sdpa)")
 
 
 def test_what_is_known_of_a_noisy_speedup_is_its_lower_bound():
     record = with_samples(measured_record(), "kao_qkv:matmul", [1e-5, 2e-5, 4e-5, 1e-4, 2e-4, 3e-4, 4e-4, 5e-4] * 2)
-    assert "at least 79.5x (95 %) as fast as the best nonlocal (sdpa); how much more is too noisy" in meaning(record)
+    assert "at least 109x (95 %) as fast as the best nonlocal (sdpa); how much more is too noisy" in meaning(record)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +43,13 @@ def test_what_is_known_of_a_noisy_speedup_is_its_lower_bound():
     ],
 )
 def test_a_verdict_says_how_sure_it_is(factor, said):
-    median, low, high = factor
-    assert faster_by(Estimate(median=median, low=low, high=high, samples=4), "it") == said
+    times, low, high = factor
+    assert faster_by(Estimate(value=times, low=low, high=high, samples=4), "it") == said
 
 
 def test_where_the_baseline_is_the_fastest_the_next_one_stands_beside_it():
     said = meaning(with_samples(measured_record(), "nonlocal:sdpa", [1e-5] * 10))
-    assert said.startswith("nonlocal is the fastest: 15.7x as fast as kao_qkv, at least 15.1x (95 %).")
+    assert said.startswith("nonlocal is the fastest: 15x as fast as kao_qkv, at least 13.1x (95 %).")
 
 
 def test_on_one_axis_the_kronecker_operators_are_the_baseline():

@@ -75,7 +75,7 @@ def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fac
     place = " in the caller's own process" if protocol.in_process else ""
     processes = place or (f" in {launches} processes" if launches > 1 else "")
     budget = "" if protocol.samples else f" (budget {protocol.budget_s:g} s)"
-    return Fact("measured", f"median of {rounds}{processes}, {format_seconds(protocol.spent_s)}{budget}")
+    return Fact("measured", f"quiet time of {rounds}{processes}, {format_seconds(protocol.spent_s)}{budget}")
 
 
 def overrun(measured: Named, protocol: Protocol | None) -> Fact | None:

@@ -8,7 +8,8 @@ from kaoprof.findings.roofline import COMPUTE, LAUNCH, Limits, ceilings_of
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import Observed
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.stats.medians import Estimate, median_beside, median_s
+from kaoprof.stats.medians import Estimate, median_beside
+from kaoprof.stats.timings import quiet_s
 from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
@@ -75,7 +76,7 @@ def _new_memory(row: Observed) -> str | None:
     faults, share = (median_beside(row.latency, name) for name in ("page_faults", "system_shares"))
     if row.latency is None or faults is None or share is None:
         return None
-    if faults < FAULTS_PER_S * median_s(row.latency) or share < SYSTEM_SHARE:
+    if faults < FAULTS_PER_S * quiet_s(row.latency) or share < SYSTEM_SHARE:
         return None
     return f"{format_percent(share)} ({faults:,.0f} page faults)"
 

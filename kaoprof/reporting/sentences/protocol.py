@@ -12,7 +12,7 @@ from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.swept_models import SweptModels
 from kaoprof.reporting.sentences.limits import bound_of
 from kaoprof.reporting.sentences.quoted import time_of
-from kaoprof.reporting.sentences.verdicts import median_of, verdict_of
+from kaoprof.reporting.sentences.verdicts import seconds_of, verdict_of
 from kaoprof.units import counted, format_bytes, format_percent, format_seconds
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
@@ -48,21 +48,21 @@ def protocol_of(record: Record | ProfileRecord | SweptModels) -> list[str]:
     flushed += "".join(f", {forced}" for forced in forced_of(protocol))
     fewest, most = min(samples, default=0), max(samples, default=0)
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
-    interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
+    interval = "95 % interval from run to run" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
     how = (
-        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, in "
-        f"{_processes_of(measured)}, {interval}; "
-        f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
+        f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples, rounds interleaved in "
+        f"random order after warm-up, in {_processes_of(measured)}, {interval}; "
+        f"speedups of quiet times{flushed}; {_ended(protocol)}."
     )
     if isinstance(record, SweptModels):  # nothing was measured beside a model
         how = (
-            f"Latency: median of {taken} samples after warm-up, each model by itself, in {_processes_of(measured)}, "
-            f"{interval}{flushed}; measured in {format_seconds(protocol.spent_s)}."
+            f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples after warm-up, each "
+            f"model by itself, in {_processes_of(measured)}, {interval}{flushed}; {_ended(protocol)}."
         )
     if protocol.in_process:
         how = (
-            f"Latency: median of {taken} samples after warm-up, {interval}, in the caller's own process as it was"
-            f"{flushed}; measured in {format_seconds(protocol.spent_s)}."
+            f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples after warm-up, "
+            f"{interval}, in the caller's own process as it was{flushed}; {_ended(protocol)}."
         )
     where = (
         f"On {environment.device_name}, {counted(environment.cores, 'core')}, "
@@ -71,6 +71,22 @@ def protocol_of(record: Record | ProfileRecord | SweptModels) -> list[str]:
         f"{' '.join((*environment.backends, *environment.settings))}."
     )
     return [how, where] if most else [where]
+
+
+def _ended(protocol: Protocol) -> str:
+    """How long it took, and which came first, where there was a choice."""
+    spent = format_seconds(protocol.spent_s)
+    if protocol.setup_s is None:
+        return f"measured in {spent}"
+    quiet = "" if protocol.quiet_share is None else f", {format_percent(protocol.quiet_share)} of it undisturbed"
+    took = f"measured in {format_seconds(protocol.spent_s - protocol.setup_s)}{quiet}"
+    took += f" after {format_seconds(protocol.setup_s)} to start"
+    if protocol.precision is None:
+        return took
+    wanted = f"a precision of {100 * protocol.precision:.3g} %"
+    return f"{took}, until {wanted} was reached" if protocol.ended_by == "precision" else (
+        f"{took}, when the budget was spent, before {wanted} was reached"
+    )  # fmt: skip
 
 
 def measured_in(record: Record | ProfileRecord | SweptModels) -> Sequence[Observed]:
@@ -126,7 +142,7 @@ def bindings_of(record: Record, standings: Sequence[Standing]) -> list[str]:
     timed = [standing for standing in standings if time_of(standing) is not None]
     if not timed:
         return []
-    best = min(timed, key=median_of)
+    best = min(timed, key=seconds_of)
     fastest = find_baseline([standing.row for standing in standings], record.baseline).fastest
     rivals = [best, *(standing for standing in standings if standing.row is fastest and standing is not best)]
     reasons = [(standing.row.case.name, bound_of(standing.limits)) for standing in rivals]
@@ -141,7 +157,7 @@ def _limit(record: Record, best: Standing) -> str | None:
     if not throughput or not row.analytic or not latency or not latency.interval:
         return None
     low, high = latency.interval
-    share = FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput / latency.median
+    share = FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput / latency.value
     if share >= ARITHMETIC_BOUND or high / low > UNSURE:
         return None
     return (

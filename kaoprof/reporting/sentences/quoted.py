@@ -46,7 +46,7 @@ def is_too_noisy(estimate: Estimate | None) -> bool:
 
 def seconds_text(seconds: Estimate | None) -> str:
     """A time: `283 µs`."""
-    return UNKNOWN if seconds is None else format_seconds(seconds.median)
+    return UNKNOWN if seconds is None else format_seconds(seconds.value)
 
 
 def interval_text(seconds: Estimate | None) -> str:
@@ -64,9 +64,9 @@ def times_text(factor: Estimate | None) -> str:
         return UNSURE
     if factor.interval == (1.0, 1.0):
         return ITSELF
-    if factor.median >= FROM_WHOLE:
-        return format_ratio(factor.median)
-    return f"{sure_digits(factor.median, factor.low, factor.high)}x"
+    if factor.value >= FROM_WHOLE:
+        return format_ratio(factor.value)
+    return f"{sure_digits(factor.value, factor.low, factor.high)}x"
 
 
 def surely_text(factor: Estimate) -> str:

@@ -44,7 +44,10 @@ def facts_of(record: Record, cells: Sequence[Standing]) -> tuple[Table, ...]:
             *row_warnings(rows, several=several),
             predicted(rows),
             exactness(named),
-            *(Fact("baseline", text, wrong=True) for text in baseline_warnings(record)),
+            *(
+                Fact("baseline", text, wrong=True)
+                for text in baseline_warnings(record.baseline, {row.case.operator for row in record.rows})
+            ),
             *(Fact("floor", text, wrong=True) for text in ceiling_warnings(beaten)),
             *machine(record),
             measured_how(rows, record.protocol),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from kaoprof.findings.operators import Standing, find_baseline
 from kaoprof.records.compare import Record, Row
 from kaoprof.reporting.sentences.quoted import is_too_noisy, speedup_of, surely_text, time_of, times_text
-from kaoprof.stats.medians import Estimate, paired_ratio
+from kaoprof.stats.medians import Estimate
+from kaoprof.stats.timings import quiet_ratio
 from kaoprof.units import format_ratio, format_seconds
 
 SAME = format_ratio(1.0)
@@ -20,7 +21,7 @@ def verdict_of(record: Record, cell: Sequence[Standing]) -> list[str]:
     if not timed or (all(standing.row.case.operator == record.baseline for standing in timed) and same):
         others = [standing for standing in rivals if standing not in same]
         return [*_degenerate(record, same), *counted_verdict(record, others)]
-    best = min(timed, key=median_of)
+    best = min(timed, key=seconds_of)
     return [*_degenerate(record, same), _fastest(record, best, timed, baseline.fastest), *_worth(best, record.baseline)]
 
 
@@ -29,10 +30,10 @@ def is_same_work(row: Row, baseline_macs: int | None) -> bool:
     return len(row.case.spatial) == 1 and row.analytic is not None and row.analytic.macs == baseline_macs
 
 
-def median_of(standing: Standing) -> float:
+def seconds_of(standing: Standing) -> float:
     """The seconds by which rows are ranked; those without any come last."""
     seconds = time_of(standing)
-    return float("inf") if seconds is None else seconds.median
+    return float("inf") if seconds is None else seconds.value
 
 
 def _degenerate(record: Record, same: Sequence[Standing]) -> list[str]:
@@ -53,9 +54,9 @@ def _fastest(record: Record, best: Standing, timed: Sequence[Standing], baseline
     others = [standing for standing in timed if standing.row.case.operator != case.operator]
     if not others or best.row.latency is None:
         seconds = time_of(best)
-        return f"{name} takes {format_seconds(seconds.median) if seconds else 'an unknown time'}."
-    second = min(others, key=median_of)
-    factor = paired_ratio(second.row.latency, best.row.latency) if second.row.latency else None
+        return f"{name} takes {format_seconds(seconds.value) if seconds else 'an unknown time'}."
+    second = min(others, key=seconds_of)
+    factor = quiet_ratio(second.row.latency, best.row.latency) if second.row.latency else None
     return f"{name} is the fastest: {faster_by(factor, named(second, timed)).removeprefix('is ')}"
 
 
@@ -66,7 +67,7 @@ def faster_by(factor: Estimate | None, other: str) -> str:
     if is_too_noisy(factor):
         if factor.low is not None and factor.low > 1:
             return f"is {surely_text(factor)} as fast as {other}; how much more is too noisy to say."
-        return f"has the smallest median, too noisy to be compared with {other}."
+        return f"has the smallest time, too noisy to be compared with {other}."
     if factor.low is not None and factor.low <= 1 and factor.high is not None and factor.high >= 1:
         return f"is not surely faster than {other}: {times_text(factor)} ({surely_text(factor)})."
     sure = surely_text(factor)

@@ -125,16 +125,16 @@ def _sure_latency(standing: Standing, otherwise: str) -> str:
     latency = standing.latency
     if latency is None:
         return otherwise
-    text = format_seconds_surely(latency.median, latency.low, latency.high)
+    text = format_seconds_surely(latency.value, latency.low, latency.high)
     if latency.interval is None:
         return text
-    factor, _ = time_unit(latency.median)
-    return f"{text} ({sure_interval(latency.median / factor, *(end / factor for end in latency.interval))})"
+    factor, _ = time_unit(latency.value)
+    return f"{text} ({sure_interval(latency.value / factor, *(end / factor for end in latency.interval))})"
 
 
 def _sure_speedup(standing: Standing) -> str:
     speedup = standing.speedup
     if speedup is None:
         return UNKNOWN
-    times = f"{sure_digits(speedup.median, speedup.low, speedup.high)}x"
-    return f"{times} ({sure_interval(speedup.median, *speedup.interval)})" if speedup.interval else times
+    times = f"{sure_digits(speedup.value, speedup.low, speedup.high)}x"
+    return f"{times} ({sure_interval(speedup.value, *speedup.interval)})" if speedup.interval else times

@@ -43,7 +43,7 @@ from kaoprof.reporting.sentences.quoted import (
     times_text,
 )
 from kaoprof.reporting.sentences.row_facts import facts_of
-from kaoprof.reporting.sentences.verdicts import median_of, verdict_of
+from kaoprof.reporting.sentences.verdicts import seconds_of, verdict_of
 from kaoprof.reporting.tables.cells import cells_of, title_of, without_twins
 from kaoprof.units import counted, format_short_count
 
@@ -76,7 +76,7 @@ def _page(record: Record, make: Callable[[Record, list[Standing]], Table]) -> Pa
 def _rank(standing: Standing) -> tuple[float, float, float]:
     """Fastest first; what has no time by its MACs, then by its memory."""
     analytic, weight = standing.row.analytic, peak_bytes(standing.row)
-    return (median_of(standing), analytic.macs if analytic else math.inf, math.inf if weight is None else weight)
+    return (seconds_of(standing), analytic.macs if analytic else math.inf, math.inf if weight is None else weight)
 
 
 def _verdict(record: Record, cell: Sequence[Standing]) -> list[Text]:
@@ -243,12 +243,12 @@ def _weight(standing: Standing) -> float | None:
 
 def _seconds(standing: Standing) -> float | None:
     seconds = time_of(standing)
-    return seconds.median if seconds else None
+    return seconds.value if seconds else None
 
 
 def _slowness(standing: Standing) -> float | None:
     speedup = speedup_of(standing)
-    return None if speedup is None or is_too_noisy(speedup) else 1 / speedup.median
+    return None if speedup is None or is_too_noisy(speedup) else 1 / speedup.value
 
 
 def _bar_in(cell: Sequence[Standing]) -> Look:
