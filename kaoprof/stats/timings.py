@@ -156,7 +156,8 @@ def _excess(latency: Latency) -> float:
     if not latency.paces:
         return 1.0
     fastest = sorted(zip(latency.samples_s, latency.paces, strict=True))[: max(1, len(by_process(latency)))]
-    return max(1.0, estimate([pace for _, pace in fastest]).value / PACE_TOLERANCE)
+    pace = estimate([pace for _, pace in fastest]).value
+    return pace if pace > PACE_TOLERANCE else 1.0
 
 
 def _mean(values: Sequence[float]) -> float:
