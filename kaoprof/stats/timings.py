@@ -53,6 +53,17 @@ def quiet_s(latency: Latency) -> float:
     return quiet_time(latency).value
 
 
+def quiet_levels(latency: Latency) -> tuple[list[float], list[float]]:
+    """The logarithms of the quiet times of each process; and those of the parts of the run, none of few samples."""
+    return [math.log(_quiet(samples)) for samples in by_process(latency).values()], _parts(latency.samples_s)
+
+
+def unseen_spread(latency: Latency) -> float:
+    """The standard deviation, on logarithms, by which a row may be off beside the others of its run, unseen by that."""
+    share = max(RATIO["spread"], RATIO["share"] * noise_gap(latency))
+    return math.hypot(share, math.log(_excess(latency)) / 2 / quantile(NORMAL))
+
+
 def typical_time(latency: Latency) -> Estimate:
     """The median seconds of a call; the interval holds the typical times of other runs, disturbed more or less."""
     return _typical(latency.samples_s, _processes_of(latency), OUTER)

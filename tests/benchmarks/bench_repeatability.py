@@ -86,7 +86,8 @@ def judge(folder):
     worst = min(holding / number for holding, number in shares)
     print(
         f"{held} of {total} intervals hold the median of all runs ({held / total:.1%}); the worst figure {worst:.0%}; "
-        f"half width {statistics.median(widths):.1%} in the median; quiet shares {[f'{share:.0%}' for share in quiet]}; "
+        f"half width {statistics.median(widths):.1%} in the median; "
+        f"quiet shares {[f'{share:.0%}' for share in quiet]}; "
         f"each run measured for {statistics.median(spent or [0.0]):.0f} s: "
         f"{'as promised' if held >= EXPECTED * total and worst >= FEWEST else 'fewer than promised'}"
     )
