@@ -1,10 +1,10 @@
 """What disturbed a measurement: other programs on its cores, and a device that slowed itself. Pure."""
 
+from kaoprof.measuring.competition import competition
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment, Protocol
 from kaoprof.units import counted
 
-CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 
 
@@ -27,15 +27,10 @@ def competition_warnings(environment: Environment | None, protocol: Protocol | N
     taken = protocol.after.cores_taken if protocol and protocol.after else None
     if environment is None:
         return []
-    return _load(environment) if taken is None else _competition(environment, taken)
-
-
-def _competition(environment: Environment, taken: float) -> list[str]:
-    """Others may have the cores that no thread of ours needs."""
-    if taken <= CORES_TAKEN + max(0, environment.cores - environment.threads):
-        return []
-    cores = counted(environment.cores, "core")
-    return [f"other programs kept {taken:.1f} of {cores} busy while this was measured: expect noise"]
+    if taken is None:
+        return _load(environment)
+    crowded = competition(environment, taken)
+    return [f"while this was measured, other programs kept {crowded}"] if crowded else []
 
 
 def _load(environment: Environment) -> list[str]:

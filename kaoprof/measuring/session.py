@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from kaoprof.measuring.calibration import calibrate, settle, wake
 from kaoprof.measuring.ceiling_store import CeilingStore
+from kaoprof.measuring.competition import competition
 from kaoprof.measuring.connection import Asked, Connection
 from kaoprof.measuring.crew import Crew, processes_wanted
 from kaoprof.measuring.device_ceilings import learn_ceilings
@@ -56,6 +57,7 @@ class Session:
     in_process: bool = False
     setup_s: float = 0.0
     ended_by: str | None = None
+    warned: bool = False
     paces: list[float] = field(default_factory=list)
     connection: Connection = field(init=False)
 
@@ -127,6 +129,19 @@ class Session:
         if subjects and self.throughput_flops is None:
             self.throughput_flops = self.learn_throughput(subjects[0].workload.dtype)
         self.setup_s += self.clock() - begun
+        if not self.warned:
+            self.warn_of_noise(len(subjects))
+
+    def warn_of_noise(self, subjects: int) -> None:
+        """Tells, before anything is measured, that others want our cores: what they took while processes began."""
+        connection, self.warned = self.connection, True
+        if connection.before is None or connection.environment is None:
+            return
+        connection.before = self.neighbours.beside(connection.before)
+        crowded = competition(connection.environment, connection.before.cores_taken)
+        if crowded:
+            warning = f"before measuring, other programs keep {crowded}"
+            self.notify(Progress(label="", step="start", done=0, total=subjects, warning=warning))
 
     def processes(self) -> int:
         """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
