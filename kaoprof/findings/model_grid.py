@@ -46,7 +46,7 @@ def latency_of(row: ModelRow) -> Estimate | None:
 
 
 def samples_per_s(row: ModelRow) -> float | None:
-    """Samples in a second, by the median; None where nothing was timed, or nobody knows how many samples a call has."""
+    """Samples in a second, by the quiet time; None where nothing was timed, or nobody knows how many samples a call has."""
     seconds, samples = seconds_of(row), row.profile.batch
     return samples / seconds if seconds and samples else None
 
@@ -97,7 +97,7 @@ def _is_faster(row: ModelRow, than: ModelRow) -> bool:
     one, other = latency_of(row), latency_of(than)
     if one is None or other is None:
         return False
-    return (one.median if one.high is None else one.high) < (other.median if other.low is None else other.low)
+    return (one.value if one.high is None else one.high) < (other.value if other.low is None else other.low)
 
 
 def _is_leaner(row: ModelRow, than: ModelRow) -> bool:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from kaoprof.measuring.calibration import calibrate, settle, wake
 from kaoprof.measuring.ceiling_store import CeilingStore
-from kaoprof.measuring.competition import competition
+from kaoprof.measuring.competition import are_ours_taken, busy, noise
 from kaoprof.measuring.connection import Asked, Connection
 from kaoprof.measuring.crew import Crew, processes_wanted
 from kaoprof.measuring.device_ceilings import learn_ceilings
@@ -138,9 +138,11 @@ class Session:
         if connection.before is None or connection.environment is None:
             return
         connection.before = self.neighbours.beside(connection.before)
-        crowded = competition(connection.environment, connection.before.cores_taken)
-        if crowded:
-            warning = f"before measuring, other programs keep {crowded}"
+        environment, taken = connection.environment, connection.before.cores_taken
+        if taken is not None and are_ours_taken(environment, taken):
+            warning = (
+                f"other programs keep {busy(environment, taken)} before anything is measured: {noise(environment)}"
+            )
             self.notify(Progress(label="", step="start", done=0, total=subjects, warning=warning))
 
     def processes(self) -> int:

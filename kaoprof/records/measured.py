@@ -30,7 +30,7 @@ class Head(Shown, frozen=True, kw_only=True):
     created: str
 
 
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
+class Latency(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row.
 
     `launches[i]` is the number of the process that took it, `page_faults[i]` how many times a call touched memory that
@@ -129,7 +129,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     stolen: fields.Load | None = None
 
 
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
+class Environment(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
 
     `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
@@ -163,7 +163,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
 
 
-class Copy(msgspec.Struct, frozen=True, kw_only=True):
+class Copy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """The fastest copy of one size. `moved_bytes` is what it reads plus what it writes."""
 
     moved_bytes: fields.Positive

@@ -26,11 +26,6 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 1
 
     @property
-    def median(self) -> float:
-        """The figure."""
-        return self.value
-
-    @property
     def interval(self) -> tuple[float, float] | None:
         """Both ends; None where there is no interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
@@ -47,12 +42,22 @@ def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estima
     k is the largest rank for which a binomial(n, 1/2) argument gives at least `confidence` (Conover, Practical
     Nonparametric Statistics, section 3.2); below 6 samples no rank does, for 95 %.
     """
-    import statistics  # opened late: the closed forms need no medians
-
     ordered = sorted(samples)
     rank = interval_rank(len(ordered), confidence)
     low, high = (ordered[rank - 1], ordered[-rank]) if rank else (None, None)
-    return Estimate(value=statistics.median(ordered), low=low, high=high, samples=len(ordered))
+    return Estimate(value=median_of(ordered), low=low, high=high, samples=len(ordered))
+
+
+def median_of(ordered: Sequence[float]) -> float:
+    """The middle of what is in order, of an even number the mean of both."""
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def deviation_of(values: Sequence[float]) -> float:
+    """The standard deviation of two or more samples; in a record of many rows exact fractions would take minutes."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 @cache
@@ -71,12 +76,17 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
 def median_beside(latency: Latency | None, name: str) -> float | None:
     """The median of what was seen beside each sample: its `page_faults` or `system_shares`; None if nothing was."""
     beside = getattr(latency, name, ())
-    return estimate(beside).value if beside else None
+    return median_of(sorted(beside)) if beside else None
 
 
 def spread(samples: Sequence[float]) -> float:
     """Interquartile range over median: 0 for a steady machine. Needs two samples; one has no spread to show."""
-    import statistics
+    ordered = sorted(samples)
+    return (_quantile(ordered, 3 / 4) - _quantile(ordered, 1 / 4)) / median_of(ordered)
 
-    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return (high - low) / statistics.median(samples)
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Between the two samples around it, in proportion (Hyndman and Fan, 1996, definition 7)."""
+    place = (len(ordered) - 1) * share
+    below = min(int(place), len(ordered) - 2)
+    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])

@@ -17,7 +17,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from kaoprof.records.measured import Latency
-from kaoprof.stats.medians import Estimate, estimate
+from kaoprof.stats.medians import Estimate, deviation_of, estimate
 from kaoprof.stats.student_t import quantile
 
 QUIET_SHARE = 0.01  # of a process's samples may be faster than its quiet time, beside the fastest
@@ -143,9 +143,7 @@ def _error(levels: Sequence[float], parts: Sequence[float], runs: Mapping[str, f
 
 def _student(levels: Sequence[float]) -> float:
     """Half of the interval of a mean, by Student's t."""
-    import statistics  # opened late: closed forms need none
-
-    return quantile(len(levels) - 1) * statistics.stdev(levels) / math.sqrt(len(levels))
+    return quantile(len(levels) - 1) * deviation_of(levels) / math.sqrt(len(levels))
 
 
 def _sure(

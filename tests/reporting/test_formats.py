@@ -145,4 +145,5 @@ def test_a_dumb_terminal_gets_the_table_that_fits_it(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     text = on_screen(measured_record(), 80)
     assert "…" not in text
-    assert "95 % interval" in text
+    assert "(95 %)" in text
+    assert max(map(len, text.splitlines())) <= 80

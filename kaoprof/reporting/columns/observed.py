@@ -11,24 +11,34 @@ from kaoprof.stats.timings import quiet_time, typical_time
 Value = int | float | str | None
 
 
-def at(path: str) -> Callable[[object], Any]:
+class At:
     """A column of what stands at a path of attributes; None from the first of them on that is not known."""
-    first, *others = map(attrgetter, path.split("."))
 
-    def value(view: object) -> Any:
-        held = first(view)
-        for get in others:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._first, *self._others = map(attrgetter, path.split("."))
+
+    def __call__(self, view: object) -> Any:
+        """What stands there."""
+        held = self._first(view)
+        for get in self._others:
             if held is None:
                 return None
             held = get(held)
         return held
 
-    return value
+
+def at(path: str) -> Callable[[object], Any]:
+    """A column of what stands at a path of attributes; None from the first of them on that is not known."""
+    return At(path)
 
 
-def each(holder: str, *names: str) -> dict[str, Callable[[object], Value]]:
-    """Columns that are called like what they show, all of it at one path."""
-    return {name: at(f"{holder}.{name}") for name in names}
+def each(holder: str, *names: str, **others: str) -> dict[str, Callable[[object], Value]]:
+    """Columns that are called like what they show, all of it at one path; and `others`, which are called otherwise."""
+    return {
+        name: at(f"{holder}.{attribute}")
+        for name, attribute in {**dict(zip(names, names, strict=True)), **others}.items()
+    }
 
 
 _TYPICAL = {"latency_s": "value", "latency_low_s": "low", "latency_high_s": "high", "latency_samples": "samples"}

@@ -88,14 +88,14 @@ def _error(row: Observed) -> str | None:
 def _errors(cell: Named) -> str:
     left_out: dict[str, list[str]] = {}
     for name, row in cell:
-        if _is_left_out(row):
+        if is_left_out(row):
             left_out.setdefault(row.deviation.not_compared if row.deviation else NOT_RECORDED, []).append(name)
     missing = "; ".join(f"{', '.join(names)} ({why})" for why, names in left_out.items())
     lacking = f"Not compared with fp64: {missing}." if missing else ""
     return " ".join(filter(None, (_listed(cell, "Largest error against fp64, of the largest value", _error), lacking)))
 
 
-def _is_left_out(row: Row | ModelProfile) -> bool:
+def is_left_out(row: Row | ModelProfile) -> bool:
     """Whether it ran and was not compared; fp64 is the reference, and a graph computes what its eager row does."""
     known = row.deviation is not None and not row.deviation.not_compared
     return bool(row.latency and not known and row.dtype != "fp64" and row.variant != "graph")
