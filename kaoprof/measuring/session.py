@@ -140,9 +140,7 @@ class Session:
         connection.before = self.neighbours.beside(connection.before)
         environment, taken = connection.environment, connection.before.cores_taken
         if taken is not None and are_ours_taken(environment, taken):
-            warning = (
-                f"other programs keep {busy(environment, taken)} before anything is measured: {noise(environment)}"
-            )
+            warning = f"other programs keep {busy(environment, taken)} before measuring: {noise(environment)}"
             self.notify(Progress(label="", step="start", done=0, total=subjects, warning=warning))
 
     def processes(self) -> int:

@@ -11,7 +11,7 @@ from kaoprof.records.measured import Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.reporting.document import Column, Span, Table, Text, Tone
 from kaoprof.reporting.sentences.limits import Named, is_left_out
-from kaoprof.units import counted, format_seconds
+from kaoprof.units import counted, format_percent, format_seconds
 
 FACT_COLUMNS = (Column("", words=True), Column("", words=True, rest=True))
 MOST_TEXT = 160  # signs of one fact: the rest is detail
@@ -74,8 +74,23 @@ def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fac
     rounds = counted(most, "round") if fewest == most else f"{fewest}-{most} rounds"
     launches = max(len(set(latency.launches)) or 1 for latency in timed)
     processes = f" in {launches} processes" if launches > 1 else ""
-    budget = "" if protocol.samples else f" (budget {protocol.budget_s:g} s)"
-    return Fact("measured", f"quiet time of {rounds}{processes}, {format_seconds(protocol.spent_s)}{budget}")
+    quiet = "" if protocol.quiet_share is None else f", {format_percent(protocol.quiet_share)} undisturbed"
+    return Fact(
+        "measured", f"quiet time of {rounds}{processes}{quiet}, {format_seconds(protocol.spent_s)}{_ended(protocol)}"
+    )
+
+
+def _ended(protocol: Protocol) -> str:
+    """What was asked for, which of it came first, and what passed before measuring could begin."""
+    if protocol.samples:
+        return ""
+    start = f" after {format_seconds(protocol.setup_s)} to start" if protocol.setup_s is not None else ""
+    wanted = f"{100 * (protocol.precision or 0.0):.3g} %"
+    if protocol.precision is None:
+        return f" (budget {protocol.budget_s:g} s{start})"
+    if protocol.ended_by == "precision":
+        return f" (until {wanted} was reached{start})"
+    return f" (budget {protocol.budget_s:g} s{start}, before {wanted} was reached)"
 
 
 def overrun(measured: Named, protocol: Protocol | None) -> Fact | None:
