@@ -8,6 +8,7 @@ Functions, each of which returns a result that prints as a table, shows itself i
     profile(net, x)             and measured: latency and memory, layer by layer; profile("kanet-qkv") takes specs
     compare(h=56, c=64)         attention operators side by side
     sweep(h=[14, 28], c=64)     the same on a grid of sizes
+    sweep_models("kanet-qkv")   whole models on a grid of sizes and batches
     explain("kao_qkv")          cost as formulas in the sizes, derived and proven
     fit(FitRequest(...), "memory", 24 * 2**30)      the largest size within a budget
     cross(FitRequest(...), "nonlocal,kao_qkv")      from which size on one operator is cheaper
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from kaoprof.sweeping.plan import sweep_plan
     from kaoprof.sweeping.run import Sweep as Sweep
     from kaoprof.sweeping.swept import sweep as sweep
+    from kaoprof.sweeping.swept import sweep_models as sweep_models
     from kaoprof.tape.counted import Counts as Counts
     from kaoprof.tape.counted import count as count
     from kaoprof.version import __version__ as __version__
@@ -52,6 +54,7 @@ _PLACES = {  # name -> module:name under kaoprof; a test holds it and the import
     "profile": "inhand.profiled:profile",
     "compare": "comparing.run:compare",
     "sweep": "sweeping.swept:sweep",
+    "sweep_models": "sweeping.swept:sweep_models",
     "explain": "explaining.run:explain",
     "fit": "fitting.run:run_fit",
     "cross": "fitting.run:run_cross",

@@ -15,6 +15,9 @@ COUNT_PREFIXES = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10*
 BINARY_PREFIXES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 LONGEST_S = 30 * 24 * 3600.0
+ROUNDS_UP = 0.9995  # of a unit: what is rounded to 1024 KiB is 1.00 MiB
+MOST_DECIMALS = 9  # of a figure beside its limit
+LEAST_BARE_BYTES = 2**20  # below it a number without a unit is a slip: who writes 24 means 24 GiB
 FROM_THOUSANDS = 10_000  # from here on a factor is written with separators
 FROM_WHOLE_PERCENT = 9.95  # a change from here on is written without decimals
 FROM_MINUTES_S, FROM_HOURS_S = 100.0, 6000.0  # below 100 of a unit its smaller neighbour still reads well
@@ -24,8 +27,8 @@ def three_digits(value: float) -> str:
     """`value` with three significant digits and no exponent below a million: 0.01, 6.74, 157, 3736."""
     if value == 0:
         return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(decimals, 6)}f}"
+    exponent = int(f"{value:.2e}".partition("e")[2])  # of what it is when rounded: 9.996 is 10.0
+    return f"{value:.{min(max(0, 2 - exponent), 6)}f}"
 
 
 def format_count(count: int) -> str:
@@ -37,19 +40,26 @@ def format_count(count: int) -> str:
 
 
 def format_bytes(count: int) -> str:
-    """Bytes with a binary prefix: `1.20 MiB`."""
-    for factor, prefix in BINARY_PREFIXES:
-        if count >= factor:
-            return f"{three_digits(count / factor)} {prefix}"
-    return f"{count} B"
+    """Bytes with a binary prefix and three digits: `1.20 MiB`, `125 TiB`."""
+    factor, prefix = next((unit for unit in BINARY_PREFIXES if count >= unit[0] * ROUNDS_UP), (1, "B"))
+    return f"{count} B" if prefix == "B" else f"{three_digits(count / factor)} {prefix}"
 
 
 def format_beside(amount: int, limit: float, prefixes: tuple[tuple[int, str], ...]) -> str:
-    """`amount` in the unit of `limit`, so closely that one can see on which side it is: `23.9929 GiB` of 24 GiB."""
-    for factor, prefix in prefixes:
-        if limit >= factor:
-            return f"{amount / factor:.4f} {prefix}"
-    return str(amount)
+    """`amount` with three digits, and more where only these show on which side of `limit` it is: `23.998 GiB` of 24."""
+    factor, prefix = next((unit for unit in prefixes if amount >= unit[0] * ROUNDS_UP), (1, ""))
+    if factor == 1:
+        return f"{amount} B" if prefixes is BINARY_PREFIXES else str(amount)
+    shown = three_digits(amount / factor)
+    decimals = len(shown.partition(".")[2])
+    while decimals < MOST_DECIMALS and _side(Decimal(shown) * factor, limit) != _side(amount, limit):
+        decimals += 1
+        shown = f"{amount / factor:.{decimals}f}"
+    return f"{shown} {prefix}"
+
+
+def _side(amount: Decimal | int, limit: float) -> int:
+    return (amount > limit) - (amount < limit)
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
@@ -162,10 +172,10 @@ def parse_seconds(text: str, *, where: str | None = None) -> float:
 
 
 def parse_bytes(text: str, *, where: str | None = None) -> int:
-    """`24GiB`, `512 MB` or a bare number of bytes.
+    """`24GiB`, `512 MB` or a bare number of bytes from 1 MiB on: who writes `24` means no bytes.
 
     Raises:
-        UsageError: it is not a positive amount of memory.
+        UsageError: it is not a positive amount of memory, or a bare number that is too small to be meant.
     """
     match = re.fullmatch(NUMBER + r"\s*(?P<unit>[A-Za-z]*)", text.strip())
     unit = (match["unit"].upper() or "B") if match else ""
@@ -175,7 +185,20 @@ def parse_bytes(text: str, *, where: str | None = None) -> int:
     if not 1 <= count <= MOST_COUNT:
         wrong = "must be more than zero" if count < 1 else "is more than any memory"
         raise UsageError(f"{text!r} {wrong}", where=where, hint="write for example 24GiB")
+    if not match["unit"]:
+        check_bare_bytes(count, where=where)
     return count
+
+
+def check_bare_bytes(count: float, *, where: str | None = None) -> None:
+    """Refuses a number of bytes, given without a unit, that nobody means.
+
+    Raises:
+        UsageError: it is below 1 MiB.
+    """
+    if 1 <= count < LEAST_BARE_BYTES:
+        hint = f"write {count:g}GiB; or {count:g}B, if bytes are meant"
+        raise UsageError(f"{count:g} bytes?", where=where, hint=hint)
 
 
 MOST_COUNT = 10**24  # beyond it no prefix is left, and a count is a slip of the hand

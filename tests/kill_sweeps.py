@@ -1,6 +1,7 @@
 """Kills a sweep at random moments, parent or child, and counts: no cell lost, none twice, no process left over.
 
 `python tests/kill_sweeps.py 200` tells how many kills there were and what was wrong; it exits with 1 if anything was.
+A word behind the number says what is swept: operators (the default), models, or counts of models by several processes.
 """
 
 import os
@@ -15,13 +16,25 @@ from pathlib import Path
 
 import msgspec
 
-from kaoprof.records.journal import Finished, read_journal
+from kaoprof.records.journal import Finished, FinishedModels, read_journal
 
 CELLS = 24
-COMMAND = [
-    sys.executable, "-m", "kaoprof", "sweep", "--h", f"2:{CELLS + 1}:1", "--c", "4", "--operators", "kao_qkv:matmul",
-    "--samples", "2", "--budget", "0.02s", "--timeout", "20s", "--threads", "1", "--device", "cpu",
-]  # fmt: skip
+MODEL = """
+schema: 1
+name: tiny
+input: {channels: 3, size: [8, 8]}
+layers:
+  - {type: conv, out: 4, kernel: 3}
+  - {type: global_avg_pool}
+  - {type: linear, out: 2}
+"""
+SIZES = ",".join(map(str, range(8, 8 + CELLS)))
+SHORTLY = ["--samples", "2", "--budget", "0.02s", "--timeout", "20s", "--threads", "1", "--device", "cpu"]
+WORDS = {
+    "operators": ["--h", f"2:{CELLS + 1}:1", "--c", "4", "--operators", "kao_qkv:matmul"],
+    "models": ["tiny.yaml", "--size", SIZES],
+    "counts": ["tiny.yaml", "--size", SIZES, "--no-measure"],
+}
 MARK = "KILLED_SWEEP"  # a variable in the environment of all processes of this run
 GONE_LIMIT_S = (
     600.0  # for processes whose parent was killed: they end at once, unless the machine is busy or halts them
@@ -50,14 +63,17 @@ def finished(journal):
     times = Counter()
     for line in journal.read_bytes().split(b"\n")[1:-1]:
         if b'"entry":"cells"' in line:
-            rows = msgspec.json.decode(line, type=Finished).rows
+            kind = FinishedModels if b'"case":{"model"' in line else Finished
+            rows = msgspec.json.decode(line, type=kind).rows
             times.update({row.case.cell for row in rows})
     return times
 
 
-def killed_once(journal, whom, longest_s):
+def killed_once(journal, what, whom, longest_s):
     """Starts the sweep, and kills it or its child at a random moment; whether it had ended by itself before."""
-    sweep = subprocess.Popen([*COMMAND, "-o", str(journal)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "kaoprof", "sweep", *WORDS[what], *SHORTLY, "-o", str(journal)]
+    quiet = subprocess.DEVNULL
+    sweep = subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=journal.parent)
     try:
         sweep.wait(random.uniform(0, longest_s))  # noqa: S311 - any moment
     except subprocess.TimeoutExpired:
@@ -94,15 +110,16 @@ def say(line):
     sys.stdout.flush()
 
 
-def main(kills, longest_s):
+def main(kills, what, longest_s):
     """Sweeps, kills and goes on, until there were so many kills; a sweep that is whole is begun anew."""
     os.environ[MARK] = str(os.getpid())
     wrong, whole, moments, before = [], 0, Counter(), Counter()
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "0.jsonl"
+        (Path(folder) / "tiny.yaml").write_text(MODEL)
         while sum(moments.values()) < kills:
             whom = random.choice(["parent", "child"])  # noqa: S311
-            ended = killed_once(journal, whom, longest_s)
+            ended = killed_once(journal, what, whom, longest_s)
             found, now = wrong_after(journal, before)
             wrong += found
             moments.update([] if ended else [whom])
@@ -118,4 +135,5 @@ def main(kills, longest_s):
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 12.0))
+    chosen = sys.argv[2] if len(sys.argv) > 2 else "operators"
+    sys.exit(main(int(sys.argv[1]), chosen, float(sys.argv[3]) if len(sys.argv) > 3 else 12.0))

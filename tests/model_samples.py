@@ -1,16 +1,17 @@
-"""A sweep of models made by hand: `small` and `wide`, three sizes, two batches; the largest of `wide` did not fit."""
+"""A sweep of models by hand: three of them, three sizes, two batches; the largest of `heavy` did not fit."""
 
 from msgspec.structs import replace
 from profile_samples import KIB, model
 from samples import measured_record
 
+from kaoprof.records.fit_models import BatchRecord, BatchRow
 from kaoprof.records.measured import Latency
 from kaoprof.records.swept_models import ModelCase, ModelRow, SweptModels, whole_of
 
 SIZES, BATCHES = (8, 16, 32), (1, 4)
-WEIGHT = {"small": 1, "wide": 3}  # MACs: 100 times this, for each pixel
-OVERHEAD_S = {"small": 5e-3, "wide": 1e-3}  # of a call: fewer MACs are not always faster
-PIXEL_S = {"small": 1e-6, "wide": 2e-6}
+WEIGHT = {"small": 1, "wide": 3, "heavy": 5}  # MACs: 100 times this, for each pixel
+OVERHEAD_S = {"small": 5e-3, "wide": 1e-3, "heavy": 2e-3}  # of a call: fewer MACs are not always faster
+PIXEL_S = {"small": 1e-6, "wide": 2e-6, "heavy": 4e-6}
 
 
 def model_row(name, size, batch, **case):
@@ -45,4 +46,17 @@ def swept_models():
     return SweptModels(
         version="0.1.0", created="2026-01-02T03:04:05+00:00", rows=(*rows[:-1], skipped(rows[-1])),
         environment=plain.environment, protocol=plain.protocol,
+    )  # fmt: skip
+
+
+def fitted_models():
+    rows = (
+        BatchRow(model="small", spec="small", size=(8,), largest=128, needed=2**28 - 2**20, next_batch=129,
+                 next_needed=2**28 + 2**20),
+        BatchRow(model="wide", spec="wide.yaml", size=(8,), status="nothing", detail="one sample already needs 3 TiB",
+                 next_batch=1, next_needed=3 * 2**40),
+    )  # fmt: skip
+    return BatchRecord(
+        version="0.1.0", created="2026-01-02T03:04:05+00:00", memory=2**28, dtype="fp32", mode="forward", device="cpu",
+        threads=2, rows=rows,
     )  # fmt: skip

@@ -18,9 +18,9 @@ def printed(shown, width=80):
     return console.file.getvalue()
 
 
-def on_screen(record, width=80, **how):
+def on_screen(record, width=80, *, verbose=False, **how):
     """What the command that made a record shows."""
-    return printed(kinds.to_console(kinds.report_of(record, **how), width), width)
+    return printed(kinds.to_console(kinds.report_of(record, **how), width, verbose=verbose), width)
 
 
 def page_on_screen(page, width=80):

@@ -32,7 +32,7 @@ FLOORS = [  # a room imports from lower floors only; heavy rooms are imported in
     {"comparing", "diffing", "explaining", "profiling", "reporting"},
     {"bench", "fitting", "reproducing", "sweeping"},
     {"inhand"},
-    {"cli"},
+    {"cli", "testing"},
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 PUBLIC = {"count", "profile", "compare", "explain", "fit", "cross", "sweep", "report", "diff", "reproduce"}

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from kaoprof.errors import UsageError
 from kaoprof.units import (
+    BINARY_PREFIXES,
+    format_beside,
     format_bytes,
     format_count,
     format_interval,
@@ -28,7 +30,16 @@ def test_counts_read_as_in_papers(count, text):
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (629_410_000, "600 MiB"), (2**43, "8.00 TiB")]
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.00 KiB"),
+        (629_410_000, "600 MiB"),
+        (2**43, "8.00 TiB"),
+        (2**20 - 1, "1.00 MiB"),
+        (2**40 - 1, "1.00 TiB"),
+    ],
 )
 def test_bytes_have_binary_prefixes(count, text):
     assert format_bytes(count) == text
@@ -72,7 +83,8 @@ def test_what_is_no_time_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("24GiB", 24 * 2**30), ("512 MB", 512 * 10**6), ("100", 100), ("1.5kib", 1536)]
+    ("text", "count"),
+    [("24GiB", 24 * 2**30), ("512 MB", 512 * 10**6), ("2097152", 2**21), ("1.5kib", 1536), ("24B", 24)],
 )
 def test_amounts_of_memory_are_parsed(text, count):
     assert parse_bytes(text) == count
@@ -82,6 +94,28 @@ def test_amounts_of_memory_are_parsed(text, count):
 def test_what_is_no_amount_of_memory_is_refused(text):
     with pytest.raises(UsageError):
         parse_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["24", "24.5", "999999"])
+def test_a_bare_number_of_bytes_that_nobody_means_is_refused(text):
+    with pytest.raises(UsageError, match=rf"--memory: {int(float(text))} bytes\? \(write {int(float(text))}GiB"):
+        parse_bytes(text, where="--memory")
+
+
+@pytest.mark.parametrize(
+    ("amount", "limit", "text"),
+    [
+        (137_598_394_662_912, 24 * 2**30, "125 TiB"),  # no 128148.4863 GiB
+        (25_767_293_808, 24 * 2**30, "23.998 GiB"),
+        (25_769_803_777, 24 * 2**30, "24.000000001 GiB"),
+        (24 * 2**30, 24 * 2**30, "24.0 GiB"),
+        (5 * 2**20, 24 * 2**30, "5.00 MiB"),
+        (300, 24 * 2**30, "300 B"),
+        (2**20 - 1, 2**20, "0.999999 MiB"),
+    ],
+)
+def test_beside_a_limit_a_figure_has_the_digits_that_show_its_side(amount, limit, text):
+    assert format_beside(amount, limit, BINARY_PREFIXES) == text
 
 
 @given(st.integers(min_value=1, max_value=10**18))

@@ -139,9 +139,11 @@ def count_whole(bench: Bench, request: say.CountWhole) -> say.Whole:
 
 def find_needed(_: Bench, request: say.FindNeeded) -> say.Needed:
     """Predicts here what a module needs, whose code may do anything."""
+    from kaoprof.tape.own_inputs import with_own_inputs
     from kaoprof.tape.prediction import memory_needed
 
-    needed = memory_needed(request.workload, device=request.device, threads=request.threads, sdpa=request.sdpa)
+    workload = with_own_inputs(request.workload, request.batch, request.size)
+    needed = memory_needed(workload, device=request.device, threads=request.threads, sdpa=request.sdpa)
     return say.Needed(resident=needed.resident, peak=needed.peak)
 
 

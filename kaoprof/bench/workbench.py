@@ -21,7 +21,7 @@ from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.errors import encodable, first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
-from kaoprof.workload.building import build_inputs, build_module, step_of
+from kaoprof.workload.building import build_inputs, build_module, step_of, torch_dtype
 from kaoprof.workload.misfits import in_a_line
 from kaoprof.workload.workload import Workload
 
@@ -100,6 +100,7 @@ class Bench:
         if key not in self.inputs:
             self.inputs[key] = build_inputs(workload, device=self.device)
         inputs = self.inputs[key]
+        mend_inputs(workload, inputs, device=self.device)
         loaded, step = Loaded(), step_of(workload, module, inputs)
         try:
             if request.variant == "compile":
@@ -126,6 +127,7 @@ class Bench:
         self.restore()
         subject = self.subjects[number]
         subject.flags.apply()
+        mend_inputs(subject.workload, subject.inputs, device=self.device)
         return subject
 
     def restore(self) -> None:
@@ -172,3 +174,10 @@ class Bench:
         if is_refusal(error):
             return refusal_of(self.sdpa, self.device)
         return first_line(error) if isinstance(error, CannotRun) else in_a_line(error)
+
+
+def mend_inputs(workload: Workload, inputs: tuple[torch.Tensor, ...], *, device: str) -> None:
+    """Gives inputs back what somebody's code, with whom they are shared, replaced by another shape or dtype."""
+    for place, (spec, tensor) in enumerate(zip(workload.inputs, inputs, strict=True)):
+        if tuple(tensor.shape) != tuple(spec.shape) or tensor.dtype != torch_dtype(spec.dtype):
+            tensor.data = build_inputs(workload, device=device)[place].data

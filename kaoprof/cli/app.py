@@ -21,9 +21,8 @@ COLLECT_AFTER = 50_000  # new objects, not python's 700: what a start makes stay
 app = typer.Typer(
     name="kaoprof",
     cls=Commands,
-    help="What an attention operator costs: exactly on paper, measured on your device, and whether the two agree.",
-    epilog="Start with: kaoprof compare --h 56 --c 64",
-    add_completion=False,
+    help="What attention operators and models cost: on paper, and on your device.",
+    epilog="Start with: kaoprof compare --h 56 --c 64\n\nThen: kaoprof guide, and kaoprof COMMAND -h",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -35,7 +34,7 @@ def kaoprof_command(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """What an attention operator costs: exactly on paper, measured on your device, and whether the two agree."""
+    """What attention operators and models cost: on paper, and on your device."""
     if version:
         typer.echo(f"kaoprof {__version__}")
         raise typer.Exit
@@ -88,16 +87,24 @@ def obey(arguments: list[str]) -> int:
     except KaoprofError as error:
         return fail(str(error), error.exit_code)
     except TyperException as error:
-        return fail(f"{error.format_message()} (see kaoprof --help)", error.exit_code)
+        return fail(f"{error.format_message()} (see {asked_in(error)} --help)", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe went away: nobody is left to tell
-        let_go(sys.stdout.fileno())
-        return 1
+    except (BrokenPipeError, SystemExit) as error:
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        let_go(sys.stdout.fileno())  # the reader of a pipe, such as `head`, has read enough; typer would exit
+        return 0
     except OSError as error:
         let_go(sys.stdout.fileno())
         return fail(f"output cannot be written: {error.strerror or first_line(error)}", 1)
     return fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
+
+
+def asked_in(error: TyperException) -> str:
+    """The command in whose options an error is, as it is typed."""
+    context = getattr(error, "ctx", None)
+    return str(context.command_path) if context is not None else "kaoprof"
 
 
 def fail(message: str, code: int) -> int:

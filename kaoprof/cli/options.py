@@ -5,20 +5,32 @@ from typing import Annotated
 
 import typer
 
-Dtype = Annotated[str, typer.Option(help="fp64, fp32, tf32 (CUDA), bf16 or fp16.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:0.")]
-Mode = Annotated[str, typer.Option(help="forward, or train: forward and backward.")]
+from kaoprof.cli import completion
+
+DTYPES = completion.words("fp64", "fp32", "tf32", "bf16", "fp16")
+MODES = completion.words("forward", "train")
+PROJECTIONS = completion.words("none", "value", "qkv", "qkvo", "published")
+SCALES = completion.words("sqrt", "none")
+Dtype = Annotated[str, typer.Option(help="fp64, fp32, tf32 (CUDA), bf16 or fp16.", autocompletion=DTYPES)]
+DEVICES = completion.words("auto", "cpu", "cuda")
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:0.", autocompletion=DEVICES)]
+Mode = Annotated[str, typer.Option(help="forward, or train: forward and backward.", autocompletion=MODES)]
 InputGrad = Annotated[bool, typer.Option("--input-grad", help="Train: with the gradient of a model's input.")]
 NAMES = "Such as kao_qkv,nonlocal:sdpa, or a group: paper (the default), h3, h2, all."
-Operators = Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)]
+Operators = Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES, autocompletion=completion.operators)]
 OWN = "What one operator is told: window.window=8, by axis 2x7x7; 7,8 makes two of it; repeatable."
 OwnOption = Annotated[list[str] | None, typer.Option("--option", metavar="OPERATOR.NAME=NUMBER", help=OWN)]
 AS_PUBLISHED = "Each operator with the projections and the scale of its own paper."
 AsPublished = Annotated[bool, typer.Option("--as-published", help=AS_PUBLISHED)]
-Baseline = Annotated[str, typer.Option(help="The operator that ratios refer to.")]
+REFERRED = "The operator that ratios refer to."
+Baseline = Annotated[str, typer.Option(help=REFERRED, autocompletion=completion.operators)]
 Heads = Annotated[int, typer.Option(help="Attention heads.")]
-Projection = Annotated[str, typer.Option(help="none, value (the paper's count), qkv, qkvo or published.")]
-Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).")]
+PROJECTED = "none, value (the paper's count), qkv, qkvo or published."
+Projection = Annotated[str, typer.Option(help=PROJECTED, autocompletion=PROJECTIONS)]
+Scale = Annotated[str, typer.Option(help="sqrt, or none (the paper's formula).", autocompletion=SCALES)]
+WIDTH = "Width; the height by default; 1.78h: so many times the height."
+ASPECT = "Ties the width to the height: 16:9, width to height, rounded."
+Aspect = Annotated[str | None, typer.Option("--aspect", metavar="W:H", help=ASPECT)]
 Analytic = Annotated[bool, typer.Option("--analytic", help="Closed forms only: at once, without torch.")]
 Arguments = Annotated[
     list[str] | None,
@@ -48,19 +60,30 @@ Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")]
 Affinity = Annotated[str | None, typer.Option(metavar="CORES", help="Run on these cores: 0,1; any by default.")]
-Cache = Annotated[str, typer.Option(help="cold: emptied before each call; warm; auto: cold on a GPU.")]
-Sdpa = Annotated[str, typer.Option(help="Fused attention's backend: auto, flash, efficient, cudnn or math.")]
+CACHES = completion.words("auto", "cold", "warm")
+Cache = Annotated[
+    str, typer.Option(help="cold: emptied before each call; warm; auto: cold on a GPU.", autocompletion=CACHES)
+]
+BACKENDS = completion.words("auto", "flash", "efficient", "cudnn", "math")
+FUSED = "Fused attention's backend: auto, flash, efficient, cudnn or math."
+Sdpa = Annotated[str, typer.Option(help=FUSED, autocompletion=BACKENDS)]
 Compile = Annotated[bool, typer.Option("--compile", help="Beside each row one through torch.compile.")]
 Graph = Annotated[bool, typer.Option("--graph", help="Beside each row one replayed as a CUDA graph.")]
 Seed = Annotated[int, typer.Option(help="Of weights, inputs and the order of measuring.")]
 ForceRun = Annotated[bool, typer.Option("--force-run", help="Run also what is predicted not to fit.")]
 
-PeakDevice = Annotated[str, typer.Option(help="Where the peak is predicted for: cpu or cuda. Needs none.")]
+PREDICTED_FOR = "Where the peak is predicted for: cpu or cuda. Needs none."
+PeakDevice = Annotated[str, typer.Option(help=PREDICTED_FOR, autocompletion=completion.words("cpu", "cuda"))]
 PeakThreads = Annotated[int, typer.Option(help="CPU threads; some kernels keep a buffer for each.")]
 
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row failed or its counts are not sure.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="All that is known, and how to read it.")]
-Format = Annotated[str, typer.Option("--format", help="On stdout: table, csv, json, md, tex or html.")]
+FORMATS = ("table", "csv", "json", "md", "tex", "html")
+SHOWN = "On stdout: table, csv, json, md, tex or html."
+Format = Annotated[str, typer.Option("--format", help=SHOWN, autocompletion=completion.words(*FORMATS))]
+SERVICES = completion.words(*FORMATS, "github-action-benchmark", "bencher")
+WATCHED = "On stdout: table, csv, json, md, tex, html; for CI: github-action-benchmark, bencher."
+WatchedFormat = Annotated[str, typer.Option("--format", metavar="NAME", help=WATCHED, autocompletion=SERVICES)]
 Output = Annotated[
     list[Path] | None,
     typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex, .html; repeatable."),

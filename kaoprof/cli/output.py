@@ -10,10 +10,13 @@ from kaoprof.errors import KaoprofError, OutputError, UsageError, did_you_mean
 from kaoprof.records.measured import dumps
 from kaoprof.reporting.document import Page
 from kaoprof.reporting.files import check_target, write_whole
-from kaoprof.reporting.kinds import TEXTS, Report, csv_of, format_of, to_console, written
+from kaoprof.reporting.kinds import SERVICES, TEXTS, Report, csv_of, format_of, to_console, written
+
+TABLE = "table"
+WATCHED = (TABLE, *TEXTS, *SERVICES)  # formats of records whose figures a service may watch
 
 
-def check_format(name: str, known: Sequence[str] = ("table", *TEXTS)) -> None:
+def check_format(name: str, known: Sequence[str] = (TABLE, *TEXTS)) -> None:
     """Refuses an unknown format for stdout.
 
     Raises:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from kaoprof.catalog import chosen_operators
 from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
+from kaoprof.records.aspect import SQUARE, is_tied, parse_aspect, told_aspect
 from kaoprof.records.compare import Case, own_cases
 from kaoprof.records.own import OwnModule
 
@@ -16,17 +17,22 @@ LARGEST_SIZE = 2**24  # per axis: beyond it an input no longer fits any machine,
 MOST_ROWS = 20_000  # of one run: beyond it a grid is a slip of the hand
 COMMA = re.compile(r",(?![^()]*\))")  # outside of parentheses
 Sizes = int | Sequence[int] | None
+Widths = Sizes | str  # as a text: how it follows the height
 
 
-def spatial_grid(h: Sizes, w: Sizes, t: Sizes, n: Sizes) -> list[tuple[int, ...]]:
+def spatial_grid(h: Sizes, w: Widths, t: Sizes, n: Sizes) -> list[tuple[int, ...]]:
     """The spatial sizes that `--h --w --t --n` ask for: each combination, `w` equal to `h` where it is not given.
+
+    A width may follow the height: `16:9`, or `1.78h`.
 
     Raises:
         UsageError: sizes that do not go together, or are not whole numbers from 1 on.
     """
-    given = {
-        name: as_sizes(name, sizes) for name, sizes in (("h", h), ("w", w), ("t", t), ("n", n)) if sizes is not None
-    }
+    tie = parse_aspect(w, where="w") if isinstance(w, str) and is_tied(w) else None
+    if tie is not None and h is None:
+        raise UsageError("follows the height, and there is none", where="w", hint="add --h, or leave out --aspect")
+    sizes_given = {"h": h, "w": None if tie else w, "t": t, "n": n}
+    given = {name: as_sizes(name, sizes) for name, sizes in sizes_given.items() if sizes is not None}
     if "n" in given:
         if len(given) > 1:
             raise UsageError("n is for one spatial axis and excludes h, w and t", where="n")
@@ -35,7 +41,11 @@ def spatial_grid(h: Sizes, w: Sizes, t: Sizes, n: Sizes) -> list[tuple[int, ...]
         if given:
             raise UsageError(f"given without h: {', '.join(given)}", where="h", hint="add --h")
         raise UsageError("no size given", where="h", hint="add --h 56 for images, --t 8 --h 56 for video, or --n 1024")
-    planes = itertools.product(given["h"], given["w"]) if "w" in given else ((size, size) for size in given["h"])
+    planes = (
+        itertools.product(given["h"], given["w"])
+        if "w" in given
+        else ((size, (tie or SQUARE).width(size)) for size in given["h"])
+    )
     if "t" not in given:
         return list(planes)
     return [(frames, *plane) for frames, plane in itertools.product(given["t"], list(planes))]
@@ -50,6 +60,16 @@ def parse_sizes(name: str, text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     return tuple(itertools.chain.from_iterable(_parse_part(name, part.strip()) for part in text.split(",")))
+
+
+def parse_widths(text: str | None, aspect: str | None) -> Widths:
+    """Widths as `parse_sizes` reads them; `1.78h` and an aspect, which tie them to the height, as they are.
+
+    Raises:
+        UsageError: both are given, or what is given makes no sense.
+    """
+    tie = told_aspect(aspect, text)
+    return parse_sizes("w", text) if tie is None else tie.text
 
 
 def _parse_part(name: str, part: str) -> list[int]:
@@ -70,22 +90,40 @@ def _parse_part(name: str, part: str) -> list[int]:
     return sizes
 
 
+def parse_axes(text: str | None) -> tuple[int, ...] | None:
+    """One size with its axes: `224`, `192x256` or, as there is only one, `192,256`. None stays None.
+
+    Raises:
+        UsageError: something else.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in re.split("[x,]", text)]
+    if not all(re.fullmatch(r"\d{1,18}", part, re.ASCII) for part in parts):
+        hint = "write 224, or with an x between axes 192x256"
+        raise UsageError(f"{text[:40]!r} is no size", where="size", hint=hint)
+    return as_sizes("size", [int(part) for part in parts])
+
+
 def parse_names(text: str | None) -> list[str] | None:
     """`a,b(x=1,y=2)` as a list; None stays None."""
     return None if text is None else [name.strip() for name in COMMA.split(text) if name.strip()]
 
 
-def as_sizes(name: str, sizes: Sizes) -> tuple[int, ...]:
+def as_sizes(name: str, sizes: Widths) -> tuple[int, ...]:
     """One size or several, each checked.
 
     Raises:
         UsageError: not a whole number from 1 to `LARGEST_SIZE`, or none at all.
     """
-    if isinstance(sizes, str) or not isinstance(sizes, int | Iterable | None):
+    if isinstance(sizes, int):
+        values: tuple[int, ...] = (sizes,)
+    elif sizes is None or (isinstance(sizes, Iterable) and not isinstance(sizes, str)):
+        values = tuple(sizes or ())
+    else:
         raise UsageError(
             f"{sizes!r} is not a whole number, nor a list of them", where=name, hint="such as 14 or [14, 28]"
         )
-    values = (sizes,) if isinstance(sizes, int) else tuple(sizes or ())
     if not values:
         raise UsageError("no size given", where=name)
     for value in values:

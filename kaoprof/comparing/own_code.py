@@ -87,8 +87,13 @@ class OwnCode:
         answer: Whole = self.ask(CountWhole(workload=workload), timeout_s=self.options.timeout_s + GRACE_S)
         return answer
 
-    def needed(self, workload: Workload, *, device: str, threads: int, sdpa: str) -> "Needed":
+    def needed(
+        self, workload: Workload, *, device: str, threads: int, sdpa: str, batch: int = 1,
+        size: tuple[int, ...] | None = None,
+    ) -> "Needed":  # fmt: skip
         """Bytes that must be there for a workload to run on `device`.
+
+        Where it says no inputs, on those of its own config: `batch` samples, of `size` if there is one.
 
         Raises:
             OverflowError: a tensor would be larger than 64 bits can say.
@@ -96,7 +101,9 @@ class OwnCode:
         """
         from kaoprof.measuring.messages import FindNeeded
 
-        request = FindNeeded(workload=workload, device=device, threads=threads, sdpa=sdpa)
+        request = FindNeeded(
+            workload=workload, device=device, threads=threads, sdpa=sdpa, batch=batch, size=size
+        )  # fmt: skip
         try:
             answer: Needed = self.ask(request, timeout_s=self.options.timeout_s + GRACE_S)
         except KaoprofError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from kaoprof.catalog import find_operator, operator_workload
-from kaoprof.comparing.cases import Sizes, cases_of, spatial_grid
+from kaoprof.comparing.cases import Sizes, Widths, cases_of, spatial_grid
 from kaoprof.comparing.own_code import OwnCode, own_workload, with_forms
 from kaoprof.comparing.own_modules import own_modules, with_installed
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def compare(
     *,
     h: Sizes = None,
-    w: Sizes = None,
+    w: Widths = None,
     t: Sizes = None,
     n: Sizes = None,
     c: Sizes = 64,
@@ -52,7 +52,7 @@ def compare(
 
     Args:
         h: height, or several; with it `w` (equal to `h` by default) and, for video, `t` frames.
-        w: width.
+        w: width; by default the height; `16:9` or `1.78h` follow it.
         t: frames.
         n: length, for one spatial axis; excludes the others.
         c: channels.

@@ -9,9 +9,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from kaoprof.diffing.intervals import Shift, Shifts, shifts_between
-from kaoprof.diffing.rows import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.dims import one_of
 from kaoprof.errors import KaoprofError, RecordError, UsageError
+from kaoprof.findings.figures import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.findings.surroundings import competition_warnings
 from kaoprof.records import diff as records
 from kaoprof.records.compare import Record

@@ -10,7 +10,7 @@ from kaoprof.explaining.closed_form_check import compare_with_formula
 from kaoprof.explaining.growth import degrees, growing_sizes, order
 from kaoprof.explaining.target import Target
 from kaoprof.explaining.verification import Device
-from kaoprof.records.explain import Explanation, Formula
+from kaoprof.records.explain import BATCH, OF_A_SAMPLE, Explanation, Formula
 
 QUANTITIES = ("macs", "flops_all", "params", "largest_intermediate", "peak_bytes")
 
@@ -67,4 +67,15 @@ def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
         here=expressions.as_text(here),
         here_latex=expressions.as_latex(here),
         value=int(expressions.value_at(expression, target.sizes)),
+        sample=_of_a_sample(quantity, expression),
+        sample_here=_of_a_sample(quantity, expressions.settled(expression, target.sizes)),
     )
+
+
+def _of_a_sample(quantity: str, expression: sympy.Expr) -> str | None:
+    """MACs or FLOPs over the batch, where nothing of that is left; None else."""
+    batch = next((symbol for symbol in expression.free_symbols if str(symbol) == BATCH), None)
+    if quantity not in OF_A_SAMPLE or batch is None:
+        return None
+    share = sympy.expand(sympy.expand(expression) / batch)
+    return None if batch in share.free_symbols else expressions.as_text(expressions.readable(share))

@@ -46,7 +46,7 @@ def latency_of(row: ModelRow) -> Estimate | None:
 
 
 def samples_per_s(row: ModelRow) -> float | None:
-    """Samples in a second, by the quiet time; None where nothing was timed, or nobody knows how many samples a call has."""
+    """Samples in a second, by the quiet time; None where nothing was timed, or a call's samples are not known."""
     seconds, samples = seconds_of(row), row.profile.batch
     return samples / seconds if seconds and samples else None
 

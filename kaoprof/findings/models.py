@@ -8,7 +8,7 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings import operators
 from kaoprof.findings.operators import DISPATCHER, FORMULA, FVCORE, IMPOSSIBLE
 from kaoprof.findings.roofline import Limits, Work, work_limits
-from kaoprof.findings.surroundings import competition_warnings, overrun_warnings
+from kaoprof.findings.surroundings import busy_ceilings, competition_warnings, overrun_warnings
 from kaoprof.records.measured import EAGER, Latency
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.stats.medians import Estimate
@@ -143,6 +143,7 @@ def profile_warnings(record: ProfileRecord) -> list[str]:
     return [
         *warnings, *operators.ceiling_warnings(", ".join(beaten)),
         *overrun_warnings(((model.model, model) for model in record.models), record.protocol),
+        *busy_ceilings(record.environment, record.protocol),
         *competition_warnings(record.environment, record.protocol),
     ]  # fmt: skip
 

@@ -14,7 +14,22 @@ BUSY_LOAD = 0.5  # load average per core before the run above which other progra
 
 def environment_warnings(record: Record | ProfileRecord) -> list[str]:
     """That other programs were running, or that the device slowed itself."""
-    return _throttling(record.protocol) + competition_warnings(record.environment, record.protocol)
+    busy = busy_ceilings(record.environment, record.protocol)
+    return _throttling(record.protocol) + busy + competition_warnings(record.environment, record.protocol)
+
+
+def busy_ceilings(environment: Environment | None, protocol: Protocol | None) -> list[str]:
+    """That the ceilings behind every floor were measured while other programs ran."""
+    ceilings = protocol.ceilings if protocol else None
+    if environment is None or ceilings is None or ceilings.load is None:
+        return []
+    cores = environment.machine_cores or environment.cores
+    if ceilings.load <= BUSY_LOAD * cores:
+        return []
+    load = f"load {ceilings.load:.1f} on {counted(cores, 'core')}"
+    when = "by the next run that finds it quieter, or by kaoprof env --refresh"
+    busy = f"the ceilings of this device were measured while other programs ran ({load})"
+    return [f"{busy}: 'x floor' is too low; they are measured again {when}"]
 
 
 def _throttling(protocol: Protocol | None) -> list[str]:

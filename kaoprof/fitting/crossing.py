@@ -18,7 +18,8 @@ ONE_BY_ONE = {"macs": 64, "memory": 8}  # steps of the size: where it is small, 
 def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -> CrossRow:
     """Compares two operators along `axis`, up to the largest size that there is; `nonlocal:sdpa` names one of two.
 
-    Memory is what must be there: input and parameters, and the predicted peak above them.
+    Memory is what must be there: input and parameters, and the predicted peak above them. It is compared at sizes that
+    the same kernels serve: at channels of which each head has a multiple of 8.
 
     Raises:
         UsageError: there is no such operator or axis.
@@ -27,6 +28,8 @@ def cross(first: str, second: str, axis: str, quantity: str, setting: Setting) -
     one_of("quantity", quantity, BUDGETS)
     named = [name.partition(":")[::2] for name in (first, second)]
     step = math.lcm(*(setting.step(axis, operator) for operator, _ in named))
+    if quantity == "memory":
+        step *= setting.alignment(axis)
     setting.dims(axis, step)
     needs = [needed(quantity, operator, implementation or None, axis, setting) for operator, implementation in named]
     names = {-1: first, 0: None, 1: second}

@@ -4,6 +4,7 @@ Torch-free for MACs, which have closed forms; memory is predicted by dry runs.
 """
 
 import bisect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,15 +15,19 @@ from kaoprof.catalog import find_operator, operator_workload
 from kaoprof.dims import DTYPE_BYTES, MODES, SDPA_BACKENDS, SPATIAL_AXES, AttentionOptions, Dims, Size, one_of
 from kaoprof.errors import KaoprofError, UndefinedError, UsageError
 from kaoprof.fitting.own import OwnFit
+from kaoprof.fitting.search import largest_within
+from kaoprof.records.aspect import SQUARE, Aspect
 from kaoprof.records.fit import FitRow
 from kaoprof.records.own import OWN
-from kaoprof.units import format_bytes, format_count
+from kaoprof.units import BINARY_PREFIXES, COUNT_PREFIXES, format_beside
 from kaoprof.workload.workload import Workload
 
 LARGEST_SIZE = 2**24  # per axis: beyond it no input fits any machine, and nothing is searched
-LOOKED_BEYOND = 3  # sizes after the first that does not fit: none of them may fit again
 BUDGETS = ("memory", "macs")
-TIED_TO_H = "w"  # images are square unless w is given
+TIED_TO_H = "w"  # images are square unless w is given, or an aspect
+HEAD_PERIOD = 8  # channels of a head: by how many of these it can be divided decides which kernel serves
+ODD_AND_EVEN = 2  # sums over a power of two are taken by another kernel, which may hold partial sums
+PATIENCE = 3  # doubled sizes of somebody's module that need too much, after which no larger one is tried
 
 Need = Callable[[int], int]  # size -> bytes or MACs
 
@@ -39,15 +44,17 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"must be more than zero, not {self.amount}", where=self.kind)
 
     def text(self, amount: int) -> str:
-        """An amount of the same kind, as it is shown."""
-        return format_bytes(amount) if self.kind == "memory" else f"{format_count(amount)} MACs"
+        """An amount of the same kind, as it is shown: with the digits that tell it from the budget."""
+        prefixes = BINARY_PREFIXES if self.kind == "memory" else COUNT_PREFIXES
+        shown = format_beside(amount, self.amount, prefixes)
+        return shown if self.kind == "memory" else f"{shown} MACs"
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """Everything but the size that varies.
 
     Args:
-        sizes: by axis: `b`, `c` and the spatial ones, without the one that varies; `w` is `h` if it is not given.
+        sizes: by axis: `b`, `c` and the spatial ones, without the one that varies; `w` follows `h` if not given.
         options: of the operators.
         mode: `forward` or `train`.
         dtype: of inputs and parameters.
@@ -55,6 +62,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         threads: of the CPU kernels; some keep a buffer for each.
         sdpa: the one backend that fused attention may use, or `auto`.
         beside: somebody's modules beside the operators, by name.
+        aspect: how `w` follows `h`.
     """
 
     sizes: Mapping[str, int]
@@ -65,6 +73,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     sdpa: str = "auto"
     beside: Mapping[str, OwnFit] = {}
+    aspect: Aspect = SQUARE
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
@@ -79,7 +88,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         """
         sizes = {"b": 1, **self.sizes, axis: size}
         if "h" in sizes:
-            sizes.setdefault(TIED_TO_H, sizes["h"])
+            sizes.setdefault(TIED_TO_H, self.aspect.width(sizes["h"]))
         spatial = tuple(name for name in ("t", "h", "w", "n") if name in sizes)
         if spatial not in SPATIAL_AXES.values() or "c" not in sizes:
             raise UsageError(
@@ -97,11 +106,24 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     def step(self, axis: str, operator: str = "") -> int:
         """The distance between sizes that are possible: heads must divide the channels, windows the image."""
-        if operator in self.beside:
-            return self.beside[operator].step(
-                axis, tied=TIED_TO_H if axis == "h" and TIED_TO_H not in self.sizes else ""
-            )
-        return self.options.heads if axis == "c" else 1
+        if operator not in self.beside:
+            return self.options.heads if axis == "c" else 1
+        multiples = self.beside[operator].multiples
+        if axis == "h" and TIED_TO_H not in self.sizes and TIED_TO_H in multiples:
+            return math.lcm(multiples.get(axis, 1), self.aspect.step(multiples[TIED_TO_H]))
+        return multiples.get(axis, 1)
+
+    def alignment(self, axis: str) -> int:
+        """Whose multiples, in steps, the best kernels serve."""
+        return HEAD_PERIOD if axis == "c" else 1
+
+    def period(self, axis: str) -> int:
+        """So many steps apart, two sizes are served by the same kernels, up to bounds."""
+        return max(self.alignment(axis), ODD_AND_EVEN)
+
+    def input_bytes(self, dims: Dims) -> int:
+        """Of the input alone: the least that any operator needs."""
+        return int(math.prod(dims.shape) * DTYPE_BYTES[self.dtype])
 
     def macs(self, operator: str, dims: Dims) -> int:
         """Multiply-adds of the whole batch, by the closed form."""
@@ -131,36 +153,136 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return operator_workload(operator, dims, self.options, dtype=self.dtype, mode=self.mode, seed=0)
 
 
+class Trial:
+    """Whether a number of steps fits; what each needed, or why it could not be said.
+
+    Args:
+        need: of a size.
+        amount: what it may need.
+        step: the distance between sizes.
+    """
+
+    def __init__(self, need: Need, amount: int, step: int) -> None:
+        self.need, self.amount, self.step = need, amount, step
+        self.needs: dict[int, int] = {}
+        self.failures: dict[int, KaoprofError] = {}
+
+    def __call__(self, steps: int) -> bool:
+        """Whether so many steps fit. What cannot run at a size does not fit there.
+
+        Raises:
+            UsageError: the request is wrong.
+        """
+        if steps not in self.needs and steps not in self.failures:
+            try:
+                wanted = described(self.need, steps * self.step)
+            except UsageError:
+                raise
+            except KaoprofError as error:
+                self.failures[steps] = error
+                return False
+            if wanted is not None:
+                self.needs[steps] = wanted
+        return self.needs.get(steps, math.inf) <= self.amount
+
+    @property
+    def leanest(self) -> int | None:
+        """Of the numbers tried the one that needs least."""
+        return min(self.needs, key=lambda steps: (self.needs[steps], steps), default=None)
+
+    @property
+    def smaller_that_fails(self) -> int | None:
+        """The least number tried that does not fit although a larger one does."""
+        largest = max((steps for steps, wanted in self.needs.items() if wanted <= self.amount), default=0)
+        return min(
+            (steps for steps in (*self.needs, *self.failures) if steps < largest and not self(steps)), default=None
+        )
+
+
 def fit(operator: str, implementation: str | None, axis: str, budget: Budget, setting: Setting) -> FitRow:
     """The largest size of `axis` at which the operator stays within the budget, by exact search.
 
-    Memory is what must be there: input and parameters, and the predicted peak above them.
+    Memory is what must be there: input and parameters, and the predicted peak above them. Sizes that fit need not be
+    all up to the largest: another kernel may serve some of them.
 
     Raises:
         UsageError: there is no such axis or operator.
+        KaoprofError: it runs at no size that was tried.
     """
     one_of("axis", axis, ("b", "c", "t", "h", "w", "n"))
     step = setting.step(axis, operator)
     setting.dims(axis, step)
     if operator not in setting.beside:
         find_operator(operator)
-    need = needed(budget.kind, operator, implementation, axis, setting)
+    fits = Trial(needed(budget.kind, operator, implementation, axis, setting), budget.amount, step)
     first = first_steps(operator, axis, setting, step)
-    steps = largest_within(lambda count: need(count * step), budget.amount, LARGEST_SIZE // step, least=first)
+    most = _most_steps(fits, operator, axis, budget, setting, first)
+    steps = largest_within(fits, least=first, most=most, period=setting.period(axis)) if most >= first else 0
+    if not steps:
+        return _nothing(fits, first, axis, budget, FitRow(operator=operator, implementation=implementation))
     ended = steps == LARGEST_SIZE // step
     row = FitRow(
         operator=operator,
         implementation=implementation,
-        largest=steps * step or None,
-        needed=need(steps * step) if steps else None,
-        next_size=None if ended else (steps or first - 1) * step + step,
-        next_needed=None if ended else described(need, (steps or first - 1) * step + step),
+        largest=steps * step,
+        needed=fits.needs[steps],
+        next_size=None if ended else (steps + 1) * step,
+        next_needed=None if ended else _asked(fits, steps + 1),
     )
-    if not steps:
-        least = described(need, first * step)
-        shown = "more than can be said" if least is None else budget.text(least)
-        return replace(row, status="nothing", detail=f"{axis}={row.next_size} already needs {shown}")
-    return replace(row, status="endless", detail=f"every size up to {row.largest} fits") if ended else row
+    if ended:
+        return replace(row, status="endless", detail=f"every size up to {row.largest} fits")
+    failing = fits.smaller_that_fails
+    return row if failing is None else replace(row, detail=_not_all(fits, failing, axis, budget))
+
+
+def _not_all(fits: Trial, steps: int, axis: str, budget: Budget) -> str:
+    """That a smaller size does not fit."""
+    wanted = fits.needs.get(steps)
+    why = fits.failures[steps].message if steps in fits.failures else "more than can be said"
+    why = f"needs {budget.text(wanted)}: another kernel serves it" if wanted is not None else why
+    return f"not every smaller {axis} fits; {axis}={steps * fits.step} {why}"
+
+
+def _nothing(fits: Trial, first: int, axis: str, budget: Budget, row: FitRow) -> FitRow:
+    """The row of an operator of which no size fits, with the one that needs least.
+
+    Raises:
+        KaoprofError: it runs at none.
+    """
+    fits(first)
+    if fits.leanest is None and fits.failures:
+        raise next(iter(fits.failures.values()))
+    least = first if fits.leanest is None else fits.leanest
+    wanted = fits.needs.get(least)
+    shown = "more than can be said" if wanted is None else budget.text(wanted)
+    detail = f"{axis}={least * fits.step} already needs {shown}"
+    return replace(row, status="nothing", detail=detail, next_size=least * fits.step, next_needed=wanted)
+
+
+def _asked(fits: Trial, steps: int) -> int | None:
+    fits(steps)
+    return fits.needs.get(steps)
+
+
+def _most_steps(fits: Trial, operator: str, axis: str, budget: Budget, setting: Setting, first: int) -> int:
+    """The largest number of steps worth a look: beyond it the input alone needs more memory than there is.
+
+    Of somebody's module, which might compute with what it is given, far beyond what fits none is tried either.
+    """
+    most, step = LARGEST_SIZE // fits.step, fits.step
+    if budget.kind == "memory":
+        alone = range(1, most + 1)
+        most = bisect.bisect_right(
+            alone, budget.amount, key=lambda steps: setting.input_bytes(setting.dims(axis, steps * step))
+        )
+    if operator not in setting.beside:
+        return most
+    beyond = 0
+    steps = first
+    while steps < most and beyond < PATIENCE:
+        beyond += not fits(steps) and steps in fits.needs
+        steps *= 2
+    return min(steps, most)
 
 
 def described(need: Need, size: int) -> int | None:
@@ -190,31 +312,6 @@ def first_steps(operator: str, axis: str, setting: Setting, step: int) -> int:
     most = LARGEST_SIZE // step
     setting.macs(operator, setting.dims(axis, most * step))
     return 1 + bisect.bisect_left(range(1, most), True, key=has_meaning)
-
-
-def largest_within(need: Need, amount: int, most: int, *, least: int = 1) -> int:
-    """The largest whole number from `least` to `most` whose need is at most `amount`; 0 if not even the least fits.
-
-    The need must not fall when the number grows; just beyond the answer that is checked.
-
-    Raises:
-        KaoprofError: the need falls somewhere, so that the answer would be wrong.
-    """
-
-    def fits(count: int) -> bool:
-        wanted = described(need, count)
-        return wanted is not None and wanted <= amount
-
-    if not fits(least):
-        return 0
-    low, high = least, 2 * least
-    while high <= most and fits(high):
-        low, high = high, 2 * high
-    high = low + 1 + bisect.bisect_left(range(low + 1, min(high, most + 1)), True, key=lambda count: not fits(count))
-    low = high - 1
-    if any(fits(beyond) for beyond in range(high + 1, min(high + LOOKED_BEYOND, most) + 1)):
-        raise KaoprofError(f"what is needed does not grow steadily around {low}", where="fit")
-    return low
 
 
 def needed(kind: str, operator: str, implementation: str | None, axis: str, setting: Setting) -> Need:

@@ -1,6 +1,5 @@
 """Somebody's module where sizes are solved for: its closed form where it has one, else counts, and its memory."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -30,10 +29,10 @@ class OwnFit:
         self.module, self.form, self.code = module, form, code
         self.dtype, self.mode = dtype, mode
 
-    def step(self, axis: str, *, tied: str) -> int:
-        """The distance between sizes of `axis` that are possible; `tied` is an axis of the same size, if any."""
-        multiples = self.form.multiples if self.form else {}
-        return math.lcm(multiples.get(axis, 1), multiples.get(tied, 1))
+    @property
+    def multiples(self) -> Mapping[str, int]:
+        """By axis, of what its sizes must be multiples, as far as its closed form tells."""
+        return self.form.multiples if self.form else {}
 
     def macs(self, dims: Dims) -> int:
         """Multiply-adds of the whole batch.

@@ -13,24 +13,26 @@ from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, one_of
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError, UsageError
 from kaoprof.findings.race import race_row
 from kaoprof.fitting.crossing import cross
-from kaoprof.fitting.exact import Budget, Setting, fit
+from kaoprof.fitting.exact import TIED_TO_H, Budget, Setting, fit
 from kaoprof.fitting.own import OwnFit, own_fits
 from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.fitting.timed import fit_row, race, time_fits, timed_ratios
 from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.plan import Progress
 from kaoprof.measuring.run import ProgressCallback, open_session, unheard
-from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow
+from kaoprof.records.aspect import SQUARE, Aspect
+from kaoprof.records.fit import Conditions, CrossRecord, CrossRow, FitRecord, FitRow, Frame
 from kaoprof.records.measured import timestamp
 from kaoprof.records.options import Options
 from kaoprof.records.own import OWN, OwnModule
-from kaoprof.units import parse_bytes, parse_count, parse_seconds
+from kaoprof.units import check_bare_bytes, parse_bytes, parse_count, parse_seconds
 from kaoprof.version import __version__
 from kaoprof.workload.process import leaves_process_alone
 
 LONGEST_CALL = 20.0  # times the limit: a size whose call takes longer says nothing about the limit
 LEAST_TIMEOUT_S = 2.0  # a first call may be slow for reasons of its own
 PAIR = 2
+BATCH = "b"
 LOOKED_AT = (14, 16, 28, 32, 56, 64, 112, 128)  # sizes at which somebody's module is looked at until it runs
 NONE: Mapping[str, OwnFit] = MappingProxyType({})
 AMOUNTS: dict[str, Callable[..., float]] = {"memory": parse_bytes, "macs": parse_count, "time": parse_seconds}
@@ -41,12 +43,14 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         axis: `h`, `w`, `t`, `n`, `c` or `b`.
-        sizes: the other axes; `b` is 1 and `w` is `h` if they are not given.
+        sizes: the other axes; `b` is 1 and `w` follows `h` if they are not given.
         told: heads, projection and scale of the operators.
         mode: `forward` or `train`.
         dtype: of inputs and parameters.
         options: device, threads and how to measure.
         own: somebody's modules beside the operators.
+        aspect: how `w` follows `h`.
+        at: one size more, by axis, of which it is asked whether it fits.
     """
 
     axis: str
@@ -56,11 +60,15 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = "fp32"
     options: Options = msgspec.field(default_factory=Options)
     own: tuple[OwnModule, ...] = ()
+    aspect: Aspect = SQUARE
+    at: Mapping[str, int] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        for name, size in self.sizes.items():
+        for name, size in (*self.sizes.items(), *self.at.items()):
             if size < 1:
                 raise UsageError(f"must be at least 1, not {size}", where=name)
+        if self.at and self.axis == BATCH:
+            raise UsageError("is about a size, and here the size is given: leave it out", where="at")
         setting = self.setting(None)
         dims = setting.dims(self.axis, setting.step(self.axis))
         if dims.c % self.told.heads:
@@ -68,7 +76,9 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def setting(self, device: str | None, beside: Mapping[str, OwnFit] = NONE) -> Setting:
         """For predictions on `device`; for closed forms, which know none, on whichever. `beside` are `own`, ready."""
-        setting = Setting(sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype, beside=beside)
+        setting = Setting(
+            sizes=self.sizes, options=self.told, mode=self.mode, dtype=self.dtype, beside=beside, aspect=self.aspect
+        )
         if device is None:
             return setting
         return replace(setting, device=device.partition(":")[0], threads=self.threads(device) or 1,
@@ -87,8 +97,26 @@ class FitRequest(msgspec.Struct, frozen=True, kw_only=True):
         return Conditions(
             axis=self.axis, sizes={"b": 1, **self.sizes}, heads=self.told.heads, projection=self.told.projection,
             scale=self.told.scale, dtype=self.dtype, mode=self.mode, device=device,
-            threads=self.threads(device) if device else None,
+            threads=self.threads(device) if device else None, aspect=self.tie,
         )  # fmt: skip
+
+    @property
+    def tie(self) -> str:
+        """How a width that is not given follows the height; empty where they are the same."""
+        follows = TIED_TO_H not in self.sizes and "h" in {*self.sizes, self.axis}
+        return self.aspect.text if follows and self.aspect.ratio != 1 else ""
+
+    def frame_sizes(self) -> dict[str, int]:
+        """Every axis of the size that is asked about but the batch, which is then solved for.
+
+        Raises:
+            UsageError: it is none that the operators could take.
+        """
+        known = {name: size for name, size in self.sizes.items() if name not in self.at and name != BATCH}
+        if "h" in self.at:
+            known.pop(TIED_TO_H, None)
+        dims = replace(self.setting(None), sizes={**known, **self.at}).dims(BATCH, 1)
+        return {"c": dims.c, **dict(zip(dims.axes, dims.spatial, strict=True))}
 
 
 def _check_request(request: object) -> None:
@@ -110,12 +138,17 @@ def run_fit(
     The amount may be a text with its unit: `24GiB`, `1G`, `10ms`.
 
     Raises:
-        UsageError: the request is wrong.
+        UsageError: the request is wrong, or so few bytes that GiB must be meant.
         MeasurementError: the device is not there, or nothing can be measured.
     """
     _check_request(request)
     one_of("budget", budget, tuple(AMOUNTS))
-    amount = AMOUNTS[budget](amount, where="amount") if isinstance(amount, str) else amount
+    if budget == "time" and request.at:
+        raise UsageError("goes with memory or MACs: a time is measured at sizes around the limit", where="at")
+    if isinstance(amount, str):
+        amount = AMOUNTS[budget](amount, where=budget)
+    elif budget == "memory":
+        check_bare_bytes(amount, where=budget)
     known, own = with_installed(operators, request.own)
     pairs = [] if own and known == [] else chosen_operators(known)
     pairs += [(module.name, OWN) for module in own]
@@ -146,13 +179,18 @@ def _fit_amount(
     device = _predicted_device(request) if budget == "memory" else None
     setting = request.setting(device, beside)
     chosen = pairs if budget == "memory" else [(name, None) for name in dict.fromkeys(name for name, _ in pairs)]
-    rows = []
+    limit = Budget(kind=budget, amount=int(amount))
+    rows, at = [], []
+    frame = request.frame_sizes() if request.at else {}
     for done, (operator, implementation) in enumerate(chosen):
         notify(Progress(label=operator, step="searching", done=done, total=len(chosen)))
-        rows.append(_fit_exactly(operator, implementation, Budget(kind=budget, amount=int(amount)), request, setting))
+        rows.append(_fit_exactly(operator, implementation, request.axis, limit, setting))
+        if frame:
+            at.append(_fit_exactly(operator, implementation, BATCH, limit, replace(setting, sizes=frame)))
     return FitRecord(
-        version=__version__, created=timestamp(), budget=budget, amount=int(amount),
+        version=__version__, created=timestamp(), budget=budget, amount=limit.amount,
         conditions=request.conditions(device), rows=tuple(rows),
+        frame=Frame(sizes=frame, rows=tuple(at)) if frame else None,
     )  # fmt: skip
 
 
@@ -162,11 +200,9 @@ def _predicted_device(request: FitRequest) -> str:
     return find_device("auto").partition(":")[0] if kind == "auto" else kind
 
 
-def _fit_exactly(
-    operator: str, implementation: str | None, budget: Budget, request: FitRequest, setting: Setting
-) -> FitRow:
+def _fit_exactly(operator: str, implementation: str | None, axis: str, budget: Budget, setting: Setting) -> FitRow:
     try:
-        return fit(operator, implementation, request.axis, budget, setting)
+        return fit(operator, implementation, axis, budget, setting)
     except UndefinedError as error:
         return FitRow(operator=operator, implementation=implementation, status="error", detail=error.message)
     except UsageError:

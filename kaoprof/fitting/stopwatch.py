@@ -36,6 +36,11 @@ class Stopwatch(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     timed: dict[tuple[Contender, int], Measurement] = msgspec.field(default_factory=dict)
 
+    @property
+    def step(self) -> int:
+        """The distance between sizes: those that the same kernels serve, so that one law can hold for all of them."""
+        return self.setting.step(self.axis) * self.setting.alignment(self.axis)
+
     def time(self, wanted: Sequence[tuple[Contender, int]], budget_s: float) -> None:
         """Times all of these, interleaved in rounds; what cannot be timed has a status that says why.
 

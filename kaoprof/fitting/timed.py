@@ -5,7 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from kaoprof.fitting.exact import LARGEST_SIZE, largest_within, needed_macs
+from kaoprof.fitting.exact import LARGEST_SIZE, needed_macs
+from kaoprof.fitting.search import largest_within
 from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.records.fit import FitRow, TimedRatio, TimedSize
 from kaoprof.records.measured import Latency
@@ -36,10 +37,11 @@ def time_fits(contenders: Sequence[Contender], limit_s: float, watch: Stopwatch,
 
 
 def _pilots(contender: Contender, limit_s: float, watch: Stopwatch) -> tuple[int, ...]:
-    step = watch.setting.step(watch.axis)
+    step = watch.step
     macs = needed_macs(contender.operator, watch.axis, watch.setting)
     allowed = int(limit_s * PILOT_MACS_PER_S)
-    first = max(1, largest_within(lambda count: macs(count * step), allowed, LARGEST_SIZE // step))
+    within = largest_within(lambda count: macs(count * step) <= allowed, least=1, most=LARGEST_SIZE // step)
+    first = max(1, within)
     return tuple({first * step, max(1, first // 2) * step})
 
 
@@ -48,7 +50,7 @@ def _more_sizes(contender: Contender, limit_s: float, watch: Stopwatch) -> tuple
     wall = watch.wall(contender)
     within = [size for size, taken in seconds.items() if taken <= limit_s]
     beyond = [size for size, taken in seconds.items() if taken > limit_s]
-    step = watch.setting.step(watch.axis)
+    step = watch.step
     if not seconds:
         return ()
     if within and beyond:
@@ -102,7 +104,7 @@ def fit_row(contender: Contender, limit_s: float, watch: Stopwatch) -> FitRow:
     timed = timed_sizes(contender, watch)
     seconds = {point.size: point.seconds for point in timed}
     wall = watch.wall(contender)
-    step = watch.setting.step(watch.axis)
+    step = watch.step
 
     row = partial(FitRow, operator=contender.operator, implementation=contender.implementation, timed=timed)
     if seconds.get(step, 0.0) > limit_s:
@@ -151,7 +153,7 @@ def _support(law: PowerLaw, largest: int, axis: str) -> str:
 def race(first: Sequence[Contender], second: Sequence[Contender], watch: Stopwatch, budget_s: float) -> None:
     """Measures both at doubling sizes as far as the budget allows, then more closely where the faster one changes."""
     deadline = watch.session.clock() + budget_s
-    step = watch.setting.step(watch.axis)
+    step = watch.step
     size = LADDER_START * step
     running = [*first, *second]
     while size <= LARGEST_SIZE and watch.session.clock() < deadline:

@@ -57,10 +57,10 @@ class CeilingStore:
                 raise
 
     def _is_outdone(self, kept: Ceilings, cores: int) -> bool:
-        """Whether the machine was busy when this was measured, and is quieter now."""
+        """Whether the machine was busy when this was measured, and is quiet now, or half as busy."""
         if kept.load is None or self.load is None or kept.load <= BUSY_LOAD * cores:
             return False
-        return self.load < QUIETER * kept.load
+        return self.load <= BUSY_LOAD * cores or self.load < QUIETER * kept.load
 
     def _path(self, environment: Environment) -> Path | None:
         if self.folder is None:

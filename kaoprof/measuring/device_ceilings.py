@@ -7,18 +7,22 @@ from msgspec.structs import replace
 
 from kaoprof.measuring.devices import load_average
 from kaoprof.measuring.messages import AnyRequest, TimeCopies, TimeLaunch, TimeProduct
-from kaoprof.records.measured import Ceilings, timestamp
+from kaoprof.measuring.other_load import Neighbours
+from kaoprof.records.measured import Ceilings, Conditions, timestamp
 
 Ask = Callable[[AnyRequest], Any]
 
 
 def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) -> Ceilings:
-    """The ceilings that a run in `dtype`, with `cold` caches or warm ones, needs: `known`, with what it lacks."""
+    """The ceilings that a run in `dtype`, with `cold` caches or warm ones, needs: `known`, with what it lacks.
+
+    Their load is that of the busiest moment at which any of them was measured, so that all are measured again once.
+    """
+    neighbours = Neighbours()
     ceilings = known
     if ceilings is None:
         ceilings = Ceilings(
             created=timestamp(),
-            load=load_average(),
             copies=ask(TimeCopies(cache="warm")).copies,
             products={},
             launch_s=ask(TimeLaunch()).value,
@@ -27,4 +31,7 @@ def learn_ceilings(ask: Ask, known: Ceilings | None, dtype: str, *, cold: bool) 
         ceilings = replace(ceilings, cold_copies=ask(TimeCopies(cache="cold")).copies)
     if dtype not in ceilings.products:
         ceilings = replace(ceilings, products=ceilings.products | {dtype: ask(TimeProduct(dtype=dtype)).value})
-    return ceilings
+    if ceilings is known:
+        return ceilings
+    loads = (known.load if known else None, load_average(), neighbours.beside(Conditions()).cores_taken)
+    return replace(ceilings, load=max((load for load in loads if load is not None), default=None))

@@ -7,6 +7,9 @@ from pathlib import Path
 from kaoprof.errors import MeasurementError, UsageError
 from kaoprof.records.options import Options
 
+WITHOUT_A_GPU = (
+    "use --device cpu; kaoprof fit --memory and kaoprof explain take --device cuda without one: memory is predicted"
+)
 DRIVER_FILES = ("nvidiactl", "nvidia0", "dxg", "nvhost-gpu", "nvgpu")  # dxg: below Windows; the last two: on a Jetson
 
 
@@ -57,7 +60,7 @@ def find_device(name: str) -> str:
             raise MeasurementError(
                 f"there is no {name}: torch {torch.__version__} sees {seen} CUDA devices",
                 where="device",
-                hint="use --device cpu",
+                hint=WITHOUT_A_GPU,
             )
         return f"cuda:{index}"
     return name

@@ -301,13 +301,15 @@ class CountWhole(Request, frozen=True, kw_only=True):
 
 
 class FindNeeded(Request, frozen=True, kw_only=True):
-    """Asks for the bytes that a module needs on `device`, which need not be there."""
+    """Asks for the bytes that a module needs on `device`, which need not be there; inputs as for `TakeCensus`."""
 
     answered_by = Needed
     workload: Workload
     device: str
     threads: int
     sdpa: str
+    batch: int = 1
+    size: tuple[int, ...] | None = None
 
     @property
     def what(self) -> str:

@@ -33,6 +33,8 @@ class Formula(Parsed, frozen=True, kw_only=True):
         here: the expression that it is at the sizes asked for: the greatest candidate, without idle rounding.
         here_latex: the same, for LaTeX's math mode.
         value: at the sizes asked for.
+        sample: of MACs and FLOPs, what one sample costs; None where that is no share of the batch, or no size is it.
+        sample_here: likewise, as `here`.
     """
 
     quantity: Quantity
@@ -47,6 +49,8 @@ class Formula(Parsed, frozen=True, kw_only=True):
     here: Expression
     here_latex: Latex
     value: int
+    sample: Expression | None = None
+    sample_here: Expression | None = None
 
 
 class Share(Parsed, frozen=True, kw_only=True):

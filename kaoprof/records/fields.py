@@ -12,6 +12,7 @@ from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, PROJECTIONS, SCALES, SDPA_B
 
 STATUSES = ("ok", "oom", "skipped", "timeout", "unsupported", "error")
 ENDINGS = ("budget", "precision", "samples", "rounds")
+QUOTED = 80  # characters of what is none of the words
 LONGEST_S = 1e9  # more than thirty years
 SHORTEST_S = 1e-12  # of a call or a copy: less than a clock's cycle
 MOST = 2**63 - 1  # the most that msgspec can compare with
@@ -25,7 +26,7 @@ WORDS: dict[str, tuple[str, ...]] = {  # of which a field of that name is one
     "cache": tuple(CACHES),
     "sdpa": tuple(SDPA_BACKENDS),
     "axis": ("b", "c", *sorted({axis for axes in SPATIAL_AXES.values() for axis in axes})),
-    "ending": ENDINGS,
+    "ended_by": ENDINGS,
     "status": STATUSES,
 }
 if TYPE_CHECKING:
@@ -69,4 +70,4 @@ def reason_of(error: Exception) -> str:
     message = str(error)
     what, at, place = message.partition(" - at `")
     words = WORDS.get(re.split(r"\W", place.rstrip("`"))[-1], ()) if what.startswith("Invalid enum value") else ()
-    return f"{what}, which is none of {', '.join(words)}{at}{place}" if words else message
+    return f"{what[:QUOTED]}, which is none of {', '.join(words)}{at}{place}" if words else message

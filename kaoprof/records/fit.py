@@ -6,13 +6,17 @@ import msgspec
 from msgspec import Meta
 
 from kaoprof.records import fields
+from kaoprof.records.aspect import AspectText
 from kaoprof.records.measured import Environment, Head
 
 Quantity = Annotated[str, Meta(pattern="^(macs|memory|time)$")]
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything but the size that varies: `sizes` by axis, without `axis`; `threads` None where none matter."""
+    """Everything but the size that varies: `sizes` by axis, without `axis`; `threads` None where none matter.
+
+    `aspect` says how a width that is not among the sizes follows the height; empty where they are the same.
+    """
 
     axis: fields.Axis
     sizes: dict[fields.Axis, int]
@@ -23,6 +27,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     mode: fields.Mode
     device: str | None = None
     threads: int | None = None
+    aspect: AspectText = ""
 
 
 class TimedSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +47,7 @@ class FitRow(msgspec.Struct, frozen=True, kw_only=True):
         implementation: None where it makes no difference.
         status: `ok`; `nothing`: not even the smallest size fits; `endless`: no size in sight does not fit; `refused`:
             the measured points do not support an answer; `error`.
-        detail: explains any status that is not `ok`; of a time, what it rests on.
+        detail: explains any status that is not `ok`; of a time, what it rests on; else that smaller sizes do not fit.
         needed: bytes, MACs or seconds at `largest`; `next_needed` at `next_size`, the first that does not fit.
         low: the interval of `largest`, 95 %, with `high`: of a time only.
         timed: the sizes that were measured.
@@ -66,6 +71,13 @@ class FitRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.operator if self.implementation is None else f"{self.operator}:{self.implementation}"
 
 
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One size that was asked about: how many samples of it fit, operator by operator (`rows`, along the batch)."""
+
+    sizes: dict[fields.Axis, int]
+    rows: tuple[FitRow, ...]
+
+
 class FitRecord(Head, frozen=True, kw_only=True):
     """One run of `fit` with a budget: `amount` bytes (`memory`), MACs of the whole batch (`macs`), seconds (`time`)."""
 
@@ -76,6 +88,7 @@ class FitRecord(Head, frozen=True, kw_only=True):
     rows: tuple[FitRow, ...]
     environment: Environment | None = None
     interrupted: bool = False
+    frame: Frame | None = None
 
 
 class CheaperStretch(msgspec.Struct, frozen=True, kw_only=True):

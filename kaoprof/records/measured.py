@@ -175,7 +175,8 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         created: when it was measured.
-        load: of the machine at that time, a 1-minute average: a busy machine has lower ceilings.
+        load: of the machine meanwhile, in processes or in cores that others took, whichever is more: a busy machine has
+            lower ceilings.
         copies: by size, smallest first, from and to memory that was just used.
         cold_copies: the same after the caches were flushed; empty where nobody asked.
         products: FLOP/s of the fastest large matrix product, by dtype.

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import RecordError
+from kaoprof.records import fit_models
 from kaoprof.records.checks import check_figures, check_protocol
 from kaoprof.records.compare import Record
 from kaoprof.records.diff import DiffRecord
@@ -41,6 +42,7 @@ KINDS: dict[str, type[AnyRecord]] = {
     "profile": ProfileRecord,
     "fit": FitRecord,
     "cross": CrossRecord,
+    fit_models.KIND: fit_models.BatchRecord,
     "diff": DiffRecord,
     "reproduction": ReproductionRecord,
     "explain": Explanation,

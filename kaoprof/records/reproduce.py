@@ -42,13 +42,18 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim, or a part of one: what was found, by which rule it was judged, and the result."""
+    """One claim, or a part of one: what was found, by which rule it was judged, and the result.
+
+    `title` and `figures` are the claim and what was found in a few words; empty in records of before.
+    """
 
     number: str
     claim: str
     status: str
     found: str
     rule: str
+    title: str = ""
+    figures: str = ""
 
 
 class ReproductionRecord(Head, frozen=True, kw_only=True):

@@ -64,7 +64,6 @@ OPERATORS: dict[str, Any] = {
     "stands_alone": False,
 }
 FIT: dict[str, Any] = {
-    "page": "reporting.tables.fit:page_of",
     "warnings": "reporting.tables.fit:warnings_of",
     "sound": "reporting.tables.fit:sound",
     "next_step": "reporting.next_steps:after_fit",
@@ -91,6 +90,7 @@ KINDS = {
         sound="findings.model_grid:sound_grid",
         next_step="kaoprof report JOURNAL --to models.pdf",
         members="rows",
+        figures="reporting.plots.files:model_figures",
         stands_alone=False,
     ),
     "profile": Kind(
@@ -100,13 +100,33 @@ KINDS = {
         warnings="findings.models:profile_warnings",
         sound="findings.models:sound_profile",
         next_step="reporting.next_steps:after_profile",
+        tells=True,
         members="models",
         html="reporting.pages.profile:to_html",
         figures="reporting.plots.files:layer_figures",
         stands_alone=False,
     ),
-    "fit": Kind(columns="reporting.columns.fit:FIT_COLUMNS", views="reporting.columns.fit:fit_lines", **FIT),
-    "cross": Kind(columns="reporting.columns.fit:CROSS_COLUMNS", views="reporting.columns.fit:cross_lines", **FIT),
+    "fit": Kind(
+        page="reporting.tables.fit:page_of",
+        columns="reporting.columns.fit:FIT_COLUMNS",
+        views="reporting.columns.fit:fit_lines",
+        **FIT,
+    ),
+    "cross": Kind(
+        page="reporting.tables.cross:page_of",
+        columns="reporting.columns.fit:CROSS_COLUMNS",
+        views="reporting.columns.fit:cross_lines",
+        **FIT,
+    ),
+    "fit-models": Kind(
+        page="reporting.tables.fit_models:page_of",
+        columns="reporting.tables.fit_models:COLUMNS",
+        views="reporting.tables.fit_models:lines_of",
+        warnings="reporting.tables.fit_models:warnings_of",
+        sound="reporting.tables.fit_models:sound",
+        next_step="kaoprof sweep SPEC... --batch SIZES measures what is below",
+        members="rows",
+    ),
     "diff": Kind(
         page="reporting.tables.diff:page_of",
         columns="reporting.columns.diff:COLUMNS",
@@ -136,13 +156,13 @@ GRID_PAGE, GRID_WARNINGS = "reporting.tables.grid_rows:page_of", "reporting.tabl
 
 
 class Format(msgspec.Struct, frozen=True):
-    """A function by its place, and what it makes a file of: a page for a medium, or `columns`, `documents`, `figures`.
+    """A function by its place, and what it makes a file of: a page for a medium, or one of those words.
 
     `several` says whether all figures have room in one file.
     """
 
     place: str
-    of: Literal["columns", "documents", "figures", "html"] | Medium
+    of: Literal["columns", "documents", "figures", "html", "points"] | Medium
     several: bool = True
 
 
@@ -156,6 +176,11 @@ FORMATS = {
     "svg": Format("reporting.plots.files:to_svg", "figures", several=False),
     "pdf": Format("reporting.plots.files:to_pdf", "figures"),
 }
+SERVICES = {  # that watch figures from commit to commit; on stdout only, since no suffix is theirs
+    "github-action-benchmark": Format("reporting.formats.services:to_github", "points"),
+    "bencher": Format("reporting.formats.services:to_bencher", "points"),
+}
+TRACKED = ("compare", "sweep", "models", "profile")  # the kinds of records that they are given
 TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 
 
@@ -216,14 +241,16 @@ def written(report: Report, name: str) -> str | bytes:
     """The report in a format, as a file holds it.
 
     Raises:
-        UsageError: there is nothing to draw.
+        UsageError: there is nothing to draw, or nothing to watch.
     """
-    chosen, kind = FORMATS[name], report.kind
+    chosen, kind = (FORMATS | SERVICES)[name], report.kind
     write = load(chosen.place)
     if chosen.of == "columns":
         content = "".join(csv_of(report))
     elif chosen.of == "documents":
         content = write(_document(report))
+    elif chosen.of == "points":
+        content = write(_points(report))
     elif chosen.of == "figures":
         content = write(load(kind.figures)(report, several=chosen.several))
     elif chosen.of == "html":
@@ -244,6 +271,19 @@ def csv_of(report: Report) -> Iterator[str]:
         runs = [(name, _tallied(seen, tally)) for (name, seen), tally in zip(runs, report.tallies, strict=True)]
     parts: Iterator[str] = load(FORMATS["csv"].place)(load(report.kind.columns), runs)
     return parts
+
+
+def _points(report: Report) -> Iterator[Any]:
+    """Its figures, to be watched.
+
+    Raises:
+        UsageError: it has none that another run would have, too.
+    """
+    name = report.runs[0].record.kind
+    if name not in TRACKED:
+        raise UsageError(f"a record of {name} has no figures to watch", where="--format", hint="those of its runs do")
+    points: Iterator[Any] = load("reporting.tracking:points_of")(report.runs)
+    return points
 
 
 def _tallied(views: Iterable[Any], tally: Tally) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from kaoprof.records.own import OWN
 if TYPE_CHECKING:
     from kaoprof.records.compare import Case, Record
     from kaoprof.records.explain import Explanation
-    from kaoprof.records.fit import CrossRecord, FitRecord
+    from kaoprof.records.fit import CrossRecord, FitRecord, FitRow
     from kaoprof.records.profile import ProfileRecord
     from kaoprof.records.reproduce import ReproductionRecord
 
@@ -69,33 +69,54 @@ def after_profile(record: "ProfileRecord") -> str:
     if record.device is None:
         return MEASURED
     if len(record.models) == 1:
-        return "the same with a second model beside it, or with --depth 9, or with -o run.json"
-    return "the same with --mode train, or with -o run.json -o table.tex"
+        return "--depth 9    inside the blocks    -v    floors, bounds    -o run.html    a page"
+    return "--depth 1    their layers    -v    floors, how to read it    -o run.html    a page"
 
 
 def after_explain(record: "Explanation") -> str:
     """Files, or how large an image fits."""
     if record.proof_status is None:
         return "the same with -o cost.tex -o cost.json    (a table for a paper, and everything)"
-    return f"kaoprof fit --memory 24GiB --operators {record.name} --mode {record.mode}    (the largest image that fits)"
+    device = "" if record.device == "cpu" else f" --device {record.device}"
+    words = f"--memory 24GiB --operators {record.name} --dtype {record.dtype} --mode {record.mode}{device}"
+    return f"kaoprof fit {words}    (the largest image that fits)"
 
 
 def after_fit(record: "FitRecord | CrossRecord") -> str:
-    """Measuring the largest that fits."""
+    """Measuring what fits, on the same device: the frame that was asked about, or the largest."""
+    from kaoprof.reporting.sentences.fit import frame_of
+
     conditions = record.conditions
-    sizes: dict[str, Any] = {"h": None} if "h" in {*conditions.sizes, conditions.axis} else {}
-    sizes |= conditions.sizes
-    fitting = [row for row in record.rows if getattr(row, "largest", None) is not None]
+    frame = getattr(record, "frame", None)
+    asked = [row for row in frame.rows if row.largest is not None] if frame else []
+    fitting = asked or [row for row in record.rows if getattr(row, "largest", None) is not None]
     if not fitting:
         return "kaoprof explain nonlocal    (what it costs as formulas, and why)"
     best: Any = max(fitting, key=lambda row: getattr(row, "largest", 0))
-    sizes[conditions.axis] = best.largest
-    words = [f"--{'batch' if name == 'b' else name} {size}" for name, size in sizes.items()]
-    named = f"--with {best.operator}" if best.implementation == OWN else f"--operators {best.name}"
-    words += [named, f"--dtype {conditions.dtype}", f"--mode {conditions.mode}"]
+    sizes = {**conditions.sizes, conditions.axis: best.largest}
+    sizes |= frame.sizes if frame and asked else frame_of(conditions, best.largest)
+    if asked:
+        sizes["b"] = conditions.sizes.get("b", 1)
+    shown = [name for name in ("h", "w", "t", "n", "c", "b") if name in sizes and name not in _idle(sizes)]
+    words = [f"--{'batch' if name == 'b' else name} {sizes[name]}" for name in shown]
+    words += _operators(asked or [best])
+    words += [f"--dtype {conditions.dtype}", f"--mode {conditions.mode}"]
+    words += [f"--device {conditions.device}"] if conditions.device not in (None, "cpu") else []
     options = {name: getattr(conditions, name) for name in KEPT}
     words += [f"--{name} {value}" for name, value in options.items() if value != KEPT[name]]
-    return f"kaoprof compare {' '.join(words)}    (measures the largest)"
+    return f"kaoprof compare {' '.join(words)}    ({'how fast they are there' if asked else 'measures the largest'})"
+
+
+def _idle(sizes: dict[str, int]) -> set[str]:
+    """Axes whose size `compare` takes by itself."""
+    return {name for name, usual in (("w", sizes.get("h")), ("b", 1)) if sizes.get(name) == usual}
+
+
+def _operators(rows: "list[FitRow]") -> list[str]:
+    """These rows as options."""
+    own = [f"--with {row.operator}" for row in rows if row.implementation == OWN]
+    names = ",".join(row.name for row in rows if row.implementation != OWN)
+    return [*([f"--operators {names}"] if names else []), *own]
 
 
 def after_reproduce(record: "ReproductionRecord") -> str:

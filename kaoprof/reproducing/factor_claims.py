@@ -11,6 +11,7 @@ from kaoprof.records.compare import Row
 from kaoprof.records.fit import TimedRatio
 from kaoprof.records.reproduce import CONFIRMED, REFUTED, UNDECIDED, ClaimVerdict
 from kaoprof.reproducing import paper
+from kaoprof.reproducing.growth_claims import NOT_MEASURED
 from kaoprof.reproducing.square_images import is_square_image, together
 from kaoprof.reproducing.tables import factor
 from kaoprof.units import format_ratio, three_digits
@@ -27,6 +28,8 @@ def factor_on_paper(number: str, claim: str, quantity: str) -> ClaimVerdict:
         status=CONFIRMED if factors[paper.SIZES[-1]] >= paper.FACTOR else REFUTED,
         found=f"{paper.BEST} by formula: {_factors(factors)}",
         rule=f"at the paper's largest size it is at least {paper.FACTOR}",
+        title=claim,
+        figures=_factors({size: value for size, value in factors.items() if size == paper.SIZES[-1]}),
     )
 
 
@@ -56,6 +59,8 @@ def larger_for_larger() -> ClaimVerdict:
         status=CONFIRMED if right else REFUTED,
         found="; ".join(found),
         rule="by formula it grows from each of the paper's sizes to the next, and from a square to a cube of its side",
+        title="the factor grows with size and axes",
+        figures=found[0].partition(": ")[2].partition(";")[0],
     )
 
 
@@ -70,6 +75,8 @@ def factor_of_time(rows: Sequence[Row]) -> ClaimVerdict:
             status=_factor_status([(ratio.low or 0.0, ratio.high or 0.0) for ratio in known]),
             found=", ".join(map(_raced, known)) or "measured at fewer than 3 sizes often enough",
             rule=RULE,
+            title="time: hundreds, against the best nonlocal",
+            figures=f"{format_ratio(known[-1].ratio)} at h={known[-1].size}" if known else NOT_MEASURED,
         ),
     )
 
@@ -140,6 +147,8 @@ def factor_of_memory(rows: Sequence[Row]) -> ClaimVerdict:
                 f"at the largest size: confirmed if it is at least {paper.FACTOR}; refuted if it is less and both "
                 "peaks are of the same order, so that it stays bounded; else larger sizes may decide"
             ),
+            title="peak memory: hundreds, against the leanest",
+            figures=_factors({sizes[-1]: factors[sizes[-1]]}) if sizes else NOT_MEASURED,
         ),
     )
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from kaoprof.comparing.cases import Sizes, as_sizes
-from kaoprof.dims import DTYPE_BYTES, MODES, SPATIAL_AXES
+from kaoprof.comparing.cases import Sizes, as_sizes, parse_axes
+from kaoprof.dims import DTYPE_BYTES, MODES
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.networks import override
 from kaoprof.networks.code_documents import find_document
@@ -80,19 +80,6 @@ def model_plan(
     return Planned(plan, documents)
 
 
-def parse_size(text: str) -> tuple[int, ...]:
-    """`224`, or with an `x` between axes: `192x256`.
-
-    Raises:
-        UsageError: something else.
-    """
-    parts = text.strip().split("x")
-    if not all(part.isascii() and part.isdecimal() for part in parts) or len(parts) > len(SPATIAL_AXES):
-        hint = "write 224, or 192x256; commas list several: 128,224"
-        raise UsageError(f"{text.strip()[:40]!r} is no size", where="size", hint=hint)
-    return as_sizes("size", [int(part) for part in parts])
-
-
 def sizes_of(size: ModelSizes) -> tuple[tuple[int, ...] | None, ...]:
     """One size or several, each as its axes; None alone for the models' own.
 
@@ -103,7 +90,7 @@ def sizes_of(size: ModelSizes) -> tuple[tuple[int, ...] | None, ...]:
         return (None,)
     several = size.split(",") if isinstance(size, str) else [size] if isinstance(size, int) else list(size)
     sizes = once(
-        parse_size(str(given)) if isinstance(given, int | str) else as_sizes("size", tuple(given)) for given in several
+        parse_axes(str(given)) if isinstance(given, int | str) else as_sizes("size", tuple(given)) for given in several
     )
     if not sizes:
         raise UsageError("no size given", where="size")

@@ -5,10 +5,12 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from kaoprof.comparing.cases import Sizes, spatial_grid
+from kaoprof.comparing.cases import Sizes, Widths, spatial_grid
 from kaoprof.errors import UsageError
 from kaoprof.records.compare import Record
 from kaoprof.records.options import Options, checked_options
+from kaoprof.records.swept_models import SweptModels
+from kaoprof.sweeping.model_plan import ModelSizes, Planned, model_plan
 from kaoprof.sweeping.plan import sweep_plan
 from kaoprof.sweeping.run import Sweep, SweepProgress
 from kaoprof.workload.process import leaves_process_alone
@@ -21,7 +23,7 @@ Words = str | Iterable[str]
 def sweep(
     *,
     h: Sizes = None,
-    w: Sizes = None,
+    w: Widths = None,
     t: Sizes = None,
     n: Sizes = None,
     c: Sizes = 64,
@@ -41,7 +43,7 @@ def sweep(
 
     Args:
         h: heights; with them `w` (equal to `h` by default) and, for video, `t` frames.
-        w: widths.
+        w: widths; `16:9` or `1.78h` follow the height.
         t: frames.
         n: lengths, for one spatial axis; excludes the others.
         c: channels, one or several.
@@ -71,14 +73,72 @@ def sweep(
         spatial=spatial_grid(h, w, t, n), c=c, batch=batch, heads=heads, operators=operators, projection=projection,
         scale=scale, dtypes=_listed(dtype), modes=_listed(mode), options=checked_options(options),
     )  # fmt: skip
+    record = _swept(Planned(plan), journal, retry=retry, progress=progress)
+    assert isinstance(record, Record)  # noqa: S101 - the plan is one of operators
+    return record
+
+
+@leaves_process_alone
+def sweep_models(
+    *models: str,
+    size: ModelSizes = None,
+    batch: Sizes = 1,
+    dtype: Words = "fp32",
+    mode: Words = "forward",
+    measured: bool = True,
+    allow_import: bool = False,
+    journal: str | os.PathLike[str] | None = None,
+    retry: bool = False,
+    options: Options | None = None,
+    progress: Callable[[SweepProgress], None] | None = None,
+) -> SweptModels:
+    """Whole models on a grid of inputs, cell by cell: `kaoprof.sweep_models("kanet-qkv", "mobilenetv2", size=[128])`.
+
+    Args:
+        models: specs by name or file, and code such as `timm:resnet50`.
+        size: spatial sizes, one or several: 224, "192x256", (192, 256); None: as each model says.
+        batch: samples at once, one or several.
+        dtype: one or several.
+        mode: forward, train, or both.
+        measured: whether anything is run; else it is counted and predicted, by several processes.
+        allow_import: whether models may be code, which is imported.
+        journal: as for `sweep`, with `retry`, `options` and `progress`.
+        retry: measure again what failed or was skipped.
+        options: device, budget (for all cells), seed and how to measure.
+        progress: called with every step.
+
+    Returns:
+        The cells that were measured in this environment. An interrupt (Ctrl-C) ends it early: it then says so.
+
+    Raises:
+        SpecError: a model is not there, or malformed.
+        KaoprofError: as `sweep`.
+    """
+    work = model_plan(
+        models, size=size, batch=batch, dtypes=_listed(dtype), modes=_listed(mode), measured=measured,
+        options=options, allow_import=allow_import,
+    )  # fmt: skip
+    record = _swept(work, journal, retry=retry, progress=progress)
+    assert isinstance(record, SweptModels)  # noqa: S101 - the plan is one of models
+    return record
+
+
+def _swept(
+    work: Planned,
+    journal: str | os.PathLike[str] | None,
+    *,
+    retry: bool,
+    progress: Callable[[SweepProgress], None] | None,
+) -> Record | SweptModels:
+    """What the journal holds in the end; one that nobody named is gone then."""
     if journal is not None and Path(journal).suffix != SUFFIX:
         raise UsageError("a journal is a file of lines", where=str(journal), hint=f"end its name in {SUFFIX}")
     with tempfile.TemporaryDirectory(prefix="kaoprof-") as folder:
         path = Path(folder, "sweep.jsonl") if journal is None else Path(journal)
-        outcome = Sweep(plan=plan, path=path, retry=retry, watch=progress or _unheard).run()
-    record = outcome.records[-1]
-    assert isinstance(record, Record)  # noqa: S101 - the plan is one of operators
-    return record
+        sweep_of = Sweep(
+            plan=work.plan, documents=work.documents, path=path, retry=retry, watch=progress or _unheard
+        )  # fmt: skip
+        return sweep_of.run().records[-1]
 
 
 def _listed(words: Words) -> list[str]:

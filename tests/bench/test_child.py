@@ -319,3 +319,11 @@ def test_what_code_sets_for_the_whole_process_is_undone_before_the_next_call():
         torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
         torch.set_flush_denormal(False)  # which the bench sets for its own process
+
+
+def test_inputs_that_a_neighbour_replaced_are_what_they_were():
+    (x,) = before = bench_module.build_inputs(WORKLOAD, device="cpu")
+    values = x.clone()
+    x.data = torch.zeros(1, dtype=torch.float64)
+    bench_module.mend_inputs(WORKLOAD, before, device="cpu")
+    assert torch.equal(x, values)

@@ -30,6 +30,42 @@ def test_macs_by_the_papers_formula_on_screen(capsys):
     assert captured.err.startswith("next: kaoprof compare --h")
 
 
+def test_a_frame_of_a_given_aspect_and_which_operators_hold_another(tmp_path, capsys):
+    file = tmp_path / "fit.csv"
+    arguments = ["--memory", "64MiB", "--c", "8", "--dtype", "fp16", "--device", "cuda", "--aspect", "16:9"]
+    more = ["--at", "270x480", "--operators", "nonlocal,kao_qkv", "-o", str(file)]
+    assert run(["fit", *arguments, *more]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Largest frame in 64 MiB: 1 x 8 x h x w, fp16, forward, cuda (predicted)" in shown
+    assert "270 x 480 fits with: kao_qkv (batch" in shown
+    assert "It does not with: nonlocal:matmul (31.3 GiB)." in shown  # its map: 2 bytes (270 x 480)^2
+    assert "w = 16/9 h, rounded." in shown
+    lines = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert [line["aspect"] for line in lines] == ["16:9"] * 8
+    assert [line["at"] for line in lines] == [""] * 4 + ["270 x 480"] * 4
+    asked = {f"{line['operator']}:{line['implementation']}": line for line in lines[4:]}
+    assert asked["nonlocal:matmul"]["status"] == "nothing"
+    assert all(int(line["needed"]) <= 64 * MIB < int(line["next_needed"]) for line in asked.values() if line["largest"])
+
+
+def test_with_its_size_given_the_batch_is_solved_for(capsys):
+    _, record = fitted(["--macs", "1G", "--h", "14", "--w", "2h", "--operators", "kao_qkv"], capsys)
+    (row,) = record["rows"]
+    assert record["conditions"]["axis"] == "b"
+    assert row["largest"] == 10**9 // (2 * 42**2 * 64 + 64**2 * 42)  # the formula of one sample, S = 14 + 28
+
+
+def test_macs_are_of_the_call_and_the_screen_says_so(capsys):
+    assert run(["fit", "--macs", "1G", "--c", "8", "--batch", "3", "--operators", "kao_qkv"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("Largest frame within 1 G MACs per call: 3 x 8 x h x w")
+
+
+def test_the_next_step_keeps_the_device(capsys):
+    run(["fit", "--memory", "1MiB", "--c", "8", "--device", "cuda", "--operators", "kao_qkv:matmul"])
+    assert "--device cuda" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_every_implementation_gets_its_size_in_memory(capsys):
     code, record = fitted(["--memory", "8MiB", "--c", "16", "--dtype", "fp16", "--mode", "train", "--device", "cpu",
@@ -191,10 +227,22 @@ def test_every_output_is_written(tmp_path, capsys):
         (["--cross", "nonlocal,kao_kv", "--operators", "kao_kv"], 2, "named by --cross"),
         (["--macs", "1G", "--measured"], 2, "--measured: goes with --cross"),
         (["--macs", "1G", "--operators", "kao_qv"], 2, "did you mean 'kao_qkv'?"),
-        (["--macs", "1G", "--h", "14"], 2, "h: is what is solved for"),
+        (["--macs", "1G", "--h", "14", "--solve", "h"], 2, "h: is what is solved for"),
+        (["--macs", "1G", "--h", "14", "--batch", "2"], 2, "batch: is what is solved for"),
+        (["--memory", "24"], 2, "--memory: 24 bytes? (write 24GiB; or 24B, if bytes are meant)"),
+        (["--macs", "1G", "--aspect", "16x9"], 2, "aspect: '16x9' is not an aspect ratio"),
+        (["--macs", "1G", "--aspect", "16:9", "--w", "9"], 2, "aspect: excludes w"),
+        (["--macs", "1G", "--aspect", "16:9", "--n", "9"], 2, "w: follows the height, and there is none"),
+        (["--macs", "1G", "--w", "1.5h", "--solve", "w"], 2, "w: follows the height, so it cannot be solved for"),
+        (["--macs", "1G", "--w", "wide"], 2, "--w: 'wide' is not a width"),
+        (["--macs", "1G", "--at", "4k"], 2, "at: '4k' is not a named size"),
+        (["--macs", "1G", "--at", "b=2"], 2, "--at: 'b' is no size of an image"),
+        (["--macs", "1G", "--at", "9x9", "--h", "9"], 2, "at: is about a size, and here the size is given"),
+        (["--time", "1ms", "--at", "9x9"], 2, "at: goes with memory or MACs"),
+        (["--cross", "nonlocal,kao_kv", "--at", "9x9"], 2, "--at: excludes --cross"),
         (["--macs", "1G", "--solve", "depth"], 2, "--solve: unknown axis 'depth'"),
         (["--macs", "1G", "--solve", "batch"], 2, "are not the axes of an input"),
-        (["--macs", "1G", "--n", "14"], 2, "are not the axes of an input"),
+        (["--macs", "1G", "--n", "14", "--h", "3"], 2, "are not the axes of an input"),
         (["--macs", "1G", "--c", "0"], 2, "c: must be at least 1"),
         (["--macs", "1G", "--c", "9", "--heads", "2"], 2, "9 channels cannot be split into 2 heads"),
         (["--macs", "1G", "--dtype", "float32"], 2, "unknown dtype"),

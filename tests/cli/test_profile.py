@@ -25,7 +25,7 @@ def test_the_last_row_is_the_total_and_equals_the_sum_of_the_leaves(capsys):
 
 
 def test_the_tree_is_folded_and_unfolded(capsys):
-    assert run(["profile", "kanet-qkv", "--analytic"]) == 0
+    assert run(["profile", "kanet-qkv", "--analytic", "-v"]) == 0
     folded = capsys.readouterr().out
     assert run(["profile", "kanet-qkv", "--analytic", "--depth", "3"]) == 0
     unfolded = capsys.readouterr().out

@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 from samples import CEILINGS, measured_record
 
+from kaoprof.findings.operators import warnings_of
+from kaoprof.findings.surroundings import busy_ceilings
 from kaoprof.measuring.ceiling_store import CeilingStore, ceilings_folder
 from kaoprof.measuring.device_ceilings import learn_ceilings
 from kaoprof.measuring.messages import CopyTimes, Figure, TimeCopies, TimeLaunch, TimeProduct
@@ -57,7 +59,10 @@ def test_figures_that_no_device_has_are_not_believed(store, change):
 def test_what_a_busy_machine_showed_is_measured_again_when_it_is_quieter(tmp_path):
     CeilingStore(tmp_path).keep(PLACE, replace(CEILINGS, load=4.0))
     assert CeilingStore(tmp_path, load=3.9).known(PLACE) is not None
-    assert CeilingStore(tmp_path, load=1.0).known(PLACE) is None
+    assert CeilingStore(tmp_path, load=1.9).known(PLACE) is None  # half as busy
+    CeilingStore(tmp_path).keep(PLACE, replace(CEILINGS, load=1.1))
+    assert CeilingStore(tmp_path, load=1.05).known(PLACE) is not None
+    assert CeilingStore(tmp_path, load=0.9).known(PLACE) is None  # busy then, and quiet now
     CeilingStore(tmp_path).keep(PLACE, replace(CEILINGS, load=0.9))  # less than half a process for each core
     assert CeilingStore(tmp_path, load=0.0).known(PLACE) is not None
 
@@ -130,3 +135,25 @@ def test_a_pipe_in_place_of_the_file_is_not_waited_for(store):
     path.unlink()
     os.mkfifo(path)
     assert store.known(PLACE) is None
+
+
+@pytest.mark.parametrize(("average", "taken", "load"), [(0.2, 1.7, 1.7), (3.0, None, 3.0), (None, None, None)])
+def test_the_load_is_that_of_the_busiest_moment_of_measuring(monkeypatch, average, taken, load):
+    monkeypatch.setattr("kaoprof.measuring.device_ceilings.load_average", lambda: average)
+    beside = "kaoprof.measuring.device_ceilings.Neighbours.beside"
+    monkeypatch.setattr(beside, lambda _, conditions: replace(conditions, cores_taken=taken))
+    first = learn_ceilings(Device(), None, "fp32", cold=False)
+    assert first.load == load
+    monkeypatch.setattr("kaoprof.measuring.device_ceilings.load_average", lambda: 0.0)
+    monkeypatch.setattr(beside, lambda _, conditions: replace(conditions, cores_taken=0.0))
+    assert learn_ceilings(Device(), first, "fp16", cold=False).load == (load or 0.0)
+
+
+def test_floors_from_a_busy_machine_are_marked():
+    record = measured_record()
+    busy = replace(record, protocol=replace(record.protocol, ceilings=replace(CEILINGS, load=4.0)))
+    (warning,) = busy_ceilings(replace(PLACE, machine_cores=2), busy.protocol)
+    assert "measured while other programs ran (load 4.0 on 2 cores): 'x floor' is too low" in warning
+    assert warning in warnings_of(replace(busy, environment=replace(PLACE, machine_cores=2)))
+    assert busy_ceilings(replace(PLACE, machine_cores=16), busy.protocol) == []
+    assert busy_ceilings(PLACE, record.protocol) == []

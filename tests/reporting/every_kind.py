@@ -2,7 +2,7 @@
 
 from diffs import changed_pair
 from explained import explanation
-from model_samples import swept_models
+from model_samples import fitted_models, swept_models
 from msgspec.structs import replace
 from profile_samples import model
 from profile_samples import record as profile_record
@@ -27,6 +27,7 @@ def every_kind(folder):
         "profile": profile_record(model("small", 0.01)),
         "fit": memory(),
         "cross": crossing(),
+        "fit-models": fitted_models(),
         "diff": diff(*paths, fail_above=0.05),
         "reproduction": reproduce(options=Options(analytic=True)),
         "explain": explanation(),

@@ -6,11 +6,12 @@ import io
 import pytest
 from diffs import changed_pair, made_run
 from msgspec.structs import replace
-from rendered import on_screen, sentences, written
+from rendered import on_screen, printed, sentences, written
 from samples import analytic_record
 
 from kaoprof.diffing import diff
 from kaoprof.records.measured import dumps
+from kaoprof.reporting.kinds import report_of, to_console
 from kaoprof.reporting.tables.diff import MOST_SHOWN, page_of, warnings_of
 
 
@@ -29,7 +30,7 @@ def compare(tmp_path, monkeypatch):
     return compared
 
 
-@pytest.mark.parametrize("width", [80, 130])
+@pytest.mark.parametrize("width", [80, 140])
 def test_console(compare, check_golden, width):
     record = compare(*changed_pair(), fail_above=0.05)
     check_golden(f"diff-{width}.txt", on_screen(record, width))
@@ -42,7 +43,7 @@ def test_each_file_format(compare, check_golden, name):
 
 def test_nothing_is_wider_than_80_columns_and_every_row_is_there(compare):
     record = compare(*changed_pair())
-    lines = on_screen(record, 80).splitlines()
+    lines = printed(to_console(report_of(record), 80, verbose=True), 80).splitlines()
     assert max(map(len, lines)) <= 80
     assert sum(line.startswith(("nonlocal", "kao_")) and "E" not in line[:20] for line in lines) >= len(record.rows)
 
@@ -98,3 +99,25 @@ def test_a_limit_on_runs_that_cannot_tell_anything_is_warned_about(compare):
     warnings = warnings_of(compare(few(made_run(1)), few(made_run(2)), fail_above=0.05))
     assert any("too noisy or too short" in warning for warning in warnings)
     assert any("old.json was interrupted" in warning for warning in warnings)
+
+
+def test_of_many_rows_only_those_are_seen_in_which_something_changed(compare):
+    names = [f"operator{number}" for number in range(30)]
+    old, new = made_run(1), made_run(2)
+    first = old.rows[0]
+    rows = [replace(first, case=replace(first.case, operator=name)) for name in names]
+    grown = replace(rows[7], counted=replace(first.counted, macs=2 * first.counted.macs))
+    text = on_screen(compare(replace(old, rows=tuple(rows)), replace(new, rows=(*rows[:7], grown, *rows[8:]))), 80)
+    shown = [line for line in text.splitlines() if line.startswith("operator") and "verdict" not in line]
+    assert any("operator7" in line and "+100 %" in line for line in shown)
+    assert "more rows, in which nothing changed: -v." in text
+    assert len(shown) < len(names)
+
+
+def test_a_busy_machine_is_named_before_any_row(compare):
+    record = compare(*changed_pair())
+    busy = replace(record, old=replace(record.old, warnings=("other programs kept 1.7 of 2 cores busy",)))
+    text = on_screen(busy, 80)
+    assert text.startswith("2 SLOWER")
+    assert text.index("Other programs ran while the old run was measured") < text.index("nonlocal")
+    assert "Other programs" not in on_screen(record, 80)

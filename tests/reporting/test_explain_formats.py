@@ -16,7 +16,7 @@ from kaoprof.reporting.sentences.explain import dominating, inputs_of, order_not
 from kaoprof.reporting.tables.explain import share_rows, title_of
 
 
-@pytest.mark.parametrize(("width", "full"), [(80, False), (120, False), (80, True)])
+@pytest.mark.parametrize(("width", "full"), [(80, False), (140, False), (80, True)])
 def test_an_explanation_on_a_terminal(check_golden, width, full):
     text = on_screen(explanation(), width, full=full)
     assert max(map(len, text.splitlines())) <= width
@@ -83,11 +83,13 @@ def test_why_there_is_no_formula_is_a_comment_of_the_latex_and_a_note_elsewhere(
 @pytest.mark.parametrize("form", ["screen", "md", "tex"])
 def test_a_peak_without_a_formula_is_given_at_the_sizes_asked_for(form):
     text = on_screen(interpolated(), 80) if form == "screen" else written(interpolated(), form)
-    (row,) = [line for line in text.splitlines() if line.strip("| ").startswith("peak bytes")]
+    (row,) = [line for line in text.splitlines() if line.strip("| ").startswith(("peak bytes", "peak memory"))]
     assert "predicted at these sizes" in row
     assert "3.73" in row
     assert "MiB" in row
-    assert "Peak: allocated during the call" in " ".join(text.split())
+    assert ("peak of the whole call" if form == "screen" else "Peak: allocated during the call") in " ".join(
+        text.split()
+    )
 
 
 def test_the_legend_tells_only_what_there_is():

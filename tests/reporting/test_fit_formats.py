@@ -4,10 +4,21 @@ import shutil
 import subprocess
 
 import pytest
-from rendered import on_screen, written
+from msgspec.structs import replace
+from rendered import on_screen, printed, written
 from samples import measured_record
 
-from kaoprof.records.fit import CheaperStretch, Conditions, CrossRecord, CrossRow, FitRecord, FitRow, TimedRatio
+from kaoprof.records.fit import (
+    CheaperStretch,
+    Conditions,
+    CrossRecord,
+    CrossRow,
+    FitRecord,
+    FitRow,
+    Frame,
+    TimedRatio,
+)
+from kaoprof.reporting.kinds import report_of, to_console
 from kaoprof.reporting.tables.fit import sound, warnings_of
 
 STAYS = Conditions(axis="h", sizes={"b": 1, "c": 64}, heads=1, projection="value", scale="sqrt", dtype="fp16",
@@ -62,16 +73,38 @@ def crossing():
     )  # fmt: skip
 
 
-RECORDS = {"memory": memory, "time": time, "crossing": crossing}
+def frame():
+    """Implementations side by side, and a frame that was asked about."""
+    conditions = replace(STAYS, device="cuda", threads=None, mode="forward", aspect="16:9")
+    rows = (
+        row("nonlocal", "matmul", 252), row("nonlocal", "sdpa", 5300), row("kao_qkv", "matmul", 7524),
+        row("kao_qkv", "sdpa", 7524),
+        row("kao_kv", "sdpa", 5320, detail="not every smaller h fits; h=7 needs 25 GiB: another kernel serves it"),
+    )  # fmt: skip
+    at = (
+        FitRow(operator="nonlocal", implementation="matmul", largest=None, status="nothing", next_needed=125 * 2**40),
+        row("nonlocal", "sdpa", 6), row("kao_qkv", "matmul", 12), row("kao_qkv", "sdpa", 12),
+        FitRow(operator="kao_kv", implementation="sdpa", largest=None, status="error", detail="no kernel"),
+    )  # fmt: skip
+    asked = Frame(sizes={"c": 64, "h": 2160, "w": 3840}, rows=at)
+    return FitRecord(**HEAD | {"conditions": conditions}, budget="memory", amount=24 * 2**30, rows=rows, frame=asked)
 
 
-@pytest.mark.parametrize("width", [80, 130])
+RECORDS = {"memory": memory, "time": time, "crossing": crossing, "frame": frame}
+
+
+@pytest.mark.parametrize("width", [80, 140])
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_fit_on_a_terminal(check_golden, name, width):
     text = on_screen(RECORDS[name](), width)
     assert max(map(len, text.splitlines())) <= width
+    assert len([line for line in text.splitlines() if line.strip()]) <= 24
     assert "…" not in text
     check_golden(f"fit-{name}-{width}.txt", text)
+
+
+def test_every_size_and_need_is_shown_in_depth(check_golden):
+    check_golden("fit-frame-80-verbose.txt", printed(to_console(report_of(frame()), 80, verbose=True), 80))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "md", "tex"])

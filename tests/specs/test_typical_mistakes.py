@@ -11,7 +11,7 @@ from kaoprof.networks import check_spec
 from kaoprof.networks.totals import totals_of
 from kaoprof.specs import parse_spec
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "kaoprof" / "guide" / "specs.md"
 TEN_LINES = """\
 schema: 1
 name: my-net
@@ -145,8 +145,8 @@ def test_the_ten_lines_are_a_spec_and_cost_what_a_reader_can_add_up():
     assert totals_of(parse_spec(TEN_LINES, file="net.yaml")).macs == total == 6_750_528
 
 
-def test_the_readmes_specs_are_valid():
-    blocks = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+def test_the_guides_specs_are_valid():
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     for block in blocks:
-        check_spec(parse_spec(block, file="README.md"))
+        check_spec(parse_spec(block, file="specs.md"))
     assert not blocks or TEN_LINES in blocks

@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kaoprof.cli.completion import specs as known
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kaoprof.networks.totals import SpecTotals
     from kaoprof.reporting.document import Page
 
+SPECS = "Spec files, or names of shipped specs."
 WRONG_SPEC = 2
 WORDS = ("name", "kind", "input")
 HEADERS = ("name", "kind", "MACs", "params\nno BN", "params\nwith BN", "map", "input")
@@ -17,7 +20,7 @@ CONVENTION = "MACs are of one sample, 1 MAC = 2 FLOPs; map: attention coefficien
 
 
 def check(
-    specs: Annotated[list[str], typer.Argument(metavar="PATH", help="Spec files, or names of shipped specs.")],
+    specs: Annotated[list[str], typer.Argument(metavar="PATH...", help=SPECS, autocompletion=known)],
 ) -> int:
     """Checks specs; prints their totals by closed forms.
 

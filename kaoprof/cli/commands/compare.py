@@ -13,7 +13,8 @@ HEIGHT = "Height; several with commas, or 16:256:x2."
 @measured()
 def compare(
     h: Annotated[str | None, typer.Option("--h", metavar="SIZES", help=HEIGHT)] = None,
-    w: Annotated[str | None, typer.Option("--w", metavar="SIZES", help="Width; the height by default.")] = None,
+    w: Annotated[str | None, typer.Option("--w", metavar="SIZES", help=opt.WIDTH)] = None,
+    aspect: opt.Aspect = None,
     t: Annotated[str | None, typer.Option("--t", metavar="SIZES", help="Frames, for video.")] = None,
     n: Annotated[str | None, typer.Option("--n", metavar="SIZES", help="Length, for one spatial axis.")] = None,
     c: Annotated[str, typer.Option("--c", metavar="SIZES", help="Channels.")] = "64",
@@ -35,7 +36,7 @@ def compare(
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
     verbose: opt.Verbose = False,
-    format_: opt.Format = "table",
+    format_: opt.WatchedFormat = "table",
     output: opt.Output = None,
     force: opt.Force = False,
 ) -> int:
@@ -47,19 +48,20 @@ def compare(
     from kaoprof.cli.finish import finish
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_operators, told_projection
-    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.output import WATCHED, check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.comparing.cases import parse_names, parse_sizes
+    from kaoprof.comparing.cases import parse_names, parse_sizes, parse_widths
     from kaoprof.comparing.run import compare as profile
 
-    check_format(format_)
+    check_format(format_, WATCHED)
     check_targets(output or [], force=force, kind="compare")
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
-    given = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch}
+    given = {"h": h, "t": t, "n": n, "c": c, "batch": batch}
     sizes = {name: parse_sizes(name, text) for name, text in given.items()}
+    widths = parse_widths(w, aspect)
     with shown_progress() as progress, importable(allowed=allow_import):
         record = profile(
-            **sizes, heads=heads, operators=told_operators(parse_names(operators), option),
+            **sizes, w=widths, heads=heads, operators=told_operators(parse_names(operators), option),
             projection=told_projection(projection, as_published=as_published), scale=scale, dtype=dtype, mode=mode,
             options=options, progress=progress, with_=with_ or (), layout=with_layout, allow_import=allow_import,
         )  # fmt: skip

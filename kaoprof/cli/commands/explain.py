@@ -5,12 +5,15 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.completion import targets, words
 
+TARGET = "An operator, a spec, or package.module:Class."
+FUSED = "matmul, or sdpa: torch's fused attention."
 AXES = "Of code, one for each input: b,c,7*h,w; b: batch, c: channels, h w t n: image."
 
 
 def explain(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="An operator, a spec, or package.module:Class.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=TARGET, autocompletion=targets)],
     input_: Annotated[list[str] | None, typer.Option("--input", metavar="AXES", help=AXES)] = None,
     at: Annotated[str, typer.Option(metavar="SIZES", help="Sizes for values and shares: b=2,c=8,h=14,w=15.")] = "",
     arg: opt.Arguments = None,
@@ -22,7 +25,7 @@ def explain(
     projection: opt.Projection = "value",
     as_published: opt.AsPublished = False,
     scale: opt.Scale = "sqrt",
-    implementation: Annotated[str, typer.Option(help="matmul, or sdpa: torch's fused attention.")] = "matmul",
+    implementation: Annotated[str, typer.Option(help=FUSED, autocompletion=words("matmul", "sdpa"))] = "matmul",
     mode: opt.Mode = "forward",
     input_grad: opt.InputGrad = False,
     dtype: opt.Dtype = "fp32",

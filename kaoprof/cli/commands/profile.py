@@ -5,21 +5,24 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.completion import operators
+from kaoprof.cli.completion import specs as specs_known
 from kaoprof.cli.measuring_options import AS_USUAL, Measuring, measured
 
 SPECS = "Specs, package.mod:factory, timm:NAME, the folder of a config, a .pt2."
+EVERY = "Operator of every attention layer."
 SHAPES = "Of code: 1,3,224,224 or mask=2,32:int64:ones; its config's by default."
 
 
 @measured()
 def profile(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help=SPECS)],
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help=SPECS, autocompletion=specs_known)],
     input_: Annotated[list[str] | None, typer.Option("--input", metavar="SHAPE", help=SHAPES)] = None,
     arg: opt.Arguments = None,
     kwarg: opt.Keywords = None,
     batch: Annotated[int | None, typer.Option(help="Samples at once, instead of the spec's.")] = None,
-    size: Annotated[str | None, typer.Option(metavar="SIZES", help="Spatial sizes: 224, or 192,256.")] = None,
-    attention: Annotated[str | None, typer.Option(metavar="NAME", help="Operator of every attention layer.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="SIZES", help="Spatial sizes: 224, or 192x256.")] = None,
+    attention: Annotated[str | None, typer.Option(metavar="NAME", help=EVERY, autocompletion=operators)] = None,
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
     mode: opt.Mode = "forward",
@@ -33,7 +36,7 @@ def profile(
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
     verbose: opt.Verbose = False,
-    format_: opt.Format = "table",
+    format_: opt.WatchedFormat = "table",
     output: opt.Output = None,
     force: opt.Force = False,
 ) -> int:
@@ -43,9 +46,9 @@ def profile(
     """
     from kaoprof.cli.finish import finish
     from kaoprof.cli.local_code import importable
-    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.output import WATCHED, check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.comparing.cases import parse_sizes
+    from kaoprof.comparing.cases import parse_axes
     from kaoprof.errors import UsageError
     from kaoprof.networks.code_documents import find_document
     from kaoprof.profiling.run import ModelOptions, parse_axis
@@ -53,11 +56,11 @@ def profile(
     from kaoprof.specs.inputs import parse_inputs
     from kaoprof.workload.size_arithmetic import parse_argument, parse_keyword
 
-    check_format(format_)
+    check_format(format_, WATCHED)
     check_targets(output or [], force=force, kind="profile")
     options = measuring.options(device=device, analytic=analytic)
     model = ModelOptions(
-        batch=batch, size=parse_sizes("size", size), attention=attention, mode=mode, dtype=dtype,
+        batch=batch, size=parse_axes(size), attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
         input_grad=input_grad, batch_axis=parse_axis(batch_axis), optimizer=optimizer,
     )  # fmt: skip

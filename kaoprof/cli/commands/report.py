@@ -19,7 +19,7 @@ def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help=RUNS)],
     to: Annotated[list[Path] | None, typer.Option("--to", "-o", "--output", metavar="FILE", help=TARGETS)] = None,
     verbose: opt.Verbose = False,
-    format_: opt.Format = "table",
+    format_: opt.WatchedFormat = "table",
     x: Annotated[str | None, typer.Option("--x", metavar="AXIS", help=AXIS)] = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="NAMES", help=PLOTS)] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="AXIS=VALUES", help=ONLY)] = None,
@@ -31,9 +31,9 @@ def report(
     Several runs stand side by side, each by its file's name. Without --to it is shown here.
     """
     from kaoprof.cli.commands.report_run import parse_only, parse_plots, report_runs
-    from kaoprof.cli.output import check_format, check_targets
+    from kaoprof.cli.output import WATCHED, check_format, check_targets
 
-    check_format(format_)
+    check_format(format_, WATCHED)
     check_targets(to or [], force=force)
     return report_runs(
         runs,

@@ -6,10 +6,15 @@ from typing import Annotated
 import typer
 
 from kaoprof.cli import options as opt
+from kaoprof.cli.completion import specs as known_specs
 from kaoprof.cli.measuring_options import AS_USUAL, SHARED, Measuring, measured
 
 SIZES = "SIZES"
 SPEC = "A grid in YAML, such as paper-grid; or models as profile takes them: kanet-qkv timm:resnet50."
+PROJECTION = "none, value (the default), qkv, qkvo or published."
+SCALE = "sqrt (the default), or none (the paper's)."
+DTYPE = "One or several of fp64, fp32, tf32, bf16, fp16."
+MODE = "forward, train, or both: forward,train."
 JOURNAL = (
     "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; and FILE.csv, .json, .md, "
     ".tex at the end; repeatable."
@@ -19,10 +24,13 @@ JOURNAL = (
 @measured(budget=SHARED, default="60s")
 def sweep(
     context: typer.Context,
-    specs: Annotated[list[str] | None, typer.Argument(metavar="[SPEC...]", help=SPEC)] = None,
+    specs: Annotated[
+        list[str] | None, typer.Argument(metavar="[SPEC...]", help=SPEC, autocompletion=known_specs)
+    ] = None,
     size: Annotated[str | None, typer.Option("--size", metavar=SIZES, help="Of models: 224, or 128,192x256.")] = None,
     h: Annotated[str | None, typer.Option("--h", metavar=SIZES, help="Height: 14,28,56, or 16:256:x2.")] = None,
-    w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help="Width; the height by default.")] = None,
+    w: Annotated[str | None, typer.Option("--w", metavar=SIZES, help=opt.WIDTH)] = None,
+    aspect: opt.Aspect = None,
     t: Annotated[str | None, typer.Option("--t", metavar=SIZES, help="Frames, for video.")] = None,
     n: Annotated[str | None, typer.Option("--n", metavar=SIZES, help="Length, for one spatial axis.")] = None,
     c: Annotated[str | None, typer.Option("--c", metavar=SIZES, help="Channels; 64 by default.")] = None,
@@ -30,11 +38,11 @@ def sweep(
     heads: Annotated[str | None, typer.Option("--heads", metavar=SIZES, help="Attention heads.")] = None,
     operators: opt.Operators = None,
     option: opt.OwnOption = None,
-    projection: Annotated[str | None, typer.Option(help="none, value (the default), qkv, qkvo or published.")] = None,
+    projection: Annotated[str | None, typer.Option(help=PROJECTION, autocompletion=opt.PROJECTIONS)] = None,
     as_published: opt.AsPublished = False,
-    scale: Annotated[str | None, typer.Option(help="sqrt (the default), or none (the paper's).")] = None,
-    dtype: Annotated[str | None, typer.Option(help="One or several of fp64, fp32, tf32, bf16, fp16.")] = None,
-    mode: Annotated[str | None, typer.Option(help="forward, train, or both: forward,train.")] = None,
+    scale: Annotated[str | None, typer.Option(help=SCALE, autocompletion=opt.SCALES)] = None,
+    dtype: Annotated[str | None, typer.Option(help=DTYPE, autocompletion=opt.DTYPES)] = None,
+    mode: Annotated[str | None, typer.Option(help=MODE, autocompletion=opt.MODES)] = None,
     device: opt.Device = "auto",
     baseline: opt.Baseline = "nonlocal",
     with_: opt.With = None,
@@ -48,7 +56,7 @@ def sweep(
         bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
     ] = False,
     verbose: opt.Verbose = False,
-    format_: opt.Format = "table",
+    format_: opt.WatchedFormat = "table",
     output: Annotated[list[Path] | None, typer.Option("-o", "--output", help=JOURNAL)] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite other files; never the journal.")] = False,
 ) -> int:
@@ -62,14 +70,14 @@ def sweep(
     from kaoprof.cli.commands.sweep_run import Ending, run_sweep
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.operator_names import told_projection
-    from kaoprof.cli.output import check_format
+    from kaoprof.cli.output import WATCHED, check_format
     from kaoprof.comparing.own_modules import own_modules
     from kaoprof.dims import PUBLISHED
     from kaoprof.sweeping.model_plan import Planned
 
-    check_format(format_)
+    check_format(format_, WATCHED)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
-    sizes = {"h": h, "w": w, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
+    sizes = {"h": h, "w": w, "aspect": aspect, "t": t, "n": n, "c": c, "batch": batch, "heads": heads}
     if as_published:
         projection = told_projection(projection or PUBLISHED, as_published=True)
     words = {"operators": operators, "projection": projection, "scale": scale, "dtype": dtype, "mode": mode}

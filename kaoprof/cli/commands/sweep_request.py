@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kaoprof.cli.operator_names import told_operators
 from kaoprof.cli.output import check_targets
-from kaoprof.comparing.cases import Sizes, parse_names, parse_sizes, spatial_grid
+from kaoprof.comparing.cases import Sizes, Widths, parse_names, parse_sizes, parse_widths, spatial_grid
 from kaoprof.errors import UsageError
 from kaoprof.records.journal import MODELS, OPERATORS
 from kaoprof.records.options import Options
@@ -40,10 +40,12 @@ def planned(
     Raises:
         UsageError: both or neither are given, or they make no sense.
     """
-    given = {axis: parse_sizes(axis, text) for axis, text in sizes.items()}
+    plain = {axis: text for axis, text in sizes.items() if axis not in ("w", "aspect")}
+    given: dict[str, Sizes] = {axis: parse_sizes(axis, text) for axis, text in plain.items()}
+    widths = parse_widths(sizes["w"], sizes["aspect"])
     chosen = {word: text for word, text in words.items() if text is not None}
     if name is None:
-        return _plan(given, WORDS | chosen, options, told, own)
+        return _plan(given, widths, WORDS | chosen, options, told, own)
     typed = [f"--{axis}" for axis, text in sizes.items() if text is not None]
     if typed:
         hint = f"change them there, or leave {name} out"
@@ -52,11 +54,13 @@ def planned(
     assert isinstance(spec, GridSpec)  # noqa: S101 - of all other specs `sweep_models` has made a plan
     described = {word: ",".join(listed(getattr(spec, word))) for word in WORDS}
     described["operators"] = described["operators"] or PAPER
-    return _plan({axis: getattr(spec.grid, axis) for axis in sizes}, described | chosen, options, told, own, spec.name)
+    grid = {axis: getattr(spec.grid, axis) for axis in given}
+    return _plan(grid, spec.grid.w, described | chosen, options, told, own, spec.name)
 
 
 def _plan(
     sizes: Mapping[str, Sizes],
+    widths: Widths,
     words: Mapping[str, str],
     options: Options,
     told: Sequence[str],
@@ -65,7 +69,7 @@ def _plan(
 ) -> SweepPlan:
     others = {axis: default if sizes[axis] is None else sizes[axis] for axis, default in SIZES.items()}
     return sweep_plan(
-        spatial=spatial_grid(sizes["h"], sizes["w"], sizes["t"], sizes["n"]),
+        spatial=spatial_grid(sizes["h"], widths, sizes["t"], sizes["n"]),
         **others,
         operators=told_operators(parse_names(words["operators"]), told),
         projection=words["projection"],

@@ -9,24 +9,31 @@ from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.reporting.formats.csv import columns_by_name
 
 AMOUNTS = ("amount", "needed", "next_needed")
+AXES = ("b", "t", "h", "w", "n", "c")
 CONDITIONS = (
     "axis", "b", "t", "h", "w", "n", "c", "heads", "projection", "scale", "dtype", "mode", "device", "threads",
 )  # fmt: skip
+ADDED = ("aspect", "at")  # `at`: of a line about the size that was asked about
 FIT_COLUMNS = columns_by_name((
     "schema", "budget", "amount", "operator", "implementation", "status", "detail", "largest", "low", "high", "needed",
-    "next_size", "next_needed", *CONDITIONS,
+    "next_size", "next_needed", *CONDITIONS, *ADDED,
 ))  # fmt: skip
 CROSS_COLUMNS = columns_by_name((
     "schema", "first", "second", "quantity", "status", "detail", "start", "end", "cheaper", "ratio", "ratio_low",
-    "ratio_high", *CONDITIONS,
+    "ratio_high", *CONDITIONS, "aspect",
 ))  # fmt: skip
 
 
 def fit_lines(record: FitRecord) -> Iterator[Mapping[str, Any]]:
-    """A line for each operator."""
+    """A line for each operator, and for each with the size that was asked about."""
     stays = _stays(record) | {"budget": record.budget, "amount": record.amount}
-    for row in record.rows:
-        line = stays | msgspec.to_builtins(row)
+    lines = [(stays, row) for row in record.rows]
+    if record.frame is not None:
+        at = " x ".join(str(record.frame.sizes[axis]) for axis in ("t", "h", "w", "n") if axis in record.frame.sizes)
+        asked = stays | dict.fromkeys(AXES) | record.frame.sizes | {"axis": "b", "at": at}
+        lines += [(asked, row) for row in record.frame.rows]
+    for known, row in lines:
+        line = known | msgspec.to_builtins(row)
         if record.budget != "time":  # bytes and MACs are whole, which JSON forgets
             line |= {name: int(line[name]) for name in AMOUNTS if line[name] is not None}
         yield line

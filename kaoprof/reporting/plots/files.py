@@ -13,10 +13,12 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from kaoprof.errors import UsageError
+from kaoprof.findings.model_grid import macs_of_row
 from kaoprof.reporting.plots.bars import plot_cells, plot_layers
 from kaoprof.reporting.plots.chart import ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.plots.crowd import is_crowded, plot_crowd
 from kaoprof.reporting.plots.curves import plot_grid
+from kaoprof.reporting.plots.models import plot_models
 from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
 from kaoprof.reporting.plots.style import INK, SHEET
 from kaoprof.reporting.plots.tips import with_titles
@@ -57,6 +59,18 @@ def layer_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: 
     if not drawn:
         raise UsageError("these profiles hold no layers that could be plotted")
     return [plot_layers(run.record) for run in drawn]
+
+
+def model_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: ARG001 - of several runs the first
+    """Each sweep of models.
+
+    Raises:
+        UsageError: nothing in it was counted.
+    """
+    drawn = [run for run in report.runs if any(macs_of_row(row) for row in run.record.rows)]
+    if not drawn:
+        raise UsageError("these sweeps hold no model that was counted, so nothing that could be plotted")
+    return [plot_models(run.record.rows) for run in drawn]
 
 
 def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:

@@ -73,7 +73,8 @@ def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fac
     fewest, most = (choose(len(latency.samples_s) for latency in timed) for choose in (min, max))
     rounds = counted(most, "round") if fewest == most else f"{fewest}-{most} rounds"
     launches = max(len(set(latency.launches)) or 1 for latency in timed)
-    processes = f" in {launches} processes" if launches > 1 else ""
+    place = " in the caller's own process" if protocol.in_process else ""
+    processes = place or (f" in {launches} processes" if launches > 1 else "")
     quiet = "" if protocol.quiet_share is None else f", {format_percent(protocol.quiet_share)} undisturbed"
     return Fact(
         "measured", f"quiet time of {rounds}{processes}{quiet}, {format_seconds(protocol.spent_s)}{_ended(protocol)}"

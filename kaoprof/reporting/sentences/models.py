@@ -106,6 +106,13 @@ def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
     return [note for note in notes if note]
 
 
+def model_answers(record: ProfileRecord, model: ModelProfile) -> list[str]:
+    """Of the sentences under a model's table those without which its figures would be misread."""
+    untimed = None if model.total.latency_share is not None else timing_note(record, model)
+    notes = (model.detail, mode_note(record, model), per_call_note(model), training_step_note(model), untimed)
+    return [note for note in notes if note]
+
+
 def per_call_note(model: ModelProfile) -> str | None:
     """Why counts are of the call as a whole, if nobody asked for that."""
     if not model.sequence_first:

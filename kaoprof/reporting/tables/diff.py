@@ -4,11 +4,26 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from kaoprof import units
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
-from kaoprof.reporting.document import UNKNOWN, Heading, Medium, Notes, Page, Table, Tone, columns_of, notes_of
+from kaoprof.reporting.document import (
+    UNKNOWN,
+    Heading,
+    Medium,
+    Notes,
+    Page,
+    Span,
+    Table,
+    Text,
+    Tone,
+    columns_of,
+    notes_of,
+)
 
 HEADERS = ("operator", "verdict", "time", "95 %", "old", "new", "memory", "MACs")
+MOST_AT_A_GLANCE = 12  # rows on a terminal; of more only those are shown where something changed, or may have
 MOST_SHOWN = 60  # rows; of longer comparisons only those are shown where something changed
 EQUAL = "="
 APPEARED, DISAPPEARED = "new", "gone"
@@ -18,22 +33,55 @@ TONES = {SLOWER: Tone.BAD, FASTER: Tone.GOOD, UNSURE: Tone.QUIET}
 
 
 def page_of(record: DiffRecord, medium: Medium = Medium.TEXT) -> Page:
-    """The record as a page: differences around the runs first; the summary last on a terminal, where it is seen."""
+    """The record as a page: how many rows changed, on a terminal with those alone where there are many."""
+    if medium == Medium.SCREEN:
+        return _screen(record)
     shown = record.rows if len(record.rows) <= MOST_SHOWN else [row for row in record.rows if _is_news(row)]
-    cells: dict[str, list[DiffRow]] = {}
-    for row in shown:
-        cells.setdefault(row.cell, []).append(row)
     hidden = len(record.rows) - len(shown)
     kept = f"{hidden} more rows, in which nothing changed surely, stand in the .csv and .json." if hidden else None
-    tables = tuple(_table(cell, rows) for cell, rows in cells.items())
+    tables = _tables(shown)
     summary, before = Heading(summary_of(record)), Notes(tuple(_before(record)))
     after = notes_of(kept, *_after(record), tone=Tone.QUIET)
     if medium == Medium.PAPER:
         sentences = Notes(tuple(f"{text.removesuffix('.')}." for text in before.texts if isinstance(text, str)))
         return Page(blocks=(summary, sentences, *tables, *after))
-    if medium == Medium.SCREEN:
-        return Page(blocks=(before, *tables, summary, *after))
     return Page(blocks=(Heading(f"kaoprof diff: {summary.text}"), before, *tables, *after))
+
+
+def _screen(record: DiffRecord) -> Page:
+    """The answer, what disturbs it, the rows; how it was found only where that is asked for."""
+    news = [row for row in record.rows if _is_news(row) or row.verdict == UNSURE]
+    short = len(record.rows) > MOST_AT_A_GLANCE
+    left = len(record.rows) - len(news)
+    hidden = f"{left} more rows, in which nothing changed: -v." if short and left else None
+    glance = _tables(news) if short else _tables(record.rows)
+    every = tuple(replace(table, detail=True) for table in _tables(record.rows[:MOST_SHOWN])) if short else ()
+    around = (*_changed(record), *_drift(record))
+    return Page(
+        blocks=(
+            Heading(summary_of(record)),
+            *notes_of(*_disturbed(record), *around),
+            *glance,
+            *notes_of(hidden, *_limits(record)),
+            *every,
+            *notes_of(*_sides(record), *_meaning(record), tone=Tone.QUIET, detail=True),
+        )
+    )
+
+
+def _tables(rows: Sequence[DiffRow]) -> tuple[Table, ...]:
+    cells: dict[str, list[DiffRow]] = {}
+    for row in rows:
+        cells.setdefault(row.cell, []).append(row)
+    return tuple(_table(cell, members) for cell, members in cells.items())
+
+
+def _disturbed(record: DiffRecord) -> Iterator[Text]:
+    """That other programs had the cores, so that little can be said of times."""
+    names = [name for name, side in (("old", record.old), ("new", record.new)) if side.warnings]
+    if names:
+        runs = "both runs were" if len(names) == len(("old", "new")) else f"the {names[0]} run was"
+        yield Span(f"Other programs ran while {runs} measured: only a change beyond that noise is told.", Tone.BAD)
 
 
 def summary_of(record: DiffRecord) -> str:
@@ -111,14 +159,23 @@ UNSAID = {"samples": "as many as the budget allows"}  # what it means that an op
 
 def _before(record: DiffRecord) -> Iterator[str]:
     """The runs, and what is another around them."""
+    yield from _sides(record)
+    yield from _changed(record)
+    yield from _drift(record)
+
+
+def _sides(record: DiffRecord) -> Iterator[str]:
     for name, side in (("old", record.old), ("new", record.new)):
         yield f"{name}: {side.path}, {side.kind} of {side.created}, kaoprof {side.version}{_flaws(side)}"
+
+
+def _changed(record: DiffRecord) -> Iterator[str]:
+    """What is another around the runs."""
     if not record.changes:
         yield "Environment and protocol are the same."
     for change in record.changes:
         unsaid = UNSAID.get(change.name, "unknown")
         yield f"{change.name}: {change.old or unsaid} -> {change.new or unsaid}"
-    yield from _drift(record)
 
 
 def _flaws(side: Side) -> str:
@@ -148,6 +205,11 @@ def _drift(record: DiffRecord) -> Iterator[str]:
 def _after(record: DiffRecord) -> Iterator[str]:
     """What verdicts mean here, how small a change these runs can tell, and whether a limit is broken."""
     yield from _limits(record)
+    yield from _meaning(record)
+
+
+def _meaning(record: DiffRecord) -> Iterator[str]:
+    """What verdicts mean here, and how small a change these runs can tell."""
     widths = [row.time.high_joint / row.time.ratio - 1 for row in record.rows if row.time and row.time.high_joint]
     if not widths:
         return

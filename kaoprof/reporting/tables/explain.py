@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from kaoprof.records.explain import DIFFERENT, Explanation, Formula, Share
 from kaoprof.reporting.document import Column, Medium, Notes, Page, Span, Style, Table, Text, Tone, notes_of, stacked
 from kaoprof.reporting.formats.mathematics import pretty
@@ -27,7 +29,7 @@ def page_of(explanation: Explanation, medium: Medium = Medium.TEXT, *, full: boo
     toned = (Span(text, TONES.get(text.split(maxsplit=1)[0])) for text in sentences.foundations(explanation))
     said: tuple[Text, ...] = sentences.dominating(explanation), *toned
     legend = sentences.legend_of(explanation, powers=screen)
-    return Page(
+    everything = Page(
         blocks=(
             _formulas(explanation, full=full, powers=screen),
             *([_shares("submodule", blocks, full=full, modules=False)] if len(blocks) > 1 else []),
@@ -35,6 +37,17 @@ def page_of(explanation: Explanation, medium: Medium = Medium.TEXT, *, full: boo
             *((Notes(said), *notes_of(*legend, tone=Tone.QUIET)) if screen else (Notes((*said, *legend)),)),
         )
     )
+    if not screen:
+        return everything
+    from kaoprof.reporting.tables.explain_screen import answers
+
+    return answers(explanation, everything if full else _as_detail(everything), full=full)
+
+
+def _as_detail(page: Page) -> Page:
+    """The same, shown only where it is asked for."""
+    blocks = [replace(block, detail=True) for block in page.blocks if isinstance(block, Table | Notes)]
+    return Page(blocks=tuple(blocks))
 
 
 def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:

@@ -9,11 +9,11 @@ from kaoprof.findings.growth import QUANTITIES, Crossover, Growth, Law, crossove
 from kaoprof.records.compare import Row
 from kaoprof.records.fit import Conditions
 from kaoprof.reporting.document import UNKNOWN, Table, columns_of
-from kaoprof.reporting.tables.fit import AXES, conditions_of, tied
 from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.units import format_seconds
 
 HEADERS = {"products": "products", "macs": "MACs", "map": "map", "memory": "memory"}
+AXES = {"b": "batch", "c": "channels"}
 MOST_CROSSINGS = 10  # pairs of which each is told in a sentence
 MOST_BLOCKS = 4  # of one report: each table takes half a page
 MEANING = (
@@ -22,8 +22,8 @@ MEANING = (
 )
 BRACKETS = "In brackets: k of the largest tensor that must exist, where that is another."
 TIMING = (
-    "Latency: t = a + b s^k fitted to quiet times on a logarithmic scale, each weighted by its interval; given is k with "
-    "Student's 95 % interval, and at which sizes (how many): those where a call's overhead a is at most half of it."
+    "Latency: t = a + b s^k fitted to quiet times on a logarithmic scale, each weighted by its interval; given is k "
+    "with Student's 95 % interval, and at which sizes (how many): those where a call's overhead a is at most half."
 )
 
 
@@ -71,7 +71,7 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
     rows = tuple(_cells(growth, shown, timed=timed) for growth in members)
     headers = ("operator", f"{line.axis}^k", *(HEADERS[name] for name in shown))
     return Table(
-        title=f"growth with {axis}, {len(sizes)} sizes from {sizes[0]} to {sizes[-1]}; {conditions_of(conditions)}",
+        title=f"growth with {axis}, {len(sizes)} sizes from {sizes[0]} to {sizes[-1]}; {_conditions_of(conditions)}",
         columns=columns_of((*headers, "latency 95 %", "at") if timed else headers),
         rows=rows,
         notes=(
@@ -79,11 +79,21 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
             *_outgrown(members),
             *_objections(members),
             *_crossings(crossings),
-            *(tied(conditions) if line.tied else ()),
+            *(("w = h.",) if line.tied else ()),
             MEANING,
             *_brackets(rows, len(shown)),
             *((TIMING,) if timed else ()),
         ),
+    )
+
+
+def _conditions_of(conditions: Conditions) -> str:
+    """Everything that stays."""
+    sizes = " ".join(f"{name}={size}" for name, size in conditions.sizes.items())
+    device = f", {conditions.device}" if conditions.device else ""
+    return (
+        f"{sizes}, {conditions.dtype}, {conditions.mode}{device}, heads {conditions.heads}, "
+        f"projection {conditions.projection}, scale {conditions.scale}"
     )
 
 

@@ -1,12 +1,15 @@
 """A sweep of models as a page: a line per model and input, who is beaten by nobody, and how each model grows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
 
 from kaoprof.findings import model_grid as findings
 from kaoprof.records.swept_models import ModelRow, SweptModels, shown_size
 from kaoprof.reporting.document import (
     UNKNOWN,
+    Column,
     Medium,
     Page,
     Span,
@@ -14,36 +17,55 @@ from kaoprof.reporting.document import (
     Text,
     Tone,
     columns_of,
-    notes_of,
     without_empty,
-)
+)  # fmt: skip
 from kaoprof.reporting.sentences.protocol import protocol_of
-from kaoprof.units import format_bytes, format_count, format_interval, format_seconds, three_digits
+from kaoprof.units import counted, format_bytes, format_count, format_interval, format_seconds, three_digits
 
-MOST_DETAILS = 5  # of rows that did not run
-HEADERS = ("model", "size", "batch", "dtype", "mode", "MACs", "params", "peak", "latency", "95 %", "samples/s")
+MANY = 24  # rows, beyond which a terminal shows exponents only with its detail
+MOST_DETAILS = 3  # of rows that did not run
+HEADERS = ("model", "size", "batch", "dtype", "mode", "MACs", "params", "peak", "latency", "95 %", "samples/s", "")
 LAW_HEADERS = ("model", "batch", "dtype", "mode", "sizes", "MACs", "peak", "latency")
-PREDICTED = "*"
-CONVENTION = f"MACs of one sample; peak and latency of the call. {PREDICTED}: predicted."
-GROWTH = "growth with the side of the input: exponents; 2.00: as the number of pixels"
+OPTIONAL = {"95 %": 1, "params": 2}  # where a terminal has no room, the highest goes first
+PREDICTED, UNBEATEN = "*", "◂"
+CONVENTION = (
+    f"MACs of one sample, 1 MAC = 2 FLOPs; peak of the call above input and parameters, {PREDICTED}: predicted; "
+    "latency of the call."
+)
+GROWTH = "Growth with the side of the input: exponents; 2.00: as the number of pixels"
+MEANING = {
+    "latency": f"{UNBEATEN} no other model on the same input has at most its MACs and is certainly faster.",
+    "peak": f"{UNBEATEN} no other model on the same input has at most its MACs and a smaller peak.",
+}
 
 
 def page_of(record: SweptModels, medium: Medium = Medium.TEXT) -> Page:
-    """What each model costs on each input; then the fronts, and exponents where there are three sizes."""
-    del medium
-    rows = tuple(tuple(map(_span, _cells(row))) for row in record.rows)
+    """What each model costs on each input, with those that none beats; then exponents where there are three sizes."""
     fixed = {name: next(iter(values)) for name, values in _settings(record).items() if len(values) == 1}
     shown = [place for place, name in enumerate(HEADERS) if name not in fixed]
+    fronts = findings.fronts(record.rows)
+    unbeaten = [row for front in fronts if front.beaten for row in front.best]
+    cells = [(*_cells(row), UNBEATEN if row in unbeaten else "") for row in record.rows]
     table = Table(
         title=_title(record, fixed),
-        columns=columns_of([HEADERS[place] for place in shown]),
-        rows=tuple(tuple(row[place] for place in shown) for row in rows),
+        columns=tuple(_column(HEADERS[place]) for place in shown),
+        rows=tuple(tuple(_toned(row[place]) for place in shown) for row in cells),
+        notes=(*_meanings(fronts), *_failures(record)),
+        details=(CONVENTION, *protocol_of(record)),
         figures="plain",
     )
-    said = [*_fronts(record), *_failures(record)]
-    laws = _laws(record)
-    legend = [CONVENTION, *protocol_of(record)]
-    return Page(blocks=(without_empty(table), *notes_of(*said), *laws, *notes_of(*legend, tone=Tone.QUIET)))
+    laws = [replace(law, detail=medium == Medium.SCREEN and len(record.rows) > MANY) for law in _laws(record, fixed)]
+    return Page(blocks=(without_empty(table), *laws))
+
+
+def _column(header: str) -> Column:
+    words = header in ("model", "dtype", "mode", "")
+    return Column(header, words=words, name=header == "model", optional=OPTIONAL.get(header, 0))
+
+
+def _meanings(fronts: Sequence[findings.Front]) -> list[str]:
+    """What the mark means, where there is one."""
+    return list(dict.fromkeys(MEANING[front.costs[1]] for front in fronts if front.beaten))
 
 
 def _settings(record: SweptModels) -> dict[str, set[str]]:
@@ -55,11 +77,13 @@ def _settings(record: SweptModels) -> dict[str, set[str]]:
     return settings
 
 
-def _title(record: SweptModels, fixed: dict[str, str]) -> str:
+def _title(record: SweptModels, fixed: Mapping[str, str]) -> str:
     models = len({row.case.model for row in record.rows})
     devices = {row.case.device or "on paper" for row in record.rows}
     manner = [*fixed.values(), *sorted(devices)]
-    return f"{models} model{'s' if models != 1 else ''}, {len(record.rows)} rows: {', '.join(manner)}"
+    threads = record.environment.threads if record.environment and "cpu" in devices else None
+    manner += [counted(threads, "thread")] if threads else []
+    return f"{counted(models, 'model')}, {counted(len(record.rows), 'row')}: {', '.join(manner)}"
 
 
 def _cells(row: ModelRow) -> tuple[str, ...]:
@@ -83,38 +107,11 @@ def _cells(row: ModelRow) -> tuple[str, ...]:
     )
 
 
-def _span(text: str) -> Text:
+def _toned(text: str) -> Text:
     return Span(text, Tone.BAD) if text in {"skipped", "oom", "timeout", "unsupported", "error"} else text
 
 
-def _fronts(record: SweptModels) -> list[str]:
-    """Who is on the front of each comparison; where nobody is beaten, there is nothing to say."""
-    said = []
-    for front in findings.fronts(record.rows):
-        names = ", ".join(dict.fromkeys(row.profile.model for row in front.best))
-        macs, other = front.costs
-        surely = "certainly less" if other == "latency" else "less"
-        said.append(
-            f"{_setting(front.best[0], record.rows)}: no other model has at most the {macs} and {surely} {other} than "
-            f"{names}; {len(front.beaten)} of {len(front.best) + len(front.beaten)} are beaten."
-        )
-    return said
-
-
-def _setting(row: ModelRow, rows: Sequence[ModelRow]) -> str:
-    """What of a comparison is not the same in all others."""
-    parts = {
-        "size": shown_size(row.size) if row.size else "own size", "batch": f"batch {row.case.b}",
-        "dtype": row.case.dtype, "mode": row.case.mode,
-    }  # fmt: skip
-    varying = {
-        "size": len({other.case.size for other in rows}) > 1, "batch": len({other.case.b for other in rows}) > 1,
-        "dtype": len({other.case.dtype for other in rows}) > 1, "mode": len({other.case.mode for other in rows}) > 1,
-    }  # fmt: skip
-    return ", ".join(text for name, text in parts.items() if varying[name]) or "front"
-
-
-def _laws(record: SweptModels) -> list[Table]:
+def _laws(record: SweptModels, fixed: Mapping[str, str]) -> list[Table]:
     laws = findings.model_laws(record.rows)
     if not laws:
         return []
@@ -125,7 +122,10 @@ def _laws(record: SweptModels) -> list[Table]:
         )
         for law in laws
     )  # fmt: skip
-    return [without_empty(Table(title=GROWTH, columns=columns_of(LAW_HEADERS), rows=rows))]
+    kept = [place for place, name in enumerate(LAW_HEADERS) if name not in fixed]
+    columns = columns_of([LAW_HEADERS[place] for place in kept])
+    shown = tuple(tuple(row[place] for place in kept) for row in rows)
+    return [without_empty(Table(title=GROWTH, columns=columns, rows=shown))]
 
 
 def _power(exponent: float | None) -> str:

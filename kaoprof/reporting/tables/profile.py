@@ -1,7 +1,5 @@
 """What a profile says: the models side by side, each with its layers as a tree, and which layers are worth a line."""
 
-from itertools import starmap
-
 from msgspec.structs import replace
 
 from kaoprof import units
@@ -12,7 +10,6 @@ from kaoprof.reporting.document import (
     UNKNOWN,
     Cell,
     Medium,
-    Notes,
     Page,
     Row,
     Span,
@@ -21,10 +18,9 @@ from kaoprof.reporting.document import (
     Tone,
     columns_of,
     notes_of,
-    stacked,
     without_empty,
 )
-from kaoprof.reporting.sentences.limits import ceilings_sentence, floors_sentence, range_of
+from kaoprof.reporting.sentences.limits import ceilings_sentence, range_of
 from kaoprof.reporting.sentences.models import agreement_of, layer_convention, model_notes, run_notes
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, agreement_mark
@@ -97,73 +93,27 @@ def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow])
 MODEL_HEADERS = (
     "model", "MACs", "weights", "peak", "latency", "95 % interval", "x floor", "MACs ratio", "memory ratio", "speedup",
 )  # fmt: skip
-FOLDED_HEADERS = ("model", "MACs\nratio", "peak\nratio", "latency\n95 % interval", "speedup\n95 %", "weights\nx floor")
-WIDE_HEADERS = ("layer", "type", "output", "weights", "MACs", "", "FLOPs", "predicted", "peak", "time", "x floor",
-                "  bound")  # fmt: skip
-NARROW_HEADERS = ("layer", "type", "output", "weights", "MACs", "", "peak", "time")
 TEXT_HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time", "x floor", "bound")
-WIDE_FROM = 120  # columns of a terminal
 
 
 def page_of(record: ProfileRecord, medium: Medium = Medium.TEXT, depth: int | None = None) -> Page:
     """The record as a page; on a terminal several models have trees only if a `depth` is asked for."""
     if medium == Medium.SCREEN:
-        narrow = _screen(record, depth, wide=False)
-        return replace(_screen(record, depth, wide=True), narrow=narrow, wide_from=WIDE_FROM)
+        from kaoprof.reporting.tables.profile_screen import screen_of
+
+        return screen_of(record, depth)
     printed = medium == Medium.PAPER
     models = tuple(model_cells(record, standing) for standing in findings.model_standings(record))
     table = without_empty(Table(columns=columns_of(MODEL_HEADERS), rows=models, figures="plain"))
-    trees = tuple(_tree(record, model, TEXT_HEADERS, None, printed=printed) for model in eager_models(record))
+    trees = tuple(_tree(record, model, printed=printed) for model in eager_models(record))
     if not printed:
         return Page(blocks=(table, *trees, *notes_of(*_legend(record), listed=False)))
     title = f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}"
     return Page(blocks=(replace(table, title=title, notes=tuple(_legend(record))), *trees))
 
 
-def _screen(record: ProfileRecord, depth: int | None, *, wide: bool) -> Page:
-    eager, headers = eager_models(record), WIDE_HEADERS if wide else NARROW_HEADERS
-    trees = eager if len(eager) == 1 or depth is not None else []
-    summary = (_summary(record, wide=wide),) if len(record.models) > 1 else ()
-    failed = tuple(
-        Span(f"{model.model}: {model.detail}", Tone.BAD)
-        for model in record.models
-        if model.detail and model not in trees
-    )
-    said: tuple[Text, ...] = (*failed, *run_notes(record))
-    ceilings = ceilings_sentence(record) if trees else floors_sentence(record)  # only a tree says what binds
-    return Page(
-        blocks=(
-            *summary,
-            *(_tree(record, model, headers, depth, printed=False) for model in trees),
-            *((Notes(said),) if said else ()),
-            *notes_of(layer_convention(record), *agreement_of(record), ceilings, *protocol_of(record), tone=Tone.QUIET),
-        )
-    )
-
-
-def _summary(record: ProfileRecord, *, wide: bool) -> Table:
-    cells = [model_cells(record, standing) for standing in findings.model_standings(record)]
-    return Table(
-        title=models_title(record),
-        columns=columns_of(MODEL_HEADERS if wide else FOLDED_HEADERS),
-        rows=tuple(cells if wide else map(_folded, cells)),
-        notes=(_ratios(record),),
-        close=True,
-    )
-
-
 def _ratios(record: ProfileRecord) -> str:
     return f"Ratios: {record.models[0].model} over each; above 1 the other is better."
-
-
-def _folded(cells: tuple[str, ...]) -> tuple[Text, ...]:
-    """A model's cells in two lines, for a narrow terminal; under `FOLDED_HEADERS`."""
-    name, macs, weights, peak, latency, interval, floors, macs_ratio, memory_ratio, speed = cells
-    factor, _, within = speed.partition(" ")
-    lines = (
-        (name, ""), (macs, macs_ratio), (peak, memory_ratio), (latency, interval), (factor, within), (weights, floors),
-    )  # fmt: skip
-    return tuple(starmap(stacked, lines))
 
 
 def _legend(record: ProfileRecord) -> list[str]:
@@ -179,37 +129,25 @@ def _legend(record: ProfileRecord) -> list[str]:
     ]
 
 
-def _tree(
-    record: ProfileRecord, model: ModelProfile, headers: tuple[str, ...], depth: int | None, *, printed: bool
-) -> Table:
-    """A model's layers under some of the headers, the whole last."""
-    screen = headers != TEXT_HEADERS
-    shown = shown_layers(model, depth)
+def _tree(record: ProfileRecord, model: ModelProfile, *, printed: bool) -> Table:
+    """A model's layers, the whole last."""
+    shown = shown_layers(model, None)
     layers = [*tree_cells(record, model, shown), layer_cells(record, model, model.total, model.total.layer)]
-    names = [header.strip() if screen or header != "MACs" else "marked MACs" for header in headers]
+    names = [header if header != "MACs" else "marked MACs" for header in TEXT_HEADERS]
     rows = [tuple(cells[name] for name in names) for cells in layers]
     hidden = len(model.layers) - 1 - len(shown)
     way = ".to_pandas() holds them" if model.batch is None or model.source == IN_HAND else "--depth shows them"
     folded = f"{hidden} layers inside these are folded; {way}" if hidden else None
-    notes = (*((folded, _latency(record, model)) if screen else ()), *model_notes(record, model))
+    notes = (folded, *model_notes(record, model))
     table = Table(
         title=profile_title(record, model),
-        columns=columns_of(headers, words=2),
-        rows=(*rows[:-1], Row(rows[-1], total=screen or printed)),
+        columns=columns_of(TEXT_HEADERS, words=2),
+        rows=(*rows[:-1], Row(rows[-1], total=printed)),
         notes=tuple(note for note in notes if note),
         close=True,
         figures="plain",
     )
     return without_empty(table)
-
-
-def _latency(record: ProfileRecord, model: ModelProfile) -> str | None:
-    if model.latency is None:
-        return None
-    standing = next(other for other in findings.model_standings(record) if other.model is model)
-    _, _, _, _, latency, interval, *_ = model_cells(record, standing)
-    batch = "call" if model.batch is None else f"batch of {model.batch}"
-    return f"{latency} per {batch}" + (f" (95 %: {interval})" if interval else "") + "."
 
 
 def model_cells(record: ProfileRecord, standing: findings.ModelStanding) -> tuple[str, ...]:

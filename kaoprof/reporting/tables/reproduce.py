@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
-from kaoprof.records.reproduce import CONFIRMED, DIFFERS, REFUTED, Figure, ReproductionRecord
-from kaoprof.reporting.document import UNKNOWN, Column, Medium, Page, Table, Tone, columns_of
+from kaoprof import units
+from kaoprof.records.reproduce import CONFIRMED, DIFFERS, REFUTED, UNDECIDED, Figure, ReproductionRecord
+from kaoprof.reporting.document import UNKNOWN, Column, Heading, Medium, Page, Table, Tone, columns_of, notes_of
 from kaoprof.reporting.sentences.protocol import forced_of
 from kaoprof.units import format_count, format_percent, format_seconds
 
@@ -22,10 +23,51 @@ NOT_COUNTED = "Nothing was counted by running it: only closed forms."
 TONES = {CONFIRMED: Tone.GOOD, REFUTED: Tone.BAD, "!": Tone.BAD}
 
 
-def page_of(record: ReproductionRecord, _medium: Medium = Medium.TEXT) -> Page:
-    """The operators, the networks and the claims; of a rival's paper its figures."""
+def page_of(record: ReproductionRecord, medium: Medium = Medium.TEXT) -> Page:
+    """The operators, the networks and the claims; of a rival's paper its figures. On a terminal the verdicts first."""
     tables = (_rival(record),) if record.convention else (_operators(record), _networks(record), _claims(record))
-    return Page(blocks=tuple(replace(table, tones=TONES) for table in tables))
+    toned = tuple(replace(table, tones=TONES) for table in tables)
+    if medium != Medium.SCREEN or record.convention:
+        return Page(blocks=toned)
+    details = tuple(replace(table, detail=True) for table in toned)
+    return Page(
+        blocks=(Heading(_verdicts(record)), _glance(record), *notes_of(*_matches(record), *_where(record)), *details)
+    )
+
+
+SHOWN = {CONFIRMED: "confirmed", REFUTED: "REFUTED", UNDECIDED: "undecided"}  # on a terminal
+
+
+def _verdicts(record: ReproductionRecord) -> str:
+    """`9 claims: 7 confirmed, 1 refuted, 1 undecided`."""
+    statuses = [claim.status for claim in record.claims]
+    counts = [f"{statuses.count(status)} {SHOWN[status].lower()}" for status in SHOWN if status in statuses]
+    return f"{record.source}, {units.counted(len(statuses), 'claim')}: {', '.join(counts)}"
+
+
+def _glance(record: ReproductionRecord) -> Table:
+    """A line for each claim: the verdict, the claim, and what was found."""
+    rows = tuple(
+        (claim.number, SHOWN.get(claim.status, claim.status), claim.title or claim.claim, claim.figures or "-v")
+        for claim in record.claims
+    )
+    columns = (*columns_of(("", ""), words=2), Column("", words=True, name=True), Column(""))
+    tones = {SHOWN[CONFIRMED]: Tone.GOOD, SHOWN[REFUTED]: Tone.BAD, SHOWN[UNDECIDED]: Tone.QUIET}
+    return Table(columns=columns, rows=rows, tones=tones)
+
+
+def _matches(record: ReproductionRecord) -> list[str]:
+    """How many printed figures are ours, to the digit."""
+    said = []
+    for name, figures in (("operator", record.operators), ("network", record.networks)):
+        printed = [figure for figure in figures if figure.match is not None]
+        right = sum(figure.match != DIFFERS for figure in printed)
+        share = f"all {right}" if right == len(printed) else f"{right} of {len(printed)}"
+        said.append(f"{share} {name} counts")
+    cut = sum(figure.match == "cut off" for figure in (*record.operators, *record.networks))
+    return [
+        f"Our formulas give the printed digits of {' and '.join(said)}{f' ({cut} of them cut off)' if cut else ''}."
+    ]
 
 
 def _operators(record: ReproductionRecord) -> Table:

@@ -1,4 +1,4 @@
-"""What two runs are compared by: the rows of `compare` and `sweep`, or the models of `profile`."""
+"""The figures of a run that another one has, too: the rows of `compare` and `sweep`, the models of `profile`."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -10,6 +10,7 @@ from kaoprof.records.compare import Case, Record, Row
 from kaoprof.records.diff import Counts
 from kaoprof.records.measured import Latency
 from kaoprof.records.profile import ModelProfile, ProfileRecord
+from kaoprof.records.swept_models import SweptModels
 
 Comparable: TypeAlias = Record | ProfileRecord
 Key: TypeAlias = tuple[str, str]
@@ -26,10 +27,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     latency: Latency | None
 
 
-def figures_of(record: Comparable) -> dict[Key, Figures]:
+def figures_of(record: Comparable | SweptModels) -> dict[Key, Figures]:
     """Every row of a record, in its order, by what the same row has in another run."""
     if isinstance(record, Record):
         rows = [_of_row(row) for row in record.rows]
+    elif isinstance(record, SweptModels):
+        rows = [_of_model(row.profile, f"{row.case.mode}, {row.dtype}") for row in record.rows]
     else:
         rows = [_of_model(model, f"{record.mode}, {record.dtype}") for model in record.models]
     return {(figures.cell, figures.name): figures for figures in rows}

@@ -1,0 +1,82 @@
+"""How a width follows a height: `16:9`, or `1.78h`, 1.78 times the height; rounded to the nearest whole number."""
+
+import re
+from fractions import Fraction
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from kaoprof.errors import UsageError
+
+NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
+RATIO, FACTOR = re.compile(f"{NUMBER}:{NUMBER}"), re.compile(f"{NUMBER} ?h")
+MOST = 10_000  # times as wide as high, or as high as wide
+AspectText = Annotated[str, Meta(pattern=r"^([0-9.]{1,13}(:[0-9.]{1,13}|h))?$")]
+
+
+class Aspect(msgspec.Struct, frozen=True):
+    """The width for each height, as it was written."""
+
+    text: str
+    ratio: Fraction
+
+    def width(self, height: int) -> int:
+        """The nearest whole number, upwards from a half; at least 1."""
+        exact = height * self.ratio
+        return max(1, (2 * exact.numerator + exact.denominator) // (2 * exact.denominator))
+
+    def step(self, multiple: int) -> int:
+        """The least height whose exact width is a multiple of `multiple`; all such heights are multiples of it."""
+        return (self.ratio / multiple).denominator
+
+    def __str__(self) -> str:
+        if self.ratio == 1:
+            return "w = h"
+        factor = self.text.removesuffix("h") if self.text.endswith("h") else self.text.replace(":", "/")
+        return f"w = {factor} h, rounded"
+
+
+SQUARE = Aspect("1:1", Fraction(1))
+
+
+def parse_aspect(text: str, *, where: str) -> Aspect:
+    """`16:9`, width to height; `1.78h` or `h`, the height so many times.
+
+    Raises:
+        UsageError: it is neither, or no picture has such sides.
+    """
+    told = text.strip()
+    ratio, factor = RATIO.fullmatch(told), FACTOR.fullmatch("1h" if told == "h" else told)
+    try:
+        if ratio is not None:
+            exact = Fraction(ratio[1]) / Fraction(ratio[2])
+        elif factor is not None:
+            exact = Fraction(factor[1])
+        else:
+            raise UsageError(
+                f"{text[:40]!r} is not an aspect ratio", where=where, hint="write for example 16:9 or 1.78h"
+            )
+    except ZeroDivisionError:
+        exact = Fraction(0)
+    if not Fraction(1, MOST) <= exact <= MOST:
+        raise UsageError(f"{text[:40]!r} is no picture's", where=where, hint="write for example 16:9, width to height")
+    return Aspect("1h" if told == "h" else told.replace(" ", ""), exact)
+
+
+def is_tied(width: str) -> bool:
+    """Whether a width is meant to follow the height."""
+    return width.strip().endswith("h") or ":" in width
+
+
+def told_aspect(aspect: str | None, width: str | None) -> Aspect | None:
+    """What ties the width to the height: `--aspect 16:9`, or a width that ends in `h`; None if nothing does.
+
+    Raises:
+        UsageError: both are given, or one that cannot be read.
+    """
+    if aspect is not None and width is not None:
+        raise UsageError("excludes w, which it ties to h", where="aspect", hint="give one of them")
+    if aspect is not None:
+        return parse_aspect(aspect, where="aspect")
+    return parse_aspect(width, where="w") if width is not None and width.strip().endswith("h") else None

@@ -1,0 +1,1 @@
+"""Limits of what a model may cost, in a test suite."""
