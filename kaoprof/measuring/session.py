@@ -100,22 +100,26 @@ class Session:
         self.learn_pace([self.measurements[subject.key] for subject in subjects])
 
     def learn_pace(self, measured: Sequence[Measurement]) -> None:
-        """What the reference takes at its best, as far as is known now; kept if it was never better.
+        """What the reference takes at its best, as far as is known now; kept if it was never better."""
+        best_s = self.compare_paces(measured)
+        if best_s is None:
+            return
+        self.paces += [pace for measurement in measured for pace in measurement.paces]
+        if self.ceilings and best_s != self.ceilings.pace_s:
+            self.ceilings = replace(self.ceilings, pace_s=best_s)
+            if self.store and self.connection.environment:
+                self.store.keep(self.connection.environment, self.ceilings)
 
-        The very fastest may be chance: of this cell it is the fastest of a hundred.
-        """
+    def compare_paces(self, measured: Sequence[Measurement]) -> float | None:
+        """Compares every pace with the best that is known; the very fastest may be chance: it is one of a hundred."""
         paces = sorted(pace for measurement in measured for pace in measurement.paces_s)
         if not paces:
-            return
+            return None
         known = self.ceilings.pace_s if self.ceilings else None
         best_s = min(paces[math.ceil(len(paces) / PACES) - 1], known or math.inf)
         for measurement in measured:
             measurement.best_pace_s = best_s
-        self.paces += [pace / best_s for pace in paces]
-        if self.ceilings and best_s != known:
-            self.ceilings = replace(self.ceilings, pace_s=best_s)
-            if self.store and self.connection.environment:
-                self.store.keep(self.connection.environment, self.ceilings)
+        return best_s
 
     @property
     def quiet_share(self) -> float | None:
@@ -245,7 +249,9 @@ class Session:
         wanted = self.plan.precision
         if wanted is None or number % (members * max(1, number // (members * LOOKS))):
             return False
-        latencies = [self.measurements[key].latency for key in self.connection.loaded]
+        measured = [self.measurements[key] for key in self.connection.loaded]
+        self.compare_paces(measured)
+        latencies = [measurement.latency for measurement in measured]
         return all(latency is not None and quiet_time(latency).half_width <= wanted for latency in latencies)
 
     def relaunch(self, share_s: float) -> None:
