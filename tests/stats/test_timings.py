@@ -76,7 +76,7 @@ def test_one_quiet_moment_of_each_process_is_enough():
     for number in (3, 7, 11):  # of the processes 0, 1 and 2
         samples[number], paces[number] = 1.0, 1.0
     found = quiet_time(latency(samples, TURNS, paces=tuple(paces)))
-    assert (found.value, found.low > 0.9) == (1.0, True)
+    assert (found.value, found.low > 0.8) == (1.0, True)  # with 1.7 it would reach down to a half
 
 
 def test_the_typical_time_is_the_median_between_the_outer_tenths():
