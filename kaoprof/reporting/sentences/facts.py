@@ -14,6 +14,7 @@ from kaoprof.reporting.sentences.limits import Named, is_left_out
 from kaoprof.units import counted, format_percent, format_seconds
 
 FACT_COLUMNS = (Column("", words=True), Column("", words=True, rest=True))
+MOSTLY = 0.5  # of all samples undisturbed: fewer are no quiet machine
 MOST_TEXT = 160  # signs of one fact: the rest is detail
 
 
@@ -60,7 +61,9 @@ def machine(record: Record | ProfileRecord) -> list[Fact]:
         return [Fact("machine", noisy, wrong=True)]
     if wrong := environment_warnings(record):
         return [Fact("machine", text.removesuffix(": expect noise"), wrong=True) for text in wrong]
-    quiet = "" if taken is None or taken > CORES_TAKEN else "; quiet"
+    share = protocol.quiet_share if protocol else None  # neighbours of a virtual machine take no core that is counted
+    disturbed = taken is None or taken > CORES_TAKEN or (share is not None and share < MOSTLY)
+    quiet = "" if disturbed else "; quiet"
     place = environment.device_name if environment.cuda else f"{environment.device_name}, {cores}"
     return [Fact("machine", f"{place}, torch {environment.torch}{quiet}")]
 
