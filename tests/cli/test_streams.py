@@ -129,7 +129,7 @@ def test_a_library_in_this_folder_does_not_shadow_the_measuring_processs(tmp_pat
     [
         "profile mymod:Net --allow-import --input 2,8 --samples 2 --budget 0.05 --threads 1",
         "explain mymod:Net --allow-import --input b,8 --at b=2",
-        "compare --with mymod:Net --operators kao_qkv:matmul --h 3 --c 4 --allow-import --samples 2 --budget 0.05 --threads 1",
+        "compare --with mymod:Net --operators kao_qkv:matmul --h 3 --c 4 --allow-import --samples 2 --budget 0.05",
     ],
 )
 def test_neither_process_of_a_command_that_imports_from_this_folder_takes_its_torch(command, tmp_path):

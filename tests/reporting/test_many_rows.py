@@ -103,12 +103,13 @@ READERS = {"console": lambda page: printed(to_console(page, 80)), "markdown": to
 
 def page_of(*sizes):
     """Tables of so many rows each, and what they say."""
-    tables = (
+    tables = [
         Table(title=f"table {place}", columns=(Column("a", words=True), Column("b")),
               rows=tuple((f"row {place}:{number};", "1") for number in range(size)))
         for place, size in enumerate(sizes)
-    )  # fmt: skip
-    return Page(blocks=(*tables, Notes(("what it says",))))
+    ]  # fmt: skip
+    between = [block for table in tables for block in (table, Notes(("of one",)))]
+    return Page(blocks=(*between, Notes(("what it says",))))
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -125,5 +126,6 @@ def test_what_nobody_scrolls_through_is_folded(reader):
 def test_tables_without_end_are_folded_too(reader):
     shown = READERS[reader](page_of(*[4] * (MOST_TABLES + 50)))
     assert shown.count("row ") == 4 * MOST_TABLES
+    assert shown.count("of one") == MOST_TABLES + 1
     assert "... and 50 more tables with 200 rows: -o table.csv" in shown.replace("\n", " ")
     assert "what it says" in shown

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from kaoprof.reporting.document import Block, Heading, Notes, Page, Table
+from kaoprof.reporting.document import Block, Notes, Page, Table
 
 MOST_ROWS = 1000  # of a page
 FEW_ROWS = 10  # of every table after so many
@@ -13,24 +13,29 @@ ALL = "-o table.csv holds them all, as does --format csv."
 
 
 def folded(page: Page) -> Page:
-    """The page with at most so many rows and tables; sentences stay."""
+    """The page with at most so many rows and tables, and what is said of these; its last sentences stay."""
     return replace(page, blocks=tuple(_folded(page.blocks)))
 
 
 def _folded(blocks: tuple[Block, ...]) -> Iterator[Block]:
     left, tables, hidden = MOST_ROWS, 0, 0
+    last: list[Block] = []  # what follows the latest table that is hidden
     for block in blocks:
         if isinstance(block, Table):
             tables += 1
             if tables > MOST_TABLES:
                 hidden += len(block.rows)
+                last = []
                 continue
             yield _cut(block, max(left, FEW_ROWS))
             left -= len(block.rows)
-        elif not isinstance(block, Heading) or tables < MOST_TABLES:
+        elif tables > MOST_TABLES:
+            last.append(block)
+        else:
             yield block
     if tables > MOST_TABLES:
         yield Notes((f"... and {tables - MOST_TABLES:,} more tables with {hidden:,} rows: {ALL}",))
+    yield from last
 
 
 def _cut(table: Table, most: int) -> Table:
