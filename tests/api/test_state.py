@@ -134,7 +134,12 @@ def test_a_model_that_changes_the_process_changes_nothing(name):
     checked(lambda: ON_MODELS[name](net), net)
 
 
-@pytest.mark.parametrize("name", ON_REQUESTS)
+SEVERAL_PROCESSES = {"sweep_models"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SEVERAL_PROCESSES else ()) for name in ON_REQUESTS]
+)
 def test_requests_leave_the_process_as_it_is(name, tmp_path):
     (tmp_path / "run.json").write_text(dumps(measured_record()))
     checked(lambda: ON_REQUESTS[name](tmp_path))
