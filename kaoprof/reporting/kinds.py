@@ -16,6 +16,7 @@ from kaoprof.records.measured import SCHEMA
 from kaoprof.records.shown import Shown
 from kaoprof.reporting.document import Medium, Page
 from kaoprof.reporting.tables.grid import Grid, NamedRun, grid_of
+from kaoprof.reporting.widths import Width
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,13 +159,20 @@ TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 class Report(Shown, frozen=True, kw_only=True):
     """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
 
-    `how` are the page's own options; `summed` says whether warnings name no single row.
+    `how` are the page's own options; `summed` says whether warnings name no single row; `width` is that of a paper's
+    column, for figures and tables.
     """
 
     runs: tuple[NamedRun, ...]
     grid: Grid | None = None
     summed: bool = False
     how: Mapping[str, Any] = {}
+    width: Width | None = None
+
+    @property
+    def inches(self) -> float | None:
+        """The width of its figures, if they are to have one."""
+        return self.width.inches if self.width else None
 
     @property
     def kind(self) -> Kind:
@@ -225,9 +233,19 @@ def written(report: Report, name: str) -> str | bytes:
         content = (
             load(kind.html)(report) if kind.html else write(pages_of(report, Medium.TEXT), names, warnings_of(report))
         )
+    elif chosen.of == Medium.PAPER:
+        content = _paper(report, write)
     else:
         content = "\n".join(map(write, pages_of(report, chosen.of)))
     return content
+
+
+def _paper(report: Report, write: Any) -> str:
+    """Tables for a paper, labelled by the runs' names."""
+    names = [run.name for run in report.runs]
+    pages = pages_of(report, Medium.PAPER)
+    named = names if len(pages) == len(names) else [" ".join(names)]
+    return "\n".join(write(page, report.width, name) for page, name in zip(pages, named, strict=True))
 
 
 def csv_of(report: Report) -> Iterator[str]:

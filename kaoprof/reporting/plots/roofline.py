@@ -28,13 +28,14 @@ def can_draw(block: Block) -> bool:
     return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(map(_dot, block.rows))
 
 
-def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
-    """One panel under the other, as wide as one column of a paper; along a line the size grows."""
+def plot_rooflines(grid: Grid, blocks: Sequence[Block], inches: float | None = None) -> Figure:
+    """One panel under the other, as wide as one column of a paper unless in `inches`; along a line the size grows."""
     dots = [_dots(grid, block) for block in blocks]
     signs = style.signs_of(name for drawn in dots for name in drawn)
     with mpl.rc_context(fname=style.SHEET):
         legend_in = style.LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
-        figure = Figure(figsize=(style.COLUMN_IN, style.PANEL_IN * len(blocks) + legend_in), layout="constrained")
+        size = (inches or style.COLUMN_IN, style.PANEL_IN * len(blocks) + legend_in)
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
         for place, block, drawn in zip(axes, blocks, dots, strict=True):
             _draw(place, block, drawn, signs)
