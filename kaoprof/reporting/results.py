@@ -115,7 +115,7 @@ def _name_of(member: Any) -> str:
     for field in ("model", "operator", "name"):
         if isinstance(name := getattr(member, field, None), str):
             return name
-    return str(member.case.name) if hasattr(member, "case") else ""
+    return _name_of(member.case) if hasattr(member, "case") else ""
 
 
 def _report(result: Any) -> Report:
