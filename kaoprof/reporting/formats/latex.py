@@ -174,8 +174,9 @@ def _cell(text: Text, column: Column, figures: str) -> str:
     written = _text(text, plain=figures == "plain")
     if column.rest:
         return rf"\raggedright {written}"
-    if column.share and column.name:
-        return BREAKS.sub(r"\1\\allowbreak{}", written)
+    if column.share:
+        loose = BREAKS.sub(r"\1\\allowbreak{}", written) if column.name else written
+        return rf"{{\raggedright {loose}\par}}"
     if column.words or figures in {"plain", "sentence"}:
         return written
     if figures == "thin":

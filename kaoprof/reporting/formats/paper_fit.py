@@ -10,17 +10,20 @@ from msgspec.structs import replace
 from kaoprof.reporting.document import Cell, Column, Row, Span, Style, Table, Text, cell_of, words_of
 
 SPARE = 0.97  # of the width: what is estimated below is not exact
-GAPS_PT = {"footnotesize": 6.0, "scriptsize": 4.0}  # between columns: twice LaTeX's \tabcolsep
-SMALLER = 0.94  # width of \scriptsize over that of \footnotesize; of Computer Modern, whose small sizes are wide
+GAPS_PT = {"footnotesize": 6.0, "scriptsize": 4.0, "tiny": 4.0}  # between columns: twice LaTeX's \tabcolsep
+SCALES = {"footnotesize": 1.0, "scriptsize": 0.94, "tiny": 0.82}  # of widths: Computer Modern's small sizes are wide
+SIZES = ("footnotesize", "scriptsize")
 CODE_PT = 4.25  # a sign of \texttt in \footnotesize
 LETTER_PT = 4.25  # a figure or a letter in Computer Modern, which is wider than Times
 SIGNS_PT = dict.fromkeys("ijltfrI.,:;'|()[]! -", 3.1) | dict.fromkeys("mwMWG×±→%Oµ@", 7.3) | {"^": 0.0}
 SIGNS_PT |= dict.fromkeys("ABCDEFHKLNPQRTUVXYZ", 5.9)
 LEAST_REST_PT = 60.0  # in less a formula becomes a tower of single factors
+LEAST_COLUMNS = 3  # that are never left out
 LEAST_WORDS_PT = 40.0  # of words that break
 LONGEST_HEADER = 24  # characters; what is longer stands over text, which is wider still
 LAST_WORD = re.compile(r"(?<!95) (?=95 %$|\S+$)")  # where a header breaks: "95 %" is one word
 MOST_LINES = 45  # of one table: more do not fit on a page
+INTERVALS = re.compile(r"95 %( interval)?")  # columns that go before words break
 INTERVAL = re.compile(r"(?<=\S) \([^()]*\d[^()]*\)$")  # behind a figure
 
 
@@ -44,20 +47,43 @@ def fitted(table: Table, points: float) -> Iterator[Fitted]:
 
 def _narrowed(table: Table, room: float) -> Fitted:
     """The first that fits: as it is, with fewer optional columns, in smaller type, without intervals, with breaks."""
+    table = _with_optional_intervals(table)
     ways: list[tuple[Table, str, tuple[str, ...]]] = []
     levels = sorted({column.optional for column in table.columns}, reverse=True)
     for level in levels or [0]:
         kept = _up_to(table, level)
         out = tuple(column.header.replace("\n", " ") for column in table.columns if column.optional > level)
-        ways += [(kept, size, out) for size in GAPS_PT]
+        ways += [(kept, size, out) for size in SIZES]
     least, _, out = ways[-1]
     short = _without_intervals(least)
-    ways += [(short, size, (*out, "intervals")) for size in GAPS_PT] if short != least else []
+    ways += [(short, size, (*out, "intervals")) for size in SIZES] if short != least else []
     for shown, size, missing in ways:
         if width_pt(shown, size) <= room:
             return Fitted(table=shown, size=size, left_out=missing)
     shown, size, missing = ways[-1]
-    return Fitted(table=_with_breaks(shown, size, room), size=size, left_out=missing)
+    for size in ("scriptsize", "tiny"):
+        shown = _with_breaks(ways[-1][0], size, room)
+        if width_pt(shown, size, room / SPARE) <= room:
+            break
+    while width_pt(shown, size, room / SPARE) > room and len(shown.columns) > LEAST_COLUMNS:
+        missing = (*missing, shown.columns[-1].header)
+        shown = _without_last(shown)
+    return Fitted(table=shown, size=size, left_out=missing)
+
+
+def _without_last(table: Table) -> Table:
+    across = len(table.columns)
+    rows = (replace(row, cells=row.cells[:-1]) if len(row.cells) == across else row for row in table.lines)
+    return replace(table, columns=table.columns[:-1], rows=tuple(rows))
+
+
+def _with_optional_intervals(table: Table) -> Table:
+    """The table with columns of intervals as the last of those that may be left out."""
+    columns = (
+        replace(column, optional=1) if INTERVALS.fullmatch(column.header) and not column.optional else column
+        for column in table.columns
+    )
+    return replace(table, columns=tuple(columns))
 
 
 def _up_to(table: Table, level: int) -> Table:
@@ -85,7 +111,7 @@ def _short(text: Text) -> Text:
         return replace(text, text=whole) if isinstance(text, Span) else whole
     kept = [text.lines[0], *(line for line in text.lines[1:] if not words_of(line[0]).startswith("("))]
     lines = tuple(tuple(part for part in line if not re.fullmatch(r" ?\(.*\d.*\)", words_of(part))) for line in kept)
-    return replace(text, lines=tuple(tuple(_short(part) for part in line) for line in lines))  # type: ignore[misc]
+    return replace(text, lines=tuple(tuple(_short(part) for part in line) for line in lines))
 
 
 def _with_breaks(table: Table, size: str, room: float) -> Table:
@@ -99,7 +125,7 @@ def _with_breaks(table: Table, size: str, room: float) -> Table:
     widest = max(words, key=lambda place: widths[place])
     left = room - (width_pt(table, size) - widths[widest])
     share = max(left, LEAST_WORDS_PT) / (room / SPARE)
-    column = replace(table.columns[widest], share=round(share, 3))
+    column = replace(table.columns[widest], share=round(share, 3), name=True)
     return replace(table, columns=(*table.columns[:widest], column, *table.columns[widest + 1 :]))
 
 
@@ -141,7 +167,7 @@ def width_pt(table: Table, size: str, line: float = 0.0) -> float:
 
 def column_widths(table: Table, size: str, line: float = 0.0) -> list[float]:
     """The width of each column in points."""
-    scale = SMALLER if size == "scriptsize" else 1.0
+    scale = SCALES[size]
     rows = [row.cells for row in table.lines if len(row.cells) == len(table.columns)]
     widths = []
     for column, *cells in zip(table.columns, *rows, strict=True):

@@ -55,7 +55,7 @@ def _panels(width: float, heights: Sequence[float], across: int) -> tuple[Figure
 
 def _name_bars(row: Sequence[Axes], names: Sequence[str]) -> None:
     """The names of bars at the left of panels, of panels beside each other at the first one's."""
-    beside = row[0].get_subplotspec() is not None and len({axes.get_subplotspec().rowspan.start for axes in row}) == 1
+    beside = len({place.rowspan.start for axes in row if (place := axes.get_subplotspec())}) == 1
     for number, axes in enumerate(row):
         axes.set_yticks(range(len(names)), [literal(name) for name in names] if number == 0 or not beside else [])
         axes.set_ylim(len(names) - 0.5, -0.5)

@@ -54,7 +54,7 @@ def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str], inches
         for place in axes[-1, -across:]:
             place.set_xlabel(literal(grid.x_label))
         for column, drawn in zip(axes.T, zip(*panels, strict=True), strict=True):
-            scale_panels(drawn, column, MOST_TICKS if width / across >= WIDE_PANEL_IN else FEW_TICKS)
+            scale_panels(drawn, list(column), MOST_TICKS if width / across >= WIDE_PANEL_IN else FEW_TICKS)
         for place, panel in placed:
             mark_panel(place, panel, signs, grid.x_label)
         figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.0)
