@@ -1,8 +1,9 @@
 """The one table of operators: what each is called, what it costs, which module runs it, and where it comes from."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -21,13 +22,16 @@ from kaoprof.costs.non_local import nonlocal_attention, nonlocal_pooled_attentio
 from kaoprof.costs.spatial_reduction import spatial_reduction
 from kaoprof.costs.windows import grid_attention, window_attention
 from kaoprof.dims import (
+    FLEXIBLE,
     IMPLEMENTATIONS,
+    PUBLISHED,
     AttentionOptions,
     Dims,
     one_of,
+    written,
 )
 from kaoprof.errors import UsageError, did_you_mean
-from kaoprof.own_options import OwnOptions, number_of
+from kaoprof.own_options import OwnOptions, OwnValue, value_of
 from kaoprof.workload.workload import TensorSpec, Workload
 
 PAPER = "arXiv:2007.08442"
@@ -45,7 +49,10 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         factory: its module, `package.file:Class`, imported only when it is built; it takes the same keywords.
         source: where its definition comes from.
         implementations: the ways in which it can be computed.
+        on_request: further ones, for which they have to be named: `neighborhood:flex`.
         ranked: whether its weights depend on the number of axes, so that the module is told it as `axes`.
+        sized: whether it has, as published or in an implementation on request, weights or masks of the input's size, so
+            that the module is told it as `spatial`.
         takes_values: whether it has values that `projection` can transform; without, it runs as `none`.
         remark: what a reader of its measured figures must know.
         told: what it was told, where that is not what is published.
@@ -57,28 +64,30 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     factory: str
     source: str = PAPER
     implementations: tuple[str, ...] = IMPLEMENTATIONS
+    on_request: tuple[str, ...] = ()
     ranked: bool = False
+    sized: bool = False
     takes_values: bool = True
     remark: str = ""
-    told: tuple[tuple[str, int], ...] = ()
+    told: tuple[tuple[str, OwnValue], ...] = ()
 
     @property
-    def published(self) -> dict[str, int]:
+    def published(self) -> dict[str, OwnValue]:
         """What only this operator can be told, as its paper has it."""
         return dict(getattr(self.formula, "__kwdefaults__", None) or {})
 
     @property
-    def own(self) -> dict[str, int]:
+    def own(self) -> dict[str, OwnValue]:
         """The same, as it was told."""
         return self.published | dict(self.told)
 
     @property
     def full_name(self) -> str:
         """Its name, and what of it is not as published: `window(window=8,shift=4)`."""
-        words = ",".join(f"{name}={value}" for name, value in self.told)
+        words = ",".join(f"{name}={written(value)}" for name, value in self.told)
         return f"{self.name}({words})" if words else self.name
 
-    def telling(self, own: Mapping[str, int], *, where: str = OPTION) -> "Operator":
+    def telling(self, own: Mapping[str, OwnValue], *, where: str = OPTION) -> "Operator":
         """The same operator, told this.
 
         Raises:
@@ -104,11 +113,15 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
     def orders(self, axes: tuple[str, ...], options: AttentionOptions) -> tuple[str, str]:
         """How MACs and coefficients grow when all spatial sizes grow together: `("O(h^4 c)", "O(h^4)")`."""
+        if options.implementation in self.on_request:  # which computes more pairs, but as many for each position
+            options = replace(options, implementation=self.implementations[0])
         return _orders(self, axes, options)
 
-    def arguments(self, axes: int, options: AttentionOptions) -> dict[str, int | str]:
-        """The keywords of its module, for an input of so many spatial axes."""
-        return asdict(options) | self.own | ({"axes": axes} if self.ranked else {})
+    def arguments(self, spatial: Sequence[Any], options: AttentionOptions) -> dict[str, Any]:
+        """The keywords of its module, for an input of these spatial sizes, which may be names of sizes."""
+        needed = options.projection == PUBLISHED or options.implementation in self.on_request
+        sizes = {"spatial": tuple(spatial)} if self.sized and needed else {}
+        return asdict(options) | self.own | ({"axes": len(spatial)} if self.ranked else {}) | sizes
 
 
 def _check_option(name: str, value: object, where: str) -> None:
@@ -117,7 +130,9 @@ def _check_option(name: str, value: object, where: str) -> None:
         msgspec.convert({name: value}, OwnOptions)
     except msgspec.ValidationError as error:
         wanted = str(error).partition(" - at ")[0].replace("`", "").replace("Expected int", "must be a whole number")
-        raise UsageError(f"{wanted}, not {value}", where=f"{where} {name}") from None
+        wanted = wanted.replace("Expected array of length", "numbers must be")
+        given = written(value) if isinstance(value, int | tuple) else value
+        raise UsageError(f"{wanted}, not {given}", where=f"{where} {name}") from None
 
 
 @cache
@@ -200,7 +215,13 @@ OPERATORS = {
             factory="kaoprof.operators.neighborhood:NeighborhoodAttention",
             source="arXiv:2204.07143",
             implementations=("matmul",),
-            remark="keys and values of all neighbourhoods are gathered, N k^d c of each, which NATTEN never holds",
+            on_request=(FLEXIBLE,),
+            sized=True,
+            ranked=True,
+            remark=(
+                "matmul gathers keys and values of all neighbourhoods, N k^d c of each, which NATTEN never holds; flex "
+                "computes whole blocks of 128 x 128 pairs"
+            ),
         ),
         Operator(
             name="agent",
@@ -209,6 +230,7 @@ OPERATORS = {
             factory="kaoprof.operators.agent:AgentAttention",
             source="arXiv:2312.08874",
             ranked=True,
+            sized=True,
         ),
         Operator(
             name="spatial_reduction",
@@ -304,14 +326,14 @@ def find_operator(name: str, *, where: str = "operators") -> Operator:
     return operator.telling(dict(_pair(word, name, where) for word in match["told"].split(",")), where=where)
 
 
-def _pair(word: str, name: str, where: str) -> tuple[str, int]:
+def _pair(word: str, name: str, where: str) -> tuple[str, OwnValue]:
     option, _, text = word.strip().partition("=")
-    number = number_of(option.strip(), text)
-    if number is None:
+    value = value_of(option.strip(), text)
+    if value is None:
         raise UsageError(
             f"{name!r} does not say what the operator is told", where=where, hint="write window(window=8,shift=4)"
         )
-    return option.strip(), number
+    return option.strip(), value
 
 
 def is_operator(name: str) -> bool:
@@ -322,7 +344,7 @@ def is_operator(name: str) -> bool:
 def own_options_of(name: str) -> str:
     """What only this operator was told, defaults included: `window=8 shift=0`; nothing of what is not of the table."""
     own = find_operator(name).own if is_operator(name) else {}
-    return " ".join(f"{option}={value}" for option, value in own.items())
+    return " ".join(f"{option}={written(value)}" for option, value in own.items())
 
 
 def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]:
@@ -343,13 +365,14 @@ def chosen_operators(names: str | Iterable[str] | None) -> list[tuple[str, str]]
             hint = "a module of your own: kaoprof.profile(model, x)"
             raise UsageError(f"a {type(name).__name__} is no operator's name", where="operators", hint=hint)
         operator_name, colon, implementation = name.partition(":")
-        if not is_operator(operator_name) and colon and implementation not in IMPLEMENTATIONS:
+        if not is_operator(operator_name) and colon and implementation not in (*IMPLEMENTATIONS, FLEXIBLE):
             hint = f"code is measured by: kaoprof profile {name} --input SHAPE --allow-import"
             raise UsageError(f"{name!r} is no operator", where="operators", hint=hint)
         operator = find_operator(operator_name)
         if colon:
-            one_of("implementation", implementation, operator.implementations)
-        chosen += [(operator.full_name, known) for known in operator.implementations if implementation in ("", known)]
+            one_of("implementation", implementation, (*operator.implementations, *operator.on_request))
+        wanted = (implementation,) if colon else operator.implementations
+        chosen += [(operator.full_name, known) for known in wanted]
     if not chosen:
         raise UsageError("none is named", where="operators", hint=f"one or more of: {', '.join(OPERATORS)}")
     return list(dict.fromkeys(chosen))
@@ -373,7 +396,7 @@ def operator_workload(
     return Workload(
         factory=operator.factory,
         args=(dims.c,),
-        kwargs=operator.arguments(len(dims.spatial), options),
+        kwargs=operator.arguments(dims.spatial, options),
         inputs=(TensorSpec(shape=dims.shape, dtype=dtype),),
         mode=mode,
         seed=seed,

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from kaoprof.errors import UsageError, did_you_mean
 
 Size: TypeAlias = Any  # an int, or a sympy expression of ints: the closed forms are generic over both
+PerAxis: TypeAlias = int | tuple[int, ...]  # one number for all spatial axes, or one for each
 
 SPATIAL_AXES = {1: ("n",), 2: ("h", "w"), 3: ("t", "h", "w")}
 LAYOUTS = {  # of a module's input: {axes} are the spatial ones, {positions} their product
@@ -22,6 +23,7 @@ PUBLISHED = "published"  # the projections, their biases and the scale that the 
 PROJECTIONS = ("none", "value", "qkv", "qkvo", PUBLISHED)
 SCALES = ("none", "sqrt")
 IMPLEMENTATIONS = ("matmul", "sdpa")
+FLEXIBLE = "flex"  # an implementation that runs where it is asked for: it is compiled first, for seconds to a minute
 MODES = ("forward", "train")
 CACHES = ("auto", "cold", "warm")
 SDPA_BACKENDS = ("auto", "flash", "efficient", "cudnn", "math")
@@ -76,7 +78,8 @@ class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):
         projection: which linear transformations it has. `value` is the KAO paper's count: one c x c, on the values;
             `published` are those of the operator's own paper, whose scale it then has, too.
         scale: `sqrt` divides the similarities by the square root of the head size; `none` is the paper's formula.
-        implementation: `matmul` writes the coefficients out; `sdpa` is torch's fused `scaled_dot_product_attention`.
+        implementation: `matmul` writes the coefficients out; `sdpa` is torch's fused `scaled_dot_product_attention`;
+            `flex`, of single operators, its compiled `flex_attention`.
     """
 
     heads: int = 1
@@ -89,7 +92,7 @@ class AttentionOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"must be at least 1, not {self.heads}", where="heads")
         one_of("projection", self.projection, PROJECTIONS)
         one_of("scale", self.scale, SCALES)
-        one_of("implementation", self.implementation, IMPLEMENTATIONS)
+        one_of("implementation", self.implementation, (*IMPLEMENTATIONS, FLEXIBLE))
 
     def as_in(self, projection: str = "value", scale: str = "none") -> "AttentionOptions":
         """The same options, where `published` stands for these two words, by default those of the KAO paper."""
@@ -118,6 +121,49 @@ def one_of(what: str, word: str, known: tuple[str, ...]) -> str:
     return word
 
 
+def per_axis(value: PerAxis, axes: int, key: str) -> tuple[int, ...]:
+    """A setting for each spatial axis; one number holds for all.
+
+    Raises:
+        UsageError: it has another number of axes.
+    """
+    values = value if isinstance(value, tuple) else (value,) * axes
+    if len(values) != axes:
+        raise UsageError(
+            f"{len(values)} numbers for {axes} spatial axes", where=key, hint=f"give one number, or {axes}"
+        )
+    return values
+
+
+def written(value: PerAxis) -> str:
+    """The value as it is written: `8`, `2x7x7`."""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def shifts_of(window: PerAxis, shift: PerAxis, axes: int) -> tuple[int, ...]:
+    """By how much windows are shifted along each axis.
+
+    Raises:
+        UsageError: it is not below the window, or there are not as many numbers as axes.
+    """
+    windows, shifts = per_axis(window, axes, "window"), per_axis(shift, axes, "shift")
+    if any(moved >= length for moved, length in zip(shifts, windows, strict=True)):
+        raise UsageError(f"must be below the window of {written(window)}, not {written(shift)}", where="shift")
+    return shifts
+
+
+def kernels_of(kernel: PerAxis, axes: int) -> tuple[int, ...]:
+    """The length of a neighbourhood along each axis, which has a middle.
+
+    Raises:
+        UsageError: it is even along one of them, or there are not as many numbers as axes.
+    """
+    kernels = per_axis(kernel, axes, "kernel")
+    if any(length % 2 == 0 for length in kernels):
+        raise UsageError(f"must be odd, not {written(kernel)}", where="kernel")
+    return kernels
+
+
 def head_size(channels: int, heads: int) -> int:
     """Channels of one head.
 
@@ -133,7 +179,7 @@ def head_size(channels: int, heads: int) -> int:
     return channels // heads
 
 
-def ceil_div(size: Size, divisor: int) -> Size:
+def ceil_div(size: Size, divisor: Size) -> Size:
     """`size / divisor`, rounded up; of a sympy expression, its ceiling."""
     return -(-size // divisor)
 

@@ -9,6 +9,7 @@ import logging
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -270,6 +271,21 @@ def onednn_takes_bfloat16() -> bool:
 def onednn_takes_float16() -> bool:
     """The same in float16."""
     return bool(part_of_torch("ops.mkldnn._is_mkldnn_fp16_supported")())
+
+
+def shapes_of_interpolation() -> Any:
+    """A context in which fake tensors of symbolic sizes can be interpolated: else torch takes that apart, and fails.
+
+    Without what it replaces: no formulas of what interpolates.
+    """
+    table = import_module("torch._decomp").decomposition_table
+    names = ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d")
+    own = {getattr(operation(name), overload): _enlarged for name in names for overload in ("vec", "default")}
+    return mock.patch.dict(table, own)
+
+
+def _enlarged(x: Tensor, size: Any, *_: object, **__: object) -> Tensor:
+    return x.new_empty((*x.shape[:2], *size))
 
 
 def operation(name: str) -> Any:

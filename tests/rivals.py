@@ -17,7 +17,7 @@ def made(name, spatial, *, channels=CHANNELS, **options):
     """The operator's module in float64 with weights that are the same on every run."""
     torch.manual_seed(1)
     operator = find_operator(name)
-    module = resolve(operator.factory)(channels, **operator.arguments(len(spatial), AttentionOptions(**options)))
+    module = resolve(operator.factory)(channels, **operator.arguments(spatial, AttentionOptions(**options)))
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d):
             part.running_mean.normal_()

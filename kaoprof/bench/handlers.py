@@ -80,11 +80,14 @@ def _from_the_beginning(subject: Subject) -> Callable[[], object]:
 
 
 def time_calls(bench: Bench, request: say.Time) -> say.Took:
-    """Mean seconds per call over a block of calls; on a CPU also what the system did for a call."""
+    """Mean seconds per call over a block of calls; on a CPU also what the system did for a call, and the pace."""
     subject = bench.subject(request.subject)
     try:
+        before_s = bench.pace()
         seconds = bench.meters.seconds(subject.step, calls=request.calls, warm_calls=request.warm_calls)
-        return say.Took(seconds=seconds, **bench.meters.system_work(request.calls))
+        work, after_s = bench.meters.system_work(request.calls), bench.pace()
+        pace_s = (before_s + after_s) / 2 if before_s and after_s else None
+        return say.Took(seconds=seconds, pace_s=pace_s, **work)
     finally:
         bench.drop_gradients(subject.module)
 

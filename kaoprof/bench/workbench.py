@@ -16,6 +16,7 @@ from kaoprof.bench.environment import environment_of
 from kaoprof.bench.failures import end_if_broken, forget_frames, is_out_of_memory
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
+from kaoprof.bench.reference import Reference
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.errors import encodable, first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
@@ -52,6 +53,7 @@ class Bench:
         self.threads = torch.get_num_threads()
         self.subjects: dict[int, Subject] = {}
         self.inputs: dict[str, tuple[Tensor, ...]] = {}
+        self.reference: Reference | None = None
 
     def prepare(self, request: Prepare) -> Prepared:
         """Chooses device, cores, threads and attention, flushes denormals, and describes the environment."""
@@ -72,6 +74,13 @@ class Bench:
         flushed = flushed and self.meters.kind == "cpu"  # a GPU keeps denormals, at no cost
         return Prepared(environment=environment_of(self.device, denormals_flushed=flushed, energy_source=source))
 
+    def pace(self) -> float | None:
+        """Seconds that a small reference takes at this moment: longer than ever before where something disturbs."""
+        if self.meters.kind != "cpu":
+            return None
+        self.reference = self.reference or Reference()
+        return self.reference.seconds()
+
     def meters_with(self, cache: str) -> CpuMeters | CudaMeters:
         """Meters of the device with caches that are `warm`, or `cold` before every call that is timed."""
         flush = Flusher(self.device) if cache == "cold" else None
@@ -81,6 +90,7 @@ class Bench:
         """Builds a subject, and tells of its compilation, if it is to be compiled. Equal inputs are shared.
 
         On a GPU it also runs once: there a first call loads kernels, and cuDNN compiles its attention, for seconds.
+        FlexAttention compiles itself at its first call everywhere.
         """
         workload = request.workload
         self.flags.apply()
@@ -97,7 +107,7 @@ class Bench:
                 loaded = compile_now(step, self.meters.synchronize)
             elif request.variant == "graph":
                 step = captured(step)
-            elif self.meters.kind == "cuda":
+            elif self.meters.kind == "cuda" or workload.compiles_itself:
                 step()
                 self.meters.synchronize()
         finally:

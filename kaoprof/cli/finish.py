@@ -7,9 +7,10 @@ from typing import Any
 from kaoprof.cli.output import print_report, rescue, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun, OutputError
-from kaoprof.reporting.kinds import has_failed, is_sound, next_step_of, report_of, warnings_of
+from kaoprof.reporting.kinds import alarms_of, has_failed, is_sound, next_step_of, report_of
 
 FAILED = 1
+NEXT_LINE = "\n      "  # below what comes after `next: `
 
 
 def finish(
@@ -31,7 +32,7 @@ def finish(
     print_report(report, format_name, verbose=verbose)
     if failure is not None:
         raise OutputError(failure.message, hint=kept) if kept else failure
-    for warning in warnings_of(report):
+    for warning in alarms_of(report, format_name, verbose=verbose):
         say(f"warning: {warning}")
     for path in done:
         say(f"wrote {path}")
@@ -39,5 +40,5 @@ def finish(
         saved = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
         raise InterruptedRun(f"interrupted: what was measured until then is {saved}")
     if format_name == "table" and not paths:
-        say(f"next: {next_step or next_step_of(record)}")
+        say(f"next: {next_step or next_step_of(record)}".replace("\n", NEXT_LINE))
     return FAILED if has_failed(record) or (strict and not is_sound(record)) else 0

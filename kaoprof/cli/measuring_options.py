@@ -12,7 +12,7 @@ from kaoprof.cli import options as opt
 if TYPE_CHECKING:
     from kaoprof.records.options import Options
 
-SHARED = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at, shared by all cells.")]
+SHARED = Annotated[str, typer.Option(metavar="TIME", help="For measuring, shared by all cells; starts beside it.")]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -20,6 +20,7 @@ class Measuring(NamedTuple):
     """What was typed; one field for each option, in the order in which help shows them."""
 
     budget: opt.Budget = "10s"
+    precision: opt.Precision = None
     samples: opt.Samples = None
     timeout: opt.Timeout = "60s"
     threads: opt.Threads = None
@@ -39,10 +40,11 @@ class Measuring(NamedTuple):
         """
         from kaoprof.comparing.cases import parse_cores
         from kaoprof.records.options import Options
-        from kaoprof.units import parse_seconds
+        from kaoprof.units import parse_percent, parse_seconds
 
         return Options(
             budget_s=parse_seconds(self.budget, where="--budget"), samples=self.samples,
+            precision=parse_percent(self.precision, where="--precision") if self.precision else None,
             timeout_s=parse_seconds(self.timeout, where="--timeout"), threads=self.threads,
             affinity=parse_cores(self.affinity), cache=self.cache, sdpa=self.sdpa, compile=self.compile_,
             graph=self.graph, seed=self.seed, force_run=self.force_run, **others,

@@ -11,7 +11,7 @@ Mode = Annotated[str, typer.Option(help="forward, or train: forward and backward
 InputGrad = Annotated[bool, typer.Option("--input-grad", help="Train: with the gradient of a model's input.")]
 NAMES = "Such as kao_qkv,nonlocal:sdpa, or a group: paper (the default), h3, h2, all."
 Operators = Annotated[str | None, typer.Option(metavar="NAMES", help=NAMES)]
-OWN = "What one operator is told: window.window=8; 7,8 makes two of it; repeatable."
+OWN = "What one operator is told: window.window=8, by axis 2x7x7; 7,8 makes two of it; repeatable."
 OwnOption = Annotated[list[str] | None, typer.Option("--option", metavar="OPERATOR.NAME=NUMBER", help=OWN)]
 AS_PUBLISHED = "Each operator with the projections and the scale of its own paper."
 AsPublished = Annotated[bool, typer.Option("--as-published", help=AS_PUBLISHED)]
@@ -40,7 +40,10 @@ WithLayout = Annotated[
     str, typer.Option("--with-layout", metavar="LAYOUT", help="Its input: map, tokens or last; tried by default.")
 ]
 
-Budget = Annotated[str, typer.Option(metavar="TIME", help="Time to aim at; of what is quick 10 rounds are taken.")]
+Budget = Annotated[str, typer.Option(metavar="TIME", help="For measuring, after the start; 10 rounds at least.")]
+Precision = Annotated[
+    str | None, typer.Option(metavar="PERCENT", help="Stop once all intervals are so narrow: 2% is plus or minus 2 %.")
+]
 Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; torch's choice by default.")]

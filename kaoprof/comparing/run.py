@@ -10,6 +10,7 @@ from kaoprof.comparing.cases import Sizes, cases_of, spatial_grid
 from kaoprof.comparing.own_code import OwnCode, own_workload, with_forms
 from kaoprof.comparing.own_modules import own_modules, with_installed
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
+from kaoprof.dims import ceil_div
 from kaoprof.errors import KaoprofError, MeasurementError, UndefinedError
 from kaoprof.records.compare import Analytic, Case, Counted, Record, Row, element_bytes, with_variants
 from kaoprof.records.measured import timestamp
@@ -202,17 +203,17 @@ def count_rows(
 
 
 def counted(census: "Census | Whole", case: Case) -> Counted:
-    """The census per sample, as papers print it; FLOPs of training are rounded, for some are of weights alone.
+    """The census per sample, as papers print it; FLOPs are rounded up, for some are of weights alone.
 
     Raises:
         KaoprofError: the count is not a multiple of the batch, so that "per sample" has no meaning.
     """
-    per_batch = (census.macs, census.macs_fvcore or 0, *((census.flops_all,) if case.mode == "forward" else ()))
+    per_batch = (census.macs, census.macs_fvcore or 0)
     if any(total % case.b for total in per_batch):
         raise KaoprofError(f"counts {per_batch} are not proportional to the batch of {case.b}")
     return Counted(
         macs=census.macs // case.b,
-        flops_all=round(census.flops_all / case.b),
+        flops_all=ceil_div(census.flops_all, case.b),
         macs_fvcore=None if census.macs_fvcore is None else census.macs_fvcore // case.b,
         peak_bytes_predicted=census.peak_bytes_predicted,
         uncounted=census.uncounted,

@@ -1,12 +1,15 @@
 """Agent attention: a few tokens attend to all positions, and all positions attend to these few."""
 
+import math
+
 from msgspec.structs import replace
 
-from kaoprof.costs.arithmetic import interpolation_flops, mean_flops
+from kaoprof.costs.arithmetic import interpolation_flops, mean_flops, shared_out
 from kaoprof.costs.cost import Cost, attention_cost, transformations
 from kaoprof.costs.spatial_reduction import averaged, convolved, keys_of
 from kaoprof.dims import PUBLISHED, AttentionOptions, Dims, Size
 
+COARSE = 7  # as published: entries along each axis of the map from which biases are enlarged
 DEPTHWISE = 3  # as published: a depthwise convolution of so many positions along each axis
 
 
@@ -16,7 +19,8 @@ def agent(dims: Dims, options: AttentionOptions, *, agents: int = 49, reduction:
     MACs 2 A (N + n_kv) c + N c^2, where n_kv is N unless keys are reduced, by R along each axis. Along each of d axes
     there are A^(1/d) agents, rounded. As published: query, key, value and output, all with biases, and a depthwise
     convolution of the values, which is added; reduced keys come from a convolution, and their values are enlarged again
-    for the depthwise one. Position biases, which take no MACs and whose size is the input's, are left out.
+    for the depthwise one; and a bias for each head, agent and position, of keys and of queries: a coarse map that is
+    enlarged, and a line for each axis.
 
     Source: Han et al., arXiv:2312.08874.
 
@@ -35,6 +39,7 @@ def agent(dims: Dims, options: AttentionOptions, *, agents: int = 49, reduction:
         attention_cost(dims.positions, few, dims.c, bare, elementwise_around=0),
         (convolved if published else averaged)(dims, keys, reduction, 0),
         *([_beside(dims, keys, enlarged=reduction > 1)] if published else []),
+        *([_position_bias(dims, rank, few, options.heads) for rank in (1, reduction)] if published else []),
     )
     return Cost(
         macs=sum(part.macs for part in parts),
@@ -47,6 +52,24 @@ def agent(dims: Dims, options: AttentionOptions, *, agents: int = 49, reduction:
 def agents_along(agents: int, axes: int) -> int:
     """How many agents there are along each axis."""
     return round(float(agents ** (1 / axes)))
+
+
+def _position_bias(dims: Dims, reduction: int, agents: int, heads: int) -> Cost:
+    """The biases between the agents and all positions, of which the reduced ones are asked; they are made once.
+
+    Two are made at each position, by interpolation and as a sum of lines, and added up; then to the similarities.
+    """
+    sizes = [size // reduction for size in dims.spatial]
+    each = agents * heads
+    entries = each * math.prod(sizes)
+    outer_sum = each * sum(math.prod(sizes[:axes]) for axes in range(2, len(sizes) + 1))
+    made = interpolation_flops(entries, len(sizes)) + outer_sum + entries
+    return Cost(
+        macs=0,
+        elementwise=entries + shared_out(made, dims.b),
+        params=each * (COARSE ** len(sizes) + sum(sizes)),
+        map_entries=0,
+    )
 
 
 def _beside(dims: Dims, keys: Size, *, enlarged: bool) -> Cost:

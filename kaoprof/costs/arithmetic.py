@@ -4,7 +4,7 @@ Convention: 1 multiply-add (MAC) = 2 FLOPs. Outside contractions each of +, -, x
 function of one element is 1 FLOP. Copies, views, concatenation and padding are 0: they move data and compute nothing.
 """
 
-from kaoprof.dims import Size
+from kaoprof.dims import Size, ceil_div
 
 FLOPS_PER_MAC = 2
 SOFTMAX_FLOPS = 5  # per coefficient: maximum, subtraction, exponential, sum, division
@@ -38,6 +38,11 @@ def batch_norm_flops(elements: Size) -> Size:
 def softmax_flops(coefficients: Size) -> Size:
     """Softmax over rows that hold `coefficients` entries in all."""
     return SOFTMAX_FLOPS * coefficients
+
+
+def shared_out(flops: Size, batch: Size) -> Size:
+    """What is done once for a whole batch, as the share of each sample: rounded up, as counts are; exact of symbols."""
+    return ceil_div(flops, batch) if isinstance(flops, int) and isinstance(batch, int) else flops / batch
 
 
 def interpolation_flops(outputs: Size, axes: int) -> Size:

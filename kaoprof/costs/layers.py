@@ -5,7 +5,6 @@ Convolutions and linear layers cost MACs; all else is elementwise FLOPs by the r
 """
 
 import math
-from typing import TypeAlias
 
 from msgspec.structs import asdict
 
@@ -18,24 +17,8 @@ from kaoprof.costs.arithmetic import (
 )
 from kaoprof.costs.cost import Cost
 from kaoprof.costs.layer_tree import LayerCost, Shape
-from kaoprof.dims import SPATIAL_AXES, Size, ceil_div
+from kaoprof.dims import SPATIAL_AXES, PerAxis, Size, ceil_div, per_axis
 from kaoprof.errors import UsageError
-
-PerAxis: TypeAlias = int | tuple[int, ...]
-
-
-def per_axis(value: PerAxis, axes: int, key: str) -> tuple[int, ...]:
-    """A setting for each spatial axis; one number holds for all.
-
-    Raises:
-        UsageError: it has another number of axes.
-    """
-    values = value if isinstance(value, tuple) else (value,) * axes
-    if len(values) != axes:
-        raise UsageError(
-            f"{len(values)} numbers for {axes} spatial axes", where=key, hint=f"give one number, or {axes}"
-        )
-    return values
 
 
 def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
@@ -162,6 +145,24 @@ def layer_norm(name: str, shape: Shape) -> LayerCost:
         elementwise=layer_norm_flops(math.prod(shape)),
         params=2 * shape[0],
     )
+
+
+def position_embedding(name: str, shape: Shape) -> LayerCost:
+    """A weight for each element, which is added to it."""
+    spatial_shape(shape)
+    elements = math.prod(shape)
+    return LayerCost(name=name, type="position_embedding", output_shape=shape, elementwise=elements, params=elements)
+
+
+def class_token(name: str, shape: Shape) -> LayerCost:
+    """A position more, whose channels are weights: `(c, *s) -> (c, N + 1)`."""
+    channels, *spatial = spatial_shape(shape)
+    return LayerCost(name=name, type="class_token", output_shape=(channels, math.prod(spatial) + 1), params=channels)
+
+
+def first_position(name: str, shape: Shape) -> LayerCost:
+    """Moves data alone: `(c, *s) -> (c,)`."""
+    return LayerCost(name=name, type="first_position", output_shape=spatial_shape(shape)[:1])
 
 
 def space_to_depth(name: str, shape: Shape, *, block: int) -> LayerCost:

@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 from kaoprof.costs import layers as forms
 from kaoprof.costs.layer_tree import LayerCost, Shape, chain, group
-from kaoprof.costs.layers import PerAxis, per_axis
-from kaoprof.dims import Size
+from kaoprof.dims import PerAxis, Size, per_axis
 from kaoprof.errors import UsageError
 
 Operator: TypeAlias = Callable[[str, Shape], LayerCost]  # (name, shape) -> the cost of an attention operator

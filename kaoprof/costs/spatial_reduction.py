@@ -8,12 +8,15 @@ from kaoprof.dims import AttentionOptions, Dims, Size
 from kaoprof.errors import UndefinedError
 
 
-def spatial_reduction(dims: Dims, options: AttentionOptions, *, reduction: int = 8, pooled: int = 0) -> Cost:
+def spatial_reduction(
+    dims: Dims, options: AttentionOptions, *, reduction: int = 8, pooled: int = 0, biases: int = 0
+) -> Cost:
     """Keys and values are taken of prod(s_k // R) positions, or of `pooled` along each axis: MACs 2 N n_kv c.
 
     With a fixed `reduction` R this still grows with N^2, divided by R^d; with `pooled` it grows with N. Without the
     published projections the positions are averages of R^d positions each, or adaptive ones. As published they are
-    transformed, by a convolution of kernel and stride R or after pooling, and normalised; the output has a bias.
+    transformed, by a convolution of kernel and stride R or after pooling, and normalised; the output has a bias, and
+    with `biases`, as in PVT's networks, queries, keys and values have one, too.
     Source: Wang et al., PVT, arXiv:2102.12122, section 3.3 (`reduction`; 8, 4, 2, 1 in its four stages); PVT v2,
     arXiv:2106.13797, section 3.1 (`pooled`, 7 there).
 
@@ -25,11 +28,13 @@ def spatial_reduction(dims: Dims, options: AttentionOptions, *, reduction: int =
     keys = keys_of(dims, reduction, pooled)
     reducing = convolved(dims, keys, reduction, pooled) if published else averaged(dims, keys, reduction, pooled)
     attended = attention_cost(dims.positions, keys, dims.c, options, elementwise_around=reducing.elementwise)
-    biases = dims.c if published else 0
+    biased = dims.positions if published else 0  # positions of the output, of queries, and of keys and values
+    biased += dims.positions + 2 * keys if published and biases else 0
+    vectors = (4 if biases else 1) if published else 0
     return Cost(
         macs=attended.macs + reducing.macs,
-        elementwise=attended.elementwise + dims.positions * biases,
-        params=attended.params + reducing.params + biases,
+        elementwise=attended.elementwise + biased * dims.c,
+        params=attended.params + reducing.params + vectors * dims.c,
         map_entries=attended.map_entries,
     )
 

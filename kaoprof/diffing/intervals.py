@@ -156,7 +156,7 @@ def _level(values: Sequence[float], launches: Sequence[int]) -> Level:
     seen = estimate(values)
     low, high = seen.interval or (0.0, 0.0)
     spread = ((high - low) / 2 / quantile(10**6)) ** 2 if seen.interval else None
-    return Level(log_s=seen.median, variance=spread, freedom=0)
+    return Level(log_s=seen.value, variance=spread, freedom=0)
 
 
 def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level]]:

@@ -18,7 +18,7 @@ from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reading import load_records, printable, same_place
-from kaoprof.stats.medians import median_s
+from kaoprof.stats.timings import quiet_s
 from kaoprof.units import format_percent
 from kaoprof.version import __version__
 
@@ -151,7 +151,7 @@ def _rows(
 
 def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) -> records.TimeChange:
     own, joint = shifts.interval(shift), shifts.joint_interval(shift)
-    old_s, new_s = (median_s(side.latency) if side.latency else math.nan for side in (before, after))
+    old_s, new_s = (quiet_s(side.latency) if side.latency else math.nan for side in (before, after))
     return records.TimeChange(
         ratio=math.exp(shift.log_ratio),
         low=own[0] if own else None,

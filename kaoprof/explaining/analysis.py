@@ -1,12 +1,15 @@
 """Everything that `explain` knows of a module: formulas by derivation, else by interpolation, held against counts."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import sympy
 from msgspec.structs import replace
 
-from kaoprof.counting.dispatcher import count_on_meta
+from kaoprof.counting.dispatcher import CountingMode
+from kaoprof.counting.dispatcher import counted as counted_by
+from kaoprof.dims import Size
 from kaoprof.errors import KaoprofError, first_line
 from kaoprof.explaining.derivation import Derivation, derive
 from kaoprof.explaining.expressions import value_at
@@ -21,9 +24,32 @@ from kaoprof.memory.live_bytes import LiveBytesMode, dry_run, predict_peak_bytes
 from kaoprof.units import format_bytes
 from kaoprof.workload.foreign import is_own_fault
 
+MOST_OPERATIONS = 6000  # of one call, beside views: each takes about 20 to 50 ms until its formulas are verified
+
 
 class NotAnalysableError(KaoprofError):
     """The module can neither be run with symbolic sizes nor without data."""
+
+
+class FollowableCounting(CountingMode):
+    """Counts, and refuses early what would take minutes with symbols.
+
+    Raises:
+        NotAnalysableError: in the operation that is one too many.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name, self._operations = name, 0
+
+    def note(self, func: Any, macs: Size, elementwise: Size | None, out: object) -> None:
+        """Adds one operation to the totals."""
+        super().note(func, macs, elementwise, out)
+        self._operations += not func.is_view
+        if self._operations > MOST_OPERATIONS:
+            message = f"one call runs more than {MOST_OPERATIONS:,} operations, too many to follow with symbols"
+            hint = "explain one of its blocks; kaoprof profile counts and measures the whole"
+            raise NotAnalysableError(message, where=self._name, hint=hint)
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +119,7 @@ def _counted(target: Target, device: Device) -> tuple[Quantities, dict[str, int]
     """The quantities at the target's own sizes, and what the FLOPs and the peak might leave out."""
     workload = target.at(target.sizes)
     try:
-        counting = count_on_meta(workload)
+        counting = counted_by(workload, FollowableCounting(target.factory))
         counted = quantities_of(workload, counting)
         live = dry_run(workload, LiveBytesMode, device=device.name, threads=device.threads)
     except KaoprofError:

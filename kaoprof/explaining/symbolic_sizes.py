@@ -29,6 +29,7 @@ from kaoprof.torch_internals import (
     ShapeEnv,
     ValueRanges,
     int_oo,
+    shapes_of_interpolation,
 )
 from kaoprof.workload.foreign import foreign
 from kaoprof.workload.patching import replaced
@@ -229,5 +230,6 @@ def fake_tensors(sizes: NamedSizes) -> Iterator[None]:
         replaced(functional, "linear", LINEAR),
         replaced(FAKE_TENSOR_LOGGER, "disabled", True),
         SymbolicForms(),
+        shapes_of_interpolation(),
     ):
         yield

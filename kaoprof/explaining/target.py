@@ -8,7 +8,7 @@ import msgspec
 from kaoprof.catalog import find_operator
 from kaoprof.dims import PUBLISHED, SPATIAL_AXES, AttentionOptions, Size
 from kaoprof.errors import UsageError
-from kaoprof.own_options import LENGTHS, RATIOS
+from kaoprof.own_options import LENGTHS, RATIOS, OwnValue, largest
 from kaoprof.workload.size_arithmetic import SIZE_NAME, Argument, evaluate, texts_in, with_sizes
 from kaoprof.workload.workload import TensorSpec, Workload
 
@@ -97,7 +97,7 @@ def operator_target(
     return Target(
         factory=operator.factory,
         args=("c",),
-        kwargs=dict(operator.arguments(ndim, options)),
+        kwargs=dict(operator.arguments(SPATIAL_AXES[ndim], options)),
         inputs=(names,),
         sizes={axis: hints[axis] for axis in names},
         mode=mode,
@@ -105,13 +105,15 @@ def operator_target(
     )
 
 
-def hinted(ndim: int, own: Mapping[str, int]) -> dict[str, int]:
+def hinted(ndim: int, own: Mapping[str, OwnValue]) -> dict[str, int]:
     """Sizes at which an operator that is told `own` options is looked at, as most sizes are.
 
     Its windows and strides fit more than once along each axis, and its ratios into the channels.
     """
     spatial = SPATIAL_AXES[ndim]
-    along, among = (2 * max((own[name] for name in names if name in own), default=1) for names in (LENGTHS, RATIOS))
+    along, among = (
+        2 * max((largest(own[name]) for name in names if name in own), default=1) for names in (LENGTHS, RATIOS)
+    )
     times = -(-along // min(HINTS[axis] for axis in spatial))
     return HINTS | {axis: times * HINTS[axis] for axis in spatial} | {"c": -(-among // HINTS["c"]) * HINTS["c"]}
 

@@ -1,7 +1,6 @@
 """How costs grow: for rows that differ in one axis only, the fitted exponent of each quantity beside theory's. Pure."""
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
@@ -17,9 +16,9 @@ from kaoprof.records.compare import Case, Row
 from kaoprof.records.fit import CrossRow, TimedRatio
 from kaoprof.records.measured import Latency
 from kaoprof.records.own import OwnForm
-from kaoprof.stats.medians import latency_estimate, median_s, paired_ratio
 from kaoprof.stats.overhead_law import OverheadLaw, Timed, overhead_law, pure_law
 from kaoprof.stats.power_law import LEAST_EXPONENT, MIN_POINTS, law_through
+from kaoprof.stats.timings import quiet_ratio, quiet_s, quiet_time
 
 QUANTITIES = ("products", "macs", "map", "memory", "latency")
 AXES = ("h", "w", "t", "n", "c", "b")
@@ -192,7 +191,7 @@ def _transformation_macs(case: Case) -> int:
 
 
 def _latency_law(line: Line) -> Law | None:
-    """The law of the medians. More than the arithmetic's exponent is no overhead's doing: then all sizes count."""
+    """The law of the quiet times. More than the arithmetic's exponent is no overhead's doing: then all sizes count."""
     timed = {size: _timed(row.latency) for size, row in line.rows.items() if row.latency}
     if not timed:
         return None
@@ -224,9 +223,8 @@ def _with_fit(law: Law, fitted: OverheadLaw, line: Line) -> Law:
 
 
 def _timed(latency: Latency) -> Timed:
-    seen = latency_estimate(latency)
-    low, high = seen.interval or (math.nan, math.nan)
-    return Timed(seconds=seen.median, half_width=(high - low) / 2 / seen.median if seen.interval else None)
+    seen = quiet_time(latency)
+    return Timed(seconds=seen.value, half_width=seen.half_width if seen.interval else None)
 
 
 def _form(line: Line) -> OwnForm | None:
@@ -306,10 +304,10 @@ def _ratios(first: Sequence[Line], second: Sequence[Line]) -> list[TimedRatio]:
     ratios = []
     for size in sorted({size for line in first for size in line.rows}):
         fastest, other = _fastest(first, size), _fastest(second, size)
-        ratio = paired_ratio(fastest[1], other[1]) if fastest and other else None
+        ratio = quiet_ratio(fastest[1], other[1]) if fastest and other else None
         if fastest and other and ratio:
             ratios.append(
-                TimedRatio(size=size, first=fastest[0], second=other[0], ratio=ratio.median, low=ratio.low,
+                TimedRatio(size=size, first=fastest[0], second=other[0], ratio=ratio.value, low=ratio.low,
                            high=ratio.high, samples=ratio.samples)
             )  # fmt: skip
     return ratios
@@ -319,4 +317,4 @@ def _fastest(lines: Sequence[Line], size: int) -> tuple[str, Latency] | None:
     """The fastest implementation at that size, by its name."""
     rows = [line.rows[size] for line in lines if size in line.rows]
     timed = [(row.case.name, row.latency) for row in rows if row.latency]
-    return min(timed, key=lambda named: median_s(named[1]), default=None)
+    return min(timed, key=lambda named: quiet_s(named[1]), default=None)

@@ -6,8 +6,9 @@ import msgspec
 
 from kaoprof.findings.models import macs_of, peak_of, profile_warnings, sound_profile
 from kaoprof.records.swept_models import ModelRow, SweptModels
-from kaoprof.stats.medians import Estimate, latency_estimate, median_s
+from kaoprof.stats.medians import Estimate
 from kaoprof.stats.power_law import MIN_POINTS, law_through
+from kaoprof.stats.timings import quiet_s, quiet_time
 
 FEW = 3  # rows that a warning names
 
@@ -35,17 +36,17 @@ class ModelLaw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def seconds_of(row: ModelRow) -> float | None:
-    """The median seconds of one call."""
-    return median_s(row.profile.latency) if row.profile.latency else None
+    """The seconds of one call that nothing disturbs."""
+    return quiet_s(row.profile.latency) if row.profile.latency else None
 
 
 def latency_of(row: ModelRow) -> Estimate | None:
     """The same, with its interval."""
-    return latency_estimate(row.profile.latency) if row.profile.latency else None
+    return quiet_time(row.profile.latency) if row.profile.latency else None
 
 
 def samples_per_s(row: ModelRow) -> float | None:
-    """Samples in a second, by the median; None where nothing was timed, or nobody knows how many samples a call has."""
+    """Samples in a second, by the quiet time; None where nothing was timed, or nobody knows how many samples a call has."""
     seconds, samples = seconds_of(row), row.profile.batch
     return samples / seconds if seconds and samples else None
 
@@ -96,7 +97,7 @@ def _is_faster(row: ModelRow, than: ModelRow) -> bool:
     one, other = latency_of(row), latency_of(than)
     if one is None or other is None:
         return False
-    return (one.median if one.high is None else one.high) < (other.median if other.low is None else other.low)
+    return (one.value if one.high is None else one.high) < (other.value if other.low is None else other.low)
 
 
 def _is_leaner(row: ModelRow, than: ModelRow) -> bool:

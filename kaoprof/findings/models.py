@@ -1,22 +1,29 @@
 """What a profile says: totals, where figures disagree, which layer holds the memory, where the time goes. Pure."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings import operators
 from kaoprof.findings.operators import DISPATCHER, FORMULA, FVCORE, IMPOSSIBLE
 from kaoprof.findings.roofline import Limits, Work, work_limits
-from kaoprof.findings.surroundings import competition_warnings
-from kaoprof.records.measured import EAGER
+from kaoprof.findings.surroundings import competition_warnings, overrun_warnings
+from kaoprof.records.measured import EAGER, Latency
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
-from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio
+from kaoprof.stats.medians import Estimate
+from kaoprof.stats.timings import quiet_ratio, quiet_time, typical_time
 
 
 class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """One model beside the first of its record. Ratios are the first over this one: above 1 this one is better."""
+    """One model beside the first of its record. Ratios are the first over this one: above 1 this one is better.
+
+    `latency` and `speedup` are of quiet times; `typical` is the median.
+    """
 
     model: ModelProfile
     latency: Estimate | None
+    typical: Estimate | None
     speedup: Estimate | None
     macs_ratio: float | None
     memory_ratio: float | None
@@ -45,13 +52,15 @@ def _work_of(record: ProfileRecord, model: ModelProfile, row: LayerRow) -> Work 
     )
 
 
-def seconds_of(model: ModelProfile, row: LayerRow) -> float | None:
-    """Seconds of one call: of the whole as measured, of a layer its share of that. None where it is not known.
+def seconds_of(
+    model: ModelProfile, row: LayerRow, estimated: Callable[[Latency], Estimate] = quiet_time
+) -> float | None:
+    """Seconds of one call: of the whole as `estimated`, of a layer its share of that. None where it is not known.
 
     The timers' own seconds add up to another total, as they cost time and stand around other calls than those that
     are measured: of them only the shares count. Where the whole was not measured they are all there is.
     """
-    whole = median_s(model.latency) if model.latency else None
+    whole = estimated(model.latency).value if model.latency else None
     if row is model.total:
         return whole
     if whole is None or row.latency_share is None:
@@ -65,8 +74,9 @@ def model_standings(record: ProfileRecord) -> list[ModelStanding]:
     return [
         ModelStanding(
             model=model,
-            latency=latency_estimate(model.latency) if model.latency else None,
-            speedup=paired_ratio(first.latency, model.latency) if first.latency and model.latency else None,
+            latency=quiet_time(model.latency) if model.latency else None,
+            typical=typical_time(model.latency) if model.latency else None,
+            speedup=quiet_ratio(first.latency, model.latency) if first.latency and model.latency else None,
             macs_ratio=_ratio(macs_of(first.total), macs_of(model.total)),
             memory_ratio=_memory_ratio(first, model),
         )
@@ -132,6 +142,7 @@ def profile_warnings(record: ProfileRecord) -> list[str]:
     beaten = [f"{name} {times:.2f}x" for name, known in limits if known and (times := known.times_floor) and times < 1]
     return [
         *warnings, *operators.ceiling_warnings(", ".join(beaten)),
+        *overrun_warnings(((model.model, model) for model in record.models), record.protocol),
         *competition_warnings(record.environment, record.protocol),
     ]  # fmt: skip
 
@@ -149,7 +160,7 @@ def _model_warnings(model: ModelProfile) -> list[str]:
     found += _peak_warnings(model)
     if model.latency and model.detail:
         found.append(model.detail)
-    if model.latency and latency_estimate(model.latency).low is None:
+    if model.latency and quiet_time(model.latency).low is None:
         found.append(
             f"{len(model.latency.samples_s)} samples are too few for a 95 % interval, raise --budget or --samples"
         )

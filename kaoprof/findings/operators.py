@@ -1,15 +1,16 @@
 """What a record says: each row's standing against the baseline, where figures disagree, what is noise. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
 
 from kaoprof.findings.roofline import Limits, work_limits, work_of
-from kaoprof.findings.surroundings import environment_warnings
-from kaoprof.records.compare import Record, Row
+from kaoprof.findings.surroundings import environment_warnings, overrun_warnings
+from kaoprof.records.compare import Record, Row, each_cell
 from kaoprof.records.measured import EAGER, Deviation, Latency, Protocol
-from kaoprof.stats.medians import Estimate, latency_estimate, median_s, paired_ratio, spread
+from kaoprof.stats.medians import Estimate, spread
+from kaoprof.stats.timings import quiet_ratio, quiet_s, quiet_time, typical_ratio, typical_time
 from kaoprof.units import format_percent
 
 FAILURES = ("oom", "timeout", "unsupported", "error")
@@ -30,11 +31,16 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """One row, seen against its cell's baseline. Ratios above 1 are in the row's favour; None is not known."""
+    """One row, seen against its cell's baseline. Ratios above 1 are in the row's favour; None is not known.
+
+    `latency` and `speedup` are of quiet times: what stands for the row everywhere; `typical` are of medians.
+    """
 
     row: Row
     latency: Estimate | None
+    typical: Estimate | None
     speedup: Estimate | None
+    typical_speedup: Estimate | None
     macs_ratio: float | None
     memory_ratio: float | None
     disagreements: tuple[str, ...]
@@ -48,7 +54,7 @@ def standings(record: Record) -> dict[tuple[object, ...], list[Standing]]:
 
 def each_standing(record: Record) -> Iterator[tuple[tuple[object, ...], list[Standing]]]:
     """Every row's standing, one grid cell after another: of many rows never all at once."""
-    for cell, rows in record.cells().items():
+    for cell, rows in each_cell(record.rows):
         baseline = find_baseline(rows, record.baseline)
         yield cell, [_standing(row, baseline, record.protocol) for row in rows]
 
@@ -60,7 +66,7 @@ def find_baseline(rows: list[Row], name: str) -> Baseline:
     weighed = [row for row in candidates if peak_bytes(row) is not None and row.status not in IMPOSSIBLE]
     macs = [row.analytic.macs for row in candidates if row.analytic]
     return Baseline(
-        fastest=min(timed, key=lambda row: median_s(row.latency) if row.latency else 0, default=None),
+        fastest=min(timed, key=lambda row: quiet_s(row.latency) if row.latency else 0, default=None),
         leanest=min(weighed, key=lambda row: peak_bytes(row) or 0, default=None),
         macs=macs[0] if macs else None,
     )
@@ -75,15 +81,17 @@ def peak_bytes(row: Row) -> int | None:
 
 def _standing(row: Row, baseline: Baseline, protocol: Protocol | None) -> Standing:
     fastest = baseline.fastest.latency if baseline.fastest else None
-    latency = latency_estimate(row.latency) if row.latency else None
+    latency = quiet_time(row.latency) if row.latency else None
     return Standing(
         row=row,
         latency=latency,
-        speedup=paired_ratio(fastest, row.latency) if fastest and row.latency else None,
+        typical=typical_time(row.latency) if row.latency else None,
+        speedup=quiet_ratio(fastest, row.latency) if fastest and row.latency else None,
+        typical_speedup=typical_ratio(fastest, row.latency) if fastest and row.latency else None,
         macs_ratio=baseline.macs / row.analytic.macs if baseline.macs and row.analytic and row.analytic.macs else None,
         memory_ratio=_memory_ratio(row, baseline.leanest),
         disagreements=disagreements(row),
-        limits=work_limits(work_of(row), protocol, latency.median if latency else None),
+        limits=work_limits(work_of(row), protocol, latency.value if latency else None),
     )
 
 
@@ -105,6 +113,8 @@ def disagreements(row: Row) -> tuple[str, ...]:
     if not row.analytic or not row.counted:
         return ()
     formula, counted, fvcore = row.analytic, row.counted, row.counted.macs_fvcore
+    if formula.macs == counted.macs == fvcore and formula.flops_all == counted.flops_all:
+        return ()  # nearly always
     macs = differing("MACs", (FORMULA, formula.macs), (DISPATCHER, counted.macs), (FVCORE, fvcore))
     return macs + differing("FLOPs", (FORMULA, formula.flops_all), (DISPATCHER, counted.flops_all))
 
@@ -134,14 +144,14 @@ def warnings_of(record: Record) -> list[str]:
             named = ", ".join(f"{row.case.name} {text}" for row, text in members)
             found.append(f"{where}{sentence}: {named}")
     beaten = [f"{row.case.name} {text}" for row, text in beaten_floors(record)]
-    return found + baseline_warnings(record) + ceiling_warnings(", ".join(beaten)) + environment_warnings(record)
+    over = overrun_warnings(((row.case.name, row) for row in record.rows), record.protocol)
+    found += baseline_warnings(record.baseline, {row.case.operator for row in record.rows})
+    return [*found, *ceiling_warnings(", ".join(beaten)), *over, *environment_warnings(record)]
 
 
-def baseline_warnings(record: Record) -> list[str]:
+def baseline_warnings(baseline: str, operators: Collection[str]) -> list[str]:
     """That there is nothing to compare with, if so."""
-    if any(row.case.operator == record.baseline for row in record.rows):
-        return []
-    return [f"no ratios: the baseline {record.baseline} is not among the operators"]
+    return [] if baseline in operators else [f"no ratios: the baseline {baseline} is not among the operators"]
 
 
 def beaten_floors(record: Record) -> list[tuple[Row, str]]:
@@ -152,7 +162,7 @@ def beaten_floors(record: Record) -> list[tuple[Row, str]]:
         (row, f"{times:.2f}x")
         for row in record.rows
         if row.latency
-        and (limits := work_limits(work_of(row), record.protocol, latency_estimate(row.latency).median))
+        and (limits := work_limits(work_of(row), record.protocol, quiet_s(row.latency)))
         and (times := limits.times_floor)
         and times < 1
     ]
@@ -163,11 +173,6 @@ def ceiling_warnings(beaten: str) -> list[str]:
     if not beaten:
         return []
     return [f"faster than its floor: {beaten}; the ceilings are too low, kaoprof env --refresh renews them"]
-
-
-def notes_of(row: Row) -> list[str]:
-    """The warnings that concern one row."""
-    return [f"{sentence}: {text}" for sentence, members in concerned([row]) for _, text in members]
 
 
 def _uncounted(row: Row) -> str:
@@ -197,7 +202,7 @@ def _perhaps_too_low(row: Row) -> str:
 
 
 def _undersampled(row: Row) -> str:
-    if row.latency is None or latency_estimate(row.latency).low is not None:
+    if row.latency is None or quiet_time(row.latency).low is not None:
         return ""
     return f"({len(row.latency.samples_s)})"
 
@@ -230,16 +235,25 @@ def _denormal(row: Row) -> str:
     return format_percent(fraction, ".1%") if fraction > DENORMALS_WORTH_NAMING else ""
 
 
+DISAGREE, UNCOUNTED = "counts disagree", "no rule counts some operations, MACs and FLOPs are lower bounds"
+OFF, TOO_LOW = "the predicted peak is off", "the predicted peak may be too low, not modelled"
+UNDERSAMPLED = "too few samples for a 95 % interval, raise --budget or --samples"
+NOISY = "noisy: interquartile range over median"
 ROW_WARNINGS: dict[str, Callable[[Row], str]] = {
-    "counts disagree": lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
-    "no rule counts some operations, MACs and FLOPs are lower bounds": _uncounted,
-    "the predicted peak is off": _mispredicted,
-    "the predicted peak may be too low, not modelled": _perhaps_too_low,
-    "too few samples for a 95 % interval, raise --budget or --samples": _undersampled,
-    "noisy: interquartile range over median": _noisy,
+    DISAGREE: lambda row: f"({'; '.join(differences)})" if (differences := disagreements(row)) else "",
+    UNCOUNTED: _uncounted,
+    OFF: _mispredicted,
+    TOO_LOW: _perhaps_too_low,
+    UNDERSAMPLED: _undersampled,
+    NOISY: _noisy,
     "not finite": lambda row: not_finite(row.deviation),
     "coefficients that would be denormal, flushed to zero while measuring": _denormal,
 }
+
+
+def row_warnings(row: Row) -> tuple[tuple[str, str], ...]:
+    """The warnings that concern one row, each with what it says of it."""
+    return tuple((sentence, text) for sentence, look in ROW_WARNINGS.items() if (text := look(row)))
 
 
 def concerned(rows: Sequence[Row]) -> Iterator[tuple[str, list[tuple[Row, str]]]]:
@@ -248,24 +262,3 @@ def concerned(rows: Sequence[Row]) -> Iterator[tuple[str, list[tuple[Row, str]]]
         members = [(row, text) for row in rows if (text := look(row))]
         if members:
             yield sentence, members
-
-
-NAMED = 2  # rows that a warning names; of more it gives the number
-
-
-def sweep_warnings(record: Record) -> list[str]:
-    """The warnings of `compare`, not cell by cell but in one sentence each."""
-    found = [f"{sentence}: {_named(members, record)}" for sentence, members in concerned(record.rows)]
-    if record.rows:
-        found += baseline_warnings(record)
-    beaten = beaten_floors(record)
-    return found + ceiling_warnings(_named(beaten, record) if beaten else "") + environment_warnings(record)
-
-
-def _named(members: list[tuple[Row, str]], record: Record) -> str:
-    named = [
-        f"{row.case.name} at {row.case.dims}{' ' if text.startswith('(') else ': '}{text}"
-        for row, text in members[:NAMED]
-    ]
-    more = f" and {len(members) - NAMED} more of {len(record.rows)} rows" if len(members) > NAMED else ""
-    return f"{', '.join(named)}{more}"

@@ -35,7 +35,7 @@ def _side(ratio: TimedRatio) -> int:
 
 
 def _crossing(ratios: Sequence[TimedRatio], winner: int) -> int:
-    """The size from which on the medians are on the winner's side, interpolated on logarithms."""
+    """The size from which on the quiet times are on the winner's side, interpolated on logarithms."""
     behind = [index for index, ratio in enumerate(ratios) if (ratio.ratio - 1) * winner <= 0]
     if not behind:
         return ratios[0].size

@@ -5,6 +5,10 @@ rate of the fastest large product, one launch. The bound looks at what *this* im
 launches take, every byte read or written by it, all of its arithmetic.
 """
 
+from bisect import bisect_right
+from functools import lru_cache
+from itertools import accumulate
+
 import msgspec
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
@@ -29,8 +33,8 @@ class Shares(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def limit(self) -> str:
         """Which limit binds: launch, memory or compute."""
-        by_name = {COMPUTE: self.compute_s, MEMORY: self.memory_s, LAUNCH: self.launch_s}
-        return max(by_name, key=lambda name: by_name[name])
+        most = self.seconds
+        return COMPUTE if self.compute_s == most else MEMORY if self.memory_s == most else LAUNCH
 
 
 def bandwidth(copies: tuple[Copy, ...], working_bytes: int) -> float:
@@ -39,9 +43,16 @@ def bandwidth(copies: tuple[Copy, ...], working_bytes: int) -> float:
     A working set that fits a cache is moved faster than main memory allows; one below the smallest copy is taken for
     the smallest. The best of all larger copies: the time of a small one is a launch, and says little about memory.
     """
-    below = [copy.moved_bytes for copy in copies if copy.moved_bytes <= working_bytes]
-    since = max(below, default=0)
-    return max(copy.moved_bytes / copy.seconds for copy in copies if copy.moved_bytes >= since)
+    sizes, best = _best_rates(copies)
+    return best[max(0, bisect_right(sizes, working_bytes) - 1)]
+
+
+@lru_cache(maxsize=16)  # each row of a record asks for the same
+def _best_rates(copies: tuple[Copy, ...]) -> tuple[list[int], list[float]]:
+    """The sizes of the copies, smallest first, and the best rate of each of them and of all larger ones."""
+    ordered = sorted(copies, key=lambda copy: copy.moved_bytes)
+    rates = [copy.moved_bytes / copy.seconds for copy in ordered]
+    return [copy.moved_bytes for copy in ordered], list(accumulate(reversed(rates), max))[::-1]
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +105,7 @@ def work_limits(work: Work | None, protocol: Protocol | None, seconds: float | N
     floor = floor_of(work, ceilings, cold=cold)
     if floor is None:
         return None
-    return Limits(work=work, floor=floor, demand=demand_of(work, ceilings, cold=cold), seconds=seconds)
+    return Limits(work=work, floor=floor, demand=_demand(work, ceilings, floor), seconds=seconds)
 
 
 def floor_of(work: Work, ceilings: Ceilings, *, cold: bool) -> Shares | None:
@@ -113,7 +124,11 @@ def floor_of(work: Work, ceilings: Ceilings, *, cold: bool) -> Shares | None:
 def demand_of(work: Work, ceilings: Ceilings, *, cold: bool) -> Shares | None:
     """What the implementation asks of each limit; None if it does nothing, was not traced, or a ceiling is unknown."""
     floor = floor_of(work, ceilings, cold=cold)
-    if floor is None or work.traffic is None or not work.traffic.operations or not ceilings.copies:
+    return None if floor is None else _demand(work, ceilings, floor)
+
+
+def _demand(work: Work, ceilings: Ceilings, floor: Shares) -> Shares | None:
+    if work.traffic is None or not work.traffic.operations or not ceilings.copies:
         return None
     again = max(work.traffic.moved_bytes - work.compulsory_bytes, 0)  # what was in use a moment ago: warm
     return Shares(

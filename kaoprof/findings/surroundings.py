@@ -1,14 +1,18 @@
-"""What disturbed a measurement: other programs on its cores, and a device that slowed itself. Pure."""
+"""What disturbed a measurement: other programs, a device that slowed itself, calls longer than allowed. Pure."""
+
+from collections.abc import Iterable
 
 from kaoprof.records.compare import Record
-from kaoprof.records.measured import Environment, Protocol
-from kaoprof.units import counted
+from kaoprof.records.measured import Environment, Observed, Protocol
+from kaoprof.records.profile import ProfileRecord
+from kaoprof.stats.timings import quiet_s
+from kaoprof.units import counted, format_seconds
 
 CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 
 
-def environment_warnings(record: Record) -> list[str]:
+def environment_warnings(record: Record | ProfileRecord) -> list[str]:
     """That other programs were running, or that the device slowed itself."""
     return _throttling(record.protocol) + competition_warnings(record.environment, record.protocol)
 
@@ -31,11 +35,15 @@ def competition_warnings(environment: Environment | None, protocol: Protocol | N
 
 
 def _competition(environment: Environment, taken: float) -> list[str]:
-    """Others may have the cores that no thread of ours needs."""
-    if taken <= CORES_TAKEN + max(0, environment.cores - environment.threads):
+    if not are_ours_taken(environment, taken):
         return []
     cores = counted(environment.cores, "core")
     return [f"other programs kept {taken:.1f} of {cores} busy while this was measured: expect noise"]
+
+
+def are_ours_taken(environment: Environment, taken: float) -> bool:
+    """Whether other programs had more cores than those that no thread of ours needs."""
+    return taken > CORES_TAKEN + max(0, environment.cores - environment.threads)
 
 
 def _load(environment: Environment) -> list[str]:
@@ -44,3 +52,20 @@ def _load(environment: Environment) -> list[str]:
         return []
     load = f"load {environment.load_before:.1f} on {counted(cores, 'core')}"
     return [f"other programs were running before the measurement ({load}): expect noise"]
+
+
+def overrun_warnings(measured: Iterable[tuple[str, Observed]], protocol: Protocol | None) -> list[str]:
+    """Whose calls, by name, took longer than was allowed: a first call may, and so may calls that slow down later."""
+    over = [f"{name} {text}" for name, row in measured if (text := overrun(row, protocol))]
+    return [overrun_warning(", ".join(over), protocol)] if over and protocol else []
+
+
+def overrun(row: Observed, protocol: Protocol | None) -> str:
+    """How long its calls took, if that is more than was allowed."""
+    seconds = quiet_s(row.latency) if row.latency and protocol else 0.0
+    return format_seconds(seconds) if protocol and seconds > protocol.timeout_s else ""
+
+
+def overrun_warning(named: str, protocol: Protocol) -> str:
+    """That the calls of these rows took longer than was allowed."""
+    return f"calls took longer than --timeout {format_seconds(protocol.timeout_s)}: {named}"

@@ -9,8 +9,8 @@ from kaoprof.fitting.exact import LARGEST_SIZE, largest_within, needed_macs
 from kaoprof.fitting.stopwatch import Contender, Stopwatch
 from kaoprof.records.fit import FitRow, TimedRatio, TimedSize
 from kaoprof.records.measured import Latency
-from kaoprof.stats.medians import latency_estimate, median_s, paired_ratio
 from kaoprof.stats.power_law import PowerLaw, fitted, objection
+from kaoprof.stats.timings import quiet_ratio, quiet_s, quiet_time
 from kaoprof.units import format_seconds
 
 PILOT_MACS_PER_S = 1e9  # a slow machine's rate: the first size tried takes about the limit or less
@@ -44,7 +44,7 @@ def _pilots(contender: Contender, limit_s: float, watch: Stopwatch) -> tuple[int
 
 
 def _more_sizes(contender: Contender, limit_s: float, watch: Stopwatch) -> tuple[int, ...]:
-    seconds = medians(contender, watch)
+    seconds = quiet_times(contender, watch)
     wall = watch.wall(contender)
     within = [size for size, taken in seconds.items() if taken <= limit_s]
     beyond = [size for size, taken in seconds.items() if taken > limit_s]
@@ -83,16 +83,16 @@ def _growth(seconds: Mapping[int, float], limit_s: float) -> float:
     return min(GROWTH, max(CLOSE, BEYOND * needed))
 
 
-def medians(contender: Contender, watch: Stopwatch) -> dict[int, float]:
-    """Size -> median seconds per call, smallest size first."""
+def quiet_times(contender: Contender, watch: Stopwatch) -> dict[int, float]:
+    """Size -> seconds of an undisturbed call, smallest size first."""
     return {timed.size: timed.seconds for timed in timed_sizes(contender, watch)}
 
 
 def timed_sizes(contender: Contender, watch: Stopwatch) -> tuple[TimedSize, ...]:
     """What was measured of one contender, smallest size first."""
-    seen = {size: latency_estimate(latency) for size, latency in watch.latencies(contender).items()}
+    seen = {size: quiet_time(latency) for size, latency in watch.latencies(contender).items()}
     return tuple(
-        TimedSize(size=size, seconds=latency.median, low_s=latency.low, high_s=latency.high, samples=latency.samples)
+        TimedSize(size=size, seconds=latency.value, low_s=latency.low, high_s=latency.high, samples=latency.samples)
         for size, latency in seen.items()
     )
 
@@ -157,7 +157,7 @@ def race(first: Sequence[Contender], second: Sequence[Contender], watch: Stopwat
     while size <= LARGEST_SIZE and watch.session.clock() < deadline:
         watch.time([(contender, size) for contender in running], SLOWEST_SHARE * budget_s)
         running = [each for each in running if _is_in_the_race(each, size, first if each in first else second, watch)]
-        slowest = max((medians(each, watch)[size] for each in running), default=math.inf)
+        slowest = max((quiet_times(each, watch)[size] for each in running), default=math.inf)
         if slowest > SLOWEST_SHARE * budget_s or not {*first} & {*running} or not {*second} & {*running}:
             break
         size *= 2
@@ -171,8 +171,8 @@ def race(first: Sequence[Contender], second: Sequence[Contender], watch: Stopwat
 
 
 def _is_in_the_race(contender: Contender, size: int, rivals: Sequence[Contender], watch: Stopwatch) -> bool:
-    best = min((medians(rival, watch).get(size, math.inf) for rival in rivals), default=math.inf)
-    return medians(contender, watch).get(size, math.inf) <= HOPELESS * best < math.inf
+    best = min((quiet_times(rival, watch).get(size, math.inf) for rival in rivals), default=math.inf)
+    return quiet_times(contender, watch).get(size, math.inf) <= HOPELESS * best < math.inf
 
 
 def timed_ratios(first: Sequence[Contender], second: Sequence[Contender], watch: Stopwatch) -> tuple[TimedRatio, ...]:
@@ -182,10 +182,10 @@ def timed_ratios(first: Sequence[Contender], second: Sequence[Contender], watch:
         left, right = (_fastest(contenders, size, watch) for contenders in (first, second))
         if left is None or right is None:
             continue
-        ratio = paired_ratio(left[1], right[1])
+        ratio = quiet_ratio(left[1], right[1])
         if ratio is not None:
             compared.append(
-                TimedRatio(size=size, first=left[0].name, second=right[0].name, ratio=ratio.median, low=ratio.low,
+                TimedRatio(size=size, first=left[0].name, second=right[0].name, ratio=ratio.value, low=ratio.low,
                            high=ratio.high, samples=ratio.samples)
             )  # fmt: skip
     return tuple(compared)
@@ -193,4 +193,4 @@ def timed_ratios(first: Sequence[Contender], second: Sequence[Contender], watch:
 
 def _fastest(contenders: Sequence[Contender], size: int, watch: Stopwatch) -> tuple[Contender, Latency] | None:
     timed = [(contender, latency) for contender in contenders if (latency := watch.latency(contender, size))]
-    return min(timed, key=lambda pair: median_s(pair[1]), default=None)
+    return min(timed, key=lambda pair: quiet_s(pair[1]), default=None)

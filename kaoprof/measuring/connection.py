@@ -1,7 +1,8 @@
 """The session's line to its measuring process: it starts one when there is none, and asks; a death becomes a row."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,7 +31,8 @@ class Asked(Protocol):
 class Connection:
     """One child at a time, and which subjects it holds.
 
-    `measurements` holds what became of every subject: one that fails or dies with its child says so there.
+    `measurements` holds what became of every subject: one that fails or dies with its child says so there. Connections
+    beside each other share them, and `numbers`, by which children are told apart.
     """
 
     plan: Options
@@ -42,15 +44,36 @@ class Connection:
     before: Conditions | None = None
     free_bytes: int | None = None
     child: Asked | None = None
+    opened: Asked | None = None  # a child that has begun, and was asked for nothing yet
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     born: int = 0
     awake: int = 0  # the number of the child, counted from 1, in which a GPU's clock has risen
-    launch_s: float = 0.0  # what the last child took to be prepared and to load its subjects
+    starting_s: float = 0.0  # what the last child took to be prepared
+    loading_s: float = 0.0  # and to load the subjects of this cell
 
     def close(self) -> None:
         """Ends the child."""
+        for child in {id(child): child for child in (self.child, self.opened) if child is not None}.values():
+            child.kill()
+        self.child = self.opened = None
+
+    def beside(self) -> "Connection":
+        """Another one with a child of its own, for the same subjects."""
+        return Connection(
+            self.plan, self.open_child, self.clock, measurements=self.measurements, numbers=self.numbers
+        )  # fmt: skip
+
+    def open(self) -> Asked:
+        """A child that has at least begun: while it gets ready, others may begin.
+
+        Raises:
+            MeasurementError: the system starts no process.
+        """
         if self.child is not None:
-            self.child.kill()
-            self.child = None
+            return self.child
+        if self.opened is None:
+            self.opened = self.open_child()
+        return self.opened
 
     def start(self) -> Asked:
         """A child that is prepared and holds every surviving subject of the current cell, warmed up.
@@ -60,12 +83,19 @@ class Connection:
         """
         if self.child is None:
             child = self._prepared()
-            for subject in list(self.loaded.values()):
-                self.load(subject)
-                if subject.key in self.loaded:
-                    self.ask(subject, Time(subject=subject.key), timeout_s=self.plan.timeout_s)
+            self.take(self.loaded.values())
             return self.child or child
         return self.child
+
+    def take(self, subjects: Iterable[Subject]) -> None:
+        """Loads these subjects, and lets each run once, so that it is warm."""
+        for subject in list(subjects):
+            if self.measurements[subject.key].status != "ok":
+                continue  # it failed meanwhile, in whichever process
+            self.loaded[subject.key] = subject
+            self.load(subject)
+            if subject.key in self.loaded:
+                self.ask(subject, Time(subject=subject.key), timeout_s=self.plan.timeout_s)
 
     def _prepared(self) -> Asked:
         """A new child that knows the plan; if it dies at once, which may be no fault of it, another one."""
@@ -81,14 +111,15 @@ class Connection:
 
     def _prepare(self) -> Asked:
         begun = self.clock()
-        self.child = child = self.open_child()
-        self.born += 1
+        child = self.open()
+        self.child, self.opened = child, None
+        self.born = next(self.numbers)
         plan = self.plan
         first = preparation(
             plan.device, threads=plan.threads, affinity=plan.affinity, cache=plan.cache, sdpa=plan.sdpa
         )  # fmt: skip
         self.environment = child.ask(first, timeout_s=START_LIMIT_S).environment
-        self.launch_s = self.clock() - begun
+        self.starting_s = self.clock() - begun
         if self.before is None:
             self.before = child.ask(ReadConditions(), timeout_s=START_LIMIT_S).conditions
         return child
@@ -141,7 +172,7 @@ class Connection:
         request = Load(subject=subject.key, workload=subject.workload, variant=subject.variant)
         begun = self.clock()
         answer: Loaded | None = self.ask(subject, request, timeout_s=limit_s)
-        self.launch_s += self.clock() - begun
+        self.loading_s += self.clock() - begun
         measurement = self.measurements[subject.key]
         if answer is not None and measurement.observed.compile_s is None:
             measurement.note(compile_s=answer.compile_s, graph_breaks=answer.graph_breaks)

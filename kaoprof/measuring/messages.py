@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from kaoprof.dims import Dims
+from kaoprof.records import fields
 from kaoprof.records.explain import Explanation
 from kaoprof.records.measured import Conditions, Copy, Environment, Observed, Traffic
 from kaoprof.records.own import OwnForm, OwnModule
@@ -25,7 +26,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Failed(Answer, frozen=True, kw_only=True):
     """It could not be done: one of the records' statuses, and why."""
 
-    status: str
+    status: fields.Status
     detail: str
 
 
@@ -65,9 +66,13 @@ class Loaded(Answer, frozen=True, kw_only=True):
 
 
 class Took(Answer, frozen=True, kw_only=True):
-    """Mean seconds of a call; page faults of one, and the system's share of the processor time, where it tells."""
+    """Mean seconds of a call; page faults of one, and the system's share of the processor time, where it tells.
 
-    seconds: float
+    `pace_s` is what a small reference took just before and after; None on a GPU.
+    """
+
+    seconds: fields.CallSeconds
+    pace_s: fields.CallSeconds | None = None
     page_faults: float | None = None
     system_share: float | None = None
 
@@ -75,8 +80,8 @@ class Took(Answer, frozen=True, kw_only=True):
 class Peak(Answer, frozen=True, kw_only=True):
     """Peak bytes of one call, above what was resident; None where the device does not tell."""
 
-    allocated: int | None
-    reserved: int | None = None
+    allocated: fields.Count | None
+    reserved: fields.Count | None = None
 
 
 class LayersSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -349,7 +354,7 @@ class Numbered(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """An answer with the number of its request."""
 
-    number: int
+    number: fields.Count
     answer: AnyAnswer
 
 

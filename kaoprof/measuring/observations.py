@@ -22,6 +22,11 @@ ENERGY_SHARE = 0.25
 ENERGY_LIMITS_S = (0.5, 2.0)  # counters are renewed every 20 to 100 ms: shorter tells nothing, longer not more
 
 
+def _shows_operations(subject: Subject) -> bool:
+    """Whether its operations can be looked at one by one: not of what was compiled or captured."""
+    return subject.variant == "eager" and not subject.workload.compiles_itself
+
+
 def observe(connection: Connection, subject: Subject, share_s: float) -> None:
     """Asks for whatever can be learnt of a subject beside its time and memory, for as long as it runs."""
     measurement, limit_s = connection.measurements[subject.key], LOOK_LIMIT_S + connection.plan.timeout_s
@@ -48,7 +53,7 @@ def _kept(connection: Connection, subject: Subject, share_s: float) -> Look | No
 
 def _denormals(connection: Connection, subject: Subject, share_s: float) -> Look | None:
     """Of an operator on a CPU, where they cost time."""
-    if subject.layers or subject.variant != "eager" or connection.plan.device != "cpu":
+    if subject.layers or not _shows_operations(subject) or connection.plan.device != "cpu":
         return None
     sample_s = connection.measurements[subject.key].call_s / subject.workload.batch
     return Look(subject=subject.key) if sample_s * SINGLE_THREAD_SLOWDOWN < share_s * DENORMAL_SHARE else None
@@ -56,7 +61,7 @@ def _denormals(connection: Connection, subject: Subject, share_s: float) -> Look
 
 def _traffic(connection: Connection, subject: Subject, share_s: float) -> Look | None:
     """Of the whole call; of its first sample where that is all that there is time for, and the subject an operator."""
-    if subject.variant != "eager":
+    if not _shows_operations(subject):
         return None
     call_s, batch = connection.measurements[subject.key].call_s, subject.workload.batch
     alone = call_s >= share_s

@@ -7,17 +7,24 @@ from typing import Any
 
 import msgspec
 import psutil
+from msgspec.structs import replace
+
+from kaoprof.records.measured import Conditions
 
 WORKING = ("user", "nice", "system", "irq", "softirq", "steal")  # not: idle, or waiting for a disk
 TOO_SHORT_S = 1.0  # the system counts processor time in hundredths of a second
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """Seconds, of which only differences mean anything: of the clock, worked by the cores in all, and worked by us."""
+    """Seconds, of which only differences mean anything: of the clock, worked by the cores in all, and worked by us.
+
+    `stolen` is the part of what was worked that a virtual machine's host gave to others.
+    """
 
     clock: float
     worked: float
     ours: float
+    stolen: float = 0.0
 
 
 class Neighbours:
@@ -27,13 +34,15 @@ class Neighbours:
         self.cores = tuple(cores)
         self.begin = read(self.cores)
 
-    def busy_cores(self) -> float | None:
-        """How many cores' time went to others since then, on the mean; None where that is not told, or too early."""
+    def beside(self, conditions: Conditions) -> Conditions:
+        """The device's conditions with how many cores' time went to others since then, on the mean, as far as told."""
         end = read(self.cores)
         if self.begin is None or end is None or end.clock - self.begin.clock < TOO_SHORT_S:
-            return None
+            return conditions
+        passed_s = end.clock - self.begin.clock
         others = (end.worked - self.begin.worked) - (end.ours - self.begin.ours)
-        return max(0.0, others / (end.clock - self.begin.clock))
+        stolen = end.stolen - self.begin.stolen
+        return replace(conditions, cores_taken=max(0.0, others / passed_s), stolen=max(0.0, stolen / passed_s))
 
 
 def read(cores: Sequence[int]) -> Reading | None:
@@ -44,7 +53,8 @@ def read(cores: Sequence[int]) -> Reading | None:
         every = psutil.cpu_times(percpu=True)
         wanted = cores or psutil.Process().cpu_affinity() or ()
         watched = [every[core] for core in wanted] if max(wanted, default=0) < len(every) else every
-        return Reading(clock=time.monotonic(), worked=_worked(watched), ours=_ours())
+        stolen = float(sum(getattr(core, "steal", 0.0) for core in watched))
+        return Reading(clock=time.monotonic(), worked=_worked(watched), ours=_ours(), stolen=stolen)
     except (psutil.Error, OSError):
         return None
 

@@ -12,6 +12,8 @@ from kaoprof.records.options import Options
 from kaoprof.units import format_bytes, format_percent, format_rate, format_seconds
 from kaoprof.workload.workload import Workload
 
+PACE_DIGITS = 3
+
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Something to measure. `floor_flops` is arithmetic that it cannot avoid, for the whole batch.
@@ -53,6 +55,8 @@ class Measurement(msgspec.Struct, kw_only=True):
     launches: list[int] = msgspec.field(default_factory=list)
     page_faults: list[float] = msgspec.field(default_factory=list)
     system_shares: list[float] = msgspec.field(default_factory=list)
+    paces_s: list[float] = msgspec.field(default_factory=list)
+    best_pace_s: float | None = None
 
     @property
     def status(self) -> str:
@@ -83,6 +87,8 @@ class Measurement(msgspec.Struct, kw_only=True):
         if took.page_faults is not None and took.system_share is not None:
             self.page_faults.append(took.page_faults)
             self.system_shares.append(took.system_share)
+        if took.pace_s is not None:
+            self.paces_s.append(took.pace_s)
         self.call_s = min(self.call_s, took.seconds)  # a first call that was disturbed must not decide
 
     @property
@@ -93,7 +99,15 @@ class Measurement(msgspec.Struct, kw_only=True):
         return Latency(
             rounds=tuple(self.rounds), samples_s=tuple(self.samples_s), calls=self.calls,
             launches=tuple(self.launches), page_faults=tuple(self.page_faults), system_shares=tuple(self.system_shares),
+            paces=self.paces,
         )  # fmt: skip
+
+    @property
+    def paces(self) -> tuple[float, ...]:
+        """What the reference took beside each sample, in multiples of its best; empty where that is not known."""
+        if self.best_pace_s is None or len(self.paces_s) < len(self.samples_s):
+            return ()
+        return tuple(round(pace_s / self.best_pace_s, PACE_DIGITS) for pace_s in self.paces_s)
 
     def for_a_record(self) -> dict[str, Any]:
         """All that was observed, by name, samples included: what `replace` puts into a row or a model."""

@@ -104,6 +104,10 @@ def protocol_of(session: "Session", options: Options, *, spent_s: float) -> Prot
         before=session.connection.before,
         after=session.after,
         in_process=session.in_process,
+        setup_s=session.setup_s,
+        precision=options.precision,
+        ended_by=session.ended_by,
+        quiet_share=session.quiet_share,
     )
 
 

@@ -1,7 +1,8 @@
 """Runs a measuring session: who is measured when, within which budget, and what happens when a child dies.
 
 Each grid cell is measured by itself: every subject's peak memory first, which also warms it up; then rounds. In a round
-every subject takes one sample, in random order, so that the machine's drift hits all alike and ratios can be paired.
+every subject takes one sample, in random order, so that the machine's drift hits all alike and ratios can be paired;
+and the processes take turns from round to round.
 """
 
 import math
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from kaoprof.measuring.calibration import calibrate, settle, wake
 from kaoprof.measuring.ceiling_store import CeilingStore
 from kaoprof.measuring.connection import Asked, Connection
+from kaoprof.measuring.crew import Crew, processes_wanted
 from kaoprof.measuring.device_ceilings import learn_ceilings
 from kaoprof.measuring.messages import Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
 from kaoprof.measuring.observations import observe
@@ -22,13 +24,15 @@ from kaoprof.measuring.other_load import Neighbours
 from kaoprof.measuring.plan import Measurement, Progress, Subject, refusal_of, unreached
 from kaoprof.records.measured import Ceilings, Conditions, Observed
 from kaoprof.records.options import Options
+from kaoprof.stats.timings import quiet_time
 
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
-MAX_ROUNDS = 200
+MAX_ROUNDS = 1000
+LOOKS = 8  # at how precise it is, while the number of rounds doubles
+PACES = 100  # of so many looks at the pace the fastest counts as the best
+QUIET_PACE = 1.15  # times the best, up to which a moment counts as quiet
 SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
-LAUNCHES = 3  # processes that share the rounds of a cell, where there is time for them
-WORTH_A_LAUNCH_S = {"cpu": 3.0, "cuda": 6.0}  # of a cell's budget, at least: about what a launch itself takes
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 
@@ -50,10 +54,14 @@ class Session:
     ceilings: Ceilings | None = None
     after: Conditions | None = None
     in_process: bool = False
+    setup_s: float = 0.0
+    ended_by: str | None = None
+    paces: list[float] = field(default_factory=list)
     connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection = Connection(self.plan, self.open_child, self.clock)
+        self.crew = Crew(self.connection)
         self.random = random.Random(self.plan.seed)  # noqa: S311 - an order of measuring, not a secret
         self.neighbours = Neighbours(self.plan.affinity or ())
 
@@ -63,26 +71,78 @@ class Session:
         return self.connection.measurements
 
     def close(self) -> None:
-        """Ends the measuring process."""
-        self.connection.close()
+        """Ends the measuring processes."""
+        self.crew.close()
 
     def measure_cell(self, subjects: Sequence[Subject], budget_s: float) -> None:
-        """Measures subjects that may be compared with each other."""
+        """Measures subjects that may be compared with each other; what it takes until it can begin is no part of it."""
         for subject in subjects:
             self.measurements[subject.key] = unreached()
-        if subjects and self.throughput_flops is None:
-            self.throughput_flops = self.learn_throughput(subjects[0].workload.dtype)
+        self.begin(subjects)
         deadline = self.clock() + budget_s
         fitting = [subject for subject in subjects if not self.refuse(subject)]
         share_s = budget_s / max(len(fitting), 1)
         for done, subject in enumerate(fitting):
             self.notify(Progress(label=subject.label, step="memory", done=done, total=len(fitting)))
             self.warm_up(subject, share_s)
-        self.run_rounds(share_s, deadline, self.launches(budget_s))
-        self.connection.loaded.clear()
+        begun = self.clock()
+        processes = self.processes()
+        members = self.members(processes, share_s)
+        loading_s = self.clock() - begun if len(members) > 1 else 0.0  # their start, too
+        self.setup_s += loading_s
+        self.run_rounds(share_s, deadline + loading_s, members, processes)
+        self.crew.clear()
         looked = self.connection.ask_device(ReadConditions()).conditions
-        self.after = replace(looked, cores_taken=self.neighbours.busy_cores())
+        self.after = self.neighbours.beside(looked)
         self.connection.ask_device(Clear())
+        self.learn_pace([self.measurements[subject.key] for subject in subjects])
+
+    def learn_pace(self, measured: Sequence[Measurement]) -> None:
+        """What the reference takes at its best, as far as is known now; kept if it was never better.
+
+        The very fastest may be chance: of this cell it is the fastest of a hundred.
+        """
+        paces = sorted(pace for measurement in measured for pace in measurement.paces_s)
+        if not paces:
+            return
+        known = self.ceilings.pace_s if self.ceilings else None
+        best_s = min(paces[math.ceil(len(paces) / PACES) - 1], known or math.inf)
+        for measurement in measured:
+            measurement.best_pace_s = best_s
+        self.paces += [pace / best_s for pace in paces]
+        if self.ceilings and best_s != known:
+            self.ceilings = replace(self.ceilings, pace_s=best_s)
+            if self.store and self.connection.environment:
+                self.store.keep(self.connection.environment, self.ceilings)
+
+    @property
+    def quiet_share(self) -> float | None:
+        """The part of all samples at which the machine was nearly at its best; None where nobody looked."""
+        return sum(pace <= QUIET_PACE for pace in self.paces) / len(self.paces) if self.paces else None
+
+    def begin(self, subjects: Sequence[Subject]) -> None:
+        """Begins the processes, on a GPU only one until it has shown how long that takes, and learns its ceilings."""
+        begun = self.clock()
+        self.crew.begin(1 if self.plan.device.startswith("cuda") else self.processes())
+        if subjects and self.throughput_flops is None:
+            self.throughput_flops = self.learn_throughput(subjects[0].workload.dtype)
+        self.setup_s += self.clock() - begun
+
+    def processes(self) -> int:
+        """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
+        return 1 if self.in_process else processes_wanted(self.connection, fewest_samples=MIN_ROUNDS)
+
+    def members(self, processes: int, share_s: float) -> list[Connection]:
+        """Who takes turns: all processes, warmed up; where they have no room together, one, in place of another.
+
+        What is too slow for many rounds stays in the first one alone.
+        """
+        loaded = self.connection.loaded.values()
+        quick = [subject for subject in loaded if self.plan.samples or self.measurements[subject.key].call_s <= share_s]
+        if not self.crew.have_room(quick, processes, self.plan.memory_fraction):
+            return [self.connection]
+        self.crew.begin(processes)
+        return self.crew.take(quick, processes)
 
     def refuse(self, subject: Subject) -> bool:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
@@ -134,62 +194,73 @@ class Session:
             measurement.launches = [connection.born]
         observe(connection, subject, share_s)
 
-    def run_rounds(self, share_s: float, deadline: float, launches: int) -> None:
-        """Interleaved rounds, at least `MIN_ROUNDS`, then as many as the budget allows, spread over the launches.
+    def run_rounds(self, share_s: float, deadline: float, members: Sequence[Connection], processes: int) -> None:
+        """Interleaved rounds, at least `MIN_ROUNDS`, then as many as budget and precision ask for.
 
-        Each launch has its share of them, also where the one before has used up the time: it was paid for.
+        The members take turns. A single one is replaced by a new process after its part of the time; each has its
+        share of the rounds, also where the one before has used up the time: it was paid for.
         """
-        wanted = self.plan.samples
-        started, number = self.clock(), 0
-        for launch in range(1, launches + 1):
-            share = math.ceil(MIN_ROUNDS / launches)
-            fewest = max(math.ceil((wanted or MIN_ROUNDS) * launch / launches), 0 if wanted else number + share)
-            most = math.ceil((wanted or MAX_ROUNDS) * launch / launches)
-            until = started + (deadline - started) * launch / launches
+        wanted, parts = self.plan.samples, 1 if len(members) > 1 else processes
+        started, number, self.ended_by = self.clock(), 0, "samples" if wanted else "budget"
+        for part in range(1, parts + 1):
+            share = math.ceil(MIN_ROUNDS / parts)
+            fewest = max(math.ceil((wanted or MIN_ROUNDS) * part / parts), 0 if wanted else number + share)
+            most = math.ceil((wanted or MAX_ROUNDS) * part / parts)
+            until = started + (deadline - started) * part / parts
             while number < most and (number < fewest or (wanted is None and self.clock() < until)):
-                if not self.run_round(number, share_s, deadline):
+                if not any(self.taking_part(member, share_s) for member in members):
                     return
+                self.run_round(self.next_of(members, number), number, share_s, deadline)
                 number += 1
-            if launch < launches:
-                self.relaunch(number, share_s)
+                if number >= fewest and self.is_precise(number, len(members)):
+                    self.ended_by = "precision"
+                    return
+            if part < parts:
+                self.relaunch(share_s)
 
-    def launches(self, budget_s: float) -> int:
-        """In how many processes the rounds are spent: where memory happens to lie makes runs differ.
+    def next_of(self, members: Sequence[Connection], number: int) -> Connection:
+        """Whose turn it is: in every few rounds each one's, in random order."""
+        turn = number % len(members)
+        if turn == 0:
+            self.order = self.random.sample(members, len(members))
+        return self.order[turn]
 
-        On a GPU, where a launch takes much longer, in one if the budget is not that of all launches, each as long as
-        this one took, or if code would be compiled anew.
-        """
-        connection, kind = self.connection, self.plan.device.partition(":")[0]
-        launch_s = WORTH_A_LAUNCH_S[kind]
-        if kind == "cuda":
-            if any(subject.variant == "compile" for subject in connection.loaded.values()):
-                return 1
-            launch_s = max(launch_s, connection.launch_s)
-        enough = (self.plan.samples or MIN_ROUNDS) >= MIN_ROUNDS and budget_s >= LAUNCHES * launch_s
-        return LAUNCHES if enough and not self.in_process else 1
+    def is_precise(self, number: int, members: int) -> bool:
+        """Whether every interval is as narrow as was asked for; looked at after whole turns, ever less often."""
+        wanted = self.plan.precision
+        if wanted is None or number % (members * max(1, number // (members * LOOKS))):
+            return False
+        latencies = [self.measurements[key].latency for key in self.connection.loaded]
+        return all(latency is not None and quiet_time(latency).half_width <= wanted for latency in latencies)
 
-    def relaunch(self, number: int, share_s: float) -> None:
+    def relaunch(self, share_s: float) -> None:
         """Goes on in a new process, with those subjects that still take part."""
-        staying = [subject for subject in self.connection.loaded.values() if self.takes_part(subject, number, share_s)]
-        self.connection.loaded = {subject.key: subject for subject in staying}
-        self.close()
+        self.connection.loaded = {subject.key: subject for subject in self.taking_part(self.connection, share_s)}
+        self.connection.close()
         if self.connection.loaded:
             self.connection.start()
 
-    def run_round(self, number: int, share_s: float, deadline: float) -> bool:
-        """One sample of everybody who takes part, in random order; False if nobody does."""
-        order = [subject for subject in self.connection.loaded.values() if self.takes_part(subject, number, share_s)]
+    def run_round(self, connection: Connection, number: int, share_s: float, deadline: float) -> None:
+        """One sample of everybody who takes part, in random order."""
+        order = self.taking_part(connection, share_s)
         self.random.shuffle(order)
         for subject in order:
-            self.sample(subject, number, total=self.plan.samples or self.expected_rounds(deadline, number))
-        return bool(order)
+            total = self.plan.samples or self.expected_rounds(deadline, number)
+            self.sample(connection, subject, number, total=total)
 
-    def takes_part(self, subject: Subject, number: int, share_s: float) -> bool:
-        """Without a number of samples, a subject whose single call exceeds its share leaves after a few rounds."""
-        if self.plan.samples:
-            return True
-        call_s = self.measurements[subject.key].call_s
-        return call_s <= share_s or number < min(SLOW_ROUNDS, self.plan.budget_s // call_s)
+    def taking_part(self, connection: Connection, share_s: float) -> list[Subject]:
+        """Without a number of samples, a subject whose single call exceeds its share leaves after a few samples.
+
+        One that failed in another process has left.
+        """
+
+        def stays(subject: Subject) -> bool:
+            measurement = self.measurements[subject.key]
+            few = min(SLOW_ROUNDS, self.plan.budget_s // measurement.call_s)
+            slow = not self.plan.samples and measurement.call_s > share_s
+            return measurement.status == "ok" and not (slow and len(measurement.samples_s) >= few)
+
+        return [subject for subject in connection.loaded.values() if stays(subject)]
 
     def expected_rounds(self, deadline: float, number: int) -> int:
         """How many rounds there will be, at the present pace."""
@@ -198,7 +269,7 @@ class Session:
         more = (deadline - self.clock()) / max(round_s, 1e-9)
         return min(MAX_ROUNDS, max(MIN_ROUNDS, number + math.ceil(max(more, 0))))
 
-    def sample(self, subject: Subject, number: int, total: int) -> None:
+    def sample(self, connection: Connection, subject: Subject, number: int, total: int) -> None:
         """One sample of one subject."""
         measurement = self.measurements[subject.key]
         median = sorted(measurement.samples_s)[len(measurement.samples_s) // 2] if measurement.samples_s else None
@@ -206,16 +277,16 @@ class Session:
             Progress(label=subject.label, step="latency", done=number, total=total,
                      estimate_s=median or measurement.call_s)
         )  # fmt: skip
-        self.connection.start()
-        wake(self.connection)
-        if subject.key not in self.connection.loaded:
+        connection.start()
+        wake(connection)
+        if subject.key not in connection.loaded:
             return
         warm_calls = int(measurement.call_s < WARM_CALL_LIMIT_S)
         request = Time(subject=subject.key, calls=measurement.calls, warm_calls=warm_calls)
         limit_s = self.plan.timeout_s * max(1, measurement.calls)
-        took: Took | None = self.connection.ask(subject, request, timeout_s=limit_s)
+        took: Took | None = connection.ask(subject, request, timeout_s=limit_s)
         if took is not None:
-            measurement.keep(took, number, launch=self.connection.born)
+            measurement.keep(took, number, launch=connection.born)
 
 
 def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:

@@ -106,6 +106,39 @@ class LayerNorm(nn.LayerNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
+class PositionEmbedding(nn.Module):
+    """Adds a weight to each element of `(b c *spatial)`.
+
+    Args:
+        shape: of a sample, `(c, *spatial)`.
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(tuple(shape)), std=0.02))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.weight
+
+
+class ClassToken(nn.Module):
+    """A position of weights before all others, which stand in one row: `(b c *spatial) -> (b c N+1)`."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(channels, 1), std=0.02))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((self.weight.expand(x.shape[0], -1, -1), x.flatten(2)), dim=2)
+
+
+class FirstPosition(nn.Module):
+    """The first position alone: `(b c *spatial) -> (b c)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(2)[:, :, 0]
+
+
 class SpaceToDepth(nn.Module):
     """The positions of each block side by side as channels: `(b c *spatial) -> (b c block^d *spatial/block)`.
 

@@ -9,15 +9,18 @@ from typing import Any
 from torch import nn
 
 from kaoprof.costs.layer_tree import LayerCost
-from kaoprof.costs.layers import per_axis
+from kaoprof.dims import per_axis
 from kaoprof.models.layers import (
     ACTIVATIONS,
     AVG_POOLS,
     MAX_POOLS,
     NORMS,
+    ClassToken,
     ConvNorm,
+    FirstPosition,
     GlobalAvgPool,
     LayerNorm,
+    PositionEmbedding,
     SpaceToDepth,
 )
 from kaoprof.models.modules import AttnModule, AttnSkipModule, BaseModule, BaseSkipModule
@@ -66,7 +69,7 @@ def _block(layer: spec.Block, at: Given, inside: Inside) -> nn.Module:
 
 def _attention(layer: spec.AttentionLayer, at: Given, _: Inside = ()) -> nn.Module:
     operator, options = choose_operator(layer, at.path, at.site)
-    return resolve(operator.factory)(at.shape[0], **operator.arguments(at.axes, options))
+    return resolve(operator.factory)(at.shape[0], **operator.arguments(at.shape[1:], options))
 
 
 def _base(layer: spec.Base | spec.BaseSkip, at: Given, _: Inside) -> nn.Module:
@@ -86,6 +89,9 @@ BUILDERS: dict[type, Callable[[Any, Given, Inside], nn.Module]] = {
     spec.Linear: _linear,
     spec.BatchNorm: lambda _layer, at, _: NORMS[at.axes](at.shape[0]),
     spec.LayerNorm: lambda _layer, at, _: LayerNorm(at.shape[0]),
+    spec.PositionEmbedding: lambda _layer, at, _: PositionEmbedding(at.shape),
+    spec.ClassToken: lambda _layer, at, _: ClassToken(at.shape[0]),
+    spec.FirstPosition: lambda _layer, _at, _: FirstPosition(),
     spec.SpaceToDepth: lambda layer, _at, _: SpaceToDepth(**keywords(layer)),
     spec.Activation: lambda layer, _at, _: ACTIVATIONS[layer.function](),
     spec.MaxPool: _pool,

@@ -3,12 +3,37 @@
 from collections.abc import Sequence
 from typing import Unpack
 
+import torch
 from torch import Tensor, nn
 
 from kaoprof.dims import PUBLISHED, AttentionKeywords, AttentionOptions
+from kaoprof.errors import UsageError
 from kaoprof.models.layers import CONVOLUTIONS, resize
 from kaoprof.operators.dot_product import PROJECTED, FusedLines, MatmulAttention, added
+from kaoprof.operators.kronecker import outer_sum
 from kaoprof.operators.spatial_reduction import ADAPTIVE_POOLS, PublishedReduction, Reduction
+
+COARSE = 7  # entries along each axis of the map from which position biases are enlarged
+
+
+class PositionBias(nn.Module):
+    """A number for each head, agent and position: a coarse map, enlarged, and a line for each axis. `(1 heads A n)`."""
+
+    def __init__(self, heads: int, agents: int, spatial: Sequence[int]) -> None:
+        super().__init__()
+        self.spatial = tuple(spatial)
+        self.coarse = _drawn(heads, agents, *[COARSE] * len(spatial))
+        for axis, size in enumerate(spatial):
+            self.register_parameter(f"line_{axis}", _drawn(heads, agents, size))
+
+    def forward(self) -> Tensor:
+        lines = tuple(getattr(self, f"line_{axis}") for axis in range(len(self.spatial)))
+        enlarged = resize(self.coarse, self.spatial, "linear")  # (heads A 7 ... 7) -> (heads A s_1 ... s_d)
+        return added(enlarged, [outer_sum(lines)]).flatten(2).unsqueeze(0)
+
+
+def _drawn(*shape: int) -> nn.Parameter:
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=0.02))
 
 
 class AgentAttention(nn.Module):
@@ -19,13 +44,14 @@ class AgentAttention(nn.Module):
         axes: spatial axes.
         agents: A; along each of d axes there are A^(1/d), rounded.
         reduction: positions for each key, along each axis.
-        options: heads, projection, scale, implementation. As published: all four, with biases, and a depthwise
-            convolution of the values, which is added; position biases are left out.
+        spatial: sizes of the input, which as published the position biases have.
+        options: heads, projection, scale, implementation. As published: all four, with biases; a depthwise convolution
+            of the values, which is added; and position biases of keys and queries.
 
     Source: Han et al., arXiv:2312.08874.
 
     Raises:
-        UsageError: the heads do not divide the channels.
+        UsageError: the heads do not divide the channels; or, as published, no sizes are given.
     """
 
     def __init__(
@@ -35,6 +61,7 @@ class AgentAttention(nn.Module):
         axes: int = 2,
         agents: int = 49,
         reduction: int = 1,
+        spatial: Sequence[int] | None = None,
         **options: Unpack[AttentionKeywords],
     ) -> None:
         super().__init__()
@@ -43,11 +70,17 @@ class AgentAttention(nn.Module):
         self.fused = chosen.implementation == "sdpa"
         biased = PROJECTED["qkvo"] if published else ()
         self.attention = (FusedLines if self.fused else MatmulAttention)(channels, chosen, biased=biased)
-        self.pool = ADAPTIVE_POOLS[axes](round(agents ** (1 / axes)))
+        along = round(agents ** (1 / axes))
+        self.pool = ADAPTIVE_POOLS[axes](along)
         reduce = PublishedReduction if published else Reduction
         self.reduce = reduce(channels, axes, reduction, 0) if reduction > 1 else None
         self.reduction = reduction
         self.beside = CONVOLUTIONS[axes](channels, channels, 3, padding=1, groups=channels) if published else None
+        if published:
+            if spatial is None:
+                raise UsageError("its position biases have the sizes of the input", where="spatial", hint="give them")
+            self.bias_of_keys = PositionBias(chosen.heads, along**axes, [size // reduction for size in spatial])
+            self.bias_of_queries = PositionBias(chosen.heads, along**axes, spatial)
 
     def forward(self, x: Tensor) -> Tensor:
         positions = self._laid_out(x.flatten(2))
@@ -57,10 +90,17 @@ class AgentAttention(nn.Module):
             for name, tokens in (("query", positions), ("key", source), ("value", source))
         )
         agents = self._laid_out(self.pool(self._map(q, x.shape[2:])).flatten(2))
-        attended = self.attention.attend(q, agents, self.attention.attend(agents, k, v))
+        for_agents, for_all = self._biases()
+        attended = self.attention.attend(q, agents, self.attention.attend(agents, k, v, for_agents), for_all)
         if self.beside is not None:
             attended = added(attended, [self._laid_out(self._convolved(v, x.shape[2:]).flatten(2))])
         return self._channels_first(self.attention.project("output", attended)).reshape(x.shape)
+
+    def _biases(self) -> tuple[list[Tensor], list[Tensor]]:
+        """What is added to similarities, where agents ask and where all positions ask: `(1 heads n_q n_kv)` each."""
+        if self.beside is None:
+            return [], []
+        return [self.bias_of_keys()], [self.bias_of_queries().mT.contiguous()]
 
     def _laid_out(self, tokens: Tensor) -> Tensor:
         """`(b c n)` as attention takes it, fused as `(b n 1 c)`."""
@@ -79,5 +119,6 @@ class AgentAttention(nn.Module):
         if self.beside is None:
             return values
         whole = self._map(values, [size // self.reduction for size in spatial])
+        whole = whole.contiguous()  # fused, channels lie innermost, of which this convolution makes another copy
         convolved: Tensor = self.beside(whole if self.reduce is None else resize(whole, spatial, "linear"))
         return convolved

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from kaoprof.dims import PUBLISHED, AttentionKeywords, AttentionOptions
 from kaoprof.models.layers import AVG_POOLS, CONVOLUTIONS
-from kaoprof.operators.dot_product import IMPLEMENTATIONS
+from kaoprof.operators.dot_product import IMPLEMENTATIONS, PROJECTED
 
 ADAPTIVE_POOLS: dict[int, type[nn.Module]] = {
     1: nn.AdaptiveAvgPool1d,
@@ -24,6 +24,7 @@ class SpatialReductionAttention(nn.Module):
         axes: how many spatial axes there are.
         reduction: positions for each key, along each axis; what is left over at the end is left out.
         pooled: if not 0, so many keys along each axis instead, whatever the size.
+        biases: as published, 1 where queries, keys and values have a bias, too, as in PVT's networks.
         options: heads, projection, scale, implementation. Keys and values are projected on what is left.
 
     Source: Wang et al., PVT, arXiv:2102.12122, section 3.3; `pooled`: PVT v2, arXiv:2106.13797, section 3.1.
@@ -36,6 +37,7 @@ class SpatialReductionAttention(nn.Module):
         axes: int = 2,
         reduction: int = 8,
         pooled: int = 0,
+        biases: int = 0,
         **options: Unpack[AttentionKeywords],
     ) -> None:
         super().__init__()
@@ -45,7 +47,7 @@ class SpatialReductionAttention(nn.Module):
         reduce = PublishedReduction if published else Reduction
         self.reduce = reduce(channels, axes, reduction, pooled) if pooled or reduction > 1 else None
         self.attention = IMPLEMENTATIONS[chosen.implementation](
-            channels, chosen, biased=("output",) if published else ()
+            channels, chosen, biased=(PROJECTED["qkvo"] if biases else ("output",)) if published else ()
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,8 +8,7 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
-from kaoprof.dims import PUBLISHED, AttentionKeywords, AttentionOptions, ceil_div
-from kaoprof.errors import UsageError
+from kaoprof.dims import PUBLISHED, AttentionKeywords, AttentionOptions, PerAxis, ceil_div, per_axis, shifts_of
 from kaoprof.operators.dot_product import PROJECTED, FusedLines, MatmulAttention
 
 
@@ -18,15 +17,15 @@ class RelativeBias(nn.Module):
 
     index: Tensor
 
-    def __init__(self, heads: int, window: int, axes: int) -> None:
+    def __init__(self, heads: int, windows: Sequence[int]) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros((2 * window - 1) ** axes, heads))
+        self.table = nn.Parameter(torch.zeros(math.prod(2 * length - 1 for length in windows), heads))
         nn.init.trunc_normal_(self.table, std=0.02)
-        places = torch.cartesian_prod(*[torch.arange(window)] * axes).view(-1, axes)  # (n d)
+        places = places_in(windows)  # (n d)
         index = torch.zeros(len(places), len(places), dtype=torch.long)
-        for axis in range(axes):
-            apart = places[:, None, axis] - places[None, :, axis] + window - 1
-            index = index * (2 * window - 1) + apart
+        for axis, length in enumerate(windows):
+            apart = places[:, None, axis] - places[None, :, axis] + length - 1
+            index = index * (2 * length - 1) + apart
         self.register_buffer("index", index, persistent=False)
 
     def forward(self) -> Tensor:
@@ -36,20 +35,20 @@ class RelativeBias(nn.Module):
 
 
 class _GroupAttention(nn.Module):
-    """Attention within groups of `window` tokens along each axis; what a group is, its children say."""
+    """Attention within groups of as many tokens along each axis as `windows` says; what a group is, children say."""
 
     apart: Tensor  # of shifted windows, see `wrapped_apart`
 
-    def __init__(self, channels: int, axes: int, window: int, options: AttentionOptions) -> None:
+    def __init__(self, channels: int, axes: int, window: PerAxis, options: AttentionOptions) -> None:
         super().__init__()
-        self.axes, self.window, self.shift = axes, window, 0
+        self.axes, self.windows, self.shifts = axes, per_axis(window, axes, "window"), (0,) * axes
         chosen = options.as_in("qkvo", "sqrt")
         self.fused = chosen.implementation == "sdpa"
         published = options.projection == PUBLISHED
         biased = PROJECTED["qkvo"] if published else ()
         self.attention = (FusedLines if self.fused else MatmulAttention)(channels, chosen, biased=biased)
         if published:
-            self.bias = RelativeBias(chosen.heads, window, axes)
+            self.bias = RelativeBias(chosen.heads, self.windows)
 
     def split(self, sizes: Sequence[int]) -> list[int]:
         """The axes of a map, each split in two: `[s_1, ..., s_d] -> [a_1, b_1, ..., a_d, b_d]`."""
@@ -61,17 +60,17 @@ class _GroupAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         sizes = x.shape[2:]
-        padded = [ceil_div(size, self.window) * self.window for size in sizes]
+        padded = [ceil_div(size, length) * length for size, length in zip(sizes, self.windows, strict=True)]
         whole = self._filled(x, padded)
-        if self.shift:
-            whole = whole.roll((-self.shift,) * self.axes, self._spatial)
+        if any(self.shifts):
+            whole = whole.roll([-shift for shift in self.shifts], self._spatial)
         split = whole.view(*whole.shape[:2], *self.split(padded))  # (b c a_1 b_1 ... a_d b_d)
         order = self._order(channels_last=self.fused)
         groups = split.permute(order)  # (b groups c tokens), or channels last
         attended = self._attended(groups, self._masks(padded)).view(groups.shape)
         whole = attended.permute([order.index(axis) for axis in range(len(order))]).reshape(whole.shape)
-        if self.shift:
-            whole = whole.roll((self.shift,) * self.axes, self._spatial)
+        if any(self.shifts):
+            whole = whole.roll(self.shifts, self._spatial)
         return begun(whole, sizes).contiguous()
 
     @property
@@ -93,7 +92,7 @@ class _GroupAttention(nn.Module):
         return [0, *groups, *tokens, 1] if channels_last else [0, *groups, 1, *tokens]
 
     def _attended(self, groups: Tensor, masks: Sequence[Tensor]) -> Tensor:
-        tokens = self.window**self.axes
+        tokens = math.prod(self.windows)
         if self.fused:
             lines = groups.reshape(-1, tokens, 1, groups.shape[-1])  # (b*groups n 1 c)
         else:
@@ -104,14 +103,14 @@ class _GroupAttention(nn.Module):
     def _masks(self, padded: Sequence[int]) -> list[Tensor]:
         """What is added to the similarities, each `(1 or groups of a sample, 1 or heads, n, n)`."""
         bias = [self.bias().unsqueeze(0)] if "bias" in self._modules else []
-        if not self.shift:
+        if not any(self.shifts):
             return bias
-        windows = [size // self.window for size in padded]
-        kinds = torch.zeros(windows, dtype=torch.long, device=self.apart.device)
+        counts = [size // length for size, length in zip(padded, self.windows, strict=True)]  # of windows
+        kinds = torch.zeros(counts, dtype=torch.long, device=self.apart.device)
         for kind, last in enumerate(itertools.product((False, True), repeat=self.axes)):
             region = kinds  # windows that are last along more axes come later
             for axis in itertools.compress(range(self.axes), last):
-                region = region.narrow(axis, windows[axis] - 1, 1)
+                region = region.narrow(axis, counts[axis] - 1, 1)
             region.fill_(kind)
         return [*bias, self.apart.index_select(0, kinds.flatten()).unsqueeze(1)]
 
@@ -123,13 +122,18 @@ def begun(whole: Tensor, sizes: Sequence[int]) -> Tensor:
     return whole
 
 
-def wrapped_apart(window: int, shift: int, axes: int) -> Tensor:
+def places_in(windows: Sequence[int]) -> Tensor:
+    """Where each token of a window lies in it: `(n d)`."""
+    return torch.cartesian_prod(*map(torch.arange, windows)).view(-1, len(windows))
+
+
+def wrapped_apart(windows: Sequence[int], shifts: Sequence[int]) -> Tensor:
     """-inf between tokens that only wrapping around brought into one window: `(2^d n n)`.
 
     Of a window for each set of axes along which it is the last: there the last `shift` positions come from the start.
     """
-    places = torch.cartesian_prod(*[torch.arange(window)] * axes).view(-1, axes)  # (n d)
-    wraps = places >= window - shift
+    axes = len(windows)
+    wraps = places_in(windows) >= torch.tensor(windows) - torch.tensor(shifts)  # (n d)
     different = wraps[:, None] != wraps[None, :]  # (n n d)
     last = torch.tensor(list(itertools.product((False, True), repeat=axes)))  # (2^d d)
     apart = (different & last[:, None, None]).any(-1)
@@ -145,29 +149,34 @@ class WindowAttention(_GroupAttention):
     Args:
         channels: c of the input `(b, c, *spatial)`; the output has the same shape.
         axes: spatial axes.
-        window: M.
-        shift: positions by which windows are shifted, below M; Swin's every other block has M // 2.
+        window: M, for each axis or one for all.
+        shift: positions by which windows are shifted, below M, likewise; Swin's every other block has M // 2.
         options: heads, projection, scale, implementation. As published: all four, with biases, and a bias for each
             head and relative position.
 
     Source: Liu et al., Swin Transformer, arXiv:2103.14030.
 
     Raises:
-        UsageError: the heads do not divide the channels, or the shift is not below the window.
+        UsageError: the heads do not divide the channels, the shift is not below the window, or there are not as many
+            numbers as axes.
     """
 
     def __init__(
-        self, channels: int, *, axes: int = 2, window: int = 7, shift: int = 0, **options: Unpack[AttentionKeywords]
+        self,
+        channels: int,
+        *,
+        axes: int = 2,
+        window: PerAxis = 7,
+        shift: PerAxis = 0,
+        **options: Unpack[AttentionKeywords],
     ) -> None:
         super().__init__(channels, axes, window, AttentionOptions(**options))
-        if shift >= window:
-            raise UsageError(f"must be below the window of {window}, not {shift}", where="shift")
-        self.shift = shift
-        if shift:
-            self.register_buffer("apart", wrapped_apart(window, shift, axes), persistent=False)
+        self.shifts = shifts_of(window, shift, axes)
+        if any(self.shifts):
+            self.register_buffer("apart", wrapped_apart(self.windows, self.shifts), persistent=False)
 
     def split(self, sizes: Sequence[int]) -> list[int]:
-        return [part for size in sizes for part in (size // self.window, self.window)]
+        return [part for size, length in zip(sizes, self.windows, strict=True) for part in (size // length, length)]
 
     def tokens_of(self) -> list[int]:
         return [2 * axis + 1 for axis in range(self.axes)]
@@ -181,7 +190,7 @@ class GridAttention(_GroupAttention):
     Args:
         channels: c of the input `(b, c, *spatial)`; the output has the same shape.
         axes: spatial axes.
-        window: M.
+        window: M, for each axis or one for all.
         options: heads, projection, scale, implementation; as published those of `WindowAttention`.
 
     Source: Tu et al., MaxViT, arXiv:2204.01697.
@@ -190,11 +199,13 @@ class GridAttention(_GroupAttention):
         UsageError: the heads do not divide the channels.
     """
 
-    def __init__(self, channels: int, *, axes: int = 2, window: int = 7, **options: Unpack[AttentionKeywords]) -> None:
+    def __init__(
+        self, channels: int, *, axes: int = 2, window: PerAxis = 7, **options: Unpack[AttentionKeywords]
+    ) -> None:
         super().__init__(channels, axes, window, AttentionOptions(**options))
 
     def split(self, sizes: Sequence[int]) -> list[int]:
-        return [part for size in sizes for part in (self.window, size // self.window)]
+        return [part for size, length in zip(sizes, self.windows, strict=True) for part in (length, size // length)]
 
     def tokens_of(self) -> list[int]:
         return [2 * axis for axis in range(self.axes)]

@@ -86,7 +86,7 @@ def _check_latency(latency: Latency | None, *, where: str) -> None:
         raise RecordError(message, where=where, hint=CHANGED)
     if len(set(rounds)) < len(rounds):
         raise RecordError("two samples of one round cannot be", where=where, hint=CHANGED)
-    for name in ("launches", "page_faults", "system_shares"):
+    for name in ("launches", "page_faults", "system_shares", "paces"):
         beside = getattr(latency, name)
         if beside and len(beside) != len(samples):
             message = f"{len(samples)} samples of {len(beside)} {name.replace('_', ' ')} cannot be"

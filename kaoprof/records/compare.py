@@ -1,6 +1,6 @@
 """What `compare` leaves behind, and each cell of `sweep`: rows of operators with their key, closed form and counts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -10,6 +10,7 @@ from kaoprof.records import fields
 from kaoprof.records.formulas import Order, Parsed
 from kaoprof.records.measured import EAGER, VARIANT, Environment, Head, Observed, Protocol
 from kaoprof.records.own import OWN, OwnForm, OwnModule
+from kaoprof.records.stored_rows import StoredRows
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +134,12 @@ class Record(Head, frozen=True, kw_only=True):
     def cells(self) -> dict[tuple[object, ...], list[Row]]:
         """The rows by grid cell, in order."""
         return by_cell(self.rows)
+
+
+def each_cell(rows: Sequence[Row]) -> Iterator[tuple[tuple[object, ...], list[Row]]]:
+    """Rows by grid cell, in order, one cell after another: of those that stay in their file never all at once."""
+    groups = rows.groups() if isinstance(rows, StoredRows) else by_cell(rows)
+    return ((cell, list(members)) for cell, members in groups.items())
 
 
 def by_cell(rows: Iterable[Row]) -> dict[tuple[object, ...], list[Row]]:

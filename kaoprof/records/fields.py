@@ -3,32 +3,43 @@
 `record_checks` adds what no single field tells.
 """
 
-from collections.abc import Iterable
-from typing import Annotated
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from kaoprof.dims import CACHES, DTYPE_BYTES, MODES, PROJECTIONS, SCALES, SDPA_BACKENDS, SPATIAL_AXES
 
 STATUSES = ("ok", "oom", "skipped", "timeout", "unsupported", "error")
+ENDINGS = ("budget", "precision", "samples", "rounds")
 LONGEST_S = 1e9  # more than thirty years
 SHORTEST_S = 1e-12  # of a call or a copy: less than a clock's cycle
 MOST = 2**63 - 1  # the most that msgspec can compare with
 
 
-def one_word_of(words: Iterable[str]) -> Meta:
-    """A text that is one of the `words`."""
-    return Meta(pattern=rf"^({'|'.join(words)})\Z")
-
-
-Dtype = Annotated[str, one_word_of(DTYPE_BYTES)]
-Mode = Annotated[str, one_word_of(MODES)]
-Projection = Annotated[str, one_word_of(PROJECTIONS)]
-Scale = Annotated[str, one_word_of(SCALES)]
-Cache = Annotated[str, one_word_of(CACHES)]
-Sdpa = Annotated[str, one_word_of(SDPA_BACKENDS)]
-Axis = Annotated[str, one_word_of(("b", "c", *sorted({axis for axes in SPATIAL_AXES.values() for axis in axes})))]
-Status = Annotated[str, one_word_of(STATUSES)]
+WORDS: dict[str, tuple[str, ...]] = {  # of which a field of that name is one
+    "dtype": tuple(DTYPE_BYTES),
+    "mode": tuple(MODES),
+    "projection": tuple(PROJECTIONS),
+    "scale": tuple(SCALES),
+    "cache": tuple(CACHES),
+    "sdpa": tuple(SDPA_BACKENDS),
+    "axis": ("b", "c", *sorted({axis for axes in SPATIAL_AXES.values() for axis in axes})),
+    "ending": ENDINGS,
+    "status": STATUSES,
+}
+if TYPE_CHECKING:
+    Dtype: TypeAlias = str
+    Mode: TypeAlias = str
+    Projection: TypeAlias = str
+    Scale: TypeAlias = str
+    Cache: TypeAlias = str
+    Sdpa: TypeAlias = str
+    Axis: TypeAlias = str
+    Ending: TypeAlias = str
+    Status: TypeAlias = str
+else:  # so msgspec finds them without a pattern, and holds each word once
+    Dtype, Mode, Projection, Scale, Cache, Sdpa, Axis, Ending, Status = (Literal[words] for words in WORDS.values())
 
 Count = Annotated[int, Meta(ge=0, le=MOST)]
 Positive = Annotated[int, Meta(ge=1, le=MOST)]
@@ -51,3 +62,11 @@ Load = Annotated[float, Meta(ge=0, le=1e6)]  # processes that want a core
 Watts = Annotated[float, Meta(ge=0, le=1e9)]
 Hertz = Annotated[float, Meta(ge=0, le=1e15)]
 Celsius = Annotated[float, Meta(ge=-273.15, le=1e6)]
+
+
+def reason_of(error: Exception) -> str:
+    """Why msgspec refused some bytes, with the words that there are where one was expected."""
+    message = str(error)
+    what, at, place = message.partition(" - at `")
+    words = WORDS.get(re.split(r"\W", place.rstrip("`"))[-1], ()) if what.startswith("Invalid enum value") else ()
+    return f"{what}, which is none of {', '.join(words)}{at}{place}" if words else message

@@ -55,8 +55,19 @@ def strictly_decoded(data: bytes, kind: type[T]) -> T:
     Raises:
         Exception: one of `UNREADABLE`: they hold none.
     """
-    head_of(data)
-    return msgspec.json.decode(data, type=kind)
+    return strictly_by(msgspec.json.Decoder(kind), data)
+
+
+def strictly_by(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    """What the bytes hold, as `strictly_decoded`.
+
+    What is written again as it was read names no key twice: that is so of nearly all, and asked five times as fast.
+    """
+    value = decoder.decode(data)
+    again = msgspec.json.encode(value)
+    if again != data and again != msgspec.json.format(data, indent=-1):
+        head_of(data)
+    return value
 
 
 def read_bytes(path: Path) -> bytes:

@@ -7,7 +7,7 @@ A journal of operators is of kind `sweep`, one of models of kind `models`. `kaop
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from kaoprof.errors import KaoprofError, RecordError
 from kaoprof.records import swept_models
 from kaoprof.records.checks import check_protocol, check_row
 from kaoprof.records.compare import Row
-from kaoprof.records.fields import Count, Seconds
-from kaoprof.records.incoming import UNREADABLE, head_of, read_bytes
+from kaoprof.records.fields import Count, Seconds, reason_of
+from kaoprof.records.incoming import UNREADABLE, head_of, read_bytes, strictly_by
 from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
 from kaoprof.records.sweep import CellKey, ModelPlan, Plan, SweepPlan
 from kaoprof.records.swept_models import ModelRow
@@ -152,16 +152,14 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
     Raises:
         RecordError: they are no journal, of another schema, or damaged; naming the line.
     """
-    lines = data.split(b"\n")
-    incomplete = lines.pop()
-    if len(lines) > 1 and b"\0" in lines[-1]:  # a power cut may leave zeros where the last line should be
-        incomplete = lines.pop() + b"\n" + incomplete
-    header = _header(lines[0] if lines else data, whole=bool(lines), where=where)
+    whole_bytes = _whole_bytes(data)
+    lines = _lines(data, whole_bytes)
+    header = _header(next(lines, data), whole=whole_bytes > 0, where=where)
     launches: list[Launch] = []
     cells: dict[CellKey, Cell] = {}
     spent_s: list[float] = []
     decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(ENTRIES[header.kind][1])
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in enumerate(lines, start=2):
         entry = _entry(decoder, line, where=f"{where}:{number}", kept=number - 1)
         if isinstance(entry, Launch):
             check_protocol(entry.protocol, where=f"{where}:{number}")
@@ -180,8 +178,24 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
         launches=tuple(launches),
         cells=cells,
         spent_s=tuple(spent_s),
-        whole_bytes=len(data) - len(incomplete),
+        whole_bytes=whole_bytes,
     )
+
+
+def _whole_bytes(data: bytes) -> int:
+    """Where the last whole line ends; a power cut may leave zeros where it should be."""
+    end = data.rfind(b"\n") + 1
+    begin = data.rfind(b"\n", 0, max(end - 1, 0)) + 1
+    return begin if begin and b"\0" in data[begin:end] else end
+
+
+def _lines(data: bytes, end: int) -> Iterator[bytes]:
+    """Each whole line without its end; never a copy of all of them."""
+    begin = 0
+    while begin < end:
+        after = data.index(b"\n", begin)
+        yield data[begin:after]
+        begin = after + 1
 
 
 def _launch_of(entry: Finished, launches: int, *, where: str) -> int:
@@ -221,7 +235,7 @@ def _header(line: bytes, *, whole: bool, where: str) -> AnyHeader:
     try:
         header: AnyHeader = msgspec.json.decode(line, type=ENTRIES[kind][0])
     except (*UNREADABLE, KaoprofError) as error:
-        raise RecordError(f"its header is damaged: {error}", where=f"{where}:1") from None
+        raise RecordError(f"its header is damaged: {reason_of(error)}", where=f"{where}:1") from None
     return header
 
 
@@ -230,11 +244,10 @@ _OTHER = "name a file that `kaoprof sweep -o` wrote"
 
 def _entry(decoder: msgspec.json.Decoder[Entry], line: bytes, *, where: str, kept: int) -> Entry:
     try:
-        head_of(line)
-        return decoder.decode(line)
+        return strictly_by(decoder, line)
     except (*UNREADABLE, KaoprofError) as error:
         hint = f"`head -n {kept}` keeps what is before it; the sweep then measures the rest again"
-        raise RecordError(f"this line is damaged: {error}", where=where, hint=hint) from None
+        raise RecordError(f"this line is damaged: {reason_of(error)}", where=where, hint=hint) from None
 
 
 def read_journal(path: Path) -> Contents:

@@ -30,12 +30,13 @@ class Head(Shown, frozen=True, kw_only=True):
     created: str
 
 
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
+class Latency(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Raw samples: `samples_s[i]`, taken in round `rounds[i]`, is the mean seconds per call over `calls` in a row.
 
     `launches[i]` is the number of the process that took it, `page_faults[i]` how many times a call touched memory that
-    was new to it, `system_shares[i]` the part of the processor time that the operating system took for itself; empty
-    where that is not known.
+    was new to it, `system_shares[i]` the part of the processor time that the operating system took for itself, and
+    `paces[i]` how many times longer than ever before on this machine a small reference took at that moment: it marks
+    the samples that something disturbed. Each is empty where it is not known.
     """
 
     rounds: tuple[fields.Count, ...]
@@ -44,6 +45,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     launches: tuple[fields.Count, ...] = ()
     page_faults: tuple[fields.Faults, ...] = ()
     system_shares: tuple[fields.Share, ...] = ()
+    paces: tuple[fields.Multiple, ...] = ()
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,16 +118,18 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """The device at one moment; None is not told.
 
     `throttled` counts how often, or ns how long, it slowed itself; `cores_taken` is how many of the cores that are
-    measured on other programs kept busy, on the mean, since the session began.
+    measured on other programs kept busy, on the mean, `stolen` how many of them a virtual machine's host gave to
+    others: before, while the processes began, after, since then.
     """
 
     clock_hz: fields.Hertz | None = None
     temperature_c: fields.Celsius | None = None
     throttled: fields.Unbounded | None = None
     cores_taken: fields.Load | None = None
+    stolen: fields.Load | None = None
 
 
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
+class Environment(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Where it was measured. `device_name` is the processor's or the GPU's name; loads are 1-minute averages.
 
     `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
@@ -159,7 +163,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
 
 
-class Copy(msgspec.Struct, frozen=True, kw_only=True):
+class Copy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """The fastest copy of one size. `moved_bytes` is what it reads plus what it writes."""
 
     moved_bytes: fields.Positive
@@ -176,6 +180,7 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
         cold_copies: the same after the caches were flushed; empty where nobody asked.
         products: FLOP/s of the fastest large matrix product, by dtype.
         launch_s: seconds that the smallest operation takes.
+        pace_s: seconds of the small reference that is timed beside samples, at its best; None where nobody did.
     """
 
     created: str
@@ -184,6 +189,7 @@ class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
     cold_copies: tuple[Copy, ...] = ()
     products: dict[str, fields.Rate]
     launch_s: fields.LaunchSeconds
+    pace_s: fields.CallSeconds | None = None
 
     @property
     def bytes_per_s(self) -> float:
@@ -196,7 +202,10 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
 
     `in_process` says that it was measured in the process of whoever asked, not in one of its own.
     `cache` is `warm` or `cold`, `sdpa` the fused attention that was asked for; both None in records that are older.
-    `before` and `after` frame what was measured.
+    `before` and `after` frame what was measured. `setup_s` is what passed until measuring could begin, which is no
+    part of the budget; `precision` the half width of intervals, relative, at which to stop; `ended_by` says which came
+    first: `budget`, `precision`, `samples` or `rounds`, the most that are taken. `quiet_share` is the part of all
+    samples at which the reference said that nothing disturbed.
     """
 
     budget_s: fields.Seconds
@@ -214,6 +223,10 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     before: Conditions | None = None
     after: Conditions | None = None
     in_process: bool = False
+    setup_s: fields.Seconds | None = None
+    precision: fields.Share | None = None
+    ended_by: fields.Ending | None = None
+    quiet_share: fields.Share | None = None
 
 
 def timestamp() -> str:

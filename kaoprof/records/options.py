@@ -14,7 +14,7 @@ MOST_CORES = 4096
 KINDS: dict[str, tuple[Any, str]] = {  # of what a program may get wrong
     "device": (str, "text, such as 'cuda:0'"), "seed": (int, "whole number"), "budget_s": (int | float, "number"),
     "timeout_s": (int | float, "number"), "samples": (int | None, "whole number"),
-    "threads": (int | None, "whole number"),
+    "threads": (int | None, "whole number"), "precision": (int | float | None, "number"),
 }  # fmt: skip
 
 
@@ -45,6 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         analytic: only the closed forms; nothing is counted, predicted or measured.
         budget_s: time for measuring, over all cells.
         samples: rounds, instead of as many as the budget allows.
+        precision: half of an interval, relative to its time, at which to stop before the budget is spent: 0.02 is 2 %.
         timeout_s: the longest that one call may take.
         force_run: run also what is predicted not to fit.
         threads: of CPU kernels; None leaves torch's choice.
@@ -62,6 +63,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     analytic: bool = False
     budget_s: float = 10.0
     samples: int | None = None
+    precision: float | None = None
     timeout_s: float = 60.0
     force_run: bool = False
     threads: int | None = None
@@ -75,6 +77,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     graph: bool = False
 
     def __post_init__(self) -> None:
+        self._check_numbers()
+        if self.analytic and self.variants:
+            raise UsageError("excludes analytic, which runs nothing", where=self.variants[0])
+        one_of("cache", self.cache, CACHES)
+        one_of("sdpa", self.sdpa, SDPA_BACKENDS)
+        if self.affinity is not None and not all(0 <= core < MOST_CORES for core in self.affinity):
+            raise UsageError(f"cores are numbered from 0 to {MOST_CORES - 1}", where="affinity")
+        _check_device(self.device)
+
+    def _check_numbers(self) -> None:
         for name, (kinds, what) in KINDS.items():
             if not isinstance(getattr(self, name), kinds):
                 raise UsageError(f"{getattr(self, name)!r} is no {what}", where=name.removesuffix("_s"))
@@ -86,15 +98,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= MOST[name]:
                 raise UsageError(f"must be between 1 and {MOST[name]}, not {value}", where=name)
+        if self.precision is not None and not 0 < self.precision < 1:
+            raise UsageError(f"must be more than 0 and less than 1, not {self.precision}", where="precision")
+        if self.precision is not None and self.samples is not None:
+            raise UsageError("excludes samples, which says how many there are", where="precision")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"must be between 0 and 2^63, not {self.seed}", where="seed")
-        if self.analytic and self.variants:
-            raise UsageError("excludes analytic, which runs nothing", where=self.variants[0])
-        one_of("cache", self.cache, CACHES)
-        one_of("sdpa", self.sdpa, SDPA_BACKENDS)
-        if self.affinity is not None and not all(0 <= core < MOST_CORES for core in self.affinity):
-            raise UsageError(f"cores are numbered from 0 to {MOST_CORES - 1}", where="affinity")
-        _check_device(self.device)
 
     @property
     def threads_wanted(self) -> int | None:

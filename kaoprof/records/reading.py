@@ -10,10 +10,11 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import RecordError
-from kaoprof.records.checks import check_figures
+from kaoprof.records.checks import check_figures, check_protocol
 from kaoprof.records.compare import Record
 from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
+from kaoprof.records.fields import reason_of
 from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, read_bytes, strictly_decoded
 from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch, is_journal, parse_journal
@@ -70,8 +71,10 @@ def load_runs(paths: Path | str | Iterable[Path | str]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def load_named(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str, AnyRecord]]:
+def load_named(paths: Iterable[Path | str], *, in_place: bool = False) -> Iterator[tuple[Path, str, AnyRecord]]:
     """Every record in some files, in order: where it was read, what to call it beside the others, and itself.
+
+    The rows of large ones may stay `in_place`, for whoever goes through them once.
 
     Raises:
         RecordError: a file cannot be read, is damaged, or is no record.
@@ -79,7 +82,7 @@ def load_named(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str, AnyReco
     files = [Path(path) for path in paths]
     for path in files:
         name = printable(path.stem if sum(other.stem == path.stem for other in files) == 1 else path)
-        records = load_records(path)
+        records = load_records(path, in_place=in_place)
         for number, record in enumerate(records, start=1):
             yield path, f"{name} #{number}" if len(records) > 1 else name, record
 
@@ -89,15 +92,15 @@ def printable(path: Path | str) -> str:
     return os.fsencode(path).decode(errors="replace")
 
 
-def load_records(path: Path) -> tuple[AnyRecord, ...]:
-    """Every record in a file: one, or of a journal one per environment.
+def load_records(path: Path, *, in_place: bool = False) -> tuple[AnyRecord, ...]:
+    """Every record in a file: one, or of a journal one per environment; the rows of a large one may stay `in_place`.
 
     Raises:
         RecordError: the file cannot be read, is damaged, or is no record.
     """
-    large = record_in_pieces(path)
+    large = record_in_pieces(path, in_place=in_place)
     if large is not None and large.schema == SCHEMA and large.kind in {"compare", "sweep"}:
-        check_figures(large, where=str(path))
+        check_protocol(large.protocol, where=str(path))
         return (large,)
     data = read_bytes(path)
     if is_journal(data):
@@ -154,7 +157,7 @@ def _record(data: bytes, *, where: str) -> AnyRecord:
     try:
         record = msgspec.json.decode(data, type=KINDS[kind])
     except UNREADABLE as error:
-        raise RecordError(f"this record is damaged: {error}", where=where) from None
+        raise RecordError(f"this record is damaged: {reason_of(error)}", where=where) from None
     if isinstance(record, Record | ProfileRecord | SweptModels):
         check_figures(record, where=where)
     return record

@@ -27,6 +27,7 @@ class Tone(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    WARN = "warn"
     QUIET = "quiet"
 
 

@@ -4,7 +4,7 @@ Functions stand here by their place under kaoprof, `module:name`, and are import
 """
 
 import importlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.findings.tally import Tally
 from kaoprof.records.measured import SCHEMA
 from kaoprof.records.shown import Shown
 from kaoprof.reporting.document import Medium, Page
@@ -35,6 +36,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         figures: a report -> matplotlib's figures.
         is_grid: whether runs that were kept are reported in one grid of cells, also of both kinds that are.
         stands_alone: whether it is reported one at a time.
+        tells: whether its page on a terminal says itself what a careful reader must know.
     """
 
     page: str
@@ -49,6 +51,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     figures: str = ""
     is_grid: bool = False
     stands_alone: bool = True
+    tells: bool = False
 
 
 OPERATORS: dict[str, Any] = {
@@ -72,11 +75,12 @@ KINDS = {
         page="reporting.tables.compare:page_of",
         warnings="findings.operators:warnings_of",
         next_step="reporting.next_steps:after_compare",
+        tells=True,
         **OPERATORS,
     ),
     "sweep": Kind(
         page="reporting.tables.sweep:page_of",
-        warnings="findings.operators:sweep_warnings",
+        warnings="findings.tally:sweep_warnings",
         next_step="kaoprof report JOURNAL --to sweep.html",
         **OPERATORS,
     ),
@@ -159,13 +163,15 @@ TEXTS = tuple(name for name, made in FORMATS.items() if made.of != "figures")
 class Report(Shown, frozen=True, kw_only=True):
     """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
 
-    `how` are the page's own options; `summed` says whether warnings name no single row; `width` is that of a paper's
-    column, for figures and tables.
+    `how` are the page's own options; `tallies` sum up the warnings of each run while its rows are written; `alone` says
+    whether a terminal shows its one run as the command did that made it. `width` is that of a paper's column,
+    for figures and tables.
     """
 
     runs: tuple[NamedRun, ...]
     grid: Grid | None = None
-    summed: bool = False
+    tallies: tuple[Tally, ...] = ()
+    alone: bool = False
     how: Mapping[str, Any] = {}
     width: Width | None = None
 
@@ -198,7 +204,7 @@ def load(place: str) -> Any:
 
 def pages_of(report: Report, medium: Medium) -> list[Page]:
     """A page for each run, or one for the grid."""
-    if report.grid is not None:
+    if report.grid is not None and not (report.alone and medium == Medium.SCREEN):
         return [load(GRID_PAGE)(report.grid, medium)]
     make = load(report.kind.page)
     return [make(run.record, medium, **report.how) for run in report.runs]
@@ -252,8 +258,19 @@ def csv_of(report: Report) -> Iterator[str]:
     """The report as CSV, in parts."""
     views = load(report.kind.views)
     runs = [(run.name, views(run.record)) for run in report.runs]
+    if report.tallies:
+        runs = [(name, _tallied(seen, tally)) for (name, seen), tally in zip(runs, report.tallies, strict=True)]
     parts: Iterator[str] = load(FORMATS["csv"].place)(load(report.kind.columns), runs)
     return parts
+
+
+def _tallied(views: Iterable[Any], tally: Tally) -> Iterator[Any]:
+    """What passes by, added up."""
+    tally.restart()
+    for view in views:
+        tally.add(view.row, view.warnings, view.standing.limits)
+        yield view
+    tally.whole = True
 
 
 def _document(report: Report) -> object:
@@ -266,10 +283,16 @@ def _document(report: Report) -> object:
 
 def warnings_of(report: Report) -> list[str]:
     """What a careful reader must know."""
-    if report.grid is not None or report.summed:
-        return list(load(GRID_WARNINGS)(report.runs))
+    if report.grid is not None or report.tallies:
+        return list(load(GRID_WARNINGS)(report.runs, report.tallies))
     find = load(report.kind.warnings)
     return [warning for run in report.runs for warning in find(run.record)]
+
+
+def alarms_of(report: Report, format_name: str, *, verbose: bool) -> list[str]:
+    """What a careful reader must know, as far as what is shown does not say it."""
+    on_screen = format_name == "table" and not verbose and (report.grid is None or report.alone)
+    return [] if on_screen and report.kind.tells else warnings_of(report)
 
 
 def next_step_of(record: Any) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kaoprof.errors import UsageError, did_you_mean
+from kaoprof.findings.tally import Tally
 from kaoprof.records.reading import load_named
 from kaoprof.records.shown import Shown
 from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report
@@ -74,10 +75,11 @@ def report_on(
         message = f"{run.name} is a record of {first}, {other.name} of {second}"
         raise UsageError(message, hint="report them one by one")
     if kinds[0].is_grid and rows_alone:
-        return Report(runs=chosen_runs(runs, only), summed=True)
+        chosen = chosen_runs(runs, only)
+        return Report(runs=chosen, tallies=tuple(Tally(run.record) for run in chosen))
     if kinds[0].is_grid:
         grid = grid_report(runs, x=x, only=only, quantities=quantities)
-        return Report(runs=grid.runs, grid=grid)
+        return Report(runs=grid.runs, grid=grid, alone=len(runs) == 1 and x is None and not quantities)
     if x is not None or only or quantities:
         option = "--x" if x is not None else "--only" if only else "--plot"
         raise UsageError("is for runs of compare and sweep", where=option)

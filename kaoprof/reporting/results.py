@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 from kaoprof.errors import KaoprofError, OutputError
 from kaoprof.reporting.document import Medium
 from kaoprof.reporting.files import write_whole
-from kaoprof.reporting.kinds import Report, format_of, load, pages_of, report_of, to_console, warnings_of, written
+from kaoprof.reporting.kinds import (
+    Report,
+    alarms_of,
+    format_of,
+    load,
+    pages_of,
+    report_of,
+    to_console,
+    warnings_of,
+    written,
+)
 from kaoprof.workload.process import leaves_process_alone
 
 if TYPE_CHECKING:
@@ -42,7 +52,7 @@ def as_text(result: Any) -> str:
     report = _report(result)
     console.print(to_console(report, width))
     lines = [*written_text.getvalue().splitlines()]
-    warnings = warnings_of(report)
+    warnings = alarms_of(report, "table", verbose=False)
     lines += [f"warning: {warning}" for warning in warnings[:MOST_WARNINGS]]
     if len(warnings) > MOST_WARNINGS:
         lines.append(f"warning: and {len(warnings) - MOST_WARNINGS} more")

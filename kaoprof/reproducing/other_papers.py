@@ -52,16 +52,6 @@ def network(name: str, macs: str | None, params: str | None, *, unit: Unit = "G"
     )
 
 
-def composed(
-    name: str, computed: str, macs: str | None, params: str | None, *, unit: Unit = "G"
-) -> tuple[Printed, ...]:
-    """MACs and parameters of what a function of `reproducing.computed` adds up from closed forms."""
-    return (
-        Printed(name=name, computed=computed, quantity="MACs", reported=macs, unit=unit),
-        Printed(name=name, computed=computed, quantity="parameters", reported=params, unit="M"),
-    )
-
-
 def neighbourhood(name: str, macs: str, params: str) -> tuple[Printed, ...]:
     """MACs of a shipped spec, and its parameters with what the spec leaves out."""
     computed = name.replace("-", "_")
@@ -100,12 +90,12 @@ PAPERS = {
     ),
     "pvt": RivalPaper(
         source="arXiv:2102.12122",
-        convention=f"{MACS_AS_FLOPS} Class token and position embeddings are no layers of a spec: added up here.",
+        convention=f"{MACS_AS_FLOPS} Class token and position embeddings are parameters.",
         figures=(
-            *composed("PVT-Tiny", "pvt_tiny", "1.9", "13.2"),
-            *composed("PVT-Small", "pvt_small", None, None),
-            *composed("PVT-Medium", "pvt_medium", None, None),
-            *composed("PVT-Large", "pvt_large", None, None),
+            *network("pvt-tiny", "1.9", "13.2"),
+            *network("pvt-small", None, None),
+            *network("pvt-medium", None, None),
+            *network("pvt-large", None, None),
         ),
     ),
     "nat": RivalPaper(

@@ -98,7 +98,7 @@ class Depthwise(_Layer, tag="depthwise", frozen=True, kw_only=True):
 
 
 class Linear(_Layer, tag="linear", frozen=True, kw_only=True):
-    """Fully connected layer, after `flatten` or `global_avg_pool`."""
+    """Fully connected layer, after `flatten`, `global_avg_pool` or `first_position`."""
 
     out: Out
     bias: Bias = True
@@ -110,6 +110,18 @@ class BatchNorm(_Layer, tag="batch_norm", frozen=True, kw_only=True):
 
 class LayerNorm(_Layer, tag="layer_norm", frozen=True, kw_only=True):
     """Layer normalisation: over the channels of each position, with scale and shift."""
+
+
+class PositionEmbedding(_Layer, tag="position_embedding", frozen=True, kw_only=True):
+    """Adds a learned number to each channel of each position: as many weights as the map has elements."""
+
+
+class ClassToken(_Layer, tag="class_token", frozen=True, kw_only=True):
+    """All positions in one row, and a learned one before them: one spatial axis from then on."""
+
+
+class FirstPosition(_Layer, tag="first_position", frozen=True, kw_only=True):
+    """The first position alone, such as the class token; the spatial axes are gone after it."""
 
 
 class SpaceToDepth(_Layer, tag="space_to_depth", frozen=True, kw_only=True):
@@ -256,9 +268,9 @@ class AttnSkip(_Attending, tag="attn_skip", frozen=True, kw_only=True):
 
 
 Layer: TypeAlias = (
-    Conv | Depthwise | Linear | BatchNorm | LayerNorm | SpaceToDepth | Activation | MaxPool | AvgPool
-    | GlobalAvgPool | Dropout | Flatten | Upsample | Block | Residual | Concat | Add | Reuse | Attention | Base
-    | BaseSkip | Attn | AttnSkip
+    Conv | Depthwise | Linear | BatchNorm | LayerNorm | PositionEmbedding | ClassToken | FirstPosition | SpaceToDepth
+    | Activation | MaxPool | AvgPool | GlobalAvgPool | Dropout | Flatten | Upsample | Block | Residual | Concat | Add
+    | Reuse | Attention | Base | BaseSkip | Attn | AttnSkip
 )  # fmt: skip
 
 AttentionLayer: TypeAlias = Attention | Attn | AttnSkip

@@ -1,33 +1,39 @@
-"""Medians, their intervals and paired ratios, from raw samples. Pure; free of assumptions about the noise's shape.
+"""Medians and their order statistics, from samples that are independent of each other. Pure.
 
-The one exception is what differs between processes, of which there are too few for anything but Student's t.
+Samples of a time are not, as disturbances come in spells: see `timings`, which makes every interval of a time.
 """
 
 import math
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 import msgspec
-from msgspec.structs import replace
 
 from kaoprof.records.measured import Latency
-from kaoprof.stats.student_t import CONFIDENCE, quantile
-
-FEWEST_LAUNCHES = 3  # with two, Student's t is 12.7: such an interval says nothing
+from kaoprof.stats.student_t import CONFIDENCE
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A median with its confidence interval; `low` and `high` are None where too few samples allow none."""
+    """A figure with its 95 % interval; `low` and `high` are None where too few samples allow none.
 
-    median: float
+    `processes` is how many of them the samples are from.
+    """
+
+    value: float
     low: float | None
     high: float | None
     samples: int
+    processes: int = 1
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """Both ends; None where there is no interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval's length, relative to the figure; infinite where there is none."""
+        return math.inf if self.low is None or self.high is None else (self.high - self.low) / 2 / self.value
 
 
 def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -36,12 +42,22 @@ def estimate(samples: Sequence[float], confidence: float = CONFIDENCE) -> Estima
     k is the largest rank for which a binomial(n, 1/2) argument gives at least `confidence` (Conover, Practical
     Nonparametric Statistics, section 3.2); below 6 samples no rank does, for 95 %.
     """
-    import statistics  # opened late: the closed forms need no medians
-
     ordered = sorted(samples)
     rank = interval_rank(len(ordered), confidence)
     low, high = (ordered[rank - 1], ordered[-rank]) if rank else (None, None)
-    return Estimate(median=statistics.median(ordered), low=low, high=high, samples=len(ordered))
+    return Estimate(value=median_of(ordered), low=low, high=high, samples=len(ordered))
+
+
+def median_of(ordered: Sequence[float]) -> float:
+    """The middle of what is in order, of an even number the mean of both."""
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def deviation_of(values: Sequence[float]) -> float:
+    """The standard deviation of two or more samples; in a record of many rows exact fractions would take minutes."""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 @cache
@@ -60,60 +76,17 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int:
 def median_beside(latency: Latency | None, name: str) -> float | None:
     """The median of what was seen beside each sample: its `page_faults` or `system_shares`; None if nothing was."""
     beside = getattr(latency, name, ())
-    return estimate(beside).median if beside else None
-
-
-@lru_cache(maxsize=256)  # several columns and sentences ask for the same one
-def latency_estimate(latency: Latency) -> Estimate:
-    """The median seconds of a call; the interval holds what differs within a process, and between processes.
-
-    Every interval of a latency that anything of kaoprof shows is this one.
-    """
-    return _widened(estimate(latency.samples_s), latency.samples_s, latency.launches)
-
-
-def median_s(latency: Latency) -> float:
-    """The median seconds of a call."""
-    return estimate(latency.samples_s).median
-
-
-def _widened(within: Estimate, samples: Sequence[float], launches: Sequence[int]) -> Estimate:
-    """The estimate with an interval that also holds the processes' differences: where memory lies changes a latency.
-
-    The medians of the processes are the sample, in logarithms: their mean's interval by Student's t, and the one that
-    is there already, together. `launches[i]` is the process of `samples[i]`; with fewer than three nothing changes.
-    """
-    import statistics
-
-    by_launch: dict[int, list[float]] = {}
-    for launch, sample in zip(launches, samples, strict=False):  # no launches are known of an older record
-        by_launch.setdefault(launch, []).append(sample)
-    if len(by_launch) < FEWEST_LAUNCHES or within.low is None or within.high is None:
-        return within
-    logs = [math.log(statistics.median(group)) for group in by_launch.values()]
-    half = quantile(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
-    low, high = math.exp(statistics.fmean(logs) - half), math.exp(statistics.fmean(logs) + half)
-    return replace(within, low=min(within.low, low), high=max(within.high, high))
-
-
-def paired_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
-    """The ratio of two latencies from the rounds that hold both, so that a machine's drift cancels; None if none do."""
-    by_round = dict(zip(denominator.rounds, denominator.samples_s, strict=True))
-    launches = numerator.launches or (0,) * len(numerator.rounds)
-    pairs = [
-        (sample / by_round[number], launch)
-        for number, sample, launch in zip(numerator.rounds, numerator.samples_s, launches, strict=True)
-        if number in by_round
-    ]
-    if not pairs:
-        return None
-    ratios, of_launch = zip(*pairs, strict=True)
-    return _widened(estimate(ratios), ratios, of_launch)
+    return median_of(sorted(beside)) if beside else None
 
 
 def spread(samples: Sequence[float]) -> float:
     """Interquartile range over median: 0 for a steady machine. Needs two samples; one has no spread to show."""
-    import statistics
+    ordered = sorted(samples)
+    return (_quantile(ordered, 3 / 4) - _quantile(ordered, 1 / 4)) / median_of(ordered)
 
-    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return (high - low) / statistics.median(samples)
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Between the two samples around it, in proportion (Hyndman and Fan, 1996, definition 7)."""
+    place = (len(ordered) - 1) * share
+    below = min(int(place), len(ordered) - 2)
+    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])

@@ -44,9 +44,8 @@ def has_mask(noted_args: list[Any]) -> bool:
     return any(record.dtype is torch.bool for record in records_in(noted_args[1:2]))
 
 
-def visited_pairs(args: Any) -> int | None:
+def visited_pairs(query: Tensor, mask: Any) -> int | None:
     """The pairs in the blocks that flexible attention's block mask leaves; None where they are not known."""
-    query, mask = args[0], args[4]
     counts = [part for part in (mask[2], mask[4]) if isinstance(part, Tensor)]
     sizes = [part for part in mask if isinstance(part, int)]
     if not counts or any(isinstance(part, FakeTensor) for part in counts):

@@ -25,6 +25,8 @@ FILLING = frozenset(  # put, or add, what they are given into their first argume
 )
 Layout = tuple[Any, ...]
 
+COMPILED_GAP = "flexible attention, which is compiled"
+
 
 class Peak:
     """Follows the storages of a tape from birth to death.
@@ -103,6 +105,7 @@ class Peak:
             self._running[-1][1] = here
         func = operation.func
         if is_higher_order(func):
+            self._gaps[COMPILED_GAP] = math.inf
             return
         gap = scratch_gap(func, self._tensors(operation.args), device=self.device)
         if gap is not None:

@@ -62,7 +62,7 @@ READS = frozenset({
 OF_SEQUENCES = frozenset(
     name for name in MACS if name.startswith(("torch_attn.", "_flash_attention", "_efficient_attention"))
 )
-FLEXIBLE = "higher_order.flex_attention"
+FLEXIBLE = {"higher_order.flex_attention": 4, "higher_order.flex_attention_backward": 9}  # where their mask stands
 DEVICE = torch.ops.prim.device.default
 TRAITS = frozenset({
     aten.sym_size.default, aten.size.default, aten.sym_stride.default, aten.stride.default, aten.sym_numel.default,
@@ -168,9 +168,10 @@ class Recorder(TorchDispatchMode):
             self._derived.update(derived_results(func, noted_args, records, noted_out, self._derived))
         born = self.events[births:]
         del self.events[births:]
+        mask_at = FLEXIBLE.get(name_of(func))
         operation = Operation(
             func, noted_args, noted_kwargs, noted_out, layer, phase,
-            visited=visited_pairs(args) if name_of(func) == FLEXIBLE else None,
+            visited=None if mask_at is None else visited_pairs(args[0], args[mask_at]),
             macs=0 if self._moving else None if has_rule(func) else registered_with_torch(func, args, kwargs, out),
             view=phase != FORWARD and func is ADDITION and is_view(args[0]),
         )  # fmt: skip

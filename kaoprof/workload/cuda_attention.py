@@ -21,6 +21,7 @@ from kaoprof.workload.patching import replaced
 from kaoprof.workload.tensor_bytes import REDUCED
 
 ATTENTION = F.scaled_dot_product_attention
+LIES_ON_A_GPU = Tensor.is_cuda.__get__  # type: ignore[attr-defined]  # how torch asks its modes for an attribute
 LARGEST_HEAD = 256  # channels
 FLASH_ALIGNMENT = 8  # channels; other heads are padded with zeros
 CUDNN_ALIGNMENT = 8  # channels; other heads are not served
@@ -34,9 +35,14 @@ REFUSAL = "No available kernel. Aborting execution."  # torch's own words
 
 
 class CudaAttention(TorchFunctionMode):
-    """While active, `scaled_dot_product_attention` and `dropout` run the operations that they would run on a GPU."""
+    """While active, `scaled_dot_product_attention` and `dropout` run the operations that they would run on a GPU.
+
+    A tensor that is asked says that it lies on one, so that code which asks does there what it would do.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is LIES_ON_A_GPU:
+            return True
         if func is F.dropout:
             return fused_dropout(*args, **(kwargs or {}))
         if func is F.multi_head_attention_forward:

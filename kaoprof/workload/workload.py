@@ -2,6 +2,8 @@
 
 import msgspec
 
+from kaoprof.dims import FLEXIBLE
+
 FLOAT_DTYPES = {"fp64": "float64", "fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 TORCH_DTYPES = FLOAT_DTYPES | {"int64": "int64", "int32": "int32", "bool": "bool"}
 
@@ -37,7 +39,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
     factory: str
     args: tuple[int, ...] = ()
-    kwargs: dict[str, int | str] = msgspec.field(default_factory=dict)
+    kwargs: dict[str, int | str | tuple[int, ...]] = msgspec.field(default_factory=dict)
     inputs: tuple[TensorSpec, ...]
     mode: str = "forward"
     seed: int = 0
@@ -50,6 +52,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     def dtype(self) -> str:
         """What its parameters are, and what it computes in: as its first input of floats."""
         return next((spec.dtype for spec in self.inputs if spec.dtype in FLOAT_DTYPES), self.param_dtype)
+
+    @property
+    def compiles_itself(self) -> bool:
+        """Whether its first call compiles what it runs."""
+        return self.kwargs.get("implementation") == FLEXIBLE
 
     @property
     def batch(self) -> int:

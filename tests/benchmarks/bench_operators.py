@@ -188,7 +188,7 @@ def against_clone(size, rounds, *, rotating):
     ratios = {name: paired(samples[name], samples["clone"]) for name in compared}
     ratios["KAO_QKV limit"] = estimate(limits(samples, size))
     for name, ratio in ratios.items():
-        print(f"  {name:32}{ratio.median:9.2f} clones   [{ratio.low:.2f}, {ratio.high:.2f}]")
+        print(f"  {name:32}{ratio.value:9.2f} clones   [{ratio.low:.2f}, {ratio.high:.2f}]")
     return tuple(ratios[name].median for name in ("KAO_QKV ours", "KAO_QKV limit", SUM))
 
 
@@ -201,8 +201,8 @@ def headline(rounds):
     ratio = paired(samples["fused"], samples["ours"])
     medians = {name: estimate(seconds).median for name, seconds in samples.items()}
     print(f"\n{' x '.join(map(str, HEADLINE_SIZE))}   fused non-local {medians['fused'] * 1e3:.1f} ms, KAO_QKV "
-          f"{medians['ours'] * 1e6:.0f} us: {ratio.median:.0f}x [{ratio.low:.0f}, {ratio.high:.0f}]")  # fmt: skip
-    return ratio.median
+          f"{medians['ours'] * 1e6:.0f} us: {ratio.value:.0f}x [{ratio.low:.0f}, {ratio.high:.0f}]")  # fmt: skip
+    return ratio.value
 
 
 def measure(rounds, *, rotating):

@@ -112,7 +112,7 @@ def compare(size, heads, rounds):
         slower = latency.high < 1
         well = well and not slower
         interval = f"[{latency.low:.2f}, {latency.high:.2f}]"
-        print(f"{' x '.join(map(str, size)):20}{heads:3}  {mode:8}{latency.median:6.2f}x {interval:16}"
+        print(f"{' x '.join(map(str, size)):20}{heads:3}  {mode:8}{latency.value:6.2f}x {interval:16}"
               f"{peaks[0] / peaks[1]:6.2f}x   {difference:.0e}{'  SLOWER' if slower else ''}")  # fmt: skip
     return well
 

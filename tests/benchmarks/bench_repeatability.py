@@ -57,8 +57,8 @@ def main():
     told = parser.parse_args()
     found = speedups(Options(device="cpu", budget_s=told.budget, threads=told.threads))
     for number, one in enumerate(found, start=1):
-        print(f"{number:2}  {one.median:8.2f}x   95 %: {one.low:8.2f} - {one.high:8.2f}   {one.samples} rounds")
-    median = statistics.median(one.median for one in found)
+        print(f"{number:2}  {one.value:8.2f}x   95 %: {one.low:8.2f} - {one.high:8.2f}   {one.samples} rounds")
+    median = statistics.median(one.value for one in found)
     covering = sum(one.low <= median <= one.high for one in found)
     verdict = "as promised" if covering >= ENOUGH else "fewer than promised"
     print(f"median of all {median:.2f}x; {covering} of {REPETITIONS} intervals hold it: {verdict}")

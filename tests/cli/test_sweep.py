@@ -292,7 +292,7 @@ def test_the_summary_gives_the_exponents_that_the_rows_follow():
 def test_too_few_sizes_for_a_law_are_shown_as_by_compare(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["sweep", "--h", "3,5", "--analytic"]) == 0
-    assert capsys.readouterr().out.count("input 1 x 64 x") == 2
+    assert capsys.readouterr().out.count("Attention on 1 x 64 x") == 2
 
 
 def test_closed_forms_are_swept_and_read_back_without_torch(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from kaoprof.dims import AttentionOptions
 from kaoprof.errors import KaoprofError, UsageError
+from kaoprof.explaining import analysis
 from kaoprof.explaining.run import ExplainRequest, explain
 from kaoprof.records.explain import PROVEN
 
@@ -179,3 +180,10 @@ def test_a_spec_that_names_code_says_what_is_missing(tmp_path, inputs, allowed, 
     spec.write_text(CODE_SPEC)
     with pytest.raises(UsageError, match=said):
         explain(ExplainRequest(target=str(spec), inputs=inputs, allow_import=allowed))
+
+
+def test_a_call_of_very_many_operations_is_refused_before_anything_takes_long(monkeypatch):
+    monkeypatch.setattr(analysis, "MOST_OPERATIONS", 2)
+    with pytest.raises(KaoprofError, match="more than 2 operations") as refused:
+        explain("kao_qkv")
+    assert "kaoprof profile" in refused.value.hint

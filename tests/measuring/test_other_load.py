@@ -8,6 +8,7 @@ import pytest
 
 from kaoprof.measuring import other_load as neighbours
 from kaoprof.measuring.other_load import Neighbours, Reading, read
+from kaoprof.records.measured import Conditions
 
 SPIN = "import time\nwhile time.process_time() < 0.6: pass"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of children that have ended")
@@ -25,7 +26,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of 
 def test_others_have_what_the_cores_worked_less_what_we_did(monkeypatch, end, busy):
     readings = iter([Reading(clock=10.0, worked=100.0, ours=20.0), end])
     monkeypatch.setattr(neighbours, "read", lambda _: next(readings))
-    assert Neighbours().busy_cores() == busy
+    assert Neighbours().beside(Conditions()).cores_taken == busy
 
 
 def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch):
@@ -34,7 +35,7 @@ def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch):
 
     monkeypatch.setattr(psutil, "cpu_times", refuse)
     assert read(()) is None
-    assert Neighbours().busy_cores() is None
+    assert Neighbours().beside(Conditions()) == Conditions()
 
 
 @linux

@@ -9,6 +9,7 @@ from samples import measured_record
 from kaoprof.errors import MeasurementError
 from kaoprof.measuring.calibration import MIN_SAMPLE_S
 from kaoprof.measuring.child import ChildLost, SubjectFailed
+from kaoprof.measuring.crew import PROCESSES
 from kaoprof.measuring.messages import (
     Clear,
     Cleared,
@@ -32,7 +33,7 @@ from kaoprof.measuring.messages import (
     Weigh,
 )  # fmt: skip
 from kaoprof.measuring.plan import Subject
-from kaoprof.measuring.session import LAUNCHES, MIN_ROUNDS, SLOW_ROUNDS, Session, measure
+from kaoprof.measuring.session import MIN_ROUNDS, SLOW_ROUNDS, Session, measure
 from kaoprof.records.measured import Conditions, Copy, Deviation, Observed, Traffic
 from kaoprof.records.options import Options
 from kaoprof.workload.workload import TensorSpec, Workload
@@ -217,7 +218,7 @@ def test_a_dead_child_is_one_row_and_the_others_are_measured_by_a_new_child(when
     for key in (0, 2):
         assert session.measurements[key].status == "ok"
         assert len(session.measurements[key].samples_s) >= MIN_ROUNDS
-    assert len(children) == 2
+    assert len(children) == PROCESSES + 1
     assert all(child.killed for child in children)
 
 
@@ -227,13 +228,13 @@ def test_a_child_that_dies_in_the_middle_of_the_rounds_keeps_what_was_measured()
     def script(request):
         asked = [r for r in children_seen if isinstance(r, Time) and r.subject == 1]
         children_seen.append(request)
-        if isinstance(request, Time) and request.subject == 1 and len(asked) == 5 and next(deaths, False):
+        if isinstance(request, Time) and request.subject == 1 and len(asked) == 7 and next(deaths, False):
             raise ChildLost("error", "killed")
 
     children_seen = []
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script)
     assert session.measurements[1].status == "error"
-    assert len(session.measurements[1].samples_s) == 3  # five calls, two of them to warm up and to calibrate
+    assert len(session.measurements[1].samples_s) == 3  # seven calls, of which four warmed it up
     assert session.measurements[0].status == "ok"
     assert session.measurements[0].rounds == sorted(set(session.measurements[0].rounds))
 
@@ -248,13 +249,13 @@ def test_out_of_memory_is_a_status_and_the_child_lives_on():
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script, children=children, budget_s=5.0)
     assert (session.measurements[0].status, session.measurements[0].detail) == ("oom", "cannot allocate")
     assert session.measurements[1].status == "ok"
-    assert len(children) == 1
+    assert len(children) == PROCESSES
 
 
 def test_the_rounds_are_shared_by_several_processes_where_there_is_time():
     children = []
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children)
-    assert len(children) == LAUNCHES
+    assert len(children) == PROCESSES
     assert all(child.killed for child in children)
     timed = [sum(isinstance(request, Time) for request in child.asked) for child in children]
     assert min(timed) > 0.5 * max(timed)
@@ -263,11 +264,13 @@ def test_the_rounds_are_shared_by_several_processes_where_there_is_time():
     assert 12.0 <= session.clock.now < 13.0
 
 
-def test_a_new_process_does_not_load_what_has_left():
+def test_what_is_too_slow_for_many_rounds_stays_in_one_process():
     children = []
-    run([subject(key) for key in range(3)], {0: 9.0, 1: 0.01, 2: 0.01}, budget_s=25.0, children=children)
+    session = run([subject(key) for key in range(3)], {0: 9.0, 1: 0.01, 2: 0.01}, budget_s=25.0, children=children)
     loaded = [{request.subject for request in child.asked if isinstance(request, Load)} for child in children]
     assert loaded == [{0, 1, 2}, {1, 2}, {1, 2}]
+    assert len(session.measurements[0].samples_s) == 2
+    assert len(session.measurements[1].samples_s) >= MIN_ROUNDS
 
 
 def test_a_timeout_is_a_status():
@@ -310,8 +313,8 @@ def test_every_sample_says_which_process_took_it():
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, budget_s=12.0)
     for measurement in session.measurements.values():
         assert len(measurement.launches) == len(measurement.samples_s)
-        assert sorted(measurement.launches) == measurement.launches
-        assert set(measurement.launches) == set(range(1, LAUNCHES + 1))
+        turns = [set(measurement.launches[start : start + PROCESSES]) for start in range(0, 9, PROCESSES)]
+        assert turns == [set(range(1, PROCESSES + 1))] * 3  # whatever disturbs for a while disturbs all processes
 
 
 def asked(children, what):
@@ -369,7 +372,7 @@ def test_every_new_process_is_prepared_alike():
     plan = {"cache": "cold", "sdpa": "math", "affinity": (0, 2)}
     run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children, **plan)
     prepared = [request for child in children for request in child.asked if isinstance(request, Prepare)]
-    assert len(prepared) == LAUNCHES
+    assert len(prepared) == PROCESSES
     assert {(one.cache, one.sdpa, one.affinity) for one in prepared} == {("cold", "math", (0, 2))}
 
 
@@ -391,7 +394,7 @@ def test_compiling_is_given_time_and_noted_once():
     measure(session, [[subject(0, variant="compile")]])
     assert session.measurements[0].observed.compile_s == 4.0
     assert session.measurements[0].observed.graph_breaks == 2
-    assert [variant for variant, _ in times] == ["compile"] * LAUNCHES
+    assert [variant for variant, _ in times] == ["compile"] * PROCESSES
     assert min(limit for _, limit in times) > 600
     assert session.measurements[0].observed.traffic is None  # what a compiled module launches no tracer sees
 
@@ -424,9 +427,9 @@ def test_the_device_is_looked_at_before_and_after():
     session = run([subject(0)], {0: 0.1}, budget_s=12.0, children=children)
     assert session.connection.before == CONDITIONS
     assert session.after == replace(CONDITIONS, cores_taken=session.after.cores_taken)
-    looked = [list(map(type, child.asked)).index(ReadConditions) for child in (children[0], children[-1])]
-    assert looked[0] == 1  # right after it was prepared
-    assert looked[1] > looked[0]
+    before, after = [number for number, request in enumerate(children[0].asked) if isinstance(request, ReadConditions)]
+    assert before == 1  # right after it was prepared
+    assert after > max(number for number, request in enumerate(children[0].asked) if isinstance(request, Time))
 
 
 def test_a_subject_that_times_out_while_it_is_calibrated_is_not_asked_again():
@@ -465,7 +468,7 @@ def test_a_new_process_on_a_gpu_is_woken_before_anything_is_timed_in_it():
     for device, second in (("cuda:0", 300), ("cpu", 5)):
         children = []
         run([subject(0)], {0: 1e-3}, children=children, device=device, budget_s=20.0, samples=30)
-        assert len(children) == LAUNCHES
+        assert len(children) == PROCESSES
         for child in children[1:]:
             assert [request.calls for request in child.asked if isinstance(request, Time)][:2] == [1, second]
 
@@ -483,7 +486,7 @@ def test_a_launch_that_used_up_the_time_is_sampled_all_the_same():
     session = Session(Options(device="cpu", budget_s=10.0), open_child, lambda _: None, clock)
     measure(session, [[subject(0)]])
     launches = session.measurements[0].launches
-    assert min(launches.count(number) for number in range(1, LAUNCHES + 1)) >= MIN_ROUNDS // LAUNCHES
+    assert min(launches.count(number) for number in range(1, PROCESSES + 1)) >= MIN_ROUNDS // PROCESSES
 
 
 @pytest.mark.parametrize(("device", "variant", "budget_s", "load_s", "processes"), [
@@ -552,15 +555,21 @@ def dying_at_birth(*launches):
 
 @pytest.mark.parametrize("launch", [1, 2, 3])
 def test_a_child_that_dies_at_birth_is_replaced_and_no_row_is_lost(launch):
-    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=dying_at_birth(launch), budget_s=12.0)
-    assert session.connection.born == LAUNCHES + 1
+    children = []
+    session = run(
+        [subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=dying_at_birth(launch), budget_s=12.0, children=children
+    )
+    assert len(children) == PROCESSES + 1
     for measurement in session.measurements.values():
         assert measurement.status == "ok"
         assert len(measurement.samples_s) >= MIN_ROUNDS
 
 
-def test_two_that_die_at_birth_end_the_run_and_keep_what_was_measured():
-    children, found = [], {}
+def test_where_one_cannot_work_another_takes_its_place():
+    session = run([subject(0)], {0: 0.1}, script=dying_at_birth(2, 3), budget_s=12.0)
+    assert set(session.measurements[0].launches) == {1, 4, 5}
+
+
+def test_a_first_one_that_never_works_ends_the_run():
     with pytest.raises(MeasurementError, match="cannot work: the measuring process was killed by SIGKILL"):
-        run([subject(0)], {0: 0.1}, script=dying_at_birth(2, 3), children=children, budget_s=12.0, found=found)
-    assert len(found["session"].measurements[0].samples_s) >= MIN_ROUNDS // LAUNCHES
+        run([subject(0)], {0: 0.1}, script=dying_at_birth(1, 2), budget_s=12.0)

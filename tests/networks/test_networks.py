@@ -30,6 +30,7 @@ def count_layers(workload, names=None):
 
 RIVALS = {  # MACs and parameters, all of them, of the public modules; NAT's without biases of relative positions
     "swin-tiny": (4_490_566_656, 28_288_354),
+    "pvt-tiny": (1_932_911_616, 13_229_288),
     "nat-mini": (2_694_812_672, 19_958_824),
     "nat-base": (13_677_094_912, 89_655_016),
     "mobilenetv2-ca": (306_666_368, 3_950_648),
@@ -39,7 +40,7 @@ RIVALS = {  # MACs and parameters, all of them, of the public modules; NAT's wit
 SHIPPED = [
     shipped.name
     for shipped in shipped_specs()
-    if shipped.kind in {"model", "operator"} and not shipped.name.startswith(("nat-", "emanet-", "deeplab"))
+    if shipped.kind in {"model", "operator"} and not shipped.name.startswith(("nat-", "pvt-", "emanet-", "deeplab"))
 ]  # of rivals one transformer and one network with gates, which hold all of their layers
 
 PAPER = {  # MACs, parameters without batch norm, with batch norm, coefficients
@@ -79,9 +80,11 @@ layers:
   - {{type: upsample, scale: 2}}
   - {{type: space_to_depth}}
   - {{type: layer_norm}}
+  - {{type: position_embedding}}
+  - {{type: class_token}}
   - {{type: global_avg_pool, keep: true}}
   - {{type: dropout, p: 0.1}}
-  - {{type: flatten}}
+  - {{type: add, branches: [[{{type: flatten}}], [{{type: first_position}}]]}}
   - {{type: batch_norm}}
   - {{type: linear, out: 5}}
 """

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from kaoprof.catalog import OPERATORS, find_operator
 from kaoprof.dims import IMPLEMENTATIONS, AttentionOptions, Dims
+from kaoprof.errors import UsageError
+from kaoprof.operators.agent import AgentAttention
 
 SIZES = [(7,), (4, 5), (2, 3, 4)]
 TOLD = [("none", 1, "none"), ("value", 2, "sqrt"), ("qkv", 1, "sqrt"), ("qkvo", 3, "none"), ("published", 2, "sqrt")]
@@ -25,8 +27,20 @@ def in_loops(along, reduction):
         keys, values = ([linear(own, name, vector) for vector in sources] for name in ("key", "value"))
         told = {"heads": options.heads, "scale": options.scale}
         agents = averages(dict(zip(places_of(spatial), queries, strict=True)), spatial, along)
-        collected = [weighted(agent, keys, values, **told) for agent in agents]
-        attended = by_place([weighted(query, agents, collected, **told) for query in queries], spatial)
+        of_keys, of_queries = (bias_of(weights, name) for name in ("bias_of_keys", "bias_of_queries"))
+        collected = [
+            weighted(agent, keys, values, **told, bias=None if of_keys is None else of_keys[:, number])
+            for number, agent in enumerate(agents)
+        ]
+        attended = by_place(
+            [
+                weighted(
+                    query, agents, collected, **told, bias=None if of_queries is None else of_queries[:, :, number]
+                )
+                for number, query in enumerate(queries)
+            ],
+            spatial,
+        )
         if "beside.weight" in weights:
             attended = attended + convolved(by_place(values, smaller), spatial, weights)
         return by_place(
@@ -34,6 +48,21 @@ def in_loops(along, reduction):
         )
 
     return reference
+
+
+def bias_of(weights, name):
+    """`(heads agents positions)`: a map of 7 along each axis, enlarged, and what each of the position's lines adds."""
+    if f"{name}.coarse" not in weights:
+        return None
+    lines = [weights[f"{name}.line_{axis}"] for axis in range(weights[f"{name}.coarse"].ndim - 2)]
+    sizes = [line.shape[-1] for line in lines]
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(sizes)]
+    enlarged = F.interpolate(weights[f"{name}.coarse"], size=sizes, mode=mode, align_corners=False)
+    every = [
+        enlarged[(..., *place)] + sum(line[..., i] for line, i in zip(lines, place, strict=True))
+        for place in places_of(sizes)
+    ]
+    return torch.stack(every, dim=-1)
 
 
 def reduced(x, weights, reduction):
@@ -97,6 +126,17 @@ def test_it_costs_what_the_public_module_does():
     published, dims = AttentionOptions(heads=8, projection="published"), Dims(b=1, c=64, spatial=(14, 14))
     assert OPERATORS["agent"].cost(dims, published).macs == 5_782_784
     assert find_operator("agent(reduction=2)").cost(dims, published).macs == 4_459_392
+
+
+def test_its_biases_are_weights_of_the_size_of_the_input():
+    """At 14 x 14 with 49 agents and 8 heads: 7 x 7 and 14 + 14 entries for each, of keys and of queries."""
+    published, dims = AttentionOptions(heads=8, projection="published"), Dims(b=1, c=64, spatial=(14, 14))
+    around = 4 * 64**2 + 4 * 64 + 9 * 64 + 64  # transformations with biases, and the depthwise convolution
+    assert OPERATORS["agent"].cost(dims, published).params == around + 2 * 8 * 49 * (49 + 28)
+    halved = find_operator("agent(reduction=2)").cost(dims, published).params - (4 * 64**2 + 3 * 64)  # its convolution
+    assert halved == around + 8 * 49 * (49 + 28) + 8 * 49 * (49 + 14)
+    with pytest.raises(UsageError, match="spatial: its position biases have the sizes of the input"):
+        AgentAttention(64, projection="published")
 
 
 def test_there_are_so_many_agents_whatever_the_axes():

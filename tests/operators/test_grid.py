@@ -5,7 +5,7 @@ from test_window import in_loops
 
 
 def test_it_is_what_loops_compute():
-    assert_as_in_loops(in_loops(0, strided=True), "grid(window=3)", (5, 6), projection="published")
+    assert_as_in_loops(in_loops((3, 3), (0, 0), strided=True), "grid(window=3)", (5, 6), projection="published")
 
 
 def test_its_gradients_are_right():

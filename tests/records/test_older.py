@@ -17,7 +17,8 @@ from kaoprof.sweeping import workplace
 from kaoprof.sweeping.run import Sweep
 
 OLDER = Path(__file__).parents[1] / "golden" / "older"
-WIDENED = {"latency_low_s", "latency_high_s"}  # of a model: now they hold the spread between processes, too
+WIDENED = {"latency_low_s", "latency_high_s", "speedup_low", "speedup_high"}  # now they hold from run to run
+OF_QUIET_TIME = {"times_floor", "bound", "bound_reason", "samples_per_s"}  # which were of the median
 
 
 def as_csv(capsys, path):
@@ -31,16 +32,14 @@ def test_there_is_one_of_every_kind():
 
 @pytest.mark.parametrize("written", sorted(OLDER.glob("*.csv")), ids=lambda path: path.stem)
 def test_its_csv_is_what_it_was_but_for_intervals_that_were_too_narrow(capsys, written):
-    kind = written.stem
     before = list(csv.DictReader(io.StringIO(written.read_text())))
-    now = as_csv(capsys, next(OLDER.glob(f"{kind}.json*")))
+    now = as_csv(capsys, next(OLDER.glob(f"{written.stem}.json*")))
     assert list(now[0])[: len(before[0])] == list(before[0])  # columns are appended, never renamed
     for old, new in zip(before, now, strict=True):
-        may_differ = WIDENED if kind == "profile" else set()
-        assert {name: new[name] for name in old if name not in may_differ} == {
-            name: old[name] for name in old if name not in may_differ
-        }
-        for name in may_differ & {name for name in old if old[name]}:
+        alike = [name for name in old if name not in WIDENED | OF_QUIET_TIME]
+        assert {name: new[name] for name in alike} == {name: old[name] for name in alike}
+        assert not old.get("times_floor") or float(new["times_floor"]) <= float(old["times_floor"])
+        for name in WIDENED & {name for name in old if old[name]}:
             wider = float(new[name]) <= float(old[name]) if "low" in name else float(new[name]) >= float(old[name])
             assert wider, name
 

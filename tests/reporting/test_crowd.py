@@ -77,8 +77,8 @@ def names_in(shown):
 
 
 def test_a_table_of_many_says_once_what_implementations_share():
-    assert names_in(record(h=56)) == list(OPERATORS)
-    assert names_in(record(h=56, operators=["kao_kv"])) == ["kao_kv:matmul", "kao_kv:sdpa"]
+    assert sorted(names_in(record(h=56))) == sorted(OPERATORS)
+    assert names_in(record(h=56, operators=["kao_kv"])) == ["kao_kv"]
 
 
 def test_only_chooses_operators_and_implementations():

@@ -27,7 +27,8 @@ SCHEMA_1 = (
 )
 APPENDED = (
     "floor_s,times_floor,bound,bound_reason,operations,moved_bytes,backend,error_fp64,error_fp64_rms,compile_s,"
-    "energy_j,cache,graph_breaks,unmodelled,page_faults,system_share,options,macs_batch,closed_form,code"
+    "energy_j,cache,graph_breaks,unmodelled,page_faults,system_share,options,macs_batch,closed_form,code,"
+    "quiet_s,quiet_low_s,quiet_high_s,quiet_speedup,quiet_speedup_low,quiet_speedup_high,quiet_share,processes"
 )
 
 
@@ -144,4 +145,5 @@ def test_a_dumb_terminal_gets_the_table_that_fits_it(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     text = on_screen(measured_record(), 80)
     assert "…" not in text
-    assert "95 % interval" in text
+    assert "(95 %)" in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -24,7 +24,8 @@ from kaoprof.specs.shelf import shelf
 SHIPPED = {
     "mobilenetv2", "attnnet", "attnnet-pool", "kanet-kv", "kanet-qkv", "kanet-seg", "kanet-video", "kanet-audio",
     "nonlocal-56", "nonlocal-pool-56", "kao-kv-56", "kao-qkv-56", "kao-qkv-video", "paper-grid", "video-grid",
-    "swin-tiny", "nat-mini", "nat-tiny", "nat-small", "nat-base", "mobilenetv2-ca", "emanet-head-256",
+    "swin-tiny", "pvt-tiny", "pvt-small", "pvt-medium", "pvt-large",
+    "nat-mini", "nat-tiny", "nat-small", "nat-base", "mobilenetv2-ca", "emanet-head-256",
     "emanet-head-512", "deeplabv3-aspp",
 }  # fmt: skip
 

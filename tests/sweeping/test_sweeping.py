@@ -6,7 +6,7 @@ from samples import measured_record
 from sweeps import ENVIRONMENT, LAWS, FakeSession, fake_measuring, plan_of
 
 from kaoprof.errors import MeasurementError, RecordError, UsageError
-from kaoprof.findings.operators import sweep_warnings
+from kaoprof.findings.tally import sweep_warnings
 from kaoprof.records.journal import Header, read_journal
 from kaoprof.records.options import Options
 from kaoprof.sweeping import workplace

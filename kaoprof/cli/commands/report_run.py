@@ -12,7 +12,7 @@ from kaoprof.cli.output import print_report, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import UsageError
 from kaoprof.records.reading import load_named
-from kaoprof.reporting.kinds import Report, format_of, warnings_of
+from kaoprof.reporting.kinds import Report, alarms_of, format_of
 from kaoprof.reporting.reported import PICTURES, checked_plots, report_on
 from kaoprof.reporting.tables.grid import NamedRun
 from kaoprof.reporting.widths import Width
@@ -60,11 +60,12 @@ def report_runs(
     """
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError("the same file is named twice", where="RUN")
-    runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths))
-    formats = {*(format_of(target, runs[0].record.kind) for target in targets)}
+    formats = {*(format_of(target) for target in targets)}
     shown_here = format_name != "table" or not (targets or in_browser)
     formats |= ({format_name} if shown_here else set()) | ({"html"} if in_browser else set())
     rows_alone = x is None and formats == {"csv"}
+    in_place = rows_alone and not only
+    runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths, in_place=in_place))
     report = report_on(runs, x=x, quantities=quantities, only=only, rows_alone=rows_alone)
     report = replace(report, width=width)
     for target in targets:
@@ -77,8 +78,8 @@ def report_runs(
             raise UsageError("no terminal shows a roofline", where="--plot", hint="write a file: --to roofline.pdf")
         print_report(report, format_name, verbose=verbose)
         _plot(report)
-    _warn(warnings_of(report))
     done, failure = write_all(report, targets)
+    _warn(alarms_of(report, format_name if shown_here else "", verbose=verbose))
     for target in done:
         say(f"wrote {target}")
     if failure is not None:

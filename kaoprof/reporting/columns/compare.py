@@ -1,14 +1,15 @@
 """The columns of schema 1, once: what each is called, and how it is read off a row. Appended to, never renamed."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import msgspec
 
 from kaoprof.catalog import own_options_of
 from kaoprof.dims import SPATIAL_AXES
-from kaoprof.findings.operators import Standing, each_standing, notes_of
+from kaoprof.findings.operators import Standing, each_standing, row_warnings
 from kaoprof.records.compare import Record, Row
-from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value, at, each
+from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, At, Value, at, each
 from kaoprof.reporting.sentences.limits import bound_of
 
 
@@ -18,6 +19,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     record: Record
     standing: Standing
     row: Row
+    warnings: tuple[tuple[str, str], ...]
 
 
 Column = Callable[[View], Value]
@@ -57,9 +59,14 @@ def _flops_per_byte(view: View) -> Value:
     return None if flops is None or row.analytic is None else flops * row.case.b / row.analytic.compulsory_bytes
 
 
+_in_words = lru_cache(maxsize=16)(str)  # what many rows have in common
+_options_of = lru_cache(maxsize=256)(own_options_of)
+
+
 def _observed(*names: str) -> dict[str, Column]:
     """Columns of what was observed, also of those that are newer than the list below."""
-    return {name: lambda view, name=name: OBSERVED_COLUMNS[name](view.row) for name in names}  # type: ignore[misc]
+    return {name: at(f"row.{column.path}") if isinstance(column := OBSERVED_COLUMNS[name], At)
+            else lambda view, column=column: column(view.row) for name in names}  # type: ignore[misc]  # fmt: skip
 
 
 COLUMNS: dict[str, Column] = {
@@ -78,14 +85,17 @@ COLUMNS: dict[str, Column] = {
     "uncounted": lambda view: " ".join(sorted(view.row.counted.uncounted)) if view.row.counted else None,
     "map_bytes": at("row.analytic.map_bytes"),
     "peak_bytes_predicted": at("row.counted.peak_bytes_predicted"),
-    **_observed("peak_bytes_measured", "latency_s", "latency_low_s", "latency_high_s", "latency_samples"),
-    "speedup": at("standing.speedup.median"),
-    "speedup_low": at("standing.speedup.low"),
-    "speedup_high": at("standing.speedup.high"),
+    **_observed("peak_bytes_measured"),
+    **each(
+        "standing.typical", latency_s="value", latency_low_s="low", latency_high_s="high", latency_samples="samples"
+    ),
+    "speedup": at("standing.typical_speedup.value"),
+    "speedup_low": at("standing.typical_speedup.low"),
+    "speedup_high": at("standing.typical_speedup.high"),
     **each("standing", "macs_ratio", "memory_ratio"),
     "flops_per_byte": _flops_per_byte,
-    "env": lambda view: str(view.record.environment) if view.record.environment else None,
-    "notes": lambda view: "; ".join(notes_of(view.row)) or None,
+    "env": lambda view: _in_words(view.record.environment) if view.record.environment else None,
+    "notes": lambda view: "; ".join(f"{sentence}: {text}" for sentence, text in view.warnings) or None,
     "floor_s": at("standing.limits.floor.seconds"),
     "times_floor": at("standing.limits.times_floor"),
     "bound": at("standing.limits.demand.limit"),
@@ -95,10 +105,15 @@ COLUMNS: dict[str, Column] = {
     **_observed("graph_breaks"),
     "unmodelled": lambda view: "; ".join(view.row.counted.unmodelled) if view.row.counted else None,
     **_observed("page_faults", "system_share"),
-    "options": lambda view: own_options_of(view.row.case.operator) or None,
+    "options": lambda view: _options_of(view.row.case.operator) or None,
     "macs_batch": _macs_batch,
     "closed_form": _closed_form,
     "code": lambda view: view.row.case.own.written if view.row.case.own else None,
+    **each("standing.latency", quiet_s="value", quiet_low_s="low", quiet_high_s="high"),
+    "quiet_speedup": at("standing.speedup.value"),
+    "quiet_speedup_low": at("standing.speedup.low"),
+    "quiet_speedup_high": at("standing.speedup.high"),
+    "quiet_share": at("record.protocol.quiet_share"),
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 
@@ -106,7 +121,7 @@ COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS)
 def views(record: Record) -> Iterator[View]:
     """The record's rows, cell by cell, each seen against its cell's baseline."""
     return (
-        View(record=record, standing=standing, row=standing.row)
+        View(record=record, standing=standing, row=standing.row, warnings=row_warnings(standing.row))
         for _, cell in each_standing(record)
         for standing in cell
     )

@@ -29,11 +29,12 @@ def _of_whole(column: Callable[[LayerView], Any]) -> Callable[[ModelView], Value
     return lambda view: column(view.whole)
 
 
-MODEL_COLUMNS: dict[str, Callable[[ModelView], Value]] = {
-    name: _of_whole(column) for name, column in LAYER_COLUMNS.items()
-}
+WHOLE = {name: _of_whole(column) for name, column in LAYER_COLUMNS.items()}
+FIRST = list(WHOLE)[: list(WHOLE).index("quiet_s")]  # what is newer stands behind the grid's own
+MODEL_COLUMNS: dict[str, Callable[[ModelView], Value]] = {name: WHOLE[name] for name in FIRST}
 MODEL_COLUMNS |= {
     "spec": lambda view: view.row.case.model,
     "size": lambda view: shown_size(view.row.size) if view.row.size else None,
     "samples_per_s": lambda view: samples_per_s(view.row),
 }
+MODEL_COLUMNS |= {name: column for name, column in WHOLE.items() if name not in FIRST}

@@ -8,6 +8,7 @@ from kaoprof.findings.models import layer_disagreements, layer_limits, seconds_o
 from kaoprof.findings.roofline import Limits
 from kaoprof.records.profile import PARTS, LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, Value, at, each
+from kaoprof.stats.timings import typical_time
 
 TOTAL = "TOTAL"
 
@@ -72,7 +73,7 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "params": _if_known("params"),
     **each("row", "macs_analytic", "macs_counted", "macs_fvcore", "flops_all"),
     **each("row", "peak_bytes_predicted", "peak_bytes_measured"),
-    "latency_s": lambda view: seconds_of(view.model, view.row),
+    "latency_s": lambda view: seconds_of(view.model, view.row, typical_time),
     **_observed("latency_low_s", "latency_high_s", "latency_samples"),
     "latency_share": at("row.latency_share"),
     "leaf": lambda view: int(view.row.leaf),
@@ -99,5 +100,8 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "optimizer": _of_step("optimizer"),
     **{f"{name}_bytes": _of_step(name) for name in PARTS},
     **each("row", "held_at_peak_bytes", "operations_recorded", "moved_bytes_recorded"),
+    "quiet_s": lambda view: seconds_of(view.model, view.row),
+    **_observed("quiet_low_s", "quiet_high_s"),
+    "quiet_share": at("record.protocol.quiet_share"),
 }
 LAYER_COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in LAYER_COLUMNS))

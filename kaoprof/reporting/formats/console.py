@@ -10,12 +10,12 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Table, Text, Tone, cell_of, words_of
+from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Style, Table, Text, Tone, cell_of, words_of
 from kaoprof.reporting.formats.fitting import INDENT, fitted
 from kaoprof.reporting.formats.plain import visible
 
 LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
-STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.QUIET: "dim", None: ""}
+STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow", Tone.QUIET: "dim", None: ""}
 MOST_ROWS = 1000  # of one table on a terminal
 PLAIN = str.maketrans("µ◂…×–▏▉", "u<~x-|#")  # where a terminal's encoding lacks these signs
 FACTS_GAP = (0, 2, 0, 0)  # right of a word, what is known of it
@@ -115,7 +115,10 @@ def _text(text: Text, tone: Tone | None) -> RichText:
 
 
 def _span(span: Span | str) -> RichText:
-    return _literal(span) if isinstance(span, str) else _literal(span.text, STYLES[span.tone])
+    if isinstance(span, str):
+        return _literal(span)
+    bold = "bold " if span.style == Style.EMPHASIS else ""
+    return _literal(span.text, f"{bold}{STYLES[span.tone]}".strip())
 
 
 def _literal(text: str, style: str = "") -> RichText:

@@ -4,16 +4,17 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import methodcaller
+from operator import attrgetter, itemgetter, methodcaller
 from typing import Any
 
-from kaoprof.reporting.columns.observed import Value
+from kaoprof.reporting.columns.observed import At, Value
 from kaoprof.reporting.formats.plain import visible
 
 # A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 PART_CHARACTERS = 2**16
-Columns = Mapping[str, Callable[[Any], Value]]
+Column = Callable[[Any], Value]
+Columns = Mapping[str, Column]
 
 
 def csv_parts(columns: Columns, runs: Sequence[tuple[str, Iterable[Any]]]) -> Iterator[str]:
@@ -25,17 +26,50 @@ def csv_parts(columns: Columns, runs: Sequence[tuple[str, Iterable[Any]]]) -> It
     writer = csv.writer(text, lineterminator="\n")
     several = len(runs) > 1
     writer.writerow([*columns, "run"] if several else columns)
-    read = list(columns.values())
+    read = line_reader(columns.values())
     for name, views in runs:
-        last = [name] if several else []
+        last = [cell_text(name)] if several else []
         for view in views:
-            values = [*(column(view) for column in read), *last]
-            writer.writerow([cell_text(value) if isinstance(value, str) else value for value in values])
+            values = [cell_text(value) if isinstance(value, str) else value for value in read(view)]
+            writer.writerow(values + last)
             if text.tell() > PART_CHARACTERS:
                 yield text.getvalue()
                 text.seek(0)
                 text.truncate()
     yield text.getvalue()
+
+
+def line_reader(columns: Iterable[Column]) -> Callable[[Any], tuple[Value, ...]]:
+    """The values of all columns of a line; what holds several of them is looked for once."""
+    each = list(columns)
+    by_holder: dict[str, list[int]] = {}
+    for number, column in enumerate(each):
+        if isinstance(column, At) and "." in column.path:
+            by_holder.setdefault(column.path.rpartition(".")[0], []).append(number)
+    together = [(At(holder), _attributes_of(each[number] for number in numbers), (None,) * len(numbers))
+                for holder, numbers in by_holder.items()]  # fmt: skip
+    order = [number for numbers in by_holder.values() for number in numbers]
+    alone = [column for number, column in enumerate(each) if number not in order]
+    order += [number for number in range(len(each)) if number not in order]
+    in_order = itemgetter(*(order.index(number) for number in range(len(each))), -1)
+
+    def values(view: Any) -> tuple[Value, ...]:
+        line: list[Value] = []
+        for holder, attributes, unknown in together:
+            held = holder(view)
+            line += unknown if held is None else attributes(held)
+        line += [column(view) for column in alone]
+        reordered: tuple[Value, ...] = in_order(line)
+        return reordered[:-1]
+
+    return values
+
+
+def _attributes_of(columns: Iterable[Any]) -> Callable[[Any], tuple[Value, ...]]:
+    """The last names of the columns' paths, of what holds them all."""
+    names = [column.path.rpartition(".")[2] for column in columns]
+    get: Callable[[Any], Any] = attrgetter(*names)
+    return get if len(names) > 1 else lambda holder: (get(holder),)
 
 
 @lru_cache(maxsize=2**12)  # lines repeat their texts

@@ -29,8 +29,8 @@ ROOFLINE_MEANING = (
 )
 ALL_ROWS = "Every row. A heading sorts by its column."
 NUMBERS = (  # header, what stands under it, and where the value is by which it is sorted; what matters most first
-    ("latency", "latency", "latency.median"), ("95 % interval", "interval", "latency.low"),
-    ("speedup", "speedup", "speedup.median"), ("95 % interval", "speedup interval", "speedup.low"),
+    ("latency", "latency", "latency.value"), ("95 % interval", "interval", "latency.low"),
+    ("speedup", "speedup", "speedup.value"), ("95 % interval", "speedup interval", "speedup.low"),
     ("peak measured", "peak", "row.peak_bytes_measured"), ("MACs", "macs", "row.analytic.macs"),
     ("MACs ratio", "macs ratio", "macs_ratio"), ("memory ratio", "memory ratio", "memory_ratio"),
     ("map", "map", "row.analytic.map_bytes"), ("peak predicted", "predicted", "row.counted.peak_bytes_predicted"),

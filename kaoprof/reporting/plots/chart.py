@@ -108,7 +108,7 @@ def _exactly(path: str) -> Callable[[Placed], Estimate | None]:
 
     def measured(row: Placed) -> Estimate | None:
         value = at(path)(row)
-        return Estimate(median=value, low=None, high=None, samples=1) if value else None
+        return Estimate(value=value, low=None, high=None, samples=1) if value else None
 
     return measured
 
@@ -213,7 +213,7 @@ def _curve(what: Quantity, name: tuple[str, str], rows: Sequence[Placed], x: str
     for row in rows:
         size, measured, predicted = size_of(row, x), what.measured(row), what.expected(row.standing.row)
         if measured is not None:
-            points.append(Point(x=size, value=measured.median, low=measured.low, high=measured.high))
+            points.append(Point(x=size, value=measured.value, low=measured.low, high=measured.high))
         if predicted:
             expected.append(Point(x=size, value=predicted))
         if row.standing.row.status != "ok" and measured is None:  # counts are known of what never ran

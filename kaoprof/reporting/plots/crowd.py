@@ -56,8 +56,13 @@ def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str], inche
             _names(axes, panel, signs, LINE_IN / (height - FRAME_IN))
         for axes in places[len(panels) :]:
             axes.set_visible(False)
-        figure.legend(handles=_legend(growth, panels, grid), loc="outside upper center",
-                      ncols=max(2, min(5, int(width / style.ENTRY_IN))), handlelength=2.2)  # fmt: skip
+        curves = [curve for panel in panels for curve in panel.curves]
+        figure.legend(
+            handles=[*class_handles(growth, grid), *_lost(panels), *bent_handles(curves)],
+            loc="outside upper center",
+            ncols=max(2, min(5, int(width / style.ENTRY_IN))),
+            handlelength=2.2,
+        )
     return figure
 
 
@@ -117,23 +122,40 @@ def _names(axes: Axes, panel: Panel, signs: Signs, room: float) -> None:
         signs: with the colours.
         room: of a name, as a part of the height.
     """
-    ends = {curve: _end(axes, curve) for curve in panel.curves if curve.shown}
-    heights = spread([height for _, height in ends.values()], room)
-    for (curve, (x, height)), place in zip(ends.items(), heights, strict=True):
-        colour = signs[curve.operator, curve.implementation]["color"]
+    lasts = {curve: max(curve.shown, key=lambda point: point.x) for curve in panel.curves if curve.shown}
+    name_ends(
+        axes,
+        [
+            (curve.name, signs[curve.operator, curve.implementation]["color"], (last.x, last.value))
+            for curve, last in lasts.items()
+        ],
+        room,
+    )
+
+
+def name_ends(axes: Axes, ends: Sequence[tuple[str, str, tuple[float, float]]], room: float) -> None:
+    """Names at the right of logarithmic axes, each led to its point, none on another.
+
+    Args:
+        axes: with their limits.
+        ends: name, colour and point of each.
+        room: of a name, as a part of the height.
+    """
+    places = [_place(axes, *point) for _, _, point in ends]
+    heights = spread([height for _, height in places], room)
+    for (name, colour, _), (x, height), place in zip(ends, places, heights, strict=True):
         axes.annotate(
-            literal(curve.name), xy=(x, height), xytext=(1.0 + LEADER, place), xycoords="axes fraction",
+            literal(name), xy=(x, height), xytext=(1.0 + LEADER, place), xycoords="axes fraction",
             textcoords="axes fraction", color=colour, fontsize=style.SMALL_PT, va="center", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2,
                         "relpos": (0, 0.5)},
         )  # fmt: skip
 
 
-def _end(axes: Axes, curve: Curve) -> tuple[float, float]:
-    """The last point of a curve as parts of the width and the height."""
-    last = max(curve.shown, key=lambda point: point.x)
+def _place(axes: Axes, x: float, y: float) -> tuple[float, float]:
+    """A point as parts of the width and the height."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    return math.log(last.x / left) / math.log(right / left), math.log(last.value / bottom) / math.log(top / bottom)
+    return math.log(x / left) / math.log(right / left), math.log(y / bottom) / math.log(top / bottom)
 
 
 def spread(wanted: Sequence[float], room: float) -> list[float]:
@@ -170,15 +192,19 @@ def _top(stack: Sequence[int], wanted: Sequence[float], room: float) -> float:
     return _bottom(stack, wanted, room) + room * len(stack)
 
 
-def _legend(growth: Mapping[str, int], panels: Sequence[Panel], grid: Grid) -> list[Line2D]:
-    """One entry for each class of growth, the steepest first; what a cross means, where there is one."""
+def class_handles(growth: Mapping[str, int], grid: Grid) -> list[Line2D]:
+    """One entry of a legend for each class of growth, the steepest first."""
     axis = (grid.x or "").replace("b", "batch")
     handles = []
     for power in sorted(set(growth.values()), reverse=True):
         grown = f"{axis}^{power}" if power > 1 else axis if power else "1"
         grows = f"MACs $\\sim {grown}$" if power != UNKNOWN_GROWTH else "growth not known"
         handles.append(Line2D([], [], color=style.CLASS_COLOURS.get(power, style.GREY), linewidth=1.6, label=grows))
+    return handles
+
+
+def _lost(panels: Sequence[Panel]) -> list[Line2D]:
+    """What a cross means, where there is one."""
     states = sorted({lost.status for panel in panels for curve in panel.curves for lost in curve.lost})
-    if states:
-        handles.append(Line2D([], [], color=style.INK, marker="x", linestyle="none", label=literal(", ".join(states))))
-    return [*handles, *bent_handles([curve for panel in panels for curve in panel.curves])]
+    cross = Line2D([], [], color=style.INK, marker="x", linestyle="none", label=literal(", ".join(states)))
+    return [cross] if states else []

@@ -12,6 +12,15 @@ from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.findings.roofline import ceilings_of
 from kaoprof.records.measured import Ceilings, Copy
 from kaoprof.reporting.plots import style
+from kaoprof.reporting.plots.crowd import (
+    FRAME_IN,
+    LINE_IN,
+    class_handles,
+    classes_of,
+    is_crowded,
+    name_ends,
+    signs_by_class,
+)
 from kaoprof.reporting.plots.curves import BEYOND, Signs, curve_handles, literal
 from kaoprof.reporting.plots.tips import says
 from kaoprof.reporting.tables.grid import Block, Grid, Placed, size_of
@@ -20,6 +29,7 @@ from kaoprof.units import format_count, three_digits
 GIGA = 1e9
 LEGEND_COLUMNS = 2
 Dot: TypeAlias = tuple[float, float]  # one row: operations per byte that it moved, and per second
+Dots: TypeAlias = dict[tuple[str, str], list[Dot]]  # by operator and implementation
 ROOM = 8  # factor above the roof, for what is written there
 
 
@@ -29,8 +39,13 @@ def can_draw(block: Block) -> bool:
 
 
 def plot_rooflines(grid: Grid, blocks: Sequence[Block], inches: float | None = None) -> Figure:
-    """One panel under the other, as wide as one column of a paper unless in `inches`; along a line the size grows."""
+    """One panel under the other, as wide as one column of a paper or in `inches`; along a line the size grows.
+
+    Of many operators each is named at its last dot, in the colour of how its MACs grow.
+    """
     dots = [_dots(grid, block) for block in blocks]
+    if is_crowded(grid):
+        return _named(grid, blocks, dots, inches)
     signs = style.signs_of(name for drawn in dots for name in drawn)
     with mpl.rc_context(fname=style.SHEET):
         legend_in = style.LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
@@ -44,8 +59,25 @@ def plot_rooflines(grid: Grid, blocks: Sequence[Block], inches: float | None = N
     return figure
 
 
-def _dots(grid: Grid, block: Block) -> dict[tuple[str, str], list[Dot]]:
-    dots: dict[tuple[str, str], list[Dot]] = {}
+def _named(grid: Grid, blocks: Sequence[Block], dots: Sequence[Dots], inches: float | None) -> Figure:
+    growth = classes_of(grid, blocks)
+    signs = signs_by_class(growth, dict.fromkeys(name for drawn in dots for name in drawn))
+    height = max(style.PANEL_IN, max(map(len, dots)) * LINE_IN + FRAME_IN)
+    with mpl.rc_context(fname=style.SHEET):
+        size = (inches or style.PAGE_IN, height * len(blocks) + 2 * style.LEGEND_IN)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
+        for place, block, drawn in zip(axes, blocks, dots, strict=True):
+            _draw(place, block, drawn, signs)
+            ends = [(":".join(name), signs[name]["color"], points[-1]) for name, points in drawn.items()]
+            name_ends(place, ends, LINE_IN / (height - FRAME_IN))
+        axes[-1].set_xlabel("FLOP per byte moved")
+        figure.legend(handles=class_handles(growth, grid), loc="outside upper center", ncols=5, handlelength=2.2)
+    return figure
+
+
+def _dots(grid: Grid, block: Block) -> Dots:
+    dots: Dots = {}
     for row in sorted(block.rows, key=lambda row: size_of(row, grid.x)):
         dot = _dot(row)
         if dot is not None:
@@ -61,10 +93,10 @@ def _dot(row: Placed) -> Dot | None:
     flops = measured.case.b * (
         measured.counted.flops_all if measured.counted else FLOPS_PER_MAC * measured.analytic.macs
     )
-    return (flops / measured.traffic.moved_bytes, flops / latency.median) if flops else None
+    return (flops / measured.traffic.moved_bytes, flops / latency.value) if flops else None
 
 
-def _draw(axes: Axes, block: Block, dots: dict[tuple[str, str], list[Dot]], signs: Signs) -> None:
+def _draw(axes: Axes, block: Block, dots: Dots, signs: Signs) -> None:
     axes.loglog()
     for name, drawn in dots.items():
         sign = signs[name] | {"markersize": style.MARKER_PT}

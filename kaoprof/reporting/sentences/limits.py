@@ -8,7 +8,8 @@ from kaoprof.findings.roofline import COMPUTE, LAUNCH, Limits, ceilings_of
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import Observed
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.stats.medians import Estimate, median_beside, median_s
+from kaoprof.stats.medians import Estimate, median_beside
+from kaoprof.stats.timings import quiet_s
 from kaoprof.units import counted, format_bytes, format_percent, format_rate, format_ratio, format_seconds, three_digits
 
 EXPLAINED = 1 / 3  # of the time: a limit that asks for less of it is the nearest, but binds nothing
@@ -75,7 +76,7 @@ def _new_memory(row: Observed) -> str | None:
     faults, share = (median_beside(row.latency, name) for name in ("page_faults", "system_shares"))
     if row.latency is None or faults is None or share is None:
         return None
-    if faults < FAULTS_PER_S * median_s(row.latency) or share < SYSTEM_SHARE:
+    if faults < FAULTS_PER_S * quiet_s(row.latency) or share < SYSTEM_SHARE:
         return None
     return f"{format_percent(share)} ({faults:,.0f} page faults)"
 
@@ -87,14 +88,14 @@ def _error(row: Observed) -> str | None:
 def _errors(cell: Named) -> str:
     left_out: dict[str, list[str]] = {}
     for name, row in cell:
-        if _is_left_out(row):
+        if is_left_out(row):
             left_out.setdefault(row.deviation.not_compared if row.deviation else NOT_RECORDED, []).append(name)
     missing = "; ".join(f"{', '.join(names)} ({why})" for why, names in left_out.items())
     lacking = f"Not compared with fp64: {missing}." if missing else ""
     return " ".join(filter(None, (_listed(cell, "Largest error against fp64, of the largest value", _error), lacking)))
 
 
-def _is_left_out(row: Row | ModelProfile) -> bool:
+def is_left_out(row: Row | ModelProfile) -> bool:
     """Whether it ran and was not compared; fp64 is the reference, and a graph computes what its eager row does."""
     known = row.deviation is not None and not row.deviation.not_compared
     return bool(row.latency and not known and row.dtype != "fp64" and row.variant != "graph")

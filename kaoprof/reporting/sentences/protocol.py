@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import axes_in
-from kaoprof.findings.operators import Baseline, Standing, find_baseline
+from kaoprof.findings.operators import Standing, find_baseline
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import Observed, Protocol
 from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.swept_models import SweptModels
-from kaoprof.reporting.sentences.limits import bound_of, range_of
-from kaoprof.stats.medians import Estimate
-from kaoprof.units import counted, format_bytes, format_percent, format_ratio, format_seconds
+from kaoprof.reporting.sentences.limits import bound_of
+from kaoprof.reporting.sentences.quoted import time_of
+from kaoprof.reporting.sentences.verdicts import seconds_of, verdict_of
+from kaoprof.units import counted, format_bytes, format_percent, format_seconds
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
 UNSURE = 2.0  # an interval whose ends differ by more than this factor is no answer
@@ -47,21 +48,21 @@ def protocol_of(record: Record | ProfileRecord | SweptModels) -> list[str]:
     flushed += "".join(f", {forced}" for forced in forced_of(protocol))
     fewest, most = min(samples, default=0), max(samples, default=0)
     taken = f"{fewest}-{most}" if fewest < most else f"{most}"
-    interval = "95 % interval" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
+    interval = "95 % interval from run to run" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
     how = (
-        f"Latency: median of {taken} samples, rounds interleaved in random order after warm-up, in "
-        f"{_processes_of(measured)}, {interval}; "
-        f"speedups from paired rounds{flushed}; measured in {format_seconds(protocol.spent_s)}."
+        f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples, rounds interleaved in "
+        f"random order after warm-up, in {_processes_of(measured)}, {interval}; "
+        f"speedups of quiet times{flushed}; {_ended(protocol)}."
     )
     if isinstance(record, SweptModels):  # nothing was measured beside a model
         how = (
-            f"Latency: median of {taken} samples after warm-up, each model by itself, in {_processes_of(measured)}, "
-            f"{interval}{flushed}; measured in {format_seconds(protocol.spent_s)}."
+            f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples after warm-up, each "
+            f"model by itself, in {_processes_of(measured)}, {interval}{flushed}; {_ended(protocol)}."
         )
     if protocol.in_process:
         how = (
-            f"Latency: median of {taken} samples after warm-up, {interval}, in the caller's own process as it was"
-            f"{flushed}; measured in {format_seconds(protocol.spent_s)}."
+            f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples after warm-up, "
+            f"{interval}, in the caller's own process as it was{flushed}; {_ended(protocol)}."
         )
     where = (
         f"On {environment.device_name}, {counted(environment.cores, 'core')}, "
@@ -70,6 +71,22 @@ def protocol_of(record: Record | ProfileRecord | SweptModels) -> list[str]:
         f"{' '.join((*environment.backends, *environment.settings))}."
     )
     return [how, where] if most else [where]
+
+
+def _ended(protocol: Protocol) -> str:
+    """How long it took, and which came first, where there was a choice."""
+    spent = format_seconds(protocol.spent_s)
+    if protocol.setup_s is None:
+        return f"measured in {spent}"
+    quiet = "" if protocol.quiet_share is None else f", {format_percent(protocol.quiet_share)} of it undisturbed"
+    took = f"measured in {format_seconds(protocol.spent_s - protocol.setup_s)}{quiet}"
+    took += f" after {format_seconds(protocol.setup_s)} to start"
+    if protocol.precision is None:
+        return took
+    wanted = f"a precision of {100 * protocol.precision:.3g} %"
+    return f"{took}, until {wanted} was reached" if protocol.ended_by == "precision" else (
+        f"{took}, when the budget was spent, before {wanted} was reached"
+    )  # fmt: skip
 
 
 def measured_in(record: Record | ProfileRecord | SweptModels) -> Sequence[Observed]:
@@ -89,7 +106,7 @@ def protocol_in_short(record: Record | ProfileRecord) -> str | None:
     taken = f"{min(samples)}-{max(samples)}" if min(samples) < max(samples) else f"{max(samples)}"
     interval = ", 95 % interval" if max(samples) >= FEWEST_FOR_INTERVAL else ""
     where = f"{environment.device_name}, {counted(environment.threads, 'thread')}, torch {environment.torch}"
-    return f"Latency: median of {taken} samples{interval}; {where}."
+    return f"Latency: quiet time, the fastest of {taken} samples{interval}; {where}."
 
 
 def own_forms_of(rows: Iterable[Row]) -> list[str]:
@@ -129,56 +146,18 @@ def ratios_of(record: Record, standings: list[Standing]) -> str | None:
 
 
 def meaning_of(record: Record, standings: list[Standing]) -> str | None:
-    """What a cell says in a sentence or two: the rival that surely gains most, by how much, and what limits it."""
-    baseline = find_baseline([standing.row for standing in standings], record.baseline)
-    rivals = [standing for standing in standings if standing.row.case.operator != record.baseline]
-    same = [standing for standing in rivals if _same_work(standing.row, baseline)]
-    if rivals and len(same) == len(rivals):
-        return f"With one spatial axis these are the same operator as {record.baseline}: differences in time are noise."
-    timed = [standing for standing in rivals if standing.speedup and standing not in same]
-    if timed:
-        best = max(timed, key=_sure_speedup)
-        gain = [_gain(record, best, best.speedup, baseline)] if best.speedup else []
-        return " ".join([*gain, *_limits(record, best, standings)])
-    counted = [standing for standing in rivals if standing.macs_ratio]
-    if not counted:
-        return None
-    best = max(counted, key=lambda standing: standing.macs_ratio or 0.0)
-    macs = f"{best.row.case.operator} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}"
-    return f"{macs} and needs {_times(best.memory_ratio, 'less', 'more')} memory." if best.memory_ratio else f"{macs}."
+    """What a cell says: its verdict, and what binds the fastest and the baseline."""
+    return " ".join([*verdict_of(record, standings), *bindings_of(record, standings)]) or None
 
 
-def _same_work(row: Row, baseline: Baseline) -> bool:
-    """Whether a row computes what the baseline computes: both Kronecker operators do, on one spatial axis."""
-    return len(row.case.spatial) == 1 and row.analytic is not None and row.analytic.macs == baseline.macs
-
-
-def _sure_speedup(standing: Standing) -> float:
-    """The lower end of the interval, so that luck does not choose the row; else the median."""
-    speed = standing.speedup
-    return 0.0 if speed is None else min(speed.interval or (speed.median,))
-
-
-def _gain(record: Record, best: Standing, speed: Estimate, baseline: Baseline) -> str:
-    against = baseline.fastest.case.name if baseline.fastest else record.baseline
-    memory = f", needs {_times(best.memory_ratio, 'less', 'more')} memory" if best.memory_ratio else ""
-    macs = f"{best.row.case.name} does {_times(best.macs_ratio, 'fewer', 'more')} MACs than {record.baseline}{memory}"
-    if best.macs_ratio is None:  # it does none, or nobody knows
-        macs = f"{best.row.case.name}{memory.removeprefix(',') or ' stands beside ' + record.baseline}"
-    if speed.interval is None:
-        few = f"(no interval from {speed.samples} rounds)"
-        return f"{macs} and is {format_ratio(speed.median)} as fast as {against} {few}."
-    (low, high), interval = speed.interval, range_of(speed)
-    if high / low > UNSURE:
-        return f"{macs}; how much faster it is than {against} this run cannot tell (95 %: {interval} times)."
-    doubt = "" if low > 1 or high < 1 else ": not distinguishable from equal"
-    return f"{macs} and is {format_ratio(speed.median)} as fast as {against} (95 %: {interval}{doubt})."
-
-
-def _limits(record: Record, best: Standing, standings: list[Standing]) -> list[str]:
-    """What binds the row, and what binds the baseline that it is compared with."""
+def bindings_of(record: Record, standings: Sequence[Standing]) -> list[str]:
+    """What binds the fastest row, and what binds the baseline that it is compared with."""
+    timed = [standing for standing in standings if time_of(standing) is not None]
+    if not timed:
+        return []
+    best = min(timed, key=seconds_of)
     fastest = find_baseline([standing.row for standing in standings], record.baseline).fastest
-    rivals = [best, *(standing for standing in standings if standing.row is fastest)]
+    rivals = [best, *(standing for standing in standings if standing.row is fastest and standing is not best)]
     reasons = [(standing.row.case.name, bound_of(standing.limits)) for standing in rivals]
     sentences = [f"{name} is {reason}." for name, reason in reasons if reason]
     return sentences or list(filter(None, [_limit(record, best)]))
@@ -191,7 +170,7 @@ def _limit(record: Record, best: Standing) -> str | None:
     if not throughput or not row.analytic or not latency or not latency.interval:
         return None
     low, high = latency.interval
-    share = FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput / latency.median
+    share = FLOPS_PER_MAC * row.analytic.macs * row.case.b / throughput / latency.value
     if share >= ARITHMETIC_BOUND or high / low > UNSURE:
         return None
     return (
@@ -199,11 +178,3 @@ def _limit(record: Record, best: Standing) -> str | None:
         f"{format_percent(share, '.1%')} of its time; the "
         "rest goes elsewhere: to memory, elementwise arithmetic and the overhead of calls."
     )
-
-
-def _times(ratio: float | None, above: str, below: str) -> str:
-    if ratio is None:
-        return "unknown"
-    if format_ratio(ratio) == format_ratio(1.0):
-        return "as many" if above == "fewer" else "as much"
-    return f"{format_ratio(ratio)} {above}" if ratio > 1 else f"{format_ratio(1 / ratio)} {below}"

@@ -19,7 +19,6 @@ from kaoprof.units import (
 )
 
 WITHOUT_LATENCY = ("skipped", "oom", "timeout", "unsupported", "error")
-MANY = 7  # operators: of more, what is said twice is said once
 PREDICTED = "*"  # behind a figure that was not measured
 
 
@@ -31,7 +30,7 @@ def cells_of(standing: Standing) -> dict[str, Span]:
     weight, times_floor = peak_bytes(row), limits.times_floor if limits else None
     derived = ", derived" if analytic and analytic.form else ""
     star = "" if row.peak_bytes_measured is not None else PREDICTED
-    time = format_seconds(latency.median) if latency else (UNKNOWN if row.status == "ok" else row.status)
+    time = format_seconds(latency.value) if latency else (UNKNOWN if row.status == "ok" else row.status)
     texts = {
         "name": row.case.name,
         "operator": row.case.operator,
@@ -55,9 +54,9 @@ def cells_of(standing: Standing) -> dict[str, Span]:
         "interval": Span(format_interval(*latency.interval) if latency and latency.interval else "", Tone.QUIET),
         "macs ratio": _ratio(standing.macs_ratio, standing.macs_ratio),
         "memory ratio": _ratio(standing.memory_ratio, standing.memory_ratio),
-        "speedup": _ratio(speedup.median if speedup else None, speedup.low if speedup else None),
+        "speedup": _ratio(speedup.value if speedup else None, speedup.low if speedup else None),
         "speedup interval": Span(range_of(speedup), Tone.QUIET),
-        "quoted speedup": Span(UNKNOWN if speedup is None or tells_nothing(speedup) else format_ratio(speedup.median)),
+        "quoted speedup": Span(UNKNOWN if speedup is None or tells_nothing(speedup) else format_ratio(speedup.value)),
     }
 
 
@@ -72,7 +71,7 @@ def tells_nothing(speedup: Estimate | None) -> bool:
     if speedup is None or speedup.interval is None:
         return False
     low, high = speedup.interval
-    return low < 1 < high and high - low > speedup.median
+    return low < 1 < high and high - low > speedup.value
 
 
 def agreement(standing: Standing) -> str:
@@ -94,14 +93,12 @@ def agreement_mark(figures: tuple[int | None, ...], *, disagree: bool, incomplet
 
 
 def without_twins(cells: Sequence[tuple[Text, ...]], rows: Sequence[Row]) -> tuple[tuple[Text, ...], ...]:
-    """Where many operators stand in a table of closed forms, one row for those implementations that cost the same.
+    """One row of closed forms for those implementations that cost the same.
 
     Args:
         cells: of each row, its name first.
         rows: what they tell of.
     """
-    if len({row.case.operator for row in rows}) <= MANY:
-        return tuple(cells)
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, (texts, row) in enumerate(zip(cells, rows, strict=True)):
         groups.setdefault((row.case.operator, row.case.variant, *texts[1:]), []).append(number)

@@ -19,7 +19,6 @@ from kaoprof.reporting.document import (
     Tone,
     columns_of,
     notes_of,
-    stacked,
     without_empty,
 )
 from kaoprof.reporting.sentences.limits import ceilings_sentence, limits_of, rows_of
@@ -35,26 +34,11 @@ from kaoprof.reporting.sentences.protocol import (
     protocol_of,
     ratios_of,
 )
-from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of, without_twins
+from kaoprof.reporting.tables.cells import PREDICTED, cells_of, title_of
+from kaoprof.reporting.tables.compare_screen import screen_of
 from kaoprof.units import format_seconds_surely, sure_digits, sure_interval, time_unit
 
-Layout = Sequence[tuple[str, str]]  # headers, and what stands under them: one of `cells_of`, or two in two lines
-ANALYTIC: Layout = (
-    ("operator", "name"), ("  order", "order"), ("     MACs", "macs"), ("map order", "map order"),
-    ("      map", "map"), ("weights", "weights"), ("MACs ratio", "macs ratio"),
-)  # fmt: skip
-WIDE: Layout = (
-    ("operator", "name"), ("order", "order"), ("MACs", "macs"), ("", "agreement"), ("map", "map"),
-    ("peak\npredicted", "predicted"), ("peak\nmeasured", "peak"), ("latency", "latency"), ("95 % interval", "interval"),
-    ("x floor", "x floor"), ("  bound", "bound"), ("MACs\nratio", "macs ratio"), ("memory\nratio", "memory ratio"),
-    ("speedup", "speedup"), ("95 % interval", "speedup interval"),
-)  # fmt: skip
-NARROW: Layout = (
-    ("operator", "operator/implementation"), ("MACs\norder", "macs agreement/order"),
-    ("peak seen\npredicted", "peak/predicted"), ("latency\n95 % interval", "latency/interval"),
-    ("x floor\nbound", "x floor/bound"), ("ratio:\nMACs,\nmemory", "macs ratio/memory ratio"),
-    ("speedup\n95 %", "speedup/speedup interval"),
-)  # fmt: skip
+Layout = Sequence[tuple[str, str]]  # headers, and what stands under them: one of `cells_of`
 SCROLLED: Layout = (
     ("operator", "name"), ("order", "order"), ("MACs", "marked macs"), ("map", "map"), ("peak predicted", "predicted"),
     ("peak measured", "peak"), ("latency", "latency"), ("95 % interval", "interval"), ("x floor", "x floor"),
@@ -71,53 +55,36 @@ STAR = Span(PREDICTED, style=Style.MARK)
 
 
 def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
-    """The record as a page, one table per grid cell; on a terminal two lines a row where one has no room."""
+    """The record as a page, one table per grid cell."""
     if medium == Medium.PAPER:
         return Page(blocks=tuple(_paper_table(record, cell) for cell in standings(record).values()))
-    if medium == Medium.TEXT:
-        return _page(record, medium, SCROLLED)
-    if record.protocol is None:
-        return _page(record, medium, ANALYTIC)
-    return replace(_page(record, medium, WIDE), narrow=_page(record, medium, NARROW))
+    return screen_of(record) if medium == Medium.SCREEN else _scrolled(record)
 
 
-def _page(record: Record, medium: Medium, layout: Layout) -> Page:
-    tables = [_table(record, cell, medium, layout) for cell in standings(record).values()]
+def _scrolled(record: Record) -> Page:
+    tables = [_table(record, cell) for cell in standings(record).values()]
     convention = CONVENTION if record.protocol else PAPER_CONVENTION
-    meaning = f" {MAP_MEANING}" if any(name == "map" for _, name in layout) else ""
-    counted = any(row.counted for row in record.rows) if medium == Medium.SCREEN else record.protocol
-    warnings = [] if medium == Medium.SCREEN else [f"Warning: {warning}." for warning in warnings_of(record)]
     legend = notes_of(
-        f"{convention}{meaning}", AGREE if counted else "", *placed(record), ceilings_sentence(record),
-        *protocol_of(record), *warnings, tone=Tone.QUIET, listed=False,
+        f"{convention} {MAP_MEANING}", AGREE if record.protocol else "", *placed(record), ceilings_sentence(record),
+        *protocol_of(record), *(f"Warning: {warning}." for warning in warnings_of(record)), tone=Tone.QUIET,
+        listed=False,
     )  # fmt: skip
     return Page(blocks=(*tables, *legend))
 
 
-def _table(record: Record, cell: list[Standing], medium: Medium, layout: Layout) -> Table:
-    indent = "  " if medium == Medium.SCREEN else ""
-    details = (f"{indent}{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail)
-    own = (f"{indent}{sentence}" for sentence in own_forms_of(standing.row for standing in cell))
+def _table(record: Record, cell: list[Standing]) -> Table:
+    details = (f"{standing.row.case.name}: {standing.row.detail}" for standing in cell if standing.row.detail)
+    own = own_forms_of(standing.row for standing in cell)
     sentences = (ratios_of(record, cell), meaning_of(record, cell), *limits_of(rows_of(cell)))
-    rows = [tuple(_cell(cells, name) for _, name in layout) for cells in map(cells_of, cell)]
+    rows = tuple(tuple(cells[name] for _, name in SCROLLED) for cells in map(cells_of, cell))
     table = Table(
         title=title_of(record, cell[0].row),
-        columns=columns_of([header for header, _ in layout]),
-        rows=without_twins(rows, [standing.row for standing in cell]) if layout is ANALYTIC else tuple(rows),
+        columns=columns_of([header for header, _ in SCROLLED]),
+        rows=rows,
         notes=(*own, *details, *filter(None, sentences)),
         close=True,
     )
-    return without_empty(table) if medium == Medium.TEXT else table
-
-
-def _cell(cells: dict[str, Span], names: str) -> Text:
-    """One or two lines; the agreement stands beside the MACs, and the second line is quiet unless it has a tone."""
-    if names in cells:
-        return cells[names]
-    first, _, second = names.partition("/")
-    upper = (cells["macs"], " ", cells["agreement"]) if first == "macs agreement" else (cells[first],)
-    lower = cells[second] if second == "memory ratio" else replace(cells[second], tone=Tone.QUIET)
-    return stacked(upper, lower)
+    return without_empty(table)
 
 
 def _paper_table(record: Record, cell: list[Standing]) -> Table:
@@ -163,16 +130,16 @@ def _sure_latency(standing: Standing, otherwise: str) -> str:
     latency = standing.latency
     if latency is None:
         return otherwise
-    text = format_seconds_surely(latency.median, latency.low, latency.high)
+    text = format_seconds_surely(latency.value, latency.low, latency.high)
     if latency.interval is None:
         return text
-    factor, _ = time_unit(latency.median)
-    return f"{text} ({sure_interval(latency.median / factor, *(end / factor for end in latency.interval))})"
+    factor, _ = time_unit(latency.value)
+    return f"{text} ({sure_interval(latency.value / factor, *(end / factor for end in latency.interval))})"
 
 
 def _sure_speedup(standing: Standing) -> str:
     speedup = standing.speedup
     if speedup is None:
         return UNKNOWN
-    times = f"{sure_digits(speedup.median, speedup.low, speedup.high)}x"
-    return f"{times} ({sure_interval(speedup.median, *speedup.interval)})" if speedup.interval else times
+    times = f"{sure_digits(speedup.value, speedup.low, speedup.high)}x"
+    return f"{times} ({sure_interval(speedup.value, *speedup.interval)})" if speedup.interval else times

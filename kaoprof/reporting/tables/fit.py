@@ -16,7 +16,7 @@ BASES = {
     "memory": "Memory: input, parameters, and the predicted peak above them; predicted at both sizes by dry runs.",
     "macs": "MACs of the whole batch, by the closed form; 1 MAC = 2 FLOPs.",
     "time": (
-        "Time: a power law through medians of measured calls, used at most 2x beyond them; interval: 95 %, of where it "
+        "Time: a power law through quiet times of measured calls, used at most 2x beyond them; interval: 95 %, of where it "
         "crosses the limit."
     ),
 }

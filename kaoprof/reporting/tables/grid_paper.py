@@ -67,10 +67,10 @@ def _cells(grid: Grid, row: Placed, operator: str) -> list[Text]:
     shown, standing, analytic = cells_of(row.standing), row.standing, row.standing.row.analytic
     latency, speedup = standing.latency, standing.speedup
     memory = (shown["map"] if shown["weight"].text == UNKNOWN else shown["weight"]).text
-    time = format_seconds_surely(latency.median, latency.low, latency.high) if latency else shown["latency"].text
+    time = format_seconds_surely(latency.value, latency.low, latency.high) if latency else shown["latency"].text
     fused = standing.row.case.implementation == "sdpa"
     quoted = shown["quoted speedup"].text if speedup is None or tells_nothing(speedup) else (
-        sure_digits(speedup.median, speedup.low, speedup.high)
+        sure_digits(speedup.value, speedup.low, speedup.high)
     )  # fmt: skip
     starred = Cell(lines=((memory.removesuffix(PREDICTED), STAR),)) if memory.endswith(PREDICTED) else memory
     cells: dict[str, Text] = {

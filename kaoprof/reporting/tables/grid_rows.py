@@ -1,10 +1,11 @@
 """What many grid cells say: one line per row, or in a paper one line per size with operators beside."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 
-from kaoprof.findings.operators import concerned, peak_bytes, sweep_warnings
+from kaoprof.findings.operators import concerned, peak_bytes
+from kaoprof.findings.tally import Tally, tally_of
 from kaoprof.reporting.document import Column, Heading, Medium, Notes, Page, Table, Tone
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, protocol_of
 from kaoprof.reporting.tables.cells import WITHOUT_LATENCY, cells_of, tells_nothing
@@ -66,19 +67,19 @@ def best_of(grid: Grid, block: Block) -> dict[int, dict[str, Placed]]:
 
 def _rank(row: Placed) -> tuple[bool, float, float]:
     latency, weight = row.standing.latency, peak_bytes(row.standing.row)
-    return (latency is None, latency.median if latency else 0.0, math.inf if weight is None else weight)
+    return (latency is None, latency.value if latency else 0.0, math.inf if weight is None else weight)
 
 
-def summed_warnings(runs: Sequence[NamedRun]) -> list[str]:
-    """What a careful reader must know, each warning once: of thousands of rows no list would be read."""
+def summed_warnings(runs: Sequence[NamedRun], tallies: Sequence[Tally] = ()) -> list[str]:
+    """What a careful reader must know, each warning once: of thousands of rows no list would be read.
+
+    `tallies` of runs whose rows all passed by already spare going through them again.
+    """
     warnings = []
-    for run in runs:
+    for run, known in zip_longest(runs, tallies):
         where = f"{run.name}: " if len(runs) > 1 else ""
-        warnings += [f"{where}{sentence}" for sentence in sweep_warnings(run.record)]
-        states = Counter(row.status for row in run.record.rows if row.status != "ok")
-        warnings += [
-            f"{where}{status}: {count} of {len(run.record.rows)} rows" for status, count in sorted(states.items())
-        ]
+        tally = known if known and known.whole else tally_of(run.record)
+        warnings += [f"{where}{sentence}" for sentence in (*tally.warnings(), *tally.failures())]
         if run.record.interrupted:
             warnings.append(f"{where}interrupted before all was measured")
     return warnings

@@ -22,7 +22,7 @@ MEANING = (
 )
 BRACKETS = "In brackets: k of the largest tensor that must exist, where that is another."
 TIMING = (
-    "Latency: t = a + b s^k fitted to medians on a logarithmic scale, each weighted by its interval; given is k with "
+    "Latency: t = a + b s^k fitted to quiet times on a logarithmic scale, each weighted by its interval; given is k with "
     "Student's 95 % interval, and at which sizes (how many): those where a call's overhead a is at most half of it."
 )
 

@@ -67,7 +67,7 @@ def _cells(row: ModelRow) -> tuple[str, ...]:
     total, latency, rate = row.profile.total, findings.latency_of(row), findings.samples_per_s(row)
     macs, peak = findings.macs_of_row(row), findings.peak_of_row(row)
     star = PREDICTED if total.peak_bytes_measured is None else ""
-    time = (UNKNOWN if row.status == "ok" else row.status) if latency is None else format_seconds(latency.median)
+    time = (UNKNOWN if row.status == "ok" else row.status) if latency is None else format_seconds(latency.value)
     return (
         row.profile.model,
         shown_size(row.size) if row.size else UNKNOWN,

@@ -222,14 +222,12 @@ def model_cells(record: ProfileRecord, standing: findings.ModelStanding) -> tupl
         UNKNOWN if macs is None else f"{units.format_count(macs)} {mark_of(total)}".strip(),
         units.format_count(total.params + total.params_norm) if total.known else UNKNOWN,
         _peak(total),
-        (UNKNOWN if model.status == "ok" else model.status)
-        if latency is None
-        else units.format_seconds(latency.median),
+        (UNKNOWN if model.status == "ok" else model.status) if latency is None else units.format_seconds(latency.value),
         units.format_interval(*latency.interval) if latency and latency.interval else "",
         _ratio(limits.times_floor if limits else None),
         _ratio(standing.macs_ratio),
         _ratio(standing.memory_ratio),
-        _ratio(speed.median if speed else None) + (f" ({range_of(speed)})" if speed and speed.interval else ""),
+        _ratio(speed.value if speed else None) + (f" ({range_of(speed)})" if speed and speed.interval else ""),
     )
 
 

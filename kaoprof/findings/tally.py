@@ -1,0 +1,81 @@
+"""The warnings of thousands of rows, summed up while these pass by: one sentence each, the first rows by name. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from kaoprof.findings.operators import ROW_WARNINGS, baseline_warnings, ceiling_warnings, row_warnings
+from kaoprof.findings.roofline import Limits, work_limits, work_of
+from kaoprof.findings.surroundings import environment_warnings, overrun, overrun_warning
+from kaoprof.records.compare import Record, Row
+from kaoprof.stats.timings import quiet_s
+
+NAMED = 2  # rows that a warning names; of more it gives the number
+BEATEN, OVER = "beaten floors", "overrun"  # keys of what is counted beside the sentences about single rows
+
+
+class Tally:
+    """What is summed of the rows of a record, which are added one by one; `whole` once all of them were."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets what was added."""
+        self.whole = False
+        self._first: dict[str, list[str]] = {}
+        self._concerned: Counter[str] = Counter()
+        self._states: Counter[str] = Counter()
+        self._operators: set[str] = set()
+        self._rows = 0
+
+    def add(self, row: Row, warnings: Iterable[tuple[str, str]], limits: Limits | None) -> None:
+        """A row, what a careful reader must know of it, and what the device's limits say."""
+        self._rows += 1
+        self._operators.add(row.case.operator)
+        if row.status != "ok":
+            self._states[row.status] += 1
+        for sentence, text in warnings:
+            self._note(sentence, row, text)
+        if limits and limits.times_floor and limits.times_floor < 1:
+            self._note(BEATEN, row, f"{limits.times_floor:.2f}x")
+        if over := overrun(row, self.record.protocol):
+            self._note(OVER, row, over)
+
+    def _note(self, sentence: str, row: Row, text: str) -> None:
+        self._concerned[sentence] += 1
+        first = self._first.setdefault(sentence, [])
+        if len(first) < NAMED:
+            first.append(f"{row.case.name} at {row.case.dims}{' ' if text.startswith('(') else ': '}{text}")
+
+    def _named(self, sentence: str) -> str:
+        first, more = self._first.get(sentence, []), self._concerned[sentence] - NAMED
+        return f"{', '.join(first)}{f' and {more} more of {self._rows} rows' if more > 0 else ''}"
+
+    def warnings(self) -> list[str]:
+        """The warnings of `compare`, not cell by cell but in one sentence each."""
+        found = [f"{sentence}: {self._named(sentence)}" for sentence in ROW_WARNINGS if self._first.get(sentence)]
+        found += baseline_warnings(self.record.baseline, self._operators) if self._rows else []
+        found += ceiling_warnings(self._named(BEATEN))
+        if self._concerned[OVER] and self.record.protocol:
+            found.append(overrun_warning(self._named(OVER), self.record.protocol))
+        return found + environment_warnings(self.record)
+
+    def failures(self) -> list[str]:
+        """How many rows have no figures, by why."""
+        return [f"{status}: {count} of {self._rows} rows" for status, count in sorted(self._states.items())]
+
+
+def tally_of(record: Record) -> Tally:
+    """All rows of a record, summed."""
+    tally = Tally(record)
+    for row in record.rows:
+        seconds = quiet_s(row.latency) if row.latency else None
+        tally.add(row, row_warnings(row), work_limits(work_of(row), record.protocol, seconds))
+    tally.whole = True
+    return tally
+
+
+def sweep_warnings(record: Record) -> list[str]:
+    """The warnings of `compare`, not cell by cell but in one sentence each."""
+    return tally_of(record).warnings()

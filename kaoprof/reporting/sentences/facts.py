@@ -1,0 +1,83 @@
+"""What is known of a run besides its answer, a line each: exactness, machine, protocol, and whatever is wrong."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from kaoprof.findings.surroundings import CORES_TAKEN, are_ours_taken, environment_warnings, overrun_warnings
+from kaoprof.records.compare import Record
+from kaoprof.records.measured import Observed, Protocol
+from kaoprof.records.profile import ProfileRecord
+from kaoprof.reporting.document import Column, Span, Table, Text, Tone
+from kaoprof.reporting.sentences.limits import Named, is_left_out
+from kaoprof.units import counted, format_seconds
+
+FACT_COLUMNS = (Column("", words=True), Column("", words=True, rest=True))
+MOST_TEXT = 160  # signs of one fact: the rest is detail
+
+
+class Fact(Struct, frozen=True):
+    """A word, and what is known of it; `wrong` if a reader must not overlook it."""
+
+    word: str
+    text: str
+    wrong: bool = False
+
+    @property
+    def cells(self) -> tuple[Text, ...]:
+        """As a row of a table."""
+        text = self.text if len(self.text) <= MOST_TEXT else f"{self.text[:MOST_TEXT].rstrip()}…"
+        return (Span(self.word, Tone.QUIET), Span(f"! {text}", Tone.WARN) if self.wrong else text)
+
+
+def facts_table(facts: Iterable[Fact | None]) -> tuple[Table, ...]:
+    """Those that there are, as a table without headers; none if there are none."""
+    rows = tuple(fact.cells for fact in facts if fact is not None)
+    return (Table(columns=FACT_COLUMNS, rows=rows),) if rows else ()
+
+
+def exactness(measured: Named) -> Fact | None:
+    """How far outputs are from fp64, and how many were not compared with it."""
+    errors = [row.deviation.largest for _, row in measured if row.deviation and row.deviation.largest is not None]
+    left_out = sum(is_left_out(row) for _, row in measured)
+    if not errors:
+        return None
+    missing = f"; {left_out} not compared (-v tells why)" if left_out else ""
+    every = "all within" if len(errors) > 1 else "within"
+    return Fact("exactness", f"{every} {max(errors):.1e} of fp64, of the largest value{missing}")
+
+
+def machine(record: Record | ProfileRecord) -> list[Fact]:
+    """Where it ran, or what disturbed it there."""
+    environment, protocol = record.environment, record.protocol
+    if environment is None:
+        return []
+    taken = protocol.after.cores_taken if protocol and protocol.after else None
+    cores = counted(environment.cores, "core")
+    if taken is not None and are_ours_taken(environment, taken):
+        noisy = f"noisy: other programs used {taken:.1f} of {cores}; rerun when idle"
+        return [Fact("machine", noisy, wrong=True)]
+    if wrong := environment_warnings(record):
+        return [Fact("machine", text.removesuffix(": expect noise"), wrong=True) for text in wrong]
+    quiet = "" if taken is None or taken > CORES_TAKEN else "; quiet"
+    place = environment.device_name if environment.cuda else f"{environment.device_name}, {cores}"
+    return [Fact("machine", f"{place}, torch {environment.torch}{quiet}")]
+
+
+def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fact | None:
+    """How many rounds, in how many processes, and how long that took beside what was asked for."""
+    timed = [row.latency for row in measured if row.latency]
+    if protocol is None or not timed:
+        return None
+    fewest, most = (choose(len(latency.samples_s) for latency in timed) for choose in (min, max))
+    rounds = counted(most, "round") if fewest == most else f"{fewest}-{most} rounds"
+    launches = max(len(set(latency.launches)) or 1 for latency in timed)
+    processes = f" in {launches} processes" if launches > 1 else ""
+    budget = "" if protocol.samples else f" (budget {protocol.budget_s:g} s)"
+    return Fact("measured", f"quiet time of {rounds}{processes}, {format_seconds(protocol.spent_s)}{budget}")
+
+
+def overrun(measured: Named, protocol: Protocol | None) -> Fact | None:
+    """Whose calls took longer than was allowed."""
+    over = overrun_warnings(measured, protocol)
+    return Fact("timeout", over[0], wrong=True) if over else None

@@ -1,0 +1,131 @@
+"""What is known of rows of operators besides the verdict, a line each: counts, exactness, machine, what did not run."""
+
+from collections.abc import Iterable, Sequence
+
+from kaoprof.findings.operators import (
+    DISAGREE,
+    NOISY,
+    NOISY_SPREAD,
+    OFF,
+    UNCOUNTED,
+    UNDERSAMPLED,
+    Standing,
+    baseline_warnings,
+    beaten_floors,
+    ceiling_warnings,
+    concerned,
+)
+from kaoprof.records.compare import Record, Row
+from kaoprof.reporting.document import Table
+from kaoprof.reporting.sentences.facts import Fact, exactness, facts_table, machine, measured_how, overrun
+from kaoprof.reporting.sentences.limits import rows_of
+from kaoprof.reporting.sentences.protocol import own_forms_of
+from kaoprof.units import format_percent
+
+WORDS = {  # under which a warning stands
+    DISAGREE: "counts", UNCOUNTED: "counts", OFF: "memory", UNDERSAMPLED: "measured", NOISY: "noise",
+}  # fmt: skip
+OTHER = "warning"
+REASON_ENDS = (", allowed", "; ", " (")  # where the cause of a skipped row is said, and details begin
+LONGEST_REASON = 60  # signs
+NAMED = 2  # rows of each reason
+
+
+def facts_of(record: Record, cells: Sequence[Standing]) -> tuple[Table, ...]:
+    """All facts of a record whose rows stand in this order."""
+    rows = [standing.row for standing in cells]
+    several = len(record.cells()) > 1
+    beaten = ", ".join(f"{row.case.name} {text}" for row, text in beaten_floors(record))
+    named = rows_of(cells)
+    return facts_table(
+        [
+            *(Fact("formula", text) for text in own_forms_of(rows)),
+            agreement(rows),
+            *row_warnings(rows, several=several),
+            predicted(rows),
+            exactness(named),
+            *(
+                Fact("baseline", text, wrong=True)
+                for text in baseline_warnings(record.baseline, {row.case.operator for row in record.rows})
+            ),
+            *(Fact("floor", text, wrong=True) for text in ceiling_warnings(beaten)),
+            *machine(record),
+            measured_how(rows, record.protocol),
+            overrun(named, record.protocol),
+            *without_figures(rows, several=several),
+        ]
+    )
+
+
+def agreement(rows: Sequence[Row]) -> Fact | None:
+    """Who counts the same; nothing where that is not so, which is a warning."""
+    seen = [row for row in rows if row.counted]
+    warned = {sentence for sentence, _ in concerned(seen)}
+    if not seen or warned & {DISAGREE, UNCOUNTED}:
+        return None
+    known = sum(row.counted is not None and row.counted.macs_fvcore is not None for row in seen)
+    forms = all(row.analytic for row in seen)
+    who = "formula and torch" if forms else "formulas, where there are any, and torch"
+    if known == len(seen):
+        who = who.replace(" and ", ", ") + " and fvcore"
+    also = f", fvcore in {known} of them" if 0 < known < len(seen) else ""
+    every = f"all {len(seen)} rows" if len(seen) > 1 else "the one row"
+    return Fact("counts", f"= {who} agree in {every}{also}")
+
+
+def predicted(rows: Sequence[Row]) -> Fact | None:
+    """What the star behind a peak means, where there is one."""
+    starred = any(row.peak_bytes_measured is None and row.counted for row in rows)
+    return Fact("memory", "*: predicted, not measured") if starred else None
+
+
+def row_warnings(rows: Sequence[Row], *, several: bool) -> list[Fact]:
+    """Each warning with the first row that it concerns, and how many more there are."""
+    return [
+        Fact(WORDS.get(sentence, OTHER), _warning(sentence, members, len(rows), several=several), wrong=True)
+        for sentence, members in concerned(rows)
+    ]
+
+
+def _warning(sentence: str, members: Sequence[tuple[Row, str]], rows: int, *, several: bool) -> str:
+    if sentence != NOISY:
+        return f"{sentence}: {_first(members, several=several)}"
+    row, text = members[0]
+    limit = format_percent(NOISY_SPREAD)
+    return f"{len(members)} of {rows} rows spread by more than {limit}: {_name(row, several=several)} {text}"
+
+
+def _first(members: Sequence[tuple[Row, str]], *, several: bool) -> str:
+    row, text = members[0]
+    more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+    return f"{_name(row, several=several)} {text}{more}"
+
+
+def _name(row: Row, *, several: bool) -> str:
+    return f"{row.case.name} at {row.case.dims}" if several else row.case.name
+
+
+def without_figures(rows: Iterable[Row], *, several: bool) -> list[Fact]:
+    """What did not run, by status, each reason once with whom it concerns."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        if row.status != "ok":
+            why = short_reason(row.detail)
+            reasons.setdefault(row.status, {}).setdefault(why, []).append(_name(row, several=several))
+    return [
+        Fact(status, "; ".join(_concerning(names, why) for why, names in by_reason.items()), wrong=status != "skipped")
+        for status, by_reason in reasons.items()
+    ]
+
+
+def _concerning(names: Sequence[str], why: str) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    named = f"{', '.join(names[:NAMED])}{more}"
+    return f"{named}: {why}" if why else named
+
+
+def short_reason(detail: str) -> str:
+    """The cause of what did not run, without what the reader could do about it."""
+    for end in REASON_ENDS:
+        detail = detail.partition(end)[0]
+    return detail if len(detail) <= LONGEST_REASON else f"{detail[:LONGEST_REASON].rstrip()}…"

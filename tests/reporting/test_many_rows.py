@@ -1,0 +1,93 @@
+"""A report of many rows as CSV: rows stay in their file, and warnings are summed while they pass."""
+
+import csv
+
+import pytest
+from every_kind import every_kind
+from msgspec.structs import replace
+from rendered import runs
+from samples import grid_record
+
+from kaoprof.cli.app import run
+from kaoprof.errors import RecordError
+from kaoprof.findings.tally import Tally, sweep_warnings
+from kaoprof.records import pieces
+from kaoprof.records.measured import dumps
+from kaoprof.records.reading import load_records
+from kaoprof.records.stored_rows import StoredRows
+from kaoprof.reporting.formats.csv import line_reader
+from kaoprof.reporting.kinds import KINDS, Report, csv_of, load, warnings_of
+
+
+@pytest.fixture
+def large_file(tmp_path, monkeypatch):
+    """A record that is read in pieces; a cell's rows are not all beside each other."""
+    monkeypatch.setattr(pieces, "LARGE_BYTES", 0)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", 2000)
+    record = grid_record()
+    record = replace(record, rows=record.rows[::2] + record.rows[1::2])
+    path = tmp_path / "run.json"
+    path.write_text(dumps(record))
+    return path, record
+
+
+def test_rows_that_stay_in_their_file_are_those_that_it_holds(large_file):
+    path, record = large_file
+    (kept,) = load_records(path, in_place=True)
+    assert isinstance(kept.rows, StoredRows)
+    assert (len(kept.rows), tuple(kept.rows), kept.rows[1:3]) == (16, record.rows, record.rows[1:3])
+    assert {cell: list(rows) for cell, rows in kept.rows.groups().items()} == record.cells()
+    assert load_records(path) == (record,)
+
+
+def test_as_csv_they_are_what_they_are_otherwise(large_file, tmp_path, capsys):
+    path, record = large_file
+    code = run(["report", str(path), "--to", str(tmp_path / "x.csv")])
+    assert code == 0
+    assert (tmp_path / "x.csv").read_text() == "".join(csv_of(Report(runs=runs(record))))
+    said = capsys.readouterr().err
+    assert all(f"warning: {warning}\n" in said for warning in sweep_warnings(record))
+    assert "warning: skipped: 1 of 16 rows" in said
+
+
+def test_a_file_that_is_changed_meanwhile_is_one_clear_line(large_file):
+    path, _ = large_file
+    (kept,) = load_records(path, in_place=True)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(RecordError, match="was changed while it was read"):
+        list(kept.rows)
+
+
+def test_a_key_that_stands_twice_in_a_row_is_refused(large_file):
+    path, _ = large_file
+    path.write_text(path.read_text().replace('   "status": "ok"', '   "detail": "",\n   "status": "ok"', 1))
+    with pytest.raises(RecordError, match="'detail' stands twice"):
+        load_records(path, in_place=True)
+
+
+def test_warnings_are_those_of_all_rows_however_many_were_written():
+    record = grid_record()
+    report = Report(runs=runs(record), tallies=(Tally(record),))
+    expected = warnings_of(Report(runs=runs(record), tallies=(Tally(record),)))
+    assert expected
+    for _ in range(2):  # as to a file and to a terminal
+        list(csv_of(report))
+        assert warnings_of(report) == expected
+    parts = csv_of(report)
+    next(parts)
+    parts.close()  # as `| head` does
+    assert warnings_of(report) == expected
+
+
+def test_columns_read_together_are_those_read_one_by_one(tmp_path):
+    for record in every_kind(tmp_path).values():
+        columns = load(KINDS[record.kind].columns)
+        read = line_reader(columns.values())
+        for view in load(KINDS[record.kind].views)(record):
+            assert read(view) == tuple(column(view) for column in columns.values()), record.kind
+
+
+def test_the_rows_of_a_csv_are_as_wide_as_its_head(large_file):
+    _, record = large_file
+    lines = list(csv.reader("".join(csv_of(Report(runs=runs(record)))).splitlines()))
+    assert {len(line) for line in lines} == {len(lines[0])}
