@@ -141,7 +141,10 @@ def test_bad_input_is_one_clear_line(arguments, code, message, capsys):
 
 def test_an_absent_gpu_is_one_clear_line(capsys):
     assert run(["compare", "--h", "8", "--device", "cuda:99"]) == 1
-    assert "there is no cuda:99" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "there is no cuda:99" in said
+    assert "kaoprof fit --memory and kaoprof explain take --device cuda without one" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ ESCAPES = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "µ": r"\textmu{}", "×": r"$\times$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
     "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "\u2003": r"\quad ",
+    "◂": r"$\triangleleft$", "±": r"$\pm$", "→": r"$\to$", "…": r"\ldots{}", "–": "--",
 }  # fmt: skip
 MARKS = {"*": "$^*$", "†": r"$^\dagger$"}
 NO_LABEL, LONGEST_LABEL = re.compile(r"[^a-z0-9]+"), 40
