@@ -7,9 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.containers import Lines
 from rich.segment import Segment
 from rich.table import Table as RichTable
-from rich.text import Lines
 from rich.text import Text as RichText
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Style, Table, Text, Tone, cell_of, words_of

@@ -87,7 +87,7 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
             *_outgrown(members),
             *_objections(members),
             *_crossings(crossings),
-            *(("w = h.",) if line.tied else ()),
+            *((f"{line.tie}.",) if line.tied else ()),
             MEANING,
             *_brackets(rows, len(shown)),
             *((TIMING,) if timed else ()),
