@@ -154,6 +154,7 @@ def obeys_no_terminal(shown, width):
 COMMANDS = set(re.findall(r"\\([A-Za-z]+)", "".join(map(str, vars(latex).values())))) | formulas.COMMANDS | {
     *("begin", "end", "caption", "centering", "footnotesize", "scriptsize", "setlength", "tabcolsep", "toprule"),
     *("midrule", "bottomrule", "cmidrule", "multicolumn", "texttt", "emph", "par", "smallskip", "parbox", "linewidth"),
+    *("label", "tiny"),
     *("raggedright", "hspace", "dimexpr", "relax", "mathrm", "allowbreak", "penalty", "usepackage", "times", "quad"),
 }  # fmt: skip
 

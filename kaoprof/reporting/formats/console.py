@@ -1,10 +1,12 @@
 """Any page on a terminal: tables without frames, tones as colours, as much of it as was asked for and fits."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.containers import Lines
 from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
@@ -17,7 +19,22 @@ from kaoprof.reporting.formats.plain import visible
 LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
 STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow", Tone.QUIET: "dim", None: ""}
 PLAIN = str.maketrans("µ◂…×–▏▉", "u<~x-|#")  # where a terminal's encoding lacks these signs
+PERCENT = re.compile(r"(?<=\d) (?=%)")  # between a figure and its sign no line breaks
+HARD_SPACE = "\ue000"  # stands for it while lines are broken; in a text of somebody's `visible` shows its code
 FACTS_GAP = (0, 2, 0, 0)  # right of a word, what is known of it
+
+
+class Sentence(RichText):
+    """A text whose lines never break inside of `95 %`."""
+
+    def wrap(self, console: Console, width: int, **how: Any) -> Lines:
+        """Its lines in `width` columns."""
+        held = self.copy()
+        held.plain = PERCENT.sub(HARD_SPACE, held.plain)
+        lines = held.wrap(console, width, **how)
+        for line in lines:
+            line.plain = line.plain.replace(HARD_SPACE, " ")
+        return lines
 
 
 class SteadyConsole(Console):
@@ -100,7 +117,8 @@ def _text(text: Text, tone: Tone | None) -> RichText:
     lines = [RichText.assemble(*(_span(span) for span in line)) for line in cell.lines]
     joined = RichText("\n", style=STYLES[tone]).join(lines)
     joined.style = STYLES[tone]
-    return RichText.assemble(INDENT * (cell.depth or 0), joined) if cell.depth else joined
+    whole = RichText.assemble(INDENT * (cell.depth or 0), joined) if cell.depth else joined
+    return Sentence().append_text(whole)
 
 
 def _span(span: Span | str) -> RichText:
