@@ -6,6 +6,7 @@ from itertools import groupby
 
 from kaoprof.records.formulas import is_mathematics
 from kaoprof.reporting.document import Column, Notes, Page, Row, Span, Style, Table, Text, cell_of, words_of
+from kaoprof.reporting.formats.folding import folded
 from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, order_latex
 from kaoprof.reporting.formats.plain import visible
 
@@ -39,7 +40,7 @@ def to_latex(page: Page) -> str:
     """The page's tables, each with its caption; sentences stand below the table that they follow."""
     tables: list[tuple[Table, list[Text]]] = []
     first: list[Text] = []  # what stands before any table
-    for block in page.blocks:
+    for block in folded(page).blocks:
         if isinstance(block, Table):
             tables.append((block, [*first, *block.sentences]))
             first = []
