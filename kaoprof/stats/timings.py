@@ -25,8 +25,8 @@ FEWEST_PROCESSES = 3  # with two, Student's t is 12.7: such an interval says not
 FEWEST_SAMPLES = 6  # where the processes are fewer, for an interval
 PARTS = 3  # of one process's samples, in the order of time: they stand in for processes, and differ less
 UNSEEN_SPREAD = 0.05  # standard deviation between processes, where fewer than three show it: where memory lies
-LEVEL = {"spread": 0.01, "share": 1 / 12}  # between runs, of a time: at least so much; and so much of the way from
-RATIO = {"spread": 0.005, "share": 1 / 40}  # quiet to typical time, as runs differ more where neighbours disturb them
+LEVEL = {"spread": 0.01, "share": 1 / 5}  # between runs, of a time: at least so much; and so much of the way from
+RATIO = {"spread": 0.005, "share": 1 / 16}  # quiet to typical time, as runs differ more where neighbours disturb them
 NORMAL = 10**6  # degrees of freedom of what is taken as known
 OUTER = 0.1  # from this quantile to its counterpart other runs' typical times lie: spells outlast runs
 PACE_TOLERANCE = 1.1  # times the reference's best, up to which a moment counts as quiet
@@ -76,6 +76,18 @@ def quiet_time(latency: Latency) -> Estimate:
 def quiet_s(latency: Latency) -> float:
     """The quiet time alone, in seconds."""
     return quiet_time(latency).value
+
+
+def quiet_levels(latency: Latency) -> tuple[list[float], list[float]]:
+    """The logarithms of the quiet times of each process; and those of the parts of the run, none of few samples."""
+    taken = _samples_of(latency)
+    return list(taken.levels), _parts(taken)
+
+
+def unseen_spread(latency: Latency) -> float:
+    """The standard deviation, on logarithms, by which a row may be off beside the others of its run, unseen by that."""
+    share = max(RATIO["spread"], RATIO["share"] * noise_gap(latency))
+    return math.hypot(share, math.log(_samples_of(latency).excess) / 2 / quantile(NORMAL))
 
 
 def typical_time(latency: Latency) -> Estimate:
@@ -156,7 +168,8 @@ def _excess(samples: Sequence[float], paces: Sequence[float], processes: int) ->
     if not paces:
         return 1.0
     fastest = sorted(zip(samples, paces, strict=True))[:processes]
-    return max(1.0, median_of(sorted([pace for _, pace in fastest])) / PACE_TOLERANCE)
+    middle = median_of(sorted([pace for _, pace in fastest]))
+    return middle if middle > PACE_TOLERANCE else 1.0
 
 
 def _error(levels: Sequence[float], first: _Samples, other: _Samples | None, runs: Mapping[str, float]) -> float | None:

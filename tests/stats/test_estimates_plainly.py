@@ -68,7 +68,8 @@ def gap(one):
 
 def excess(one):
     fastest = sorted(zip(one.samples_s, one.paces, strict=True))[: len(set(processes_of(one)))] if one.paces else []
-    return max(1.0, estimate([pace for _, pace in fastest]).value / 1.1) if fastest else 1.0
+    middle = estimate([pace for _, pace in fastest]).value if fastest else 1.0
+    return middle if middle > 1.1 else 1.0
 
 
 def ends(levels, parts, runs, gap, slower, faster):
