@@ -4,7 +4,7 @@ Functions stand here by their place under kaoprof, `module:name`, and are import
 """
 
 import importlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -283,12 +283,31 @@ def _paper(report: Report, write: Any) -> str:
 
 def csv_of(report: Report) -> Iterator[str]:
     """The report as CSV, in parts."""
-    views = load(report.kind.views)
-    runs = [(run.name, views(run.record)) for run in report.runs]
+    columns, views = load(report.kind.columns), load(report.kind.views)
     if report.tallies:
-        runs = [(name, _tallied(seen, tally)) for (name, seen), tally in zip(runs, report.tallies, strict=True)]
-    parts: Iterator[str] = load(FORMATS["csv"].place)(load(report.kind.columns), runs)
+        return _csv_of_tallied(report, columns, views)
+    parts: Iterator[str] = load(FORMATS["csv"].place)(columns, [(run.name, views(run.record)) for run in report.runs])
     return parts
+
+
+def _csv_of_tallied(report: Report, columns: Any, views: Callable[[Any], Iterable[Any]]) -> Iterator[str]:
+    """The same, of rows that are added up meanwhile: many of them by several processes."""
+    from kaoprof.reporting.formats.csv import csv_head, csv_lines
+    from kaoprof.reporting.many_rows import processes_for, shared_lines
+
+    several = len(report.runs) > 1
+    yield csv_head(columns, several=several)
+    for run, tally in zip(report.runs, report.tallies, strict=True):
+        name = run.name if several else None
+
+        def lines(record: Any, sums: Tally, name: str | None = name) -> Iterator[str]:
+            return csv_lines(columns, _tallied(views(record), sums), run=name)
+
+        processes = processes_for(run.record.rows)
+        if processes > 1:
+            yield from shared_lines(run.record, tally, lines, processes)
+        else:
+            yield from lines(run.record, tally)
 
 
 def _points(report: Report) -> Iterator[Any]:

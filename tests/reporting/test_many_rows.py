@@ -1,6 +1,8 @@
 """A report of many rows as CSV: rows stay in their file, and warnings are summed while they pass."""
 
 import csv
+import os
+import signal
 
 import pytest
 from every_kind import every_kind
@@ -9,12 +11,13 @@ from rendered import printed, runs
 from samples import grid_record
 
 from kaoprof.cli.app import run
-from kaoprof.errors import RecordError
+from kaoprof.errors import OutputError, RecordError
 from kaoprof.findings.tally import Tally, sweep_warnings
 from kaoprof.records import pieces
 from kaoprof.records.measured import dumps
 from kaoprof.records.reading import load_records
 from kaoprof.records.stored_rows import StoredRows
+from kaoprof.reporting import many_rows
 from kaoprof.reporting.document import Column, Notes, Page, Table
 from kaoprof.reporting.formats.console import to_console
 from kaoprof.reporting.formats.csv import line_reader
@@ -129,3 +132,46 @@ def test_tables_without_end_are_folded_too(reader):
     assert shown.count("of one") == MOST_TABLES + 1
     assert "... and 50 more tables with 200 rows: -o table.csv" in shown.replace("\n", " ")
     assert "what it says" in shown
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """Whatever rows stay in their file are written by two processes, a few at a time."""
+    monkeypatch.setattr(many_rows, "PIECE_ROWS", 4)
+    monkeypatch.setattr(many_rows, "processes_for", lambda _: 2)
+
+
+@pytest.mark.usefixtures("shared")
+def test_several_processes_write_what_one_does(large_file, tmp_path, capsys):
+    path, record = large_file
+    code = run(["report", str(path), "--to", str(tmp_path / "x.csv")])
+    assert code == 0
+    assert (tmp_path / "x.csv").read_text() == "".join(csv_of(Report(runs=runs(record))))
+    said = capsys.readouterr().err
+    assert all(f"warning: {warning}\n" in said for warning in sweep_warnings(record))
+    assert "warning: skipped: 1 of 16 rows" in said
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_one_of_several_processes_says_is_said(large_file):
+    path, _ = large_file
+    (kept,) = load_records(path, in_place=True)
+    path.write_bytes(path.read_bytes()[:3000])
+    report = Report(runs=runs(kept), tallies=(Tally(kept),))
+    with pytest.raises(RecordError, match="was changed while it was read"):
+        list(csv_of(report))
+    assert not report.tallies[0].whole
+
+
+def test_a_process_that_is_killed_is_one_clear_line(large_file):
+    path, _ = large_file
+    (kept,) = load_records(path, in_place=True)
+    lines = many_rows.shared_lines(kept, Tally(kept), lambda *_: os.kill(os.getpid(), signal.SIGKILL), 2)
+    with pytest.raises(OutputError, match="ended too early"):
+        list(lines)
+
+
+def test_few_rows_are_not_shared(large_file):
+    path, record = large_file
+    (kept,) = load_records(path, in_place=True)
+    assert many_rows.processes_for(kept.rows) == many_rows.processes_for(record.rows) == 1
