@@ -320,7 +320,6 @@ def test_what_code_sets_for_the_whole_process_is_undone_before_the_next_call():
         torch.set_num_threads(threads)
         torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
-        torch.set_flush_denormal(False)  # which the bench sets for its own process
 
 
 MEDDLING = {

@@ -109,7 +109,10 @@ def model_notes(record: ProfileRecord, model: ModelProfile) -> list[str]:
 def model_answers(record: ProfileRecord, model: ModelProfile) -> list[str]:
     """Of the sentences under a model's table those without which its figures would be misread."""
     untimed = None if model.total.latency_share is not None else timing_note(record, model)
-    notes = (model.detail, mode_note(record, model), per_call_note(model), training_step_note(model), untimed)
+    notes = (
+        model.detail, mode_note(record, model), per_call_note(model), passes_note(model), training_step_note(model),
+        untimed,
+    )  # fmt: skip
     return [note for note in notes if note]
 
 

@@ -57,7 +57,10 @@ def _fastest(record: Record, best: Standing, timed: Sequence[Standing], baseline
         return f"{name} takes {format_seconds(seconds.value) if seconds else 'an unknown time'}."
     second = min(others, key=seconds_of)
     factor = quiet_ratio(second.row.latency, best.row.latency) if second.row.latency else None
-    return f"{name} is the fastest: {faster_by(factor, named(second, timed)).removeprefix('is ')}"
+    beside = faster_by(factor, named(second, timed))
+    if beside.startswith("is not surely"):
+        return f"{name} has the smallest time, but {beside}"
+    return f"{name} is the fastest: {beside.removeprefix('is ')}"
 
 
 def faster_by(factor: Estimate | None, other: str) -> str:
