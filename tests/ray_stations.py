@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,3 +65,13 @@ class Slow(Prompt):
     def done(self, cell):
         time.sleep(self.plan.options.budget_s)
         return super().done(cell)
+
+
+def by_value():
+    """Nodes cannot import the tests: their stations travel as code."""
+    import samples
+    import sweeps
+    from ray import cloudpickle
+
+    for module in (sys.modules[__name__], sweeps, samples):
+        cloudpickle.register_pickle_by_value(module)

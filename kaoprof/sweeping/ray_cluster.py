@@ -69,7 +69,7 @@ def connected(on: str, plan: Plan) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of a cluster that is started here: it tells nobody
-    where = {} if on == LOCAL else {"address": on}
+    where: dict[str, Any] = {} if on == LOCAL else {"address": on}
     if not on.startswith("ray://"):
         where |= {"log_to_driver": False, "logging_level": "ERROR"}
     try:

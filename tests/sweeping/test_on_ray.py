@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from msgspec.structs import replace
-from ray_stations import Mortal, Slow, cluster
+from ray_stations import Mortal, Slow, by_value, cluster
 from sweeps import plan_of
 
 from kaoprof.cli.app import run
@@ -94,29 +94,18 @@ def address():
         yield nodes.address
 
 
-def by_value():
-    """Nodes cannot import the tests: their stations travel as code."""
-    import ray_stations
-    import sweeps
-    from ray import cloudpickle
-
-    import samples
-
-    for module in (ray_stations, sweeps, samples):
-        cloudpickle.register_pickle_by_value(module)
-
-
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Ray's own
 class TestOnTwoNodes:
-    def test_the_same_counts_as_here(self, address, tmp_path):
+    def test_the_same_counts_as_here(self, address, tmp_path, request):
         plan = sweep_plan(
             spatial=[(h, h) for h in range(2, 8)], c=4, operators=["kao_qkv:matmul", "nonlocal:matmul"],
             options=Options(**SHORTLY),
         )  # fmt: skip
         told = []
         there = Sweep(plan=plan, path=tmp_path / "there.jsonl", on=on_ray(address, no_warning), watch=told.append).run()
+        request.getfixturevalue("quick_measuring")
         here = Sweep(plan=plan, path=tmp_path / "here.jsonl").run()
         assert (there.done, there.total) == (6, 6)
         (far,), (near,) = there.records, here.records
@@ -140,9 +129,11 @@ class TestOnTwoNodes:
         outcome = Sweep(plan=plan, path=tmp_path / "run.jsonl", on=lambda *_: executor).run()
         assert outcome.done == 8
         cells = read_journal(tmp_path / "run.jsonl").cells.values()
-        failed = {cell.rows[0].case.spatial[0]: {row.detail for row in cell.rows if row.status != "ok"} for cell in cells}
+        failed = {
+            cell.rows[0].case.spatial[0]: {row.detail for row in cell.rows if row.status != "ok"} for cell in cells
+        }
         assert failed.pop(3) == {KILLED}
-        assert failed == dict.fromkeys((1, 2, 4, 5, 6, 7, 8), set())
+        assert failed == {height: set() for height in (1, 2, 4, 5, 6, 7, 8)}
         assert (tmp_path / "run.jsonl").read_bytes().count(b'"entry":"cells"') == 8
 
     def test_nobody_can_work(self, address, tmp_path):
@@ -163,7 +154,7 @@ def test_a_node_dies(tmp_path):
         victim = nodes.list_all_nodes()[-1]
 
         def kill_node(progress):
-            if len(progress.rows) == 3 and victim in nodes.list_all_nodes():
+            if progress.where == "2 nodes, 1 running" and victim in nodes.list_all_nodes():
                 nodes.remove_node(victim, allow_graceful=False)
 
         executor = OnRay(plan=plan, on=nodes.address, warn=warnings.append, station=Slow)
