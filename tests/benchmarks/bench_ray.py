@@ -57,9 +57,10 @@ def main():
         print(f"load {os.getloadavg()[0]:.1f}; one cell, with connecting and starting: {first_s:.2f} s")
         local_s, local_bytes, _ = timed(analytic, here)
         ray_s, ray_bytes, _ = timed(analytic, through_ray)
+        each_us = (ray_s - first_s - local_s) / ANALYTIC * 1e6
         print(f"{ANALYTIC:,} analytic cells: {local_s:.2f} s here (+{local_bytes / 1e6:.0f} MB), "
-              f"{ray_s:.2f} s through Ray (+{ray_bytes / 1e6:.0f} MB): {(ray_s - first_s - local_s) / ANALYTIC * 1e6:+.0f} "
-              "us per cell beside the start")  # fmt: skip
+              f"{ray_s:.2f} s through Ray (+{ray_bytes / 1e6:.0f} MB): {each_us:+.0f} us "
+              "per cell beside the start")  # fmt: skip
         executor = OnRay(plan=tasks, on=nodes.address, warn=print, station=Slow)
         tasks_s, tasks_bytes, journal_bytes = timed(tasks, lambda *_: executor)
         stations = len(nodes_cpus)
