@@ -11,6 +11,8 @@ def formula(quantity, text, *, latex=None, here=None, order="O(h^2 c)", value=10
         divisors=rest.get("divisors", {}), order=order, degrees={"b": 1, "c": 1, "h": 2, "w": 0},
         candidates=candidates, here=here or text, here_latex=here or latex or text, value=value,
         sample=rest.get("sample"), sample_here=rest.get("sample"),
+        sample_latex=rest.get("sample_latex"), sample_here_latex=rest.get("sample_latex"),
+        sample_on_multiples=rest.get("sample_on_multiples"),
     )  # fmt: skip
 
 
@@ -31,10 +33,11 @@ def explanation():
         sizes={"b": 2, "c": 8, "h": 14, "w": 15}, method="derivation",
         formulas=(
             formula("macs", "2 b c (h + w)^2", latex=r"2 b c \left(h + w\right)^{2}", value=13456,
-                    sample="2 c (h + w)^2"),
+                    sample="2 c (h + w)^2", sample_latex=r"2 c \left(h + w\right)^{2}"),
             formula("flops_all", "5 b c (h + w)^2 ceiling(h/2)", latex=r"5 b c \left\lceil h / 2\right\rceil",
                     on_multiples="5 b c h (h + w)^2/2", divisors={"h": 2}, value=33640,
-                    sample="5 c (h + w)^2 ceiling(h/2)"),
+                    sample="5 c (h + w)^2 ceiling(h/2)", sample_latex=r"5 c \left\lceil h / 2\right\rceil",
+                    sample_on_multiples="5 c h (h + w)^2/2"),
             formula("params", "c^2", value=64, order="O(c^2)"),
             formula("largest_intermediate", "Max(b c h w, b (h + w)^2)", value=3360),
             formula("peak_bytes", f"Max({LONG}, 4 b c h)", here="4 b c h", candidates=2, value=13440,

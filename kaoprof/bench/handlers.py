@@ -13,7 +13,7 @@ from kaoprof.bench.ceilings import copy_seconds, launch_seconds, product_through
 from kaoprof.bench.conditions import conditions_of
 from kaoprof.bench.environment import free_bytes
 from kaoprof.bench.looks import look
-from kaoprof.bench.workbench import Bench, Subject
+from kaoprof.bench.workbench import Bench, Subject, drop_gradients
 from kaoprof.errors import KaoprofError, UsageError, encodable
 from kaoprof.measuring import messages as say
 from kaoprof.workload.building import step_of
@@ -62,7 +62,7 @@ def weigh(bench: Bench, request: say.Weigh) -> say.Peak:
     try:
         return say.Peak(**bench.meters.peak(_from_the_beginning(subject)))
     finally:
-        bench.drop_gradients(subject.module)
+        drop_gradients(subject.module, subject.inputs)
 
 
 def _from_the_beginning(subject: Subject) -> Callable[[], object]:
@@ -89,7 +89,7 @@ def time_calls(bench: Bench, request: say.Time) -> say.Took:
         pace_s = (before_s + after_s) / 2 if before_s and after_s else None
         return say.Took(seconds=seconds, pace_s=pace_s, **work)
     finally:
-        bench.drop_gradients(subject.module)
+        drop_gradients(subject.module, subject.inputs)
 
 
 def take_census(bench: Bench, request: say.TakeCensus) -> say.Census | say.Failed:

@@ -13,7 +13,7 @@ from kaoprof.bench.energy import joules_per_call
 from kaoprof.bench.layer_meter import layer_peaks, layer_seconds, layer_traffic
 from kaoprof.bench.smaller import on_one_sample, smallest_seconds
 from kaoprof.bench.traffic import trace
-from kaoprof.bench.workbench import Bench, Subject
+from kaoprof.bench.workbench import Bench, Subject, drop_gradients
 from kaoprof.errors import first_line
 from kaoprof.measuring.messages import LayersSeen, Look, Seen
 from kaoprof.records.measured import Deviation, Observed, Traffic
@@ -40,7 +40,7 @@ def look(bench: Bench, request: Look) -> Seen:
     try:
         return LOOKS[request.quantity](LookAt(bench, subject, request))
     finally:
-        bench.drop_gradients(subject.module)
+        drop_gradients(subject.module, subject.inputs)
 
 
 def layers(at: LookAt) -> Seen:
@@ -97,7 +97,7 @@ def _deviation(bench: Bench, subject: Subject, allowed_bytes: int | None) -> Dev
     except (MemoryError, RuntimeError, NotImplementedError) as error:
         return Deviation.unknown(f"it fails: {first_line(error)}")
     finally:
-        bench.drop_gradients(subject.module)
+        drop_gradients(subject.module, subject.inputs)
         bench.meters.give_back()
 
 

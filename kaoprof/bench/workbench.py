@@ -17,11 +17,12 @@ from kaoprof.bench.failures import end_if_broken, forget_frames, is_out_of_memor
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.meters import CpuMeters, CudaMeters
 from kaoprof.bench.reference import Reference
+from kaoprof.bench.shared_inputs import SharedInputs
 from kaoprof.bench.variants import CannotRun, captured, compile_now, compiled
 from kaoprof.errors import encodable, first_line
 from kaoprof.measuring.messages import Failed, Load, Loaded, Prepare, Prepared
 from kaoprof.workload.attention_backend import forced_attention, is_refusal, refusal_of
-from kaoprof.workload.building import build_inputs, build_module, step_of, torch_dtype
+from kaoprof.workload.building import build_module, step_of
 from kaoprof.workload.misfits import in_a_line
 from kaoprof.workload.workload import Workload
 
@@ -52,7 +53,8 @@ class Bench:
         self.flags = Flags()
         self.threads = torch.get_num_threads()
         self.subjects: dict[int, Subject] = {}
-        self.inputs: dict[str, tuple[Tensor, ...]] = {}
+        self.inputs: dict[str, SharedInputs] = {}
+        self.last: int | None = None  # the subject whose code ran last
         self.reference: Reference | None = None
 
     def prepare(self, request: Prepare) -> Prepared:
@@ -96,11 +98,7 @@ class Bench:
         self.flags.apply()
         self.choose_precision(workload.dtype)
         module = build_module(workload, device=self.device)
-        key = repr((workload.inputs, workload.mode, workload.seed))
-        if key not in self.inputs:
-            self.inputs[key] = build_inputs(workload, device=self.device)
-        inputs = self.inputs[key]
-        mend_inputs(workload, inputs, device=self.device)
+        inputs = self.inputs_for(request.subject, workload).lend()
         loaded, step = Loaded(), step_of(workload, module, inputs)
         try:
             if request.variant == "compile":
@@ -112,7 +110,7 @@ class Bench:
                 step()
                 self.meters.synchronize()
         finally:
-            self.drop_gradients(module)
+            drop_gradients(module, inputs)
         self.subjects[request.subject] = Subject(workload, module, inputs, step, request.variant, Flags())
         return loaded
 
@@ -127,8 +125,17 @@ class Bench:
         self.restore()
         subject = self.subjects[number]
         subject.flags.apply()
-        mend_inputs(subject.workload, subject.inputs, device=self.device)
+        self.inputs_for(number, subject.workload)
         return subject
+
+    def inputs_for(self, number: int, workload: Workload) -> SharedInputs:
+        """The inputs that a subject shares with others, as they were drawn, whatever was done to them since."""
+        key = repr((workload.inputs, workload.mode, workload.input_grad, workload.seed))
+        if key not in self.inputs:
+            self.inputs[key] = SharedInputs(workload, device=self.device)
+        self.inputs[key].mend(after_another=number != self.last)
+        self.last = number
+        return self.inputs[key]
 
     def restore(self) -> None:
         """Undoes what somebody's code may have set for the whole process: its neighbours must not suffer."""
@@ -137,13 +144,6 @@ class Bench:
         torch.set_flush_denormal(True)
         torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
-
-    def drop_gradients(self, module: nn.Module) -> None:
-        """Of the module and of all inputs: no call may find what another one left."""
-        module.zero_grad(set_to_none=True)
-        for tensors in self.inputs.values():
-            for tensor in tensors:
-                tensor.grad = None
 
     def clear(self) -> None:
         """Forgets all subjects and their inputs."""
@@ -176,8 +176,8 @@ class Bench:
         return first_line(error) if isinstance(error, CannotRun) else in_a_line(error)
 
 
-def mend_inputs(workload: Workload, inputs: tuple[torch.Tensor, ...], *, device: str) -> None:
-    """Gives inputs back what somebody's code, with whom they are shared, replaced by another shape or dtype."""
-    for place, (spec, tensor) in enumerate(zip(workload.inputs, inputs, strict=True)):
-        if tuple(tensor.shape) != tuple(spec.shape) or tensor.dtype != torch_dtype(spec.dtype):
-            tensor.data = build_inputs(workload, device=device)[place].data
+def drop_gradients(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Of a module and its inputs: no call may find what another one left."""
+    module.zero_grad(set_to_none=True)
+    for tensor in inputs:
+        tensor.grad = None

@@ -89,3 +89,5 @@ Output = Annotated[
     typer.Option("-o", "--output", help="Also write FILE: .csv, .json, .md, .tex, .html; repeatable."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite output files.")]
+WIDTH = "Of figures and tables: neurips, cvpr, cvpr-wide, ieee, ieee-wide, or 84mm."
+Width = Annotated[str | None, typer.Option("--width", metavar="WIDTH", help=WIDTH)]

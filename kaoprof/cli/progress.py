@@ -20,7 +20,7 @@ CLEAR_LINE = "\r\x1b[2K"
 def shown_progress() -> "Iterator[ProgressCallback]":
     """A callback that shows what is being done, on a terminal; the line is gone when the block ends."""
     if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _: None
+        yield _warn
         return
     import shutil
 
@@ -32,7 +32,16 @@ def shown_progress() -> "Iterator[ProgressCallback]":
         sys.stderr.flush()
 
 
+def _warn(progress: "Progress") -> None:
+    if progress.warning and sys.stderr is not None:
+        sys.stderr.write(f"warning: {visible(progress.warning)}\n")
+
+
 def _show(progress: "Progress", width: int) -> None:
+    if progress.warning:
+        sys.stderr.write(CLEAR_LINE)
+        _warn(progress)
+        return
     estimate = f", about {format_seconds(progress.estimate_s)} per call" if progress.estimate_s else ""
     line = f"{progress.step} {progress.done + 1}/{progress.total}: {progress.label}{estimate}"
     sys.stderr.write(CLEAR_LINE + visible(line)[: width - 1])

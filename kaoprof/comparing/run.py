@@ -43,6 +43,7 @@ def compare(
     dtype: str = "fp32",
     mode: str = "forward",
     options: Options | None = None,
+    measured: bool = True,
     progress: "ProgressCallback | None" = None,
     with_: Any = (),
     layout: str = "",
@@ -65,6 +66,7 @@ def compare(
         dtype: fp64, fp32, tf32 (on CUDA: fp32 multiplied with fewer bits), bf16 or fp16.
         mode: forward, or train for forward and backward.
         options: device, budget, seed, baseline and how to measure.
+        measured: whether anything is run; else all is counted, and peaks are predicted, also for a GPU that is absent.
         progress: called with what is being done.
         with_: modules of your own beside them, one or several: a module, a class or a function that makes one, or a
             text such as `my_pkg:Attention(64, heads=4)`; their closed forms are derived from their code.
@@ -97,11 +99,12 @@ def compare(
     from kaoprof.measuring.run import unheard
 
     notify = progress or unheard
-    device = find_device(options.device)
+    absent = not measured and options.device.startswith("cuda")
+    device = options.device if absent else find_device(options.device)
     check_wishes(device, dtype, options)
     with OwnCode(device, options) as code:
         record = count_rows(blank_record(cases, options, code), device, options, notify, code)
-    return measure_rows(record, device, options, notify)
+    return measure_rows(record, device, options, notify) if measured else with_own_kept(record)
 
 
 def check_baseline(name: str, own: Sequence[OwnModule]) -> None:
@@ -238,6 +241,11 @@ def measure_rows(record: Record, device: str, options: Options, notify: "Progres
         protocol=outcome.protocol,
         interrupted=outcome.interrupted,
     )
+
+
+def with_own_kept(record: Record) -> Record:
+    """The record as it is kept: of somebody's modules what can be written down."""
+    return replace(record, rows=tuple(measured(row, None) for row in record.rows))
 
 
 def subject_of(row: Row, key: int, seed: int) -> "Subject":

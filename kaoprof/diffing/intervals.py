@@ -1,8 +1,8 @@
 """Whether a time changed between two runs: levels, the machine's drift, and the spread between runs. Pure.
 
-All is done on logarithms, so that a difference is a ratio. Rounds of two runs are not paired. Within a run a
-disturbance that hits a whole round cancels; between runs a machine that is slower as a whole is told from a row that is
-slower than its neighbours; and how much runs of the same thing differ otherwise is learnt from all rows together.
+All is done on logarithms, so that a difference is a ratio. Rounds of two runs are not paired. Within a run quiet times
+stand for the rows, so that spells of noise do not count; between runs a machine that is slower as a whole is told from
+a row that is slower than its neighbours; and how much runs differ otherwise is learnt from all rows together.
 """
 
 import math
@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.records.measured import Latency
-from kaoprof.stats.medians import estimate
 from kaoprof.stats.student_t import CONFIDENCE, quantile
+from kaoprof.stats.timings import quiet_levels, unseen_spread
 
 FEWEST_NEIGHBOURS = 5  # operators from which on a common factor is told from a change: two may change unnoticed
 RUN_SPREAD = 0.01  # least standard deviation of a level between runs: where memory happens to lie, clocks, heat
@@ -32,14 +32,16 @@ Cell = Mapping[str, Latency]  # by the row's name; measured in common rounds
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """The logarithm of a row's typical time in one run; `variance` is None where too few samples tell.
+    """The logarithm of a row's quiet time in one run; `variance` is None where too few samples tell.
 
-    `freedom` are the degrees of freedom of a variance between launches; 0 where there was one launch.
+    `freedom` are the degrees of freedom of a variance between launches; 0 where there was one launch. `unseen` is the
+    variance that no sample of the run can show.
     """
 
     log_s: float
     variance: float | None
     freedom: int
+    unseen: float = 0.0
 
 
 class Shift(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,44 +121,20 @@ def shifts_between(
 
 
 def levels_of(rows: Cell) -> dict[str, Level]:
-    """The level of each row, after the disturbance that hit all rows of a round alike is taken away.
-
-    That is the median, over the rows, of how far each lies above its own median in that round.
-    """
-    logs = {
-        name: dict(zip(latency.rounds, map(math.log, latency.samples_s), strict=True)) for name, latency in rows.items()
-    }
-    medians = {name: statistics.median(samples.values()) for name, samples in logs.items()}
-    above: dict[int, list[float]] = {}
-    for name, samples in logs.items():
-        for number, value in samples.items():
-            above.setdefault(number, []).append(value - medians[name])
-    disturbance = {
-        number: statistics.median(values) if len(values) >= FEWEST_NEIGHBOURS else 0.0
-        for number, values in above.items()
-    }
-    return {
-        name: _level(
-            [value - disturbance[number] for number, value in samples.items()],
-            rows[name].launches or (0,) * len(samples),
-        )
-        for name, samples in logs.items()
-    }
+    """The level of each row: the logarithm of its quiet time, which what only disturbs hardly moves."""
+    return {name: _level(latency) for name, latency in rows.items()}
 
 
-def _level(values: Sequence[float], launches: Sequence[int]) -> Level:
-    """With several launches their medians are the sample: processes differ more than calls within one."""
-    by_launch: dict[int, list[float]] = {}
-    for launch, value in zip(launches, values, strict=True):
-        by_launch.setdefault(launch, []).append(value)
-    medians = [statistics.median(group) for group in by_launch.values()]
-    if len(medians) > 1:
-        variance = statistics.variance(medians) / len(medians)
-        return Level(log_s=statistics.mean(medians), variance=variance, freedom=len(medians) - 1)
-    seen = estimate(values)
-    low, high = seen.interval or (0.0, 0.0)
-    spread = ((high - low) / 2 / quantile(10**6)) ** 2 if seen.interval else None
-    return Level(log_s=seen.value, variance=spread, freedom=0)
+def _level(latency: Latency) -> Level:
+    """With several launches these are the sample: processes differ more than what one of them shows of itself."""
+    levels, parts = quiet_levels(latency)
+    sample = levels if len(levels) > 1 else parts
+    return Level(
+        log_s=statistics.fmean(levels),
+        variance=statistics.variance(sample) / len(sample) if sample else None,
+        freedom=len(levels) - 1,
+        unseen=unseen_spread(latency) ** 2,
+    )
 
 
 def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level]]:
@@ -176,7 +154,9 @@ def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level
 
 
 def _error(old: Level, new: Level) -> float | None:
-    return None if old.variance is None or new.variance is None else math.sqrt(old.variance + new.variance)
+    if old.variance is None or new.variance is None:
+        return None
+    return math.sqrt(old.variance + new.variance + old.unseen + new.unseen)
 
 
 def _drifts(cells: Mapping[str, Sequence[Shift]]) -> dict[str, float | None]:

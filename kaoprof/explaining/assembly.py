@@ -53,7 +53,10 @@ def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
     names = tuple(target.sizes)
     shown = expressions.readable(expression)
     simple, divisors = expressions.on_multiples(expression)
-    here = expressions.readable(expressions.settled(expression, target.sizes))
+    settled = expressions.settled(expression, target.sizes)
+    here = expressions.readable(settled)
+    sample, sample_here = _of_a_sample(quantity, expression), _of_a_sample(quantity, settled)
+    sample_simple = _of_a_sample(quantity, simple) if divisors else None
     return Formula(
         quantity=quantity,
         text=expressions.as_text(shown),
@@ -67,15 +70,18 @@ def _formula(quantity: str, expression: sympy.Expr, target: Target) -> Formula:
         here=expressions.as_text(here),
         here_latex=expressions.as_latex(here),
         value=int(expressions.value_at(expression, target.sizes)),
-        sample=_of_a_sample(quantity, expression),
-        sample_here=_of_a_sample(quantity, expressions.settled(expression, target.sizes)),
+        sample=None if sample is None else expressions.as_text(sample),
+        sample_here=None if sample_here is None else expressions.as_text(sample_here),
+        sample_on_multiples=None if sample_simple is None else expressions.as_text(sample_simple),
+        sample_latex=None if sample is None else expressions.as_latex(sample),
+        sample_here_latex=None if sample_here is None else expressions.as_latex(sample_here),
     )
 
 
-def _of_a_sample(quantity: str, expression: sympy.Expr) -> str | None:
+def _of_a_sample(quantity: str, expression: sympy.Expr) -> sympy.Expr | None:
     """MACs or FLOPs over the batch, where nothing of that is left; None else."""
     batch = next((symbol for symbol in expression.free_symbols if str(symbol) == BATCH), None)
     if quantity not in OF_A_SAMPLE or batch is None:
         return None
     share = sympy.expand(sympy.expand(expression) / batch)
-    return None if batch in share.free_symbols else expressions.as_text(expressions.readable(share))
+    return None if batch in share.free_symbols else expressions.readable(share)

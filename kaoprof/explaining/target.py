@@ -48,7 +48,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         unknown = sorted({name for axis in self.axes for name in SIZE_NAME.findall(axis)} - set(self.sizes))
         if unknown:
             raise UsageError(
-                f"no size is given for {', '.join(unknown)}", where="at", hint=f"add for example {unknown[0]}=8"
+                f"no size is given for {', '.join(unknown)}",
+                where="at",
+                hint=f"such as --at {','.join(f'{axis}=8' for axis in unknown)}",
             )
 
         arguments = texts_in([*self.args, *self.kwargs.values()])

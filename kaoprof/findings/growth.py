@@ -1,7 +1,7 @@
 """How costs grow: for rows that differ in one axis only, the fitted exponent of each quantity beside theory's. Pure."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -72,6 +72,16 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(self.rows.values())).case
 
     @property
+    def tie(self) -> str:
+        """How the width follows the height: `w = h`; empty where it does not."""
+        if not self.tied:
+            return ""
+        shapes = [row.case.spatial[-2:] for row in self.rows.values()]
+        if all(height == width for height, width in shapes):
+            return "w = h"
+        return "w follows h: " + " to ".join(f"{height} x {width}" for height, width in (shapes[0], shapes[-1]))
+
+    @property
     def stays(self) -> dict[str, int]:
         """The sizes that stay, by axis."""
         case = self.case
@@ -107,6 +117,7 @@ def growths(rows: Iterable[Row]) -> list[Growth]:
 def lines_of(rows: Iterable[Row]) -> list[Line]:
     """The lines, by axis, in the order of the rows."""
     by_line: dict[tuple[object, ...], dict[int, Row]] = {}
+    rows = list(rows)
     for row in rows:
         for axis, tied, size, key in _directions(row.case):
             by_line.setdefault((axis, tied, row.case.name, key), {})[size] = row
@@ -115,7 +126,30 @@ def lines_of(rows: Iterable[Row]) -> list[Line]:
         for (axis, tied, *_), members in by_line.items()
         if len(members) >= MIN_POINTS
     ]
+    lines += _lines_of_an_aspect(rows)
     return sorted(lines, key=lambda line: AXES.index(line.axis))
+
+
+def _lines_of_an_aspect(rows: Iterable[Row]) -> Iterator[Line]:
+    """Rows in which w follows h by some ratio other than 1, rounded: those whose heights have one width each."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        case = row.case
+        if len(case.spatial) > 1:
+            groups.setdefault((case.name, _manner(case), case.b, case.c, case.spatial[:-2]), []).append(row)
+    for members in groups.values():
+        shapes = {row.case.spatial[-2:]: row for row in members}
+        by_height = {height: row for (height, _), row in sorted(shapes.items())}
+        if len(by_height) == len(shapes) >= MIN_POINTS and follows_height(shapes):
+            yield Line(axis="h", tied=("w",), rows=by_height)
+
+
+def follows_height(shapes: Collection[tuple[int, ...]]) -> bool:
+    """Whether some ratio rounds every height to its width, and is not 1, nor the widths all the same."""
+    least = max((width - 0.5) / height for height, width in shapes)
+    most = min((width + 0.5) / height for height, width in shapes)
+    bent = any(height != width for height, width in shapes)
+    return bent and least <= most and len({width for _, width in shapes}) > 1
 
 
 def _manner(case: Case) -> tuple[object, ...]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
+from kaoprof.measuring.competition import are_ours_taken, busy, noise
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment, Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.stats.timings import quiet_s
 from kaoprof.units import counted, format_seconds
 
-CORES_TAKEN = 0.1  # more than this of our cores' time went to other programs: a quiet machine is at 0.01 to 0.03
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 
 
@@ -46,19 +46,11 @@ def competition_warnings(environment: Environment | None, protocol: Protocol | N
     taken = protocol.after.cores_taken if protocol and protocol.after else None
     if environment is None:
         return []
-    return _load(environment) if taken is None else _competition(environment, taken)
-
-
-def _competition(environment: Environment, taken: float) -> list[str]:
+    if taken is None:
+        return _load(environment)
     if not are_ours_taken(environment, taken):
         return []
-    cores = counted(environment.cores, "core")
-    return [f"other programs kept {taken:.1f} of {cores} busy while this was measured: expect noise"]
-
-
-def are_ours_taken(environment: Environment, taken: float) -> bool:
-    """Whether other programs had more cores than those that no thread of ours needs."""
-    return taken > CORES_TAKEN + max(0, environment.cores - environment.threads)
+    return [f"other programs kept {busy(environment, taken)} while this was measured: {noise(environment)}"]
 
 
 def _load(environment: Environment) -> list[str]:

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
+
 from kaoprof.findings.operators import ROW_WARNINGS, baseline_warnings, ceiling_warnings, row_warnings
 from kaoprof.findings.roofline import Limits, work_limits, work_of
 from kaoprof.findings.surroundings import environment_warnings, overrun, overrun_warning
@@ -11,6 +13,16 @@ from kaoprof.stats.timings import quiet_s
 
 NAMED = 2  # rows that a warning names; of more it gives the number
 BEATEN, OVER = "beaten floors", "overrun"  # keys of what is counted beside the sentences about single rows
+
+
+class Sums(msgspec.Struct):
+    """What is summed: the first rows that each warning names, how many it concerns, rows by status, and operators."""
+
+    first: dict[str, list[str]] = {}
+    concerned: Counter[str] = msgspec.field(default_factory=Counter)
+    states: Counter[str] = msgspec.field(default_factory=Counter)
+    operators: set[str] = set()
+    rows: int = 0
 
 
 class Tally:
@@ -23,18 +35,24 @@ class Tally:
     def restart(self) -> None:
         """Forgets what was added."""
         self.whole = False
-        self._first: dict[str, list[str]] = {}
-        self._concerned: Counter[str] = Counter()
-        self._states: Counter[str] = Counter()
-        self._operators: set[str] = set()
-        self._rows = 0
+        self.sums = Sums()
+
+    def join(self, sums: Sums) -> None:
+        """What was summed of the rows that come next."""
+        for sentence, named in sums.first.items():
+            first = self.sums.first.setdefault(sentence, [])
+            first += named[: NAMED - len(first)]
+        self.sums.concerned += sums.concerned
+        self.sums.states += sums.states
+        self.sums.operators |= sums.operators
+        self.sums.rows += sums.rows
 
     def add(self, row: Row, warnings: Iterable[tuple[str, str]], limits: Limits | None) -> None:
         """A row, what a careful reader must know of it, and what the device's limits say."""
-        self._rows += 1
-        self._operators.add(row.case.operator)
+        self.sums.rows += 1
+        self.sums.operators.add(row.case.operator)
         if row.status != "ok":
-            self._states[row.status] += 1
+            self.sums.states[row.status] += 1
         for sentence, text in warnings:
             self._note(sentence, row, text)
         if limits and limits.times_floor and limits.times_floor < 1:
@@ -43,27 +61,27 @@ class Tally:
             self._note(OVER, row, over)
 
     def _note(self, sentence: str, row: Row, text: str) -> None:
-        self._concerned[sentence] += 1
-        first = self._first.setdefault(sentence, [])
+        self.sums.concerned[sentence] += 1
+        first = self.sums.first.setdefault(sentence, [])
         if len(first) < NAMED:
             first.append(f"{row.case.name} at {row.case.dims}{' ' if text.startswith('(') else ': '}{text}")
 
     def _named(self, sentence: str) -> str:
-        first, more = self._first.get(sentence, []), self._concerned[sentence] - NAMED
-        return f"{', '.join(first)}{f' and {more} more of {self._rows} rows' if more > 0 else ''}"
+        first, more = self.sums.first.get(sentence, []), self.sums.concerned[sentence] - NAMED
+        return f"{', '.join(first)}{f' and {more} more of {self.sums.rows} rows' if more > 0 else ''}"
 
     def warnings(self) -> list[str]:
         """The warnings of `compare`, not cell by cell but in one sentence each."""
-        found = [f"{sentence}: {self._named(sentence)}" for sentence in ROW_WARNINGS if self._first.get(sentence)]
-        found += baseline_warnings(self.record.baseline, self._operators) if self._rows else []
+        found = [f"{sentence}: {self._named(sentence)}" for sentence in ROW_WARNINGS if self.sums.first.get(sentence)]
+        found += baseline_warnings(self.record.baseline, self.sums.operators) if self.sums.rows else []
         found += ceiling_warnings(self._named(BEATEN))
-        if self._concerned[OVER] and self.record.protocol:
+        if self.sums.concerned[OVER] and self.record.protocol:
             found.append(overrun_warning(self._named(OVER), self.record.protocol))
         return found + environment_warnings(self.record)
 
     def failures(self) -> list[str]:
         """How many rows have no figures, by why."""
-        return [f"{status}: {count} of {self._rows} rows" for status, count in sorted(self._states.items())]
+        return [f"{status}: {count} of {self.sums.rows} rows" for status, count in sorted(self.sums.states.items())]
 
 
 def tally_of(record: Record) -> Tally:

@@ -13,7 +13,7 @@ from kaoprof.bench.energy import energy_meter
 from kaoprof.bench.environment import environment_of
 from kaoprof.bench.flags import Flags
 from kaoprof.bench.handlers import HANDLERS
-from kaoprof.bench.workbench import Bench, Subject
+from kaoprof.bench.workbench import Bench, Subject, drop_gradients
 from kaoprof.errors import MeasurementError, encodable
 from kaoprof.inhand.module import CalledInHand
 from kaoprof.measuring.child import SubjectFailed
@@ -36,7 +36,7 @@ class BenchInHand(Bench):
     def __init__(self, module: CalledInHand, inputs: tuple[Tensor, ...], *, copyable: bool) -> None:
         super().__init__()
         self.module = module
-        self.inputs = {"": inputs}
+        self.tensors = inputs
         self.copyable = copyable
 
     def prepare(self, request: Prepare) -> Prepared:
@@ -51,20 +51,24 @@ class BenchInHand(Bench):
 
     def load(self, request: Load) -> Loaded:
         """The call stands ready; on a GPU it runs once, as everywhere."""
-        (inputs,) = self.inputs.values()
-        step = step_of(request.workload, self.module, inputs)
+        step = step_of(request.workload, self.module, self.tensors)
         if self.meters.kind == "cuda":
             step()
             self.meters.synchronize()
-            self.drop_gradients(self.module)
-        self.subjects[request.subject] = Subject(request.workload, self.module, inputs, step, request.variant, Flags())
+            drop_gradients(self.module, self.tensors)
+        self.subjects[request.subject] = Subject(
+            request.workload, self.module, self.tensors, step, request.variant, Flags()
+        )
         return Loaded()
 
     def choose_precision(self, dtype: str) -> None:
         """It is the caller's choice."""
 
-    def restore(self) -> None:
-        """Nothing was set."""
+    def subject(self, number: int) -> Subject:
+        """The call, as it is: no other one shares its inputs."""
+        subject = self.subjects[number]
+        subject.flags.apply()
+        return subject
 
     def clear(self) -> None:
         """Forgets what was ready; the inputs stay, for there may be another round."""

@@ -64,8 +64,9 @@ def profile(
     """
     if _is_specs(target):
         if inputs or keywords:
-            given = repr(next(iter(keywords))) if keywords else "inputs"
-            hint = did_you_mean(given.strip("'"), OPTION_NAMES) if keywords else "kaoprof.profile(model, x) does"
+            name, value = next(iter(keywords.items()), (None, None))
+            hint = "kaoprof.profile(model, x) does" if name is None else _place_of(name, value, OPTION_NAMES)
+            given = "inputs" if name is None else repr(name)
             raise UsageError(f"a spec takes no {given}", where="kaoprof.profile", hint=hint)
         chosen = overrides or ModelOptions()
         chosen = replace(
@@ -121,11 +122,16 @@ def _check_keywords(target: object, keywords: Mapping[str, object]) -> None:
         return
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    for name in keywords:
-        if name in parameters:
-            continue
-        if name in Options.__struct_fields__:
-            hint = f"options=kaoprof.Options({name}=...)"
-        else:
-            hint = did_you_mean(name, [*parameters, *OPTION_NAMES])
+    for name in keywords.keys() - parameters.keys():
+        hint = _place_of(name, keywords[name], [*parameters, *OPTION_NAMES])
         raise UsageError(f"neither the model nor profile takes {name!r}", where="kaoprof.profile", hint=hint)
+
+
+def _place_of(name: str, value: object, names: Sequence[str]) -> str:
+    """Where a keyword that stands in the wrong place belongs, or which of `names` was meant."""
+    if isinstance(value, ModelOptions):
+        return f"overrides=kaoprof.ModelOptions(...), not {name}="
+    for place, kind in (("options", Options), ("overrides", ModelOptions)):
+        if name in kind.__struct_fields__:
+            return f"{place}=kaoprof.{kind.__name__}({name}=...)"
+    return did_you_mean(name, names)

@@ -128,7 +128,7 @@ class Child:
             if not received:
                 raise self._died()
             self.unread += received
-            if len(self.unread) > MOST_ANSWER_BYTES:
+            if len(self.unread) > MOST_ANSWER_BYTES and b"\n" not in received:  # else there is an answer before it
                 self.kill()
                 raise ChildLost("error", f"the measuring process answered more than {format_bytes(MOST_ANSWER_BYTES)}")
         line, _, self.unread = self.unread.partition(b"\n")

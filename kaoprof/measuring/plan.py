@@ -33,13 +33,14 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a session stands: what is being measured, how far it is, and the estimate so far."""
+    """Where a session stands: what is being measured, how far it is, and the estimate so far; or a `warning`."""
 
     label: str
     step: str
     done: int
     total: int
     estimate_s: float | None = None
+    warning: str = ""
 
 
 class Measurement(msgspec.Struct, kw_only=True):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from kaoprof.measuring.calibration import calibrate, settle, wake
 from kaoprof.measuring.ceiling_store import CeilingStore
+from kaoprof.measuring.competition import are_ours_taken, busy, noise
 from kaoprof.measuring.connection import Asked, Connection
 from kaoprof.measuring.crew import Crew, processes_wanted
 from kaoprof.measuring.device_ceilings import learn_ceilings
@@ -56,6 +57,7 @@ class Session:
     in_process: bool = False
     setup_s: float = 0.0
     ended_by: str | None = None
+    warned: bool = False
     paces: list[float] = field(default_factory=list)
     connection: Connection = field(init=False)
 
@@ -98,22 +100,26 @@ class Session:
         self.learn_pace([self.measurements[subject.key] for subject in subjects])
 
     def learn_pace(self, measured: Sequence[Measurement]) -> None:
-        """What the reference takes at its best, as far as is known now; kept if it was never better.
+        """What the reference takes at its best, as far as is known now; kept if it was never better."""
+        best_s = self.compare_paces(measured)
+        if best_s is None:
+            return
+        self.paces += [pace for measurement in measured for pace in measurement.paces]
+        if self.ceilings and best_s != self.ceilings.pace_s:
+            self.ceilings = replace(self.ceilings, pace_s=best_s)
+            if self.store and self.connection.environment:
+                self.store.keep(self.connection.environment, self.ceilings)
 
-        The very fastest may be chance: of this cell it is the fastest of a hundred.
-        """
+    def compare_paces(self, measured: Sequence[Measurement]) -> float | None:
+        """Compares every pace with the best that is known; the very fastest may be chance: it is one of a hundred."""
         paces = sorted(pace for measurement in measured for pace in measurement.paces_s)
         if not paces:
-            return
+            return None
         known = self.ceilings.pace_s if self.ceilings else None
         best_s = min(paces[math.ceil(len(paces) / PACES) - 1], known or math.inf)
         for measurement in measured:
             measurement.best_pace_s = best_s
-        self.paces += [pace / best_s for pace in paces]
-        if self.ceilings and best_s != known:
-            self.ceilings = replace(self.ceilings, pace_s=best_s)
-            if self.store and self.connection.environment:
-                self.store.keep(self.connection.environment, self.ceilings)
+        return best_s
 
     @property
     def quiet_share(self) -> float | None:
@@ -127,6 +133,19 @@ class Session:
         if subjects and self.throughput_flops is None:
             self.throughput_flops = self.learn_throughput(subjects[0].workload.dtype)
         self.setup_s += self.clock() - begun
+        if not self.warned:
+            self.warn_of_noise(len(subjects))
+
+    def warn_of_noise(self, subjects: int) -> None:
+        """Tells, before anything is measured, that others want our cores: what they took while processes began."""
+        connection, self.warned = self.connection, True
+        if connection.before is None or connection.environment is None:
+            return
+        connection.before = self.neighbours.beside(connection.before)
+        environment, taken = connection.environment, connection.before.cores_taken
+        if taken is not None and are_ours_taken(environment, taken):
+            warning = f"other programs keep {busy(environment, taken)} before measuring: {noise(environment)}"
+            self.notify(Progress(label="", step="start", done=0, total=subjects, warning=warning))
 
     def processes(self) -> int:
         """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
@@ -230,7 +249,9 @@ class Session:
         wanted = self.plan.precision
         if wanted is None or number % (members * max(1, number // (members * LOOKS))):
             return False
-        latencies = [self.measurements[key].latency for key in self.connection.loaded]
+        measured = [self.measurements[key] for key in self.connection.loaded]
+        self.compare_paces(measured)
+        latencies = [measurement.latency for measurement in measured]
         return all(latency is not None and quiet_time(latency).half_width <= wanted for latency in latencies)
 
     def relaunch(self, share_s: float) -> None:

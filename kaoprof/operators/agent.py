@@ -17,19 +17,34 @@ COARSE = 7  # entries along each axis of the map from which position biases are 
 
 
 class PositionBias(nn.Module):
-    """A number for each head, agent and position: a coarse map, enlarged, and a line for each axis. `(1 heads A n)`."""
+    """A number for each head, agent and position: a coarse map, enlarged, and a line for each axis.
 
-    def __init__(self, heads: int, agents: int, spatial: Sequence[int]) -> None:
+    `(1 heads A n)`, or `(1 heads n A)` where positions ask.
+    """
+
+    def __init__(self, heads: int, agents: int, spatial: Sequence[int], *, positions_ask: bool) -> None:
         super().__init__()
-        self.spatial = tuple(spatial)
+        self.spatial, self.positions_ask = tuple(spatial), positions_ask
         self.coarse = _drawn(heads, agents, *[COARSE] * len(spatial))
         for axis, size in enumerate(spatial):
             self.register_parameter(f"line_{axis}", _drawn(heads, agents, size))
 
     def forward(self) -> Tensor:
         lines = tuple(getattr(self, f"line_{axis}") for axis in range(len(self.spatial)))
-        enlarged = resize(self.coarse, self.spatial, "linear")  # (heads A 7 ... 7) -> (heads A s_1 ... s_d)
-        return added(enlarged, [outer_sum(lines)]).flatten(2).unsqueeze(0)
+        enlarged = resize(self.coarse, self.spatial, "linear").flatten(2)  # (heads A 7 ... 7) -> (heads A n)
+        if not self.positions_ask:
+            return added(enlarged, [outer_sum(lines).flatten(2)]).unsqueeze(0)
+        # The lines are summed as (heads n A), so that their gradients are sums of what lies in order.
+        of_lines = _outer_sum_before([line.mT.clone(memory_format=torch.contiguous_format) for line in lines])
+        return added(of_lines, [enlarged.mT]).unsqueeze(0)
+
+
+def _outer_sum_before(lines: Sequence[Tensor]) -> Tensor:
+    """All sums of an entry of each line, before an axis that they share: `(heads s_k A) ... -> (heads n A)`."""
+    total, *others = lines
+    for line in others:
+        total = (total.unsqueeze(2) + line.unsqueeze(1)).flatten(1, 2)
+    return total
 
 
 def _drawn(*shape: int) -> nn.Parameter:
@@ -79,8 +94,10 @@ class AgentAttention(nn.Module):
         if published:
             if spatial is None:
                 raise UsageError("its position biases have the sizes of the input", where="spatial", hint="give them")
-            self.bias_of_keys = PositionBias(chosen.heads, along**axes, [size // reduction for size in spatial])
-            self.bias_of_queries = PositionBias(chosen.heads, along**axes, spatial)
+            self.bias_of_keys = PositionBias(
+                chosen.heads, along**axes, [size // reduction for size in spatial], positions_ask=False
+            )
+            self.bias_of_queries = PositionBias(chosen.heads, along**axes, spatial, positions_ask=True)
 
     def forward(self, x: Tensor) -> Tensor:
         positions = self._laid_out(x.flatten(2))
@@ -100,7 +117,7 @@ class AgentAttention(nn.Module):
         """What is added to similarities, where agents ask and where all positions ask: `(1 heads n_q n_kv)` each."""
         if self.beside is None:
             return [], []
-        return [self.bias_of_keys()], [self.bias_of_queries().mT.contiguous()]
+        return [self.bias_of_keys()], [self.bias_of_queries()]
 
     def _laid_out(self, tokens: Tensor) -> Tensor:
         """`(b c n)` as attention takes it, fused as `(b n 1 c)`."""

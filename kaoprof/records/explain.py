@@ -35,6 +35,9 @@ class Formula(Parsed, frozen=True, kw_only=True):
         value: at the sizes asked for.
         sample: of MACs and FLOPs, what one sample costs; None where that is no share of the batch, or no size is it.
         sample_here: likewise, as `here`.
+        sample_on_multiples: likewise, as `on_multiples`.
+        sample_latex: likewise, as `latex`; None in records of before, with the next.
+        sample_here_latex: likewise, as `here_latex`.
     """
 
     quantity: Quantity
@@ -51,6 +54,9 @@ class Formula(Parsed, frozen=True, kw_only=True):
     value: int
     sample: Expression | None = None
     sample_here: Expression | None = None
+    sample_on_multiples: Expression | None = None
+    sample_latex: Latex | None = None
+    sample_here_latex: Latex | None = None
 
 
 class Share(Parsed, frozen=True, kw_only=True):

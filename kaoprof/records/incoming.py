@@ -18,6 +18,7 @@ MOST_PIPED_BYTES = 2**29  # what comes through a pipe has no size that could be 
 WRITER_LIMIT_S = 10.0  # for somebody to open a pipe's other end
 CHUNK_BYTES = 2**20
 SHOWN_CHARACTERS = 100  # of a name that is too long to be one
+BLANKS = b" \t\r\n"
 HEAD = ("schema", "kind", "rows")  # what tells documents apart
 
 
@@ -61,11 +62,11 @@ def strictly_decoded(data: bytes, kind: type[T]) -> T:
 def strictly_by(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     """What the bytes hold, as `strictly_decoded`.
 
-    What is written again as it was read names no key twice: that is so of nearly all, and asked five times as fast.
+    What is written again as it was read, but for blanks, names no key twice, as all but one of its values would be
+    lost: that is so of nearly all, and asked ten times as fast.
     """
     value = decoder.decode(data)
-    again = msgspec.json.encode(value)
-    if again != data and again != msgspec.json.format(data, indent=-1):
+    if msgspec.json.encode(value).translate(None, BLANKS) != data.translate(None, BLANKS):
         head_of(data)
     return value
 

@@ -4,7 +4,7 @@ Functions stand here by their place under kaoprof, `module:name`, and are import
 """
 
 import importlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from kaoprof.records.measured import SCHEMA
 from kaoprof.records.shown import Shown
 from kaoprof.reporting.document import Medium, Page
 from kaoprof.reporting.tables.grid import Grid, NamedRun, grid_of
+from kaoprof.reporting.widths import Width
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,7 +189,8 @@ class Report(Shown, frozen=True, kw_only=True):
     """What is shown or written: runs of one kind, by name; those of operators that were kept stand in a `grid`.
 
     `how` are the page's own options; `tallies` sum up the warnings of each run while its rows are written; `alone` says
-    whether a terminal shows its one run as the command did that made it.
+    whether a terminal shows its one run as the command did that made it. `width` is that of a paper's column,
+    for figures and tables.
     """
 
     runs: tuple[NamedRun, ...]
@@ -196,6 +198,12 @@ class Report(Shown, frozen=True, kw_only=True):
     tallies: tuple[Tally, ...] = ()
     alone: bool = False
     how: Mapping[str, Any] = {}
+    width: Width | None = None
+
+    @property
+    def inches(self) -> float | None:
+        """The width of its figures, if they are to have one."""
+        return self.width.inches if self.width else None
 
     @property
     def kind(self) -> Kind:
@@ -258,19 +266,48 @@ def written(report: Report, name: str) -> str | bytes:
         content = (
             load(kind.html)(report) if kind.html else write(pages_of(report, Medium.TEXT), names, warnings_of(report))
         )
+    elif chosen.of == Medium.PAPER:
+        content = _paper(report, write)
     else:
         content = "\n".join(map(write, pages_of(report, chosen.of)))
     return content
 
 
+def _paper(report: Report, write: Any) -> str:
+    """Tables for a paper, labelled by the runs' names."""
+    names = [run.name for run in report.runs]
+    pages = pages_of(report, Medium.PAPER)
+    named = names if len(pages) == len(names) else [" ".join(names)]
+    return "\n".join(write(page, report.width, name) for page, name in zip(pages, named, strict=True))
+
+
 def csv_of(report: Report) -> Iterator[str]:
     """The report as CSV, in parts."""
-    views = load(report.kind.views)
-    runs = [(run.name, views(run.record)) for run in report.runs]
+    columns, views = load(report.kind.columns), load(report.kind.views)
     if report.tallies:
-        runs = [(name, _tallied(seen, tally)) for (name, seen), tally in zip(runs, report.tallies, strict=True)]
-    parts: Iterator[str] = load(FORMATS["csv"].place)(load(report.kind.columns), runs)
+        return _csv_of_tallied(report, columns, views)
+    parts: Iterator[str] = load(FORMATS["csv"].place)(columns, [(run.name, views(run.record)) for run in report.runs])
     return parts
+
+
+def _csv_of_tallied(report: Report, columns: Any, views: Callable[[Any], Iterable[Any]]) -> Iterator[str]:
+    """The same, of rows that are added up meanwhile: many of them by several processes."""
+    from kaoprof.reporting.formats.csv import csv_head, csv_lines
+    from kaoprof.reporting.many_rows import processes_for, shared_lines
+
+    several = len(report.runs) > 1
+    yield csv_head(columns, several=several)
+    for run, tally in zip(report.runs, report.tallies, strict=True):
+        name = run.name if several else None
+
+        def lines(record: Any, sums: Tally, name: str | None = name) -> Iterator[str]:
+            return csv_lines(columns, _tallied(views(record), sums), run=name)
+
+        processes = processes_for(run.record.rows)
+        if processes > 1:
+            yield from shared_lines(run.record, tally, lines, processes)
+        else:
+            yield from lines(run.record, tally)
 
 
 def _points(report: Report) -> Iterator[Any]:

@@ -10,7 +10,7 @@ IMAGE = ("h", "w")  # the paper's orders are those of images
 
 def is_square_image(line: Line) -> bool:
     """Whether the line is one of images whose height and width grow together."""
-    return line.axis == "h" and bool(line.tied) and line.case.dims.axes == IMAGE
+    return line.axis == "h" and line.tie == "w = h" and line.case.dims.axes == IMAGE
 
 
 def together(rows: Sequence[Row]) -> list[Growth]:

@@ -57,7 +57,7 @@ def median_of(ordered: Sequence[float]) -> float:
 def deviation_of(values: Sequence[float]) -> float:
     """The standard deviation of two or more samples; in a record of many rows exact fractions would take minutes."""
     mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return math.sqrt(math.fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1))
 
 
 @cache

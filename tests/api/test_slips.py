@@ -45,6 +45,12 @@ SLIPS = {
     "a spec misspelt": (lambda: kaoprof.profile("kanet-qk"), "did you mean 'kanet-qkv'"),
     "several models": (lambda: kaoprof.profile([net, net], X), "a list cannot be called"),
     "an option as keyword": (lambda: kaoprof.profile(net, X, samples=3), r"options=kaoprof.Options\(samples="),
+    "an override as keyword": (
+        lambda: kaoprof.profile("kanet-qkv", batch=3), r"takes no 'batch' \(overrides=kaoprof.ModelOptions\(batch="
+    ),
+    "overrides by another name": (
+        lambda: kaoprof.profile("kanet-qkv", model=kaoprof.ModelOptions()), r"no 'model' \(overrides=.*, not model=\)"
+    ),
     "a keyword misspelt": (lambda: kaoprof.profile(net, X, msk=3), "neither the model nor profile takes 'msk'.*'mask'"),
     "a mode misspelt": (lambda: kaoprof.profile(net, X, mode="training"), "did you mean 'train'"),
     "options as a mapping": (lambda: kaoprof.profile(net, X, options={}), "must be kaoprof.Options, not a dict"),

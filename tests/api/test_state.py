@@ -92,6 +92,7 @@ ON_REQUESTS = {
     "profile": lambda _: kaoprof.profile("kanet-qkv", options=QUICK, overrides=kaoprof.ModelOptions(size=(32, 32))),
     "explain": lambda _: kaoprof.explain("kao_qkv", sizes={"b": 2, "c": 8, "h": 4, "w": 5}),
     "sweep": lambda _: kaoprof.sweep(h=[3, 4], c=4, operators="kao_qkv:matmul", options=QUICK),
+    "sweep_models": lambda _: kaoprof.sweep_models("kanet-qkv", size=32, measured=False, options=QUICK),
     "fit": lambda _: kaoprof.fit(REQUEST, "memory", 2**20, ["kao_qkv:matmul"]),
     "cross": lambda _: kaoprof.cross(REQUEST, "nonlocal:matmul,kao_qkv:matmul"),
     "reproduce": lambda folder: kaoprof.reproduce(run=folder / "run.json"),
@@ -133,7 +134,12 @@ def test_a_model_that_changes_the_process_changes_nothing(name):
     checked(lambda: ON_MODELS[name](net), net)
 
 
-@pytest.mark.parametrize("name", ON_REQUESTS)
+SEVERAL_PROCESSES = {"sweep_models"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SEVERAL_PROCESSES else ()) for name in ON_REQUESTS]
+)
 def test_requests_leave_the_process_as_it_is(name, tmp_path):
     (tmp_path / "run.json").write_text(dumps(measured_record()))
     checked(lambda: ON_REQUESTS[name](tmp_path))

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 import torch
+from msgspec.structs import replace
+from torch import nn
 
 from kaoprof.bench import workbench as bench_module
 from kaoprof.bench.meters import CpuMeters
@@ -321,9 +323,60 @@ def test_what_code_sets_for_the_whole_process_is_undone_before_the_next_call():
         torch.set_flush_denormal(False)  # which the bench sets for its own process
 
 
-def test_inputs_that_a_neighbour_replaced_are_what_they_were():
-    (x,) = before = bench_module.build_inputs(WORKLOAD, device="cpu")
+MEDDLING = {
+    "in place": lambda x: x.zero_(),
+    "behind torch's back": lambda x: x.data.add_(1),
+    "in numpy": lambda x: x.numpy().fill(2),
+    "in another order": lambda x: x.data.copy_(x.flip(0)),
+    "in its shape": lambda x: x.unsqueeze_(0),
+    "in its dtype": lambda x: setattr(x, "data", torch.zeros(1, dtype=torch.float64)),
+    "in its memory": lambda x: x.untyped_storage().resize_(0),
+    "in its gradient": lambda x: x.requires_grad_().sum().backward(),
+}  # what somebody's code does to an input that it was given
+
+
+@pytest.mark.parametrize("how", MEDDLING)
+@pytest.mark.parametrize("sizes", [(2, 3, 5), (2, 40, 41)])
+def test_inputs_that_a_neighbour_changed_are_what_they_were(how, sizes):
+    workload = replace(WORKLOAD, inputs=(TensorSpec(shape=sizes, dtype="fp32"),))
+    bench = Bench()
+    (mine,), (neighbours,) = (bench.inputs_for(number, workload).lend() for number in (1, 2))
+    values, places = mine.clone(), mine.data_ptr()
+    assert neighbours.data_ptr() == places
+    MEDDLING[how](neighbours)
+    bench.inputs_for(1, workload)
+    assert torch.equal(mine, values)
+    assert (mine.requires_grad, mine.grad) == (False, None)
+    if how != "in its memory":
+        assert mine.data_ptr() == places  # what was compiled or captured reads it there
+
+
+class Zeroes(nn.Module):
+    def forward(self, x):
+        return x.zero_()
+
+
+class Shows(nn.Module):
+    def forward(self, x):
+        return x.clone()
+
+
+def test_a_module_that_zeroes_its_input_takes_nothing_from_its_neighbour():
+    bench = Bench()
+    for number, kind in enumerate((Shows, Zeroes)):
+        bench.load(
+            Load(subject=number, workload=replace(WORKLOAD, factory=f"{__name__}:{kind.__name__}", args=(), kwargs={}))
+        )
+    shown = bench.subject(0).step()
+    assert bench.subject(1).step().count_nonzero() == 0
+    assert torch.equal(bench.subject(0).step(), shown)
+    assert shown.count_nonzero() == shown.numel()
+
+
+def test_what_a_subject_makes_of_its_own_inputs_is_undone_between_requests_as_well():
+    bench = Bench()
+    (x,) = bench.inputs_for(1, WORKLOAD).lend()
     values = x.clone()
-    x.data = torch.zeros(1, dtype=torch.float64)
-    bench_module.mend_inputs(WORKLOAD, before, device="cpu")
+    x.add_(1)
+    assert torch.equal(bench.inputs_for(1, WORKLOAD).lend()[0], values)
     assert torch.equal(x, values)

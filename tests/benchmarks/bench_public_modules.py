@@ -78,14 +78,14 @@ def training_step(module, x):
     return step
 
 
-def paired_ratio(theirs, ours, rounds):
-    """Their seconds over ours, from rounds that hold both in random order."""
+def paired_seconds(theirs, ours, rounds):
+    """Their seconds and ours, from rounds that hold both in random order."""
     for step in (theirs, ours) * 3:
         step()
     start = time.perf_counter()
     theirs()
     repeats = max(1, round(SAMPLE_S / (time.perf_counter() - start)))
-    ratios = []
+    pairs = []
     for _ in range(rounds):
         seconds = {}
         for step in random.sample((theirs, ours), 2):
@@ -94,8 +94,19 @@ def paired_ratio(theirs, ours, rounds):
             for _ in range(repeats):
                 step()
             seconds[step] = time.perf_counter() - start
-        ratios.append(seconds[theirs] / seconds[ours])
-    return estimate(ratios)
+        pairs.append((seconds[theirs], seconds[ours]))
+    return pairs
+
+
+def paired_ratio(theirs, ours, rounds):
+    """Their seconds over ours."""
+    return estimate([of_theirs / of_ours for of_theirs, of_ours in paired_seconds(theirs, ours, rounds)])
+
+
+def keep_freed_memory():
+    """Starts this process anew with the allocator that keeps what is freed, unless it has it."""
+    if os.environ.get("GLIBC_TUNABLES") != KEEPING:  # read when a process starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"GLIBC_TUNABLES": KEEPING})  # noqa: S606 - itself
 
 
 def compare(size, heads, rounds):
@@ -122,8 +133,7 @@ def main():
     if importlib.util.find_spec(PACKAGE) is None:
         print(f"{PACKAGE}: not installed, nothing to compare with (pip install -c constraints.txt {PACKAGE})")
         return 0
-    if os.environ.get("GLIBC_TUNABLES") != KEEPING:  # read when a process starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"GLIBC_TUNABLES": KEEPING})  # noqa: S606 - itself
+    keep_freed_memory()
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     torch.set_flush_denormal(True)
     print(f"theirs over ours, {torch.get_num_threads()} threads; medians of {rounds} interleaved rounds")

@@ -1,67 +1,109 @@
-"""Whether an interval keeps its promise: one comparison, ten times over, its rounds interleaved with the others'.
+"""Whether intervals hold from run to run: a command, run again and again, each time by itself.
 
-Run: python tests/benchmarks/bench_repeatability.py [--budget SECONDS] [--threads NUMBER]
-Every repetition has modules and inputs of its own; all take part in the same rounds, so that the machine's drift hits
-all alike. Prints each one's speedup with its 95 % interval, and how many of the intervals hold the median of all ten.
-Nine are to be expected: intervals that are right 95 times of 100 fail twice or more in ten with a probability of 0.09.
+Run: python tests/benchmarks/bench_repeatability.py FOLDER RUNS [--load] -- compare --h 28 --c 32 --threads 1
+Keeps each run's record in FOLDER, goes on with those that are there already, and discards none. Of every figure with an
+interval (quiet times, speedups, exponents of growth) it prints the median of all runs, the spread, how many intervals
+hold that median, and the median half width. `--load` copies memory in a loop meanwhile, as another program would.
 """
 
 import argparse
 import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
 
-from kaoprof.comparing.cases import cases_of
-from kaoprof.comparing.run import analytic, count_rows, subject_of
-from kaoprof.measuring.devices import find_device
-from kaoprof.measuring.run import open_session
-from kaoprof.measuring.session import measure
-from kaoprof.records.compare import Record, Row
-from kaoprof.records.options import Options
-from kaoprof.stats.medians import paired_ratio
+from kaoprof.findings.growth import growths
+from kaoprof.findings.models import model_standings
+from kaoprof.findings.operators import standings
+from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.reading import load_records
+from kaoprof.stats.medians import Estimate
 
-REPETITIONS = 10
-ENOUGH = 9
-BASELINE, RIVAL = "nonlocal:sdpa", "kao_qkv:matmul"
-SIZES = {"c": 8, "batch": 8}
-SPATIAL = (28, 28)
-
-
-def counted_rows(options, device):
-    """The baseline's row and the rival's."""
-    cases = cases_of(
-        [SPATIAL], **SIZES, operators=[BASELINE, RIVAL], heads=1, projection="value", scale="sqrt", dtype="fp32",
-        mode="forward", device=device,
-    )  # fmt: skip
-    rows = tuple(Row(case=case, analytic=analytic(case)) for case in cases)
-    record = Record(version="", created="", baseline="nonlocal", rows=rows)
-    return count_rows(record, device, options, lambda _: None).rows
+EXPECTED = 0.9  # of all intervals; and of each figure's
+FEWEST = 0.7
+COPYING = "block = bytearray(2**27)\nwhile True: copied = bytes(block)"
 
 
-def speedups(options):
-    """Each repetition's speedup of the rival over the baseline."""
-    device = find_device(options.device)
-    pair = counted_rows(options, device)
-    subjects = [
-        subject_of(row, 2 * seed + which, seed) for seed in range(REPETITIONS) for which, row in enumerate(pair)
-    ]
-    session = open_session(device, options, lambda _: None)
-    measure(session, [subjects])
-    latencies = [session.measurements[subject.key].latency for subject in subjects]
-    return [paired_ratio(slow, fast) for slow, fast in zip(latencies[::2], latencies[1::2], strict=True)]
+def figures(record):
+    """Every figure that has an interval, by its name."""
+    if isinstance(record, ProfileRecord):
+        for standing in model_standings(record):
+            yield standing.model.model, standing.latency
+        return
+    for cell in standings(record).values():
+        for standing in cell:
+            name = f"{standing.row.case.name} {standing.row.case.dims}"
+            yield name, standing.latency
+            if standing.speedup is not None and standing.speedup.low != standing.speedup.high:
+                yield f"{name} speedup", standing.speedup
+    for growth in growths(record.rows):
+        law = growth.laws.get("latency")
+        if law is not None and law.exponent is not None:
+            known = Estimate(value=law.exponent, low=law.low, high=law.high, samples=len(law.sizes))
+            yield f"{growth.line.case.name} exponent of {growth.line.axis}", known
+
+
+def run_all(folder, runs, command, *, load):
+    """Runs the command until there are so many records."""
+    other = subprocess.Popen([sys.executable, "-c", COPYING]) if load else None
+    suffix = "jsonl" if command[0] == "sweep" else "json"
+    try:
+        for number in range(len(list(folder.glob(f"*.{suffix}"))), runs):
+            with tempfile.TemporaryDirectory() as place:  # a run that is cut short leaves no record
+                path = Path(place) / f"run.{suffix}"
+                where = ["-o", str(path)]
+                subprocess.run([sys.executable, "-m", "kaoprof", *command, *where], check=True, capture_output=True)
+                (folder / f"run{number:02}.{suffix}").write_bytes(path.read_bytes())
+    finally:
+        if other:
+            other.kill()
+
+
+def judge(folder):
+    """Prints a line for each figure, and one for all."""
+    seen = defaultdict(list)
+    quiet, spent = [], []
+    for path in sorted(folder.glob("run*")):
+        record = load_records(path)[-1]
+        if record.protocol:
+            quiet.append(record.protocol.quiet_share or 0.0)
+            spent.append(record.protocol.spent_s)
+        for name, figure in figures(record):
+            seen[name].append(figure)
+    shares, widths = [], []
+    for name, all_of_it in seen.items():
+        median = statistics.median(figure.value for figure in all_of_it)
+        holding = sum(figure.low is not None and figure.low <= median <= figure.high for figure in all_of_it)
+        shares.append((holding, len(all_of_it)))
+        widths += [figure.half_width for figure in all_of_it]
+        low, high = (end(figure.value for figure in all_of_it) for end in (min, max))
+        width = statistics.median(figure.half_width for figure in all_of_it)
+        told = f"spread {high / low:5.2f}x  holds it {holding:2} of {len(all_of_it):2}  +-{width:.1%}"
+        print(f"{name:48} {median:10.4g}  {told}")
+    held, total = (sum(column) for column in zip(*shares, strict=True))
+    worst = min(holding / number for holding, number in shares)
+    print(
+        f"{held} of {total} intervals hold the median of all runs ({held / total:.1%}); the worst figure {worst:.0%}; "
+        f"half width {statistics.median(widths):.1%} in the median; "
+        f"quiet shares {[f'{share:.0%}' for share in quiet]}; "
+        f"each run measured for {statistics.median(spent or [0.0]):.0f} s: "
+        f"{'as promised' if held >= EXPECTED * total and worst >= FEWEST else 'fewer than promised'}"
+    )
 
 
 def main():
-    """Prints the ten intervals, and how many hold the median of all."""
-    parser = argparse.ArgumentParser(description="Do the intervals of ten repetitions hold their median?")
-    parser.add_argument("--budget", type=float, default=60.0, metavar="SECONDS", help="for all ten")
-    parser.add_argument("--threads", type=int, metavar="NUMBER", help="fewer than cores where others compete for them")
+    """Runs what is missing, and judges all."""
+    parser = argparse.ArgumentParser(description="Do intervals hold from run to run?")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("runs", type=int)
+    parser.add_argument("--load", action="store_true", help="while another program copies memory")
+    parser.add_argument("command", nargs="+", help="of kaoprof, behind --")
     told = parser.parse_args()
-    found = speedups(Options(device="cpu", budget_s=told.budget, threads=told.threads))
-    for number, one in enumerate(found, start=1):
-        print(f"{number:2}  {one.value:8.2f}x   95 %: {one.low:8.2f} - {one.high:8.2f}   {one.samples} rounds")
-    median = statistics.median(one.value for one in found)
-    covering = sum(one.low <= median <= one.high for one in found)
-    verdict = "as promised" if covering >= ENOUGH else "fewer than promised"
-    print(f"median of all {median:.2f}x; {covering} of {REPETITIONS} intervals hold it: {verdict}")
+    told.folder.mkdir(parents=True, exist_ok=True)
+    run_all(told.folder, told.runs, told.command, load=told.load)
+    judge(told.folder)
 
 
 if __name__ == "__main__":

@@ -139,9 +139,21 @@ def test_bad_input_is_one_clear_line(arguments, code, message, capsys):
     assert message in captured.err
 
 
+def test_without_measuring_peaks_are_predicted_for_a_gpu_that_is_absent(capsys):
+    arguments = ["--h", "9", "--aspect", "16:9", "--c", "8", "--device", "cuda:99", "--operators", "kao_qkv:matmul"]
+    assert run(["compare", *arguments, "--no-measure", "--format", "csv"]) == 0
+    (row,) = rows_of(capsys.readouterr().out)
+    assert (row["h"], row["w"], row["device"], row["latency_s"]) == ("9", "16", "cuda:99", "")
+    assert int(row["macs_counted"]) == 2 * 25**2 * 8 + 8 * 8 * 25  # S = 9 + 16, and the value transformation
+    assert int(row["peak_bytes_predicted"]) > 0
+
+
 def test_an_absent_gpu_is_one_clear_line(capsys):
     assert run(["compare", "--h", "8", "--device", "cuda:99"]) == 1
-    assert "there is no cuda:99" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "there is no cuda:99" in said
+    assert "kaoprof fit --memory and kaoprof explain take --device cuda without one" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,23 @@ def test_a_library_in_this_folder_does_not_shadow_the_measuring_processs(tmp_pat
     assert in_a_folder_of_bad_libraries("env --device cpu --threads 1", tmp_path) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "profile mymod:Net --allow-import --input 2,8 --samples 2 --budget 0.05 --threads 1",
+        "explain mymod:Net --allow-import --input b,8 --at b=2",
+        "compare --with mymod:Net --operators kao_qkv:matmul --h 3 --c 4 --allow-import --samples 2 --budget 0.05",
+    ],
+)
+def test_neither_process_of_a_command_that_imports_from_this_folder_takes_its_torch(command, tmp_path):
+    (tmp_path / "torch.py").write_text("from pathlib import Path; Path(__file__).with_name('taken').touch()")
+    (tmp_path / "mymod.py").write_text("import torch\nclass Net(torch.nn.Identity):\n    pass\n")
+    done = shell(f"cd {tmp_path} && {Path(sys.executable).parent}/kaoprof {command}")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "taken").exists()
+
+
 def test_a_very_long_line_keeps_both_ends(capsys):
     assert run(["compare", "--h", "8", "--dtype", "x" * 5000]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -30,7 +30,7 @@ def beside_it(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("beside_it")
+@pytest.mark.usefixtures("quick_measuring", "beside_it")
 def test_fit_solves_for_a_module(capsys):
     """61 tokens and not 62, by its derived form; KAO_KV on one axis is regular attention, with one transformation."""
     budget = (macs(61) + macs(62)) // 2
@@ -42,7 +42,7 @@ def test_fit_solves_for_a_module(capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("beside_it")
+@pytest.mark.usefixtures("quick_measuring", "beside_it")
 def test_a_module_crosses_an_operator(capsys):
     """4 N c^2 + 2 N^2 c against the 7 * 64 N c of expectation maximization, c = 4: the same where N = 216.
 

@@ -37,6 +37,19 @@ def test_contractions_grow_with_the_paper_s_exponent(operator, exponent):
 
 
 @pytest.mark.parametrize(("operator", "exponent"), PAPER.items())
+def test_frames_of_one_aspect_grow_as_squares_do(operator, exponent):
+    growth = along("h", rows_of(h=(9, 18, 35, 72, 144), w="16:9"))[f"{operator}:matmul"]
+    assert growth.line.tie == "w follows h: 9 x 16 to 144 x 256"
+    assert growth.laws["products"].theory == exponent
+    assert growth.laws["products"].exponent == pytest.approx(exponent, abs=0.02)  # 62.2 is rounded
+
+
+def test_a_grid_of_heights_and_widths_is_no_aspect():
+    rows = rows_of(h=(9, 18, 36), w=(16, 32, 64), operators=["kao_kv:matmul"])
+    assert {growth.line.tied for growth in growths(rows)} == {()}
+
+
+@pytest.mark.parametrize(("operator", "exponent"), PAPER.items())
 def test_counted_contractions_do_too(operator, exponent):
     record = compare(h=(4, 8, 16), c=3, operators=[f"{operator}:matmul"], options=ON_PAPER)
     rows = count_rows(record, "cpu", Options(), lambda _: None).rows

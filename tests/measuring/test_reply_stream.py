@@ -103,6 +103,7 @@ def little_room():
 
 @example(steps=[*SOUND, ("time", "doubled", 0), ("time", "none", 0)])
 @example(steps=[*SOUND, ("free", "another's", 0)])
+@example(steps=[*SOUND, ("free", "deep", 0), ("time", "flood", 0)])
 @given(steps=STEPS)
 def test_no_answer_is_taken_for_another_requests(steps):
     check_stream(steps)

@@ -32,10 +32,12 @@ from kaoprof.measuring.messages import (
     Took,
     Weigh,
 )  # fmt: skip
+from kaoprof.measuring.other_load import Neighbours
 from kaoprof.measuring.plan import Subject
 from kaoprof.measuring.session import MIN_ROUNDS, SLOW_ROUNDS, Session, measure
 from kaoprof.records.measured import Conditions, Copy, Deviation, Observed, Traffic
 from kaoprof.records.options import Options
+from kaoprof.stats.timings import quiet_time
 from kaoprof.workload.workload import TensorSpec, Workload
 
 GIB = 2**30
@@ -573,3 +575,40 @@ def test_where_one_cannot_work_another_takes_its_place():
 def test_a_first_one_that_never_works_ends_the_run():
     with pytest.raises(MeasurementError, match="cannot work: the measuring process was killed by SIGKILL"):
         run([subject(0)], {0: 0.1}, script=dying_at_birth(1, 2), budget_s=12.0)
+
+
+def test_it_ends_when_every_interval_is_as_narrow_as_was_asked_for():
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.05}, budget_s=20.0, precision=0.05)
+    assert session.ended_by == "precision"
+    assert MIN_ROUNDS <= len(session.measurements[0].samples_s) < 20
+    assert all(quiet_time(each.latency).half_width <= 0.05 for each in session.measurements.values())
+    noise = iter([1.0, 1.3] * 5000)
+    session = run([subject(0)], {0: 0.1}, noise=noise.__next__, budget_s=5.0, precision=0.001)
+    assert session.ended_by == "budget"
+
+
+def test_the_best_pace_ever_is_kept_and_every_sample_is_seen_against_it(monkeypatch):
+    paces = iter([1e-4, 2e-4] * 5000)
+
+    class Paced(FakeChild):
+        def ask(self, request, *, timeout_s):
+            answer = super().ask(request, timeout_s=timeout_s)
+            return replace(answer, pace_s=next(paces)) if isinstance(answer, Took) else answer
+
+    monkeypatch.setattr(sys.modules[__name__], "FakeChild", Paced)
+    store = FakeStore()
+    session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, store=store, budget_s=5.0)
+    assert store.kept[-1].pace_s == 1e-4
+    assert set(session.measurements[0].latency.paces) | set(session.measurements[1].latency.paces) == {1.0, 2.0}
+    assert session.quiet_share == pytest.approx(0.5, abs=0.1)
+
+
+def test_others_on_our_cores_are_named_before_anything_is_measured(monkeypatch):
+    told = []
+    monkeypatch.setattr(Neighbours, "beside", lambda _, conditions: replace(conditions, cores_taken=1.5))
+    clock = FakeClock()
+    plan = Options(device="cpu", budget_s=5.0)
+    session = Session(plan, lambda: FakeChild(clock, {0: 0.1}), told.append, clock)
+    measure(session, [[subject(0)]])
+    assert told[0].warning.startswith("other programs keep 1.5 of 2 cores busy before measuring: expect noise")
+    assert [progress.warning for progress in told[1:]] == [""] * (len(told) - 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from samples import measured_record
@@ -72,6 +72,60 @@ def test_a_journal_cut_at_any_byte_holds_the_whole_cells_before_it_and_goes_on(t
         for entry in CELLS[kept:] if kept else [LAUNCH, *CELLS]:
             journal.append(entry)
     assert path.read_bytes() == WHOLE
+
+
+PIECES = {
+    **{f"cell {place}": line(entry) for place, entry in enumerate(CELLS)},
+    "tried again": line(replace(CELLS[0], spent_s=9.0)),
+    "launch": line(LAUNCH),
+    "header": line(HEADER),
+    "of models": line(CELLS[0]).replace(b'"operator":', b'"model":'),
+    "of a launch to come": line(replace(CELLS[1], launch=7)),
+    "a record": dumps(measured_record()).encode() + b"\n",
+    "twice named": line(CELLS[0]).replace(b'"spent_s"', b'"spent_s":2.0,"spent_s"'),
+    "a number of 500 digits": line(CELLS[0]).replace(b'"spent_s":1.5', b'"spent_s":' + b"9" * 500),
+    "deep": b'{"entry":' + b"[" * 5000 + b"\n",
+    "blank": b"\n",
+    "zeros": b"\0" * 80 + b"\n",
+    "words": b"no JSON \x1b[31m at all\n",
+    "no text": b"\xff\xfe\n",
+    "carriage return": line(CELLS[2])[:-1] + b"\r\n",
+    "cut off": line(CELLS[1])[:200],
+    "begun anew": line(CELLS[1])[:200] + b"\n",
+}
+SOUND = {"cell 0", "cell 1", "cell 2", "tried again", "launch", "carriage return"}
+NAMES = st.lists(st.sampled_from(sorted(PIECES)) | st.sampled_from(sorted(SOUND)), max_size=8)
+
+
+def check_any_lines(names, begun):
+    """A journal of any lines holds the last of each cell in it, or one sentence says where it is damaged."""
+    names = [*["header", "launch"][:begun], *names]
+    data = b"".join(PIECES[name] for name in names)
+    try:
+        contents = parse_journal(data, where="run.jsonl")
+    except RecordError as error:
+        assert "\n" not in str(error)
+        assert "\x1b" not in str(error)
+        assert len(str(error)) < 500
+        assert begun < 2 or not SOUND.issuperset(names[2:])
+        return
+    assert data[: contents.whole_bytes].count(b"\n") == data.count(b"\n") - data.endswith(b"\0\n")
+    kept = [name for name in names if name in SOUND - {"launch"}]
+    assert len(contents.cells) <= len({"cell 0" if name == "tried again" else name for name in kept})
+    assert len(contents.spent_s) == len(contents.launches) == names.count("launch")
+    assert sum(contents.spent_s) == sum(9.0 if name == "tried again" else 1.5 for name in kept)
+
+
+@given(names=NAMES, begun=st.integers(0, 2))
+def test_lines_of_any_kind_are_read_or_refused(names, begun):
+    check_any_lines(names, begun)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000)
+@given(names=NAMES, begun=st.sampled_from([0, 1, 2, 2, 2]))
+def test_lines_of_any_kind_are_read_or_refused_however_long_one_tries(names, begun):
+    check_any_lines(names, begun)
 
 
 def test_a_line_of_zeros_with_a_line_end_behind_it_is_what_a_power_cut_leaves():

@@ -1,21 +1,29 @@
 """A report of many rows as CSV: rows stay in their file, and warnings are summed while they pass."""
 
 import csv
+import os
+import signal
 
 import pytest
 from every_kind import every_kind
 from msgspec.structs import replace
-from rendered import runs
+from rendered import printed, runs
 from samples import grid_record
 
 from kaoprof.cli.app import run
-from kaoprof.errors import RecordError
+from kaoprof.errors import OutputError, RecordError
 from kaoprof.findings.tally import Tally, sweep_warnings
 from kaoprof.records import pieces
 from kaoprof.records.measured import dumps
 from kaoprof.records.reading import load_records
 from kaoprof.records.stored_rows import StoredRows
+from kaoprof.reporting import many_rows
+from kaoprof.reporting.document import Column, Notes, Page, Table
+from kaoprof.reporting.formats.console import to_console
 from kaoprof.reporting.formats.csv import line_reader
+from kaoprof.reporting.formats.folding import FEW_ROWS, MOST_ROWS, MOST_TABLES
+from kaoprof.reporting.formats.latex import to_latex
+from kaoprof.reporting.formats.markdown import to_markdown
 from kaoprof.reporting.kinds import KINDS, Report, csv_of, load, warnings_of
 
 
@@ -91,3 +99,79 @@ def test_the_rows_of_a_csv_are_as_wide_as_its_head(large_file):
     _, record = large_file
     lines = list(csv.reader("".join(csv_of(Report(runs=runs(record)))).splitlines()))
     assert {len(line) for line in lines} == {len(lines[0])}
+
+
+READERS = {"console": lambda page: printed(to_console(page, 80)), "markdown": to_markdown, "latex": to_latex}
+
+
+def page_of(*sizes):
+    """Tables of so many rows each, and what they say."""
+    tables = [
+        Table(title=f"table {place}", columns=(Column("a", words=True), Column("b")),
+              rows=tuple((f"row {place}:{number};", "1") for number in range(size)))
+        for place, size in enumerate(sizes)
+    ]  # fmt: skip
+    between = [block for table in tables for block in (table, Notes(("of one",)))]
+    return Page(blocks=(*between, Notes(("what it says",))))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_nobody_scrolls_through_is_folded(reader):
+    shown = READERS[reader](page_of(2, MOST_ROWS + 1, 300))
+    assert shown.count("row ") == MOST_ROWS + FEW_ROWS
+    assert all(text in shown for text in ("row 0:1;", f"row 1:{MOST_ROWS - 3};", f"row 2:{FEW_ROWS - 1};"))
+    assert all(f"... and {left} more rows: -o table.csv holds them all" in shown for left in (3, 290))
+    assert "what it says" in shown
+    assert "more rows" not in READERS[reader](page_of(MOST_ROWS))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_tables_without_end_are_folded_too(reader):
+    shown = READERS[reader](page_of(*[4] * (MOST_TABLES + 50)))
+    assert shown.count("row ") == 4 * MOST_TABLES
+    assert shown.count("of one") == MOST_TABLES + 1
+    assert "... and 50 more tables with 200 rows: -o table.csv" in shown.replace("\n", " ")
+    assert "what it says" in shown
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """Whatever rows stay in their file are written by two processes, a few at a time."""
+    monkeypatch.setattr(many_rows, "PIECE_ROWS", 4)
+    monkeypatch.setattr(many_rows, "processes_for", lambda _: 2)
+
+
+@pytest.mark.usefixtures("shared")
+def test_several_processes_write_what_one_does(large_file, tmp_path, capsys):
+    path, record = large_file
+    code = run(["report", str(path), "--to", str(tmp_path / "x.csv")])
+    assert code == 0
+    assert (tmp_path / "x.csv").read_text() == "".join(csv_of(Report(runs=runs(record))))
+    said = capsys.readouterr().err
+    assert all(f"warning: {warning}\n" in said for warning in sweep_warnings(record))
+    assert "warning: skipped: 1 of 16 rows" in said
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_one_of_several_processes_says_is_said(large_file):
+    path, _ = large_file
+    (kept,) = load_records(path, in_place=True)
+    path.write_bytes(path.read_bytes()[:3000])
+    report = Report(runs=runs(kept), tallies=(Tally(kept),))
+    with pytest.raises(RecordError, match="was changed while it was read"):
+        list(csv_of(report))
+    assert not report.tallies[0].whole
+
+
+def test_a_process_that_is_killed_is_one_clear_line(large_file):
+    path, _ = large_file
+    (kept,) = load_records(path, in_place=True)
+    lines = many_rows.shared_lines(kept, Tally(kept), lambda *_: os.kill(os.getpid(), signal.SIGKILL), 2)
+    with pytest.raises(OutputError, match="ended too early"):
+        list(lines)
+
+
+def test_few_rows_are_not_shared(large_file):
+    path, record = large_file
+    (kept,) = load_records(path, in_place=True)
+    assert many_rows.processes_for(kept.rows) == many_rows.processes_for(record.rows) == 1

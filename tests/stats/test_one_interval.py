@@ -31,12 +31,12 @@ LATENCY = Latency(rounds=ROUNDS, samples_s=SAMPLES, calls=1, launches=LAUNCHES)
 def by_hand():
     """Student's t over the logarithms of the three fastest, 95 % with two degrees of freedom: 4.302653.
 
-    Wider by how much runs differ: 1 %, or a twelfth of the way from quiet to typical time.
+    Wider by how much runs differ: 1 %, or a fifth of the way from quiet to typical time.
     """
     logs = [math.log(level) for level in PROCESSES]
     mean = sum(logs) / 3
     spread = math.sqrt(sum((value - mean) ** 2 for value in logs) / 2)
-    runs = max(0.01, (math.log(median(SAMPLES)) - mean) / 12)
+    runs = max(0.01, (math.log(median(SAMPLES)) - mean) / 5)
     half = math.hypot(4.302653 * spread / math.sqrt(3), 1.959964 * runs)
     return math.exp(mean - half), math.exp(mean + half)
 

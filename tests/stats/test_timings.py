@@ -64,11 +64,11 @@ def test_the_interval_reaches_down_to_what_a_quiet_machine_might_do():
     quiet, never = (latency(samples, TURNS, paces=(pace,) * 18) for pace in (1.05, 1.65))
     assert quiet_time(quiet) == quiet_time(latency(samples, TURNS))
     assert quiet_time(never).value == quiet_time(quiet).value
-    assert quiet_time(never).low == pytest.approx(quiet_time(quiet).low / 1.5)  # it was 1.65 / 1.1 times slower
+    assert quiet_time(never).low == pytest.approx(quiet_time(quiet).low / 1.65)
     assert quiet_time(never).high == quiet_time(quiet).high
     other = replace(quiet, samples_s=tuple(2 * sample for sample in samples))
     unsure, sure = quiet_ratio(other, never), quiet_ratio(other, quiet)
-    assert (unsure.low, unsure.high) == (pytest.approx(sure.low / 1.5**0.5), pytest.approx(sure.high * 1.5**0.5))
+    assert (unsure.low, unsure.high) == (pytest.approx(sure.low / 1.65**0.5), pytest.approx(sure.high * 1.65**0.5))
 
 
 def test_one_quiet_moment_of_each_process_is_enough():
@@ -76,7 +76,7 @@ def test_one_quiet_moment_of_each_process_is_enough():
     for number in (3, 7, 11):  # of the processes 0, 1 and 2
         samples[number], paces[number] = 1.0, 1.0
     found = quiet_time(latency(samples, TURNS, paces=tuple(paces)))
-    assert (found.value, found.low > 0.9) == (1.0, True)
+    assert (found.value, found.low > 0.8) == (1.0, True)  # with 1.7 it would reach down to a half
 
 
 def test_the_typical_time_is_the_median_between_the_outer_tenths():

@@ -33,6 +33,7 @@ def compare(
     with_layout: opt.WithLayout = "",
     allow_import: opt.AllowImport = False,
     analytic: opt.Analytic = False,
+    no_measure: Annotated[bool, typer.Option("--no-measure", help="Count and predict, run nothing.")] = False,
     measuring: Measuring = AS_USUAL,
     strict: opt.Strict = False,
     verbose: opt.Verbose = False,
@@ -63,6 +64,7 @@ def compare(
         record = profile(
             **sizes, w=widths, heads=heads, operators=told_operators(parse_names(operators), option),
             projection=told_projection(projection, as_published=as_published), scale=scale, dtype=dtype, mode=mode,
-            options=options, progress=progress, with_=with_ or (), layout=with_layout, allow_import=allow_import,
+            options=options, measured=not no_measure, progress=progress, with_=with_ or (), layout=with_layout,
+            allow_import=allow_import,
         )  # fmt: skip
     return finish(record, output or [], format_name=format_, verbose=verbose, strict=strict)

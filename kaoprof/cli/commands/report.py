@@ -23,6 +23,7 @@ def report(
     x: Annotated[str | None, typer.Option("--x", metavar="AXIS", help=AXIS)] = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="NAMES", help=PLOTS)] = None,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="AXIS=VALUES", help=ONLY)] = None,
+    width: opt.Width = None,
     open_: Annotated[bool, typer.Option("--open", help=OPEN)] = False,
     force: opt.Force = False,
 ) -> int:
@@ -32,6 +33,7 @@ def report(
     """
     from kaoprof.cli.commands.report_run import parse_only, parse_plots, report_runs
     from kaoprof.cli.output import WATCHED, check_format, check_targets
+    from kaoprof.reporting.widths import parse_width
 
     check_format(format_, WATCHED)
     check_targets(to or [], force=force)
@@ -44,4 +46,5 @@ def report(
         only=parse_only(only or []),
         verbose=verbose,
         in_browser=open_,
+        width=parse_width(width),
     )

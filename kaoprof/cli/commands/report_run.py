@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from kaoprof.cli.browser import show_page
 from kaoprof.cli.output import print_report, write_all
 from kaoprof.cli.streams import say
@@ -13,6 +15,7 @@ from kaoprof.records.reading import load_named
 from kaoprof.reporting.kinds import Report, alarms_of, format_of
 from kaoprof.reporting.reported import PICTURES, checked_plots, report_on
 from kaoprof.reporting.tables.grid import NamedRun
+from kaoprof.reporting.widths import Width
 
 MOST_WARNINGS = 8  # on stderr
 
@@ -46,7 +49,7 @@ def parse_only(texts: Sequence[str]) -> dict[str, frozenset[str]]:
 def report_runs(
     paths: Sequence[Path], targets: Sequence[Path], *, format_name: str, x: str | None,
     quantities: tuple[str, ...] | None, only: Mapping[str, frozenset[str]], verbose: bool = False,
-    in_browser: bool = False,
+    in_browser: bool = False, width: Width | None = None,
 ) -> int:  # fmt: skip
     """Writes or shows the runs, also `in_browser`; returns the exit code.
 
@@ -64,6 +67,7 @@ def report_runs(
     in_place = rows_alone and not only
     runs = tuple(NamedRun(name=name, record=record) for _, name, record in load_named(paths, in_place=in_place))
     report = report_on(runs, x=x, quantities=quantities, only=only, rows_alone=rows_alone)
+    report = replace(report, width=width)
     for target in targets:
         if format_of(target, runs[0].record.kind) in PICTURES and quantities == ():
             raise UsageError("without a plot there is no picture", where=str(target), hint="leave out --plot none")

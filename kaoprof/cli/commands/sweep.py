@@ -16,8 +16,8 @@ SCALE = "sqrt (the default), or none (the paper's)."
 DTYPE = "One or several of fp64, fp32, tf32, bf16, fp16."
 MODE = "forward, train, or both: forward,train."
 JOURNAL = (
-    "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; and FILE.csv, .json, .md, "
-    ".tex at the end; repeatable."
+    "FILE.jsonl: the journal, begun or continued, by default sweep.jsonl or the grid's name; at the end also FILE.csv, "
+    ".json, .md, .tex, .html, .png, .svg or .pdf; repeatable."
 )
 
 

@@ -1,24 +1,40 @@
 """Any page on a terminal: tables without frames, tones as colours, as much of it as was asked for and fits."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec.structs import replace
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.containers import Lines
 from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Style, Table, Text, Tone, cell_of, words_of
 from kaoprof.reporting.formats.fitting import INDENT, fitted
+from kaoprof.reporting.formats.folding import folded
 from kaoprof.reporting.formats.plain import visible
 
 LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
 STYLES = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow", Tone.QUIET: "dim", None: ""}
-MOST_ROWS = 1000  # of one table on a terminal
 PLAIN = str.maketrans("µ◂…×–▏▉", "u<~x-|#")  # where a terminal's encoding lacks these signs
+PERCENT = re.compile(r"(?<=\d) (?=%)")  # between a figure and its sign no line breaks
+HARD_SPACE = "\ue000"  # stands for it while lines are broken; in a text of somebody's `visible` shows its code
 FACTS_GAP = (0, 2, 0, 0)  # right of a word, what is known of it
+
+
+class Sentence(RichText):
+    """A text whose lines never break inside of `95 %`."""
+
+    def wrap(self, console: Console, width: int, **how: Any) -> Lines:
+        """Its lines in `width` columns."""
+        held = self.copy()
+        held.plain = PERCENT.sub(HARD_SPACE, held.plain)
+        lines = held.wrap(console, width, **how)
+        for line in lines:
+            line.plain = line.plain.replace(HARD_SPACE, " ")
+        return lines
 
 
 class SteadyConsole(Console):
@@ -50,8 +66,7 @@ def to_console(page: Page, width: int, *, verbose: bool = False, bars: bool = Fa
 
     `bars` are for who sees signs of any kind: an encoding that has them, and no pipe.
     """
-    page = fitted(page, width, verbose=verbose, bars=bars)
-    page = replace(page, blocks=tuple(_folded(block) if isinstance(block, Table) else block for block in page.blocks))
+    page = folded(fitted(page, width, verbose=verbose, bars=bars))
     parts: list[RenderableType] = []
     before: Block | None = None
     for block in page.blocks:
@@ -60,15 +75,6 @@ def to_console(page: Page, width: int, *, verbose: bool = False, bars: bool = Fa
         parts += _drawn(block)
         before = block
     return Group(*parts)
-
-
-def _folded(table: Table) -> Table:
-    """The table; of one that nobody would scroll through the first rows, with how many more there are."""
-    left = len(table.rows) - MOST_ROWS
-    if left <= 0:
-        return table
-    more = f"... and {left:,} more rows: -o table.csv holds them all, as does --format csv."
-    return replace(table, rows=table.rows[:MOST_ROWS], notes=(more, *table.notes))
 
 
 def _apart(before: Block, block: Block) -> bool:
@@ -111,7 +117,8 @@ def _text(text: Text, tone: Tone | None) -> RichText:
     lines = [RichText.assemble(*(_span(span) for span in line)) for line in cell.lines]
     joined = RichText("\n", style=STYLES[tone]).join(lines)
     joined.style = STYLES[tone]
-    return RichText.assemble(INDENT * (cell.depth or 0), joined) if cell.depth else joined
+    whole = RichText.assemble(INDENT * (cell.depth or 0), joined) if cell.depth else joined
+    return Sentence().append_text(whole)
 
 
 def _span(span: Span | str) -> RichText:

@@ -7,12 +7,16 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter, methodcaller
 from typing import Any
 
+import msgspec
+
 from kaoprof.reporting.columns.observed import At, Value
 from kaoprof.reporting.formats.plain import visible
 
 # A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 PART_CHARACTERS = 2**16
+FROM, BELOW = 1e-4, 1e16  # floats without an exponent: msgspec writes them as `repr` does, six times as fast
+shortest = msgspec.json.encode
 Column = Callable[[Any], Value]
 Columns = Mapping[str, Column]
 
@@ -22,20 +26,37 @@ def csv_parts(columns: Columns, runs: Sequence[tuple[str, Iterable[Any]]]) -> It
 
     Of several runs the column `run` names each line's.
     """
+    several = len(runs) > 1
+    yield csv_head(columns, several=several)
+    for name, views in runs:
+        yield from csv_lines(columns, views, run=name if several else None)
+
+
+def csv_head(columns: Columns, *, several: bool) -> str:
+    """The line that names the columns."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([*columns, "run"] if several else columns)
+    return text.getvalue()
+
+
+def csv_lines(columns: Columns, views: Iterable[Any], *, run: str | None) -> Iterator[str]:
+    """The lines of one run, in parts; with its name where there are several."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    several = len(runs) > 1
-    writer.writerow([*columns, "run"] if several else columns)
     read = line_reader(columns.values())
-    for name, views in runs:
-        last = [cell_text(name)] if several else []
-        for view in views:
-            values = [cell_text(value) if isinstance(value, str) else value for value in read(view)]
-            writer.writerow(values + last)
-            if text.tell() > PART_CHARACTERS:
-                yield text.getvalue()
-                text.seek(0)
-                text.truncate()
+    last = [] if run is None else [cell_text(run)]
+    for view in views:
+        values = [
+            cell_text(value) if isinstance(value, str)
+            else shortest(value).decode() if value.__class__ is float and FROM <= value < BELOW
+            else value
+            for value in read(view)
+        ]  # fmt: skip
+        writer.writerow(values + last)
+        if text.tell() > PART_CHARACTERS:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
     yield text.getvalue()
 
 

@@ -6,16 +6,22 @@ from itertools import groupby
 
 from kaoprof.records.formulas import is_mathematics
 from kaoprof.reporting.document import Column, Notes, Page, Row, Span, Style, Table, Text, cell_of, words_of
+from kaoprof.reporting.formats.folding import folded
 from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, order_latex
+from kaoprof.reporting.formats.paper_fit import LEAST_REST_PT, LONGEST_HEADER, Fitted, fitted, lines_of, width_pt
 from kaoprof.reporting.formats.plain import visible
+from kaoprof.reporting.widths import Width
 
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "µ": r"\textmu{}", "×": r"$\times$", "⌈": r"$\lceil$", "⌉": r"$\rceil$",
     "⌊": r"$\lfloor$", "⌋": r"$\rfloor$", "\u2003": r"\quad ",
+    "◂": r"$\triangleleft$", "±": r"$\pm$", "→": r"$\to$", "…": r"\ldots{}", "–": "--",
 }  # fmt: skip
 MARKS = {"*": "$^*$", "†": r"$^\dagger$"}
+NO_LABEL, LONGEST_LABEL = re.compile(r"[^a-z0-9]+"), 40
+BREAKS = re.compile(r"(\\_|:)")  # where a name may break
 WIDE = "table*"  # across both columns of a paper
 # what a sentence says in plain text: an order or a power, a relation, times, a range of figures, which a date is not
 FORMULA = re.compile(
@@ -25,29 +31,47 @@ FORMULA = re.compile(
 SIGNS = {"x": r"$\times$", "-": "--", ">=": r"$\geq$", "<=": r"$\leq$"}
 MINUS = re.compile(r"(?<![\w.)}$-])-(?=\d)")  # what stands before a figure and after none
 TIMES_BEHIND = re.compile(r"(\d[\d.]*)\$\\times\$")
-LONGEST_HEADER = 24  # characters; what is longer stands over text, which is wider still
-LAST_WORD = re.compile(r"(?<!95) (?=95 %$|\S+$)")  # where a header breaks: "95 %" is one word
 GROUP_GAP = r"@{\hspace{5pt}}"  # before columns that share a heading
 COLUMN_PT = 240.0  # of a paper with two columns: from 237 (IEEE's computer vision conferences) to 252 (its journals)
 NARROW_COLUMN_PT = 200.0  # the narrowest that there is, LaTeX's own `article`: in it, text that breaks must fit
-LEAST_REST_PT = 60.0  # in less a formula becomes a tower of single factors
 CHARACTER_PT = 4.1  # mean of a name or a figure in \footnotesize; measured: 3.9
 GAP_PT = 6.0  # between columns: twice LaTeX's \tabcolsep
 
 
-def to_latex(page: Page) -> str:
-    """The page's tables, each with its caption; sentences stand below the table that they follow."""
+def to_latex(page: Page, width: Width | None = None, name: str = "kaoprof") -> str:
+    """The page's tables, each with its caption and label; sentences stand below the table that they follow.
+
+    What only explains is a comment. In a `width` each table fits, whatever it has to leave out.
+    """
     tables: list[tuple[Table, list[Text]]] = []
     first: list[Text] = []  # what stands before any table
-    for block in page.blocks:
+    comments = list(page.comments)
+    for block in folded(page).blocks:
         if isinstance(block, Table):
-            tables.append((block, [*first, *block.sentences]))
+            tables.append((block, [*first, *block.notes]))
+            comments += map(words_of, block.details)
             first = []
             continue
         texts = block.texts if isinstance(block, Notes) else (f"{block.text[:1].upper()}{block.text[1:]}.",)
-        (tables[-1][1] if tables else first).extend(texts)
-    comments = [f"% {visible(comment)}\n" for comment in page.comments]
-    return "".join(comments) + "\n".join(_table(table, notes) for table, notes in tables)
+        if isinstance(block, Notes) and block.detail:
+            comments += map(words_of, texts)
+        else:
+            (tables[-1][1] if tables else first).extend(texts)
+    shaped = [
+        (part, notes if number == 0 else [])
+        for table, notes in tables
+        for number, part in enumerate(_shaped(table, width))
+    ]
+    label = NO_LABEL.sub("-", name.lower()).strip("-")[:LONGEST_LABEL] or "kaoprof"
+    written = [
+        _table(part, notes, label if number == 1 else f"{label}-{number}", width)
+        for number, (part, notes) in enumerate(shaped, start=1)
+    ]
+    return "".join(f"% {visible(comment)}\n" for comment in comments) + "\n".join(written)
+
+
+def _shaped(table: Table, width: Width | None) -> Iterable[Fitted]:
+    return fitted(table, width.points) if width else [Fitted(table=table)]
 
 
 def escape(text: str) -> str:
@@ -65,14 +89,13 @@ def escape_sentence(text: str) -> str:
     return "".join([*parts, escape(text[end:])])
 
 
-def lines_of(header: str) -> list[str]:
-    """Its words, the last one by itself; a whole sentence stays one."""
-    return LAST_WORD.split(header, maxsplit=1) if len(header) <= LONGEST_HEADER else [header]
-
-
-def _table(table: Table, notes: Sequence[Text]) -> str:
+def _table(shaped: Fitted, notes: Sequence[Text], label: str, width: Width | None) -> str:
+    table = shaped.table
     grouped = any(column.group for column in table.columns)
-    environment = "table" if _fits_a_column(table) else WIDE
+    narrow = _fits_a_column(table) if width is None else not width.across
+    environment = "table" if narrow else WIDE
+    gap = 2 if grouped or shaped.size != "footnotesize" else 3
+    left_out = [f"% for this width without: {visible(', '.join(shaped.left_out))}"] if shaped.left_out else []
     named = table.title.split(" ")[0].endswith(":")  # a run's name, which stays as it is
     title = table.title if named else f"{table.title[:1].upper()}{table.title[1:]}"
     written = " ".join(map(_text, notes))
@@ -80,14 +103,16 @@ def _table(table: Table, notes: Sequence[Text]) -> str:
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
+            *left_out,
             rf"\begin{{{environment}}}",
-            rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{2 if grouped else 3}pt}}",
+            rf"\centering\{shaped.size}\setlength{{\tabcolsep}}{{{gap}pt}}",
             rf"\caption{{{escape_sentence(f'{title}.')}}}",
-            rf"\begin{{tabular}}{{@{{}}{_kinds(table)}@{{}}}}",
+            rf"\label{{tab:{label}}}",
+            rf"\begin{{tabular}}{{@{{}}{_kinds(shaped, width)}@{{}}}}",
             r"\toprule",
             *(_grouped_head(table.columns) if grouped else _head(table.headers)),
             r"\midrule",
-            *(line for row in table.lines for line in _row(row, table)),
+            *(line for row in table.lines for line in _row(row, table, breaks=width is not None)),
             r"\bottomrule",
             r"\end{tabular}",
             *below,
@@ -97,18 +122,19 @@ def _table(table: Table, notes: Sequence[Text]) -> str:
     )
 
 
-def _kinds(table: Table) -> str:
+def _kinds(shaped: Fitted, width: Width | None) -> str:
     """LaTeX's letters for the columns."""
     kinds = []
-    for name, columns in groupby(table.columns, lambda column: column.group):
+    for name, columns in groupby(shaped.table.columns, lambda column: column.group):
         kinds += [GROUP_GAP] if name else []
-        kinds += [_kind(column, table) for column in columns]
+        kinds += [_kind(column, shaped, width) for column in columns]
     return "".join(kinds)
 
 
-def _kind(column: Column, table: Table) -> str:
+def _kind(column: Column, shaped: Fitted, width: Width | None) -> str:
     if column.rest:
-        return rf"p{{\dimexpr\linewidth-{_fixed_pt(table):.0f}pt\relax}}"
+        fixed = width_pt(shaped.table, shaped.size, width.points) - LEAST_REST_PT if width else _fixed_pt(shaped.table)
+        return rf"p{{\dimexpr\linewidth-{fixed:.0f}pt\relax}}"
     if column.share:
         return rf"p{{{column.share:g}\linewidth}}"
     return "l" if column.words or column.left else "r"
@@ -134,11 +160,14 @@ def _grouped_head(columns: Sequence[Column]) -> list[str]:
     return [rf"{' & '.join(first)} \\", " ".join(rules), rf"{' & '.join(second)} \\"]
 
 
-def _row(row: Row, table: Table) -> Iterator[str]:
+def _row(row: Row, table: Table, *, breaks: bool) -> Iterator[str]:
     if row.total:
         yield r"\midrule"
     if len(row.cells) < len(table.columns):
-        yield rf"\multicolumn{{{len(table.columns)}}}{{@{{}}l}}{{{_text(row.cells[0])}}} \\"
+        written = _text(row.cells[0])
+        long = breaks and len(words_of(row.cells[0])) > LONGEST_HEADER
+        kind, text = (r"p{0.98\linewidth}", rf"\raggedright {written}") if long else ("l", written)
+        yield rf"\multicolumn{{{len(table.columns)}}}{{@{{}}{kind}}}{{{text}}} \\"
         return
     yield rf"{' & '.join(map(_cell, row.cells, table.columns, [table.figures] * len(row.cells)))} \\"
 
@@ -147,6 +176,9 @@ def _cell(text: Text, column: Column, figures: str) -> str:
     written = _text(text, plain=figures == "plain")
     if column.rest:
         return rf"\raggedright {written}"
+    if column.share:
+        loose = BREAKS.sub(r"\1\\allowbreak{}", written) if column.name else written
+        return rf"{{\raggedright {loose}\par}}"
     if column.words or figures in {"plain", "sentence"}:
         return written
     if figures == "thin":

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Style, Table, Text, cell_of
+from kaoprof.reporting.formats.folding import folded
 from kaoprof.reporting.formats.plain import visible
 
 SPECIAL = "\\`*_{}[]<>#|$&~"
@@ -15,7 +16,7 @@ MARKER = re.compile(r"^(\d*)([-+=.)])")  # what begins a list or a heading at th
 
 def to_markdown(page: Page) -> str:
     """The page as Markdown, its blocks with a free line between them."""
-    return "\n\n".join("\n".join(_lines(block)) for block in page.blocks) + "\n"
+    return "\n\n".join("\n".join(_lines(block)) for block in folded(page).blocks) + "\n"
 
 
 def escape(text: str) -> str:

@@ -1,6 +1,7 @@
 """Bars: the operators of a single cell, and the layers of models."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from kaoprof.findings.models import macs_of, peak_holder, peak_of
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.plots.chart import QUANTITIES, Curve, Quantity, curves_of
 from kaoprof.reporting.plots.curves import literal
-from kaoprof.reporting.plots.style import COLOURS, COLUMN_IN, GREY, INK, PAGE_IN, SHEET, SMALL_PT, short
+from kaoprof.reporting.plots.style import COLOURS, COLUMN_IN, GREY, INK, NARROW_IN, PAGE_IN, SHEET, SMALL_PT, short
 from kaoprof.reporting.plots.tips import says, surely
 from kaoprof.reporting.tables.grid import Block, Grid
 from kaoprof.reporting.tables.profile import profile_title, shown_layers
@@ -24,21 +25,40 @@ BEYOND = 1.05  # of the longest bar: where the axis of layers ends
 ROOM = 0.9  # of the longest bar's length, that stays free for its label
 
 
-def plot_cells(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
-    """A panel per quantity and block, a bar per operator: for runs in which no size varies."""
+def plot_cells(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str], inches: float | None = None) -> Figure:
+    """A panel per quantity and block, a bar per operator: for runs in which no size varies.
+
+    In few `inches` the quantities stand below each other.
+    """
     curves = [[curves_of(grid, block, name) for name in chosen] for block in blocks]
     heights = [len(row[0]) * BAR_IN + FRAME_IN for row in curves]
     with mpl.rc_context(fname=SHEET):
-        width = COLUMN_IN if len(chosen) == 1 else PAGE_IN
-        figure = Figure(figsize=(width, sum(heights)), layout="constrained")
-        axes = figure.subplots(len(curves), len(chosen), squeeze=False, sharey="row", height_ratios=heights)
+        width = inches or (COLUMN_IN if len(chosen) == 1 else PAGE_IN)
+        figure, axes = _panels(width, heights, len(chosen))
         for row, (block, drawn) in enumerate(zip(blocks, curves, strict=True)):
             for place, name, bars in zip(axes[row], chosen, drawn, strict=True):
                 _bars(place, bars, QUANTITIES[name])
-            axes[row][0].set_yticks(range(len(drawn[0])), [literal(curve.name) for curve in drawn[0]])
-            axes[row][0].set_ylim(len(drawn[0]) - 0.5, -0.5)
+            _name_bars(axes[row], [curve.name for curve in drawn[0]])
             axes[row][0].set_title(literal(block.label), loc="left")
     return figure
+
+
+def _panels(width: float, heights: Sequence[float], across: int) -> tuple[Figure, Any]:
+    """A figure with a row of panels for each height; in a narrow one they stand below each other."""
+    beside = width >= NARROW_IN or across == 1
+    lines = list(heights) if beside else [height for height in heights for _ in range(across)]
+    figure = Figure(figsize=(width, sum(lines)), layout="constrained")
+    shape = (len(lines), across if beside else 1)
+    axes = figure.subplots(*shape, squeeze=False, height_ratios=lines)
+    return figure, axes.reshape(len(heights), across)
+
+
+def _name_bars(row: Sequence[Axes], names: Sequence[str]) -> None:
+    """The names of bars at the left of panels, of panels beside each other at the first one's."""
+    beside = len({place.rowspan.start for axes in row if (place := axes.get_subplotspec())}) == 1
+    for number, axes in enumerate(row):
+        axes.set_yticks(range(len(names)), [literal(name) for name in names] if number == 0 or not beside else [])
+        axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _bars(axes: Axes, curves: Sequence[Curve], what: Quantity) -> None:
@@ -76,14 +96,13 @@ def _bar(axes: Axes, place: int, curve: Curve, what: Quantity, colour: str, leas
                   fontsize=SMALL_PT)  # fmt: skip
 
 
-def plot_layers(record: ProfileRecord) -> Figure:
+def plot_layers(record: ProfileRecord, inches: float | None = None) -> Figure:
     """For each model the share of MACs and time, and the peak memory, of its outer layers, in the order of running."""
     models = [(model, shown_layers(model, 1)) for model in record.models]
     models = [(model, layers) for model, layers in models if layers]
     heights = [len(layers) * BAR_IN + LAYER_FRAME_IN for _, layers in models]
     with mpl.rc_context(fname=SHEET):
-        figure = Figure(figsize=(PAGE_IN, sum(heights)), layout="constrained")
-        axes = figure.subplots(len(models), 3, squeeze=False, sharey="row", height_ratios=heights)
+        figure, axes = _panels(inches or PAGE_IN, heights, 3)
         for row, (model, layers) in zip(axes, models, strict=True):
             _layers(row, record, model, layers)
     return figure
@@ -100,8 +119,7 @@ def _layers(row: Sequence[Axes], record: ProfileRecord, model: ModelProfile, lay
     told = [f"{name}: {format_percent(share or 0.0)} of the time" for name, share in zip(names, shares, strict=True)]
     _filled(row[1], shares, COLOURS[1], untimed, told)
     peak_title = _peaks(row[2], model, layers)
-    row[0].set_yticks(range(len(layers)), list(map(literal, names)))
-    row[0].set_ylim(len(layers) - 0.5, -0.5)
+    _name_bars(row, names)
     row[0].set_title(literal(profile_title(record, model)), loc="left")
     for axes, title in zip(row, ("MACs", "time", peak_title), strict=True):
         axes.set_xlabel(title)

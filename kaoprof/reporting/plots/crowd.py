@@ -29,8 +29,11 @@ def is_crowded(grid: Grid) -> bool:
     return len({row.standing.row.case.operator for row in grid.rows}) > MANY
 
 
-def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
-    """A panel per quantity and block, two beside each other; colours are classes of growth, names stand at curves."""
+def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str], inches: float | None = None) -> Figure:
+    """A panel per quantity and block, two beside each other; colours are classes of growth, names stand at curves.
+
+    In few `inches` each stands below the other.
+    """
     blocks_of = [block for block in blocks for _ in chosen]
     panels = [best_panel(panel_of(grid, block, quantity)) for block in blocks for quantity in chosen]
     growth = classes_of(grid, blocks)
@@ -38,9 +41,10 @@ def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fi
         growth, dict.fromkeys((curve.operator, curve.implementation) for panel in panels for curve in panel.curves)
     )
     height = max(style.PANEL_IN, max(len(panel.curves) for panel in panels) * LINE_IN + FRAME_IN)
-    lines, across = math.ceil(len(panels) / PANELS), min(len(panels), PANELS)
+    beside = 1 if inches and inches < style.NARROW_IN else PANELS
+    lines, across = math.ceil(len(panels) / beside), min(len(panels), beside)
     with mpl.rc_context(fname=style.SHEET):
-        width = style.PAGE_IN if across > 1 else style.PAGE_IN / PANELS + NAME_IN
+        width = inches or (style.PAGE_IN if across > 1 else style.PAGE_IN / PANELS + NAME_IN)
         figure = Figure(figsize=(width, height * lines + 2 * style.LEGEND_IN), layout="constrained")
         places = list(figure.subplots(lines, across, squeeze=False).flat)
         for axes, block, panel in zip(places, blocks_of, panels, strict=False):
@@ -56,7 +60,7 @@ def plot_crowd(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Fi
         figure.legend(
             handles=[*class_handles(growth, grid), *_lost(panels), *bent_handles(curves)],
             loc="outside upper center",
-            ncols=5,
+            ncols=max(2, min(5, int(width / style.ENTRY_IN))),
             handlelength=2.2,
         )
     return figure

@@ -19,6 +19,7 @@ from kaoprof.reporting.tables.grid import Block, Grid
 
 Signs = dict[tuple[str, str], style.Sign]
 MOST_TICKS = 7  # sizes that are named on the horizontal axis
+FEW_TICKS, WIDE_PANEL_IN = 4, 2.2  # in narrower panels fewer have room
 APART = 0.055  # of a panel's height, the least distance between the labels of guide lines
 MOST_COLUMNS = 5  # of the legend, across both columns of a paper
 FEW_DECADES = 1.5  # below them powers of ten are too few ticks
@@ -26,28 +27,34 @@ BEYOND = 1.15  # factor by which the axes go on beyond the outermost points
 LONGEST_LABEL = 100  # characters: a title of runs that were kept is as long
 
 
-def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str]) -> Figure:
-    """One figure: a row of panels per block, a column per quantity; as wide as one or both columns of a paper."""
+def plot_grid(grid: Grid, blocks: Sequence[Block], chosen: Sequence[str], inches: float | None = None) -> Figure:
+    """One figure: a row of panels per block, a column per quantity; as wide as one or both columns of a paper.
+
+    In fewer `inches` than they take the quantities stand below each other.
+    """
     panels = panels_of(grid, blocks, chosen)
     signs = style.signs_of(
         (curve.operator, curve.implementation) for row in panels for panel in row for curve in panel.curves
     )
     with mpl.rc_context(fname=style.SHEET):
-        width = style.COLUMN_IN if len(chosen) == 1 else style.PAGE_IN
+        width = inches or (style.COLUMN_IN if len(chosen) == 1 else style.PAGE_IN)
         handles = _legend(panels, signs)
-        columns = 2 if len(chosen) == 1 else min(MOST_COLUMNS, math.ceil(len(handles) / 2))
-        legend_in = style.LEGEND_IN * math.ceil(len(handles) / columns)
-        figure = Figure(figsize=(width, style.PANEL_IN * len(blocks) + legend_in + 0.1), layout="constrained")
-        axes = figure.subplots(len(blocks), len(chosen), squeeze=False, sharex=True, sharey="col")
+        columns = max(2, min(MOST_COLUMNS, int(width / style.ENTRY_IN), math.ceil(len(handles) / 2)))
+        beside = width / len(chosen) >= style.LEAST_PANEL_IN
+        lines, across = (len(blocks), len(chosen)) if beside else (len(blocks) * len(chosen), 1)
+        panel_in = style.PANEL_IN if beside else style.LOW_PANEL_IN
+        height = panel_in * lines + style.LEGEND_IN * math.ceil(len(handles) / columns) + 0.1
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(lines, across, squeeze=False, sharex=True).reshape(len(blocks), len(chosen))
         placed = list(zip(axes.flat, itertools.chain(*panels), strict=True))
         for place, panel in placed:
             draw_panel(place, panel, signs)
         for place, block in zip(axes[:, 0], blocks, strict=True):
             place.set_title(literal(block.label), loc="left")
-        for place in axes[-1]:
+        for place in axes[-1, -across:]:
             place.set_xlabel(literal(grid.x_label))
         for column, drawn in zip(axes.T, zip(*panels, strict=True), strict=True):
-            scale_panels(drawn, column)
+            scale_panels(drawn, list(column), MOST_TICKS if width / across >= WIDE_PANEL_IN else FEW_TICKS)
         for place, panel in placed:
             mark_panel(place, panel, signs, grid.x_label)
         figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=2.2, columnspacing=1.0)
@@ -86,11 +93,11 @@ def draw_panel(axes: Axes, panel: Panel, signs: Signs) -> None:
                       textcoords="offset points", color=style.GREY, fontsize=style.SMALL_PT)  # fmt: skip
 
 
-def scale_panels(panels: Sequence[Panel], column: Sequence[Axes]) -> None:
-    """One scale for a column of panels, a little beyond what is drawn; the sizes that were run as ticks."""
+def scale_panels(panels: Sequence[Panel], column: Sequence[Axes], ticks: int = MOST_TICKS) -> None:
+    """One scale for a column of panels, a little beyond what is drawn; of the sizes that were run some as `ticks`."""
     values = [value for panel in panels for value in _values(panel)]
     sizes = sorted({size for panel in panels for curve in panel.curves for size in curve.sizes})
-    named = sizes[:: -math.ceil(len(sizes) / MOST_TICKS)][::-1]  # evenly, the largest always among them
+    named = sizes[:: -math.ceil(len(sizes) / ticks)][::-1]  # evenly, the largest always among them
     unit = panels[0].what.unit
     for axes in column:
         axes.xaxis.set_major_locator(FixedLocator(named))

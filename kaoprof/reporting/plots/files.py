@@ -46,7 +46,7 @@ def grid_figures(report: "Report", *, several: bool) -> list[Figure]:
     if not several and len(grid.blocks) > most:
         too_many = f"{len(grid.blocks):,} settings are too many for one picture"
         raise UsageError(too_many, hint="--only c=64 chooses among them; a .pdf holds them all, on several pages")
-    return figures_of(grid, grid.quantities)
+    return figures_of(grid, grid.quantities, report.inches)
 
 
 def layer_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: ARG001 - of several runs the first
@@ -58,7 +58,7 @@ def layer_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: 
     drawn = [run for run in report.runs if any(len(model.layers) > 1 for model in run.record.models)]
     if not drawn:
         raise UsageError("these profiles hold no layers that could be plotted")
-    return [plot_layers(run.record) for run in drawn]
+    return [plot_layers(run.record, report.inches) for run in drawn]
 
 
 def model_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: ARG001 - of several runs the first
@@ -70,24 +70,26 @@ def model_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: 
     drawn = [run for run in report.runs if any(macs_of_row(row) for row in run.record.rows)]
     if not drawn:
         raise UsageError("these sweeps hold no model that was counted, so nothing that could be plotted")
-    return [plot_models(run.record.rows) for run in drawn]
+    return [plot_models(run.record.rows, report.inches) for run in drawn]
 
 
-def figures_of(grid: Grid, quantities: Sequence[str] | None = None) -> list[Figure]:
+def figures_of(grid: Grid, quantities: Sequence[str] | None = None, inches: float | None = None) -> list[Figure]:
     """All there is to see, `MOST_BLOCKS` to a figure; of several runs some may hold nothing that was asked for."""
     if quantities == (ROOFLINE,):
         blocks = list(filter(can_draw, grid.blocks))
         starts = range(0, len(blocks), MOST_ROOFLINES)
-        return [plot_rooflines(grid, blocks[start : start + MOST_ROOFLINES]) for start in starts]
+        return [plot_rooflines(grid, blocks[start : start + MOST_ROOFLINES], inches) for start in starts]
     blocks = [block for block in grid.blocks if held_by(grid, [block], quantities)]
     starts = range(0, len(blocks), MOST_BLOCKS)
-    return [figure_of(grid, blocks[start : start + MOST_BLOCKS], quantities) for start in starts]
+    return [figure_of(grid, blocks[start : start + MOST_BLOCKS], quantities, inches) for start in starts]
 
 
-def figure_of(grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None) -> Figure:
+def figure_of(
+    grid: Grid, blocks: Sequence[Block], quantities: Sequence[str] | None = None, inches: float | None = None
+) -> Figure:
     """Some blocks as one figure: curves, those of many operators by name; or bars where no size varies."""
     draw = plot_cells if grid.x is None else plot_crowd if is_crowded(grid) else plot_grid
-    return draw(grid, blocks, held_by(grid, blocks, quantities))
+    return draw(grid, blocks, held_by(grid, blocks, quantities), inches)
 
 
 def to_png(figures: Sequence[Figure]) -> bytes:

@@ -30,10 +30,10 @@ class Setting(NamedTuple):
     mode: str
 
 
-def plot_models(rows: Iterable[ModelRow]) -> Figure:
+def plot_models(rows: Iterable[ModelRow], inches: float | None = None) -> Figure:
     """For each dtype and mode a panel against MACs, at the smallest batch, and where there are several one against it.
 
-    Without any latency the peak stands in its place.
+    Without any latency the peak stands in its place. In few `inches` the panels stand below each other.
     """
     by_setting: dict[Setting, list[ModelRow]] = {}
     for row in rows:
@@ -47,12 +47,14 @@ def plot_models(rows: Iterable[ModelRow]) -> Figure:
     signs = style.signs_of((model, size) for model in models for size in sizes)
     with mpl.rc_context(fname=style.SHEET):
         handles = [] if crowded else _legend(models, sizes, signs)
-        columns = min(MOST_COLUMNS, max(1, len(handles))) if batched else 2
+        beside = batched and not (inches and inches < style.NARROW_IN)
+        columns = min(MOST_COLUMNS, max(1, len(handles))) if beside else 2
+        lines = len(by_setting) * (2 if batched and not beside else 1)
         legend_in = style.LEGEND_IN * math.ceil(len(handles) / columns)
-        width = style.PAGE_IN if batched or crowded else style.COLUMN_IN
-        height = style.PANEL_IN * (1.6 if crowded else 1) * len(by_setting) + legend_in + 0.1
+        width = inches or (style.PAGE_IN if batched or crowded else style.COLUMN_IN)
+        height = style.PANEL_IN * (1.6 if crowded else 1) * lines + legend_in + 0.1
         figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(len(by_setting), 2 if batched else 1, squeeze=False)
+        axes = figure.subplots(lines, 2 if beside else 1, squeeze=False).reshape(len(by_setting), -1)
         for line, (setting, members) in zip(axes, by_setting.items(), strict=True):
             _against_macs(line[0], members, signs, timed=timed, crowded=crowded)
             least = min(row.case.b for row in members)

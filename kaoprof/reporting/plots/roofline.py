@@ -38,18 +38,19 @@ def can_draw(block: Block) -> bool:
     return bool(ceilings_of(block.rows[0].run.record.protocol)) and any(map(_dot, block.rows))
 
 
-def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
-    """One panel under the other, as wide as one column of a paper; along a line the size grows.
+def plot_rooflines(grid: Grid, blocks: Sequence[Block], inches: float | None = None) -> Figure:
+    """One panel under the other, as wide as one column of a paper or in `inches`; along a line the size grows.
 
     Of many operators each is named at its last dot, in the colour of how its MACs grow.
     """
     dots = [_dots(grid, block) for block in blocks]
     if is_crowded(grid):
-        return _named(grid, blocks, dots)
+        return _named(grid, blocks, dots, inches)
     signs = style.signs_of(name for drawn in dots for name in drawn)
     with mpl.rc_context(fname=style.SHEET):
         legend_in = style.LEGEND_IN * -(-len(signs) // LEGEND_COLUMNS)
-        figure = Figure(figsize=(style.COLUMN_IN, style.PANEL_IN * len(blocks) + legend_in), layout="constrained")
+        size = (inches or style.COLUMN_IN, style.PANEL_IN * len(blocks) + legend_in)
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
         for place, block, drawn in zip(axes, blocks, dots, strict=True):
             _draw(place, block, drawn, signs)
@@ -58,12 +59,13 @@ def plot_rooflines(grid: Grid, blocks: Sequence[Block]) -> Figure:
     return figure
 
 
-def _named(grid: Grid, blocks: Sequence[Block], dots: Sequence[Dots]) -> Figure:
+def _named(grid: Grid, blocks: Sequence[Block], dots: Sequence[Dots], inches: float | None) -> Figure:
     growth = classes_of(grid, blocks)
     signs = signs_by_class(growth, dict.fromkeys(name for drawn in dots for name in drawn))
     height = max(style.PANEL_IN, max(map(len, dots)) * LINE_IN + FRAME_IN)
     with mpl.rc_context(fname=style.SHEET):
-        figure = Figure(figsize=(style.PAGE_IN, height * len(blocks) + 2 * style.LEGEND_IN), layout="constrained")
+        size = (inches or style.PAGE_IN, height * len(blocks) + 2 * style.LEGEND_IN)
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
         for place, block, drawn in zip(axes, blocks, dots, strict=True):
             _draw(place, block, drawn, signs)

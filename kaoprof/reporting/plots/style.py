@@ -7,7 +7,11 @@ from typing import Any, TypeAlias
 from kaoprof.units import format_bytes, format_count, format_seconds
 
 COLUMN_IN, PAGE_IN = 3.3, 7.0  # widths of one column and of both, in inches
+LEAST_PANEL_IN = 1.8  # width that a panel takes: of fewer there are more below each other
+NARROW_IN = 4.5  # width below which there is no room for names and several panels
+ENTRY_IN = 1.38  # width of a legend's entry
 PANEL_IN = 2.2  # height of one panel
+LOW_PANEL_IN = 1.6  # of panels below each other
 LEGEND_IN = 0.17  # height of one line of a legend
 SMALL_PT = 7
 MARKER_PT = 3.6

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from kaoprof.records.explain import BATCH, OF_A_SAMPLE, PROVEN, Explanation, Share
+from msgspec.structs import replace
+
+from kaoprof.records.explain import BATCH, OF_A_SAMPLE, PROVEN, Explanation, Formula, Share
 from kaoprof.reporting.formats.mathematics import pretty
 from kaoprof.units import counted, format_bytes, format_count, format_percent
 
@@ -18,7 +20,8 @@ DOMINANT = 0.25  # of all MACs: what does more is worth naming as an operation, 
 NEARLY, MOST_NAMED = 0.9, 3  # of the largest share, what is named beside it; and of how many in all
 LEAST_PERCENT = 0.0005  # a smaller share would round to 0.0 %
 FACTOR = re.compile(r"(?<=\d)\s*\*\s*(?=[A-Za-z_])")  # between a number and a size: nothing in mathematics
-CONVENTION = "1 MAC = 2 FLOPs; FLOPs: all arithmetic. Everything is of the whole batch."
+CONVENTION = "1 MAC = 2 FLOPs; FLOPs: all arithmetic."
+OF_ALL = "Everything is of the whole batch."
 LARGEST = "Largest tensor: elements of what one operation makes."
 ORDER = "Order: as {sizes}, per sample"
 POWERS = "below it, the power of each size alone"
@@ -72,16 +75,41 @@ def legend_of(explanation: Explanation, *, powers: bool = False) -> list[str]:
     largest = [LARGEST] if explanation.formula("largest_intermediate") else []
     has_peak = explanation.formula("peak_bytes") or peak_alone(explanation)
     return [
-        " ".join([CONVENTION, *sample_note(explanation), *largest, order]),
+        " ".join([CONVENTION, sample_note(explanation), *largest, order]),
         *([peak_note(explanation)] if has_peak else []),
     ]
 
 
-def sample_note(explanation: Explanation) -> list[str]:
-    """MACs and FLOPs of one sample, as other commands give them; nothing where no size is the batch, or that is 1."""
-    figures = {LABELS[quantity]: explanation.per_sample(quantity) for quantity in OF_A_SAMPLE}
-    known = [f"{format_count(figure)} {label}" for label, figure in figures.items() if figure is not None]
-    return [f"One sample of it: {listed(known)}."] if known and explanation.sizes[BATCH] > 1 else []
+def of_a_sample(explanation: Explanation, formula: Formula) -> Formula:
+    """MACs and FLOPs as other commands give them, of one sample; as it is where no size is the batch, or no share."""
+    if formula.sample is None or formula.sample_here is None or BATCH not in explanation.sizes:
+        return formula
+    return replace(
+        formula,
+        text=formula.sample, latex=formula.sample_latex or formula.sample,
+        here=formula.sample_here, here_latex=formula.sample_here_latex or formula.sample_here,
+        on_multiples=formula.sample_on_multiples, value=formula.value // explanation.sizes[BATCH],
+    )  # fmt: skip
+
+
+def label_of(explanation: Explanation, formula: Formula) -> str:
+    """`MACs per sample`; `MACs per call` where the batch has no equal shares."""
+    label = LABELS[formula.quantity]
+    if formula.quantity not in OF_A_SAMPLE or BATCH not in explanation.sizes:
+        return label
+    return f"{label} per {'call' if formula.sample is None else 'sample'}"
+
+
+def sample_note(explanation: Explanation) -> str:
+    """What is of one sample, and what the whole batch takes of it."""
+    formulas = [explanation.formula(quantity) for quantity in OF_A_SAMPLE]
+    shared = [formula for formula in formulas if formula is not None and formula.sample is not None]
+    if not shared or BATCH not in explanation.sizes:
+        return OF_ALL
+    names = listed([LABELS[formula.quantity] for formula in shared])
+    totals = listed([f"{format_count(formula.value)} {LABELS[formula.quantity]}" for formula in shared])
+    batch = f", which takes {totals}" if explanation.sizes[BATCH] > 1 else ""
+    return f"{names} are of one sample, all else is of the whole batch{batch}."
 
 
 def order_note(explanation: Explanation) -> str:

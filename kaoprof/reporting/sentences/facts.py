@@ -4,15 +4,17 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from kaoprof.findings.surroundings import CORES_TAKEN, are_ours_taken, environment_warnings, overrun_warnings
+from kaoprof.findings.surroundings import environment_warnings, overrun_warnings
+from kaoprof.measuring.competition import CORES_TAKEN, are_ours_taken
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.reporting.document import Column, Span, Table, Text, Tone
 from kaoprof.reporting.sentences.limits import Named, is_left_out
-from kaoprof.units import counted, format_seconds
+from kaoprof.units import counted, format_percent, format_seconds
 
 FACT_COLUMNS = (Column("", words=True), Column("", words=True, rest=True))
+MOSTLY = 0.5  # of all samples undisturbed: fewer are no quiet machine
 MOST_TEXT = 160  # signs of one fact: the rest is detail
 
 
@@ -59,7 +61,9 @@ def machine(record: Record | ProfileRecord) -> list[Fact]:
         return [Fact("machine", noisy, wrong=True)]
     if wrong := environment_warnings(record):
         return [Fact("machine", text.removesuffix(": expect noise"), wrong=True) for text in wrong]
-    quiet = "" if taken is None or taken > CORES_TAKEN else "; quiet"
+    share = protocol.quiet_share if protocol else None  # neighbours of a virtual machine take no core that is counted
+    disturbed = taken is None or taken > CORES_TAKEN or (share is not None and share < MOSTLY)
+    quiet = "" if disturbed else "; quiet"
     place = environment.device_name if environment.cuda else f"{environment.device_name}, {cores}"
     return [Fact("machine", f"{place}, torch {environment.torch}{quiet}")]
 
@@ -74,8 +78,23 @@ def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fac
     launches = max(len(set(latency.launches)) or 1 for latency in timed)
     place = " in the caller's own process" if protocol.in_process else ""
     processes = place or (f" in {launches} processes" if launches > 1 else "")
-    budget = "" if protocol.samples else f" (budget {protocol.budget_s:g} s)"
-    return Fact("measured", f"quiet time of {rounds}{processes}, {format_seconds(protocol.spent_s)}{budget}")
+    quiet = "" if protocol.quiet_share is None else f", {format_percent(protocol.quiet_share)} undisturbed"
+    return Fact(
+        "measured", f"quiet time of {rounds}{processes}{quiet}, {format_seconds(protocol.spent_s)}{_ended(protocol)}"
+    )
+
+
+def _ended(protocol: Protocol) -> str:
+    """What was asked for, which of it came first, and what passed before measuring could begin."""
+    if protocol.samples:
+        return ""
+    start = f" after {format_seconds(protocol.setup_s)} to start" if protocol.setup_s is not None else ""
+    wanted = f"{100 * (protocol.precision or 0.0):.3g} %"
+    if protocol.precision is None:
+        return f" (budget {protocol.budget_s:g} s{start})"
+    if protocol.ended_by == "precision":
+        return f" (until {wanted} was reached{start})"
+    return f" (budget {protocol.budget_s:g} s{start}, before {wanted} was reached)"
 
 
 def overrun(measured: Named, protocol: Protocol | None) -> Fact | None:

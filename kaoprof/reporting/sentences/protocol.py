@@ -96,6 +96,19 @@ def measured_in(record: Record | ProfileRecord | SweptModels) -> Sequence[Observ
     return record.rows if isinstance(record, Record) else record.models
 
 
+def protocol_in_short(record: Record | ProfileRecord) -> str | None:
+    """How and where it was measured, as a caption says it; None if nothing was."""
+    environment = record.environment
+    measured = record.rows if isinstance(record, Record) else record.models
+    samples = [len(row.latency.samples_s) for row in measured if row.latency]
+    if environment is None or not samples:
+        return None
+    taken = f"{min(samples)}-{max(samples)}" if min(samples) < max(samples) else f"{max(samples)}"
+    interval = ", 95 % interval" if max(samples) >= FEWEST_FOR_INTERVAL else ""
+    where = f"{environment.device_name}, {counted(environment.threads, 'thread')}, torch {environment.torch}"
+    return f"Latency: quiet time, the fastest of {taken} samples{interval}; {where}."
+
+
 def own_forms_of(rows: Iterable[Row]) -> list[str]:
     """Of each of somebody's modules its closed form, and where that comes from."""
     known = {row.case.operator: row for row in rows if row.analytic and row.analytic.form}

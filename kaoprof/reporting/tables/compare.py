@@ -30,6 +30,7 @@ from kaoprof.reporting.sentences.protocol import (
     PAPER_CONVENTION,
     meaning_of,
     own_forms_of,
+    protocol_in_short,
     protocol_of,
     ratios_of,
 )
@@ -45,8 +46,9 @@ SCROLLED: Layout = (
     ("speedup", "speedup"), ("95 % interval", "speedup interval"),
 )  # fmt: skip
 PAPER_COLUMNS = (
-    Column("Operator", words=True), Column("Order", left=True),
-    *map(Column, ("MACs", "Map", "Peak", "Latency", "Times floor", "MACs ratio", "Memory ratio", "Speedup")),
+    Column("Operator", words=True, name=True), Column("Order", left=True, optional=3), Column("MACs"),
+    Column("Map", optional=4), Column("Peak"), Column("Latency"), Column("Times floor", optional=5),
+    Column("MACs ratio", optional=2), Column("Memory ratio", optional=1), Column("Speedup"),
 )  # fmt: skip
 BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
 STAR = Span(PREDICTED, style=Style.MARK)
@@ -92,15 +94,18 @@ def _paper_table(record: Record, cell: list[Standing]) -> Table:
     starred = any(isinstance(text, Cell) and STAR in text.lines[0] for row in rows for text in row)
     notes = (
         *own_forms_of(standing.row for standing in cell),
-        ratios_of(record, cell), MAP_MEANING, ceilings_sentence(record), *protocol_of(record),
-        *(f"Warning: {warning}." for warning in warnings_of(alone)),
-        *(f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail),
+        ratios_of(record, cell), MAP_MEANING, protocol_in_short(record),
         BOUNDS if any(standing.limits and standing.limits.demand for standing in cell) else None,
         f"{PREDICTED} predicted." if starred else None,
     )  # fmt: skip
+    details = (
+        ceilings_sentence(record), *protocol_of(record), *(f"Warning: {warning}." for warning in warnings_of(alone)),
+        *(f"{standing.row.case.name}: {standing.row.detail}." for standing in cell if standing.row.detail),
+    )  # fmt: skip
     title = f"Attention operators; {title_of(record, cell[0].row)}. 1 MAC = 2 FLOPs"
     said = tuple(note for note in notes if note)
-    return without_empty(Table(title=title, columns=PAPER_COLUMNS, rows=rows, notes=said, figures="tie"))
+    more = tuple(detail for detail in details if detail)
+    return without_empty(Table(title=title, columns=PAPER_COLUMNS, rows=rows, notes=said, details=more, figures="tie"))
 
 
 def _paper_row(standing: Standing, cells: dict[str, Span]) -> tuple[Text, ...]:

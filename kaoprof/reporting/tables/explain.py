@@ -57,12 +57,12 @@ def _formulas(explanation: Explanation, *, full: bool, powers: bool) -> Table:
     """
     rows: list[tuple[Text, ...]] = [
         (
-            sentences.LABELS[formula.quantity],
+            sentences.label_of(explanation, formula),
             _expression(formula, full=full),
             stacked(_code(formula.order), *([Span(powers_of(formula), Tone.QUIET)] if powers else [])),
             value_of(formula),
         )
-        for formula in explanation.formulas
+        for formula in (sentences.of_a_sample(explanation, whole) for whole in explanation.formulas)
     ]
     alone = sentences.peak_alone(explanation)
     if alone is not None:

@@ -19,13 +19,14 @@ WHY = re.compile("interpolated exactly|no formula of the peak|the peak is no pol
 
 def paper_page(explanation: Explanation) -> Page:
     """A table in one column of a paper if it fits one, else across both; why there is no formula is a comment."""
+    formulas = [sentences.of_a_sample(explanation, formula) for formula in explanation.formulas]
     rows = [
         Row((
             sentences.LABELS[formula.quantity],
             Span(formula.text, latex=formula.latex if _is_whole(formula) else formula.here_latex),
             formula.order, value_of(formula),
         ))
-        for formula in explanation.formulas
+        for formula in formulas
     ]  # fmt: skip
     alone = sentences.peak_alone(explanation)
     if alone is not None:
@@ -67,7 +68,8 @@ def _notes(explanation: Explanation) -> list[str]:
     how = "Derived from the running module" if explanation.method == "derivation" else "Interpolated from exact counts"
     proof = ", equal to the closed form" if explanation.proof_status == PROVEN else ""
     checked = f", verified at {len(explanation.checked)} random sizes" if explanation.checked else ""
-    special = [formula for formula in explanation.formulas if not _is_whole(formula)]
+    formulas = [sentences.of_a_sample(explanation, formula) for formula in explanation.formulas]
+    special = [formula for formula in formulas if not _is_whole(formula)]
     here = ", ".join(sentences.LABELS[formula.quantity] for formula in special)
     divisors = {name: divisor for formula in special for name, divisor in formula.divisors.items()}
     multiples = sentences.multiples_of(divisors)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import RecordError, UsageError, did_you_mean
+from kaoprof.findings.growth import follows_height
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case
 
@@ -176,9 +177,12 @@ def _name(case: Case) -> dict[str, Value]:
 
 
 def _tied(cases: Sequence[Case]) -> dict[str, str]:
-    """The axis `h` with what its label must add, if the width is the height in all cases."""
-    images = [case.spatial for case in cases if "w" in case.dims.axes]
-    return {"h": " = w"} if images and all(height == width for *_, height, width in images) else {}
+    """The axis `h` with what its label must add, if the width is the height in all cases, or follows it."""
+    images = {case.spatial[-2:] for case in cases if "w" in case.dims.axes}
+    if images and all(height == width for height, width in images):
+        return {"h": " = w"}
+    alone = len({height for height, _ in images}) == len(images)
+    return {"h": ", w with it"} if images and alone and follows_height(images) else {}
 
 
 def _place(case: Case, run: NamedRun, tied: Mapping[str, str]) -> dict[str, Value]:

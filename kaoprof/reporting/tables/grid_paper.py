@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from kaoprof.reporting.document import UNKNOWN, Cell, Column, Page, Row, Span, Style, Table, Text
-from kaoprof.reporting.sentences.protocol import MAP_MEANING, protocol_of
+from kaoprof.reporting.sentences.protocol import MAP_MEANING, protocol_in_short, protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, cells_of, tells_nothing
 from kaoprof.reporting.tables.grid import Grid, Placed
 from kaoprof.reporting.tables.grid_rows import UNSURE, best_of, counted_warnings
-from kaoprof.reporting.tables.growth import grid_growth
+from kaoprof.reporting.tables.growth import for_paper, grid_growth
 from kaoprof.units import format_seconds_surely, format_short_count, sure_digits
 
 ACROSS = 4  # operators beside each other: more do not fit across a page
@@ -26,7 +26,7 @@ def paper_page(grid: Grid) -> Page:
     groups = [operators[start : start + ACROSS] for start in range(0, len(operators), ACROSS)]
     parts = [part for group in groups for part in _parts(grid, group)]
     tables = [_table(grid, group, rows, number, len(parts)) for number, (group, rows) in enumerate(parts)]
-    return Page(blocks=(*tables, *grid_growth(grid)))
+    return Page(blocks=(*tables, *map(for_paper, grid_growth(grid))))
 
 
 def _parts(grid: Grid, operators: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Row]]]:
@@ -91,6 +91,7 @@ def _table(grid: Grid, operators: Sequence[str], rows: Sequence[Row], number: in
         columns=(Column(grid.x_label if grid.x else "", is_formula=bool(grid.x)), *columns),
         rows=tuple(rows),
         notes=tuple(_notes(grid, rows, of)) if number == 0 else (),
+        details=tuple(_details(grid)) if number == 0 else (),
         figures="thin",
     )
 
@@ -99,8 +100,8 @@ def _notes(grid: Grid, rows: Sequence[Row], of: int) -> list[Text]:
     notes: list[Text] = [] if any(run.record.protocol for run in grid.runs) else [MAP_MEANING]
     for run in grid.runs:
         where = f"{run.name}: " if len(grid.runs) > 1 else ""
-        notes += [f"{where}{sentence}" for sentence in protocol_of(run.record)]
-    notes += [f"Warning: {warning}." for warning in counted_warnings(grid.runs)]
+        short = protocol_in_short(run.record)
+        notes += [f"{where}{short}"] if short else []
     baselines = Span(", ".join(sorted({run.record.baseline for run in grid.runs})), style=Style.CODE)
     faster = (f"{TIMES}: as fast as ", baselines, "'s fastest implementation, in paired rounds.")
     notes += [Cell(lines=(faster,))] if any(row.standing.speedup for row in grid.rows) else []
@@ -109,3 +110,11 @@ def _notes(grid: Grid, rows: Sequence[Row], of: int) -> list[Text]:
     shown = {span for row in rows for cell in row.cells if isinstance(cell, Cell) for span in cell.lines[0]}
     notes += [Cell(lines=((mark, meaning),)) for mark, meaning in marks.items() if mark in shown or of > 1]
     return notes
+
+
+def _details(grid: Grid) -> Iterator[str]:
+    """What the author should know."""
+    for run in grid.runs:
+        where = f"{run.name}: " if len(grid.runs) > 1 else ""
+        yield from (f"{where}{sentence}" for sentence in protocol_of(run.record))
+    yield from (f"Warning: {warning}." for warning in counted_warnings(grid.runs))

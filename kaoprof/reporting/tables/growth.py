@@ -47,6 +47,14 @@ def grid_growth(grid: Grid) -> list[Table]:
     ]
 
 
+def for_paper(table: Table) -> Table:
+    """The table with what a caption needs; all else that is said of it is for the author."""
+    needed = tuple(note for note in table.notes if note in {MEANING, BRACKETS, TIMING})
+    details = (*table.details, *(note for note in table.notes if note not in needed))
+    columns = (replace(table.columns[0], name=True), *table.columns[1:])
+    return replace(table, columns=columns, notes=needed, details=details)
+
+
 def _block_tables(grid: Grid, block: Block) -> Iterator[Table]:
     """The block's exponents; of several runs each block holds the rows of one."""
     run = f"{block.rows[0].run.name}: " if len(grid.runs) > 1 else ""
@@ -79,7 +87,7 @@ def _table(members: Sequence[Growth], crossings: Sequence[Crossover]) -> Table:
             *_outgrown(members),
             *_objections(members),
             *_crossings(crossings),
-            *(("w = h.",) if line.tied else ()),
+            *((f"{line.tie}.",) if line.tied else ()),
             MEANING,
             *_brackets(rows, len(shown)),
             *((TIMING,) if timed else ()),

@@ -148,7 +148,7 @@ def _answer(record: ProfileRecord, model: ModelProfile) -> str | None:
 def _summary(record: ProfileRecord) -> Iterator[Block]:
     """A line for each model, and the fastest of them in a sentence."""
     standings = findings.model_standings(record)
-    speeds = [speed.median for standing in standings if (speed := speedup_of(standing))]
+    speeds = [speed.value for standing in standings if (speed := speedup_of(standing))]
     rows = tuple(_model_cells(record, standing, max(speeds, default=0.0)) for standing in standings)
     yield without_empty(Table(title=models_title(record), columns=MODELS, rows=rows))
     yield from notes_of(_verdict(standings))
@@ -162,7 +162,7 @@ def _model_cells(record: ProfileRecord, standing: ModelStanding, most: float) ->
     return (
         name, macs.removesuffix(" ="), weights, peak, seconds_text(seconds) if seconds else Span(time, Tone.BAD),
         Span(interval_text(seconds), Tone.QUIET), floor, macs_ratio, memory_ratio, times_text(speed),
-        Cell(lines=(("",),), value=speed.median / most if speed and most else None),
+        Cell(lines=(("",),), value=speed.value / most if speed and most else None),
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def _verdict(standings: Sequence[ModelStanding]) -> Text | None:
 
 def _median(standing: ModelStanding) -> float:
     seconds = time_of(standing)
-    return seconds.median if seconds else float("inf")
+    return seconds.value if seconds else float("inf")
 
 
 def _facts(record: ProfileRecord) -> Iterator[Fact | None]:

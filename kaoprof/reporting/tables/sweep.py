@@ -76,10 +76,11 @@ def _table(record: Record, lines: Sequence[Line]) -> Table:
 def _title(lines: Sequence[Line]) -> str:
     line, case = lines[0], lines[0].case
     sizes = sorted({size for other in lines for size in other.rows})
-    axis = " = ".join((line.axis, *line.tied))
+    axis = "h = w" if line.tie == "w = h" else line.axis
     stays = " ".join(f"{name}={size}" for name, size in line.stays.items())
     manner = f"{case.dtype}, {case.mode}{f', {case.device}' if case.device else ''}, heads {case.heads}"
-    return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes); {stays}, {manner}"
+    follows = f", {line.tie}" if line.tied and axis == "h" else ""
+    return f"{axis} from {sizes[0]} to {sizes[-1]} ({len(sizes)} sizes{follows}); {stays}, {manner}"
 
 
 def _row(line: Line, growth: Growth, standing: dict[Case, Standing], *, analytic: bool) -> tuple[str, ...]:

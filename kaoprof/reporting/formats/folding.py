@@ -1,0 +1,46 @@
+"""A page that somebody reads: of what nobody would scroll through the beginning, and how much more there is."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from kaoprof.reporting.document import Block, Notes, Page, Table
+
+MOST_ROWS = 1000  # of a page
+FEW_ROWS = 10  # of every table after so many
+MOST_TABLES = 100
+ALL = "-o table.csv holds them all, as does --format csv."
+
+
+def folded(page: Page) -> Page:
+    """The page with at most so many rows and tables, and what is said of these; its last sentences stay."""
+    return replace(page, blocks=tuple(_folded(page.blocks)))
+
+
+def _folded(blocks: tuple[Block, ...]) -> Iterator[Block]:
+    left, tables, hidden = MOST_ROWS, 0, 0
+    last: list[Block] = []  # what follows the latest table that is hidden
+    for block in blocks:
+        if isinstance(block, Table):
+            tables += 1
+            if tables > MOST_TABLES:
+                hidden += len(block.rows)
+                last = []
+                continue
+            yield _cut(block, max(left, FEW_ROWS))
+            left -= len(block.rows)
+        elif tables > MOST_TABLES:
+            last.append(block)
+        else:
+            yield block
+    if tables > MOST_TABLES:
+        yield Notes((f"... and {tables - MOST_TABLES:,} more tables with {hidden:,} rows: {ALL}",))
+    yield from last
+
+
+def _cut(table: Table, most: int) -> Table:
+    hidden = len(table.rows) - most
+    if hidden <= 0:
+        return table
+    rows = "1 more row" if hidden == 1 else f"{hidden:,} more rows"
+    return replace(table, rows=table.rows[:most], notes=(f"... and {rows}: {ALL}", *table.notes))
