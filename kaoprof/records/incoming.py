@@ -100,17 +100,21 @@ def _piped(path: Path) -> Iterator[bytes]:
     """What comes through a pipe until it is closed; a writer may take its time, but there must be one."""
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        total = 0
+        total, has_come = 0, False
         while True:
             try:
                 received = os.read(pipe, CHUNK_BYTES)
             except BlockingIOError:  # somebody writes
                 select.select([pipe], [], [])
                 continue
-            if not received and not total and not select.select([pipe], [], [], WRITER_LIMIT_S)[0]:
-                raise RecordError("nobody writes into this pipe", where=str(path))
+            if not received and not has_come:  # nobody wrote yet, or nobody ever will
+                if not select.select([pipe], [], [], WRITER_LIMIT_S)[0]:
+                    raise RecordError("nobody writes into this pipe", where=str(path))
+                has_come = True
+                continue
             if not received:
                 return
+            has_come = True
             total += len(received)
             if total > MOST_PIPED_BYTES:
                 raise RecordError("more comes through this pipe than a run holds", where=str(path), hint="write a file")

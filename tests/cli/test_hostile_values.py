@@ -140,6 +140,15 @@ def test_a_pipe_is_read_to_its_end_and_no_further(tmp_path, monkeypatch):
     endless.join()
 
 
+def test_a_pipe_may_be_read_before_anybody_writes(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Timer(0.2, pipe.write_text, (dumps(measured_record()),))
+    writer.start()
+    assert load_records(pipe) == (measured_record(),)
+    writer.join()
+
+
 def write_until_closed(end):
     try:
         while True:
