@@ -33,6 +33,9 @@ def checked_options(options: "Options | None") -> "Options":
 def _check_device(device: str) -> None:
     if re.fullmatch(r"mps(:\d{1,3})?", device, re.ASCII):
         raise UsageError("MPS is not supported: its allocator tells no peak", where="device", hint="use --device cpu")
+    if "," in device:
+        hint = "one of them; or sweep --device cuda --on ray, which takes every GPU"
+        raise UsageError(f"one process measures on one device, not on {device[:40]}", where="device", hint=hint)
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", device, re.ASCII):
         raise UsageError(f"unknown device {device!r}", where="device", hint="auto, cpu, cuda or cuda:0")
 

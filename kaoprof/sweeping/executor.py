@@ -56,7 +56,12 @@ class Executor(Protocol):
     - Errors of a cell are rows. What it raises ends the sweep: KeyboardInterrupt, and MeasurementError where nothing
       can be measured any more; what was yielded before is kept.
     - `at_once` is how many cells it works on at the same time: for the time that is left.
+    - `where` says in a few words where, for whoever watches: nothing on this machine.
     """
+
+    @property
+    def where(self) -> str:
+        """Where cells are worked on just now."""
 
     @property
     def at_once(self) -> int:

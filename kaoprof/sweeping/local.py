@@ -35,6 +35,7 @@ class OneAtATime:
     """
 
     at_once = 1
+    where = ""
 
     def __init__(self, plan: Plan, notify: ProgressCallback, clock: Callable[[], float]) -> None:
         self.plan, self.notify, self.clock = plan, notify, clock
@@ -55,6 +56,7 @@ class OnPaper:
     """Closed forms: 10 µs a row, less than handing them to another process."""
 
     at_once = 1
+    where = ""
 
     def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
         self.plan, self.clock = plan, clock
@@ -78,6 +80,8 @@ def without_timing(done: Done) -> Done:
 
 class Counting:
     """Counts models in several processes at once, as nothing is timed; they are finished in any order."""
+
+    where = ""
 
     def __init__(self, plan: Plan, notify: ProgressCallback, clock: Callable[[], float]) -> None:
         self.plan, self.notify, self.clock = plan, notify, clock

@@ -44,6 +44,7 @@ class SweepProgress(msgspec.Struct, frozen=True, kw_only=True):
         finished: the rows of a cell at the moment when it is finished, else none.
         step: what is being done in the current cell; at the very beginning neither this nor `finished` is given.
         left_s: the seconds that are still needed, as far as that was learnt.
+        where: where cells are worked on, if that is elsewhere: how many nodes, how many cells.
     """
 
     done: int
@@ -52,6 +53,7 @@ class SweepProgress(msgspec.Struct, frozen=True, kw_only=True):
     finished: tuple[AnyRow, ...] = ()
     step: Progress | None = None
     left_s: float | None = None
+    where: str = ""
 
 
 class SweepOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ class Sweep:
     rows: list[AnyRow] = field(default_factory=list)
     done: int = 0
     left_s: float | None = None
+    where: str = ""
     pace: Pace = field(default_factory=Pace)
 
     def run(self) -> SweepOutcome:
@@ -155,6 +158,7 @@ class Sweep:
                 self.pace.learn(works.pop(done.key), done.spent_s)
             left_s = None if self.plan.options.analytic else self.pace.left_s(list(works.values()))
             self.left_s = None if left_s is None else left_s / executor.at_once
+            self.where = executor.where
             self.done += len(finished)
             self.rows += rows
             self.tell(finished=rows)
@@ -186,5 +190,5 @@ class Sweep:
         """Tells whoever watches where the sweep stands, and what is being done in the current cell."""
         self.watch(
             SweepProgress(done=self.done, total=len(self.plan), rows=self.rows, finished=finished, step=step,
-                          left_s=self.left_s)
+                          left_s=self.left_s, where=self.where)
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from kaoprof.errors import UsageError
 from kaoprof.records.compare import Record
 from kaoprof.records.options import Options, checked_options
 from kaoprof.records.swept_models import SweptModels
+from kaoprof.sweeping.local import here
 from kaoprof.sweeping.model_plan import ModelSizes, Planned, model_plan
+from kaoprof.sweeping.on_ray import on_ray
 from kaoprof.sweeping.plan import sweep_plan
 from kaoprof.sweeping.run import Sweep, SweepProgress
 from kaoprof.workload.process import leaves_process_alone
@@ -36,6 +39,7 @@ def sweep(
     mode: Words = "forward",
     journal: str | os.PathLike[str] | None = None,
     retry: bool = False,
+    on: str | None = None,
     options: Options | None = None,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> Record:
@@ -57,6 +61,7 @@ def sweep(
         journal: FILE.jsonl, which keeps every cell as it is finished; the same call goes on where it stopped. None:
             nothing is kept but the result.
         retry: measure again what failed or was skipped.
+        on: a cluster of Ray that does it: `ray`, `ray://host:port` or `host:port`; None: this process.
         options: device, budget (for all cells), seed, baseline and how to measure.
         progress: called with every step.
 
@@ -73,7 +78,7 @@ def sweep(
         spatial=spatial_grid(h, w, t, n), c=c, batch=batch, heads=heads, operators=operators, projection=projection,
         scale=scale, dtypes=_listed(dtype), modes=_listed(mode), options=checked_options(options),
     )  # fmt: skip
-    record = _swept(Planned(plan), journal, retry=retry, progress=progress)
+    record = _swept(Planned(plan), journal, retry=retry, on=on, progress=progress)
     assert isinstance(record, Record)  # noqa: S101 - the plan is one of operators
     return record
 
@@ -89,6 +94,7 @@ def sweep_models(
     allow_import: bool = False,
     journal: str | os.PathLike[str] | None = None,
     retry: bool = False,
+    on: str | None = None,
     options: Options | None = None,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> SweptModels:
@@ -104,6 +110,7 @@ def sweep_models(
         allow_import: whether models may be code, which is imported.
         journal: as for `sweep`, with `retry`, `options` and `progress`.
         retry: measure again what failed or was skipped.
+        on: a cluster of Ray that does it: `ray`, `ray://host:port` or `host:port`; None: this process.
         options: device, budget (for all cells), seed and how to measure.
         progress: called with every step.
 
@@ -118,7 +125,7 @@ def sweep_models(
         models, size=size, batch=batch, dtypes=_listed(dtype), modes=_listed(mode), measured=measured,
         options=options, allow_import=allow_import,
     )  # fmt: skip
-    record = _swept(work, journal, retry=retry, progress=progress)
+    record = _swept(work, journal, retry=retry, on=on, progress=progress)
     assert isinstance(record, SweptModels)  # noqa: S101 - the plan is one of models
     return record
 
@@ -128,6 +135,7 @@ def _swept(
     journal: str | os.PathLike[str] | None,
     *,
     retry: bool,
+    on: str | None,
     progress: Callable[[SweepProgress], None] | None,
 ) -> Record | SweptModels:
     """What the journal holds in the end; one that nobody named is gone then."""
@@ -136,7 +144,8 @@ def _swept(
     with tempfile.TemporaryDirectory(prefix="kaoprof-") as folder:
         path = Path(folder, "sweep.jsonl") if journal is None else Path(journal)
         sweep_of = Sweep(
-            plan=work.plan, documents=work.documents, path=path, retry=retry, watch=progress or _unheard
+            plan=work.plan, documents=work.documents, path=path, retry=retry, watch=progress or _unheard,
+            on=here if on is None else on_ray(on, warnings.warn),
         )  # fmt: skip
         return sweep_of.run().records[-1]
 

@@ -16,6 +16,7 @@ class Scripted:
     """Answers (height, node) in the order of a script, whatever it is given; remembers what that was."""
 
     at_once = 2
+    where = "2 nodes, 2 running"
 
     def __init__(self, script):
         self.script, self.given, self.closed = script, [], False

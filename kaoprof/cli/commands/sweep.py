@@ -21,6 +21,9 @@ JOURNAL = (
 )
 
 
+CLUSTER = "Cells go to a cluster of Ray: ray (of this machine), ray://host:port or host:port."
+
+
 @measured(budget=SHARED, default="60s")
 def sweep(
     context: typer.Context,
@@ -55,6 +58,7 @@ def sweep(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
     ] = False,
+    on: Annotated[str | None, typer.Option("--on", metavar="CLUSTER", help=CLUSTER)] = None,
     verbose: opt.Verbose = False,
     format_: opt.WatchedFormat = "table",
     output: Annotated[list[Path] | None, typer.Option("-o", "--output", help=JOURNAL)] = None,
@@ -91,4 +95,4 @@ def sweep(
     journal, others = outputs_of(output or [], work.plan, force=force)
     ending = Ending(format_name=format_, verbose=verbose, strict=strict, paths=others, command=context.obj or ())
     with importable(allowed=allow_import):
-        return run_sweep(work, journal, ending, retry=retry)
+        return run_sweep(work, journal, ending, retry=retry, on=on)

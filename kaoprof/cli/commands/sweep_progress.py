@@ -62,7 +62,11 @@ def _line_per_cell(progress: SweepProgress) -> None:
         case = progress.finished[0].case
         statuses = Counter(row.status for row in progress.finished)
         rows = ", ".join(f"{times} {status}" for status, times in statuses.items())
-        say(f"{progress.done}/{progress.total} {case.setting}: {rows}{_left(progress)}")
+        say(f"{progress.done}/{progress.total} {case.setting}: {rows}{_where(progress)}{_left(progress)}")
+
+
+def _where(progress: SweepProgress) -> str:
+    return f"; {progress.where}" if progress.where else ""
 
 
 def _left(progress: SweepProgress) -> str:
@@ -90,7 +94,7 @@ class Screen:
         self.shown_s = now
         step = progress.step
         doing = f"; {step.step} {step.done + 1}/{step.total}: {step.label}" if step else ""
-        first = f"{progress.done}/{progress.total} cells{_left(progress)}{doing}"
+        first = f"{progress.done}/{progress.total} cells{_where(progress)}{_left(progress)}{doing}"
         first, second = (visible(line)[: self.width - 1] for line in (first, self.laws))
         self.write(f"{CLEAR_LINE}{first}\n{CLEAR_LINE}{second}{UP}")
 

@@ -14,7 +14,9 @@ from kaoprof.cli.output import print_report
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun
 from kaoprof.reporting.kinds import report_of
+from kaoprof.sweeping.local import here
 from kaoprof.sweeping.model_plan import Planned
+from kaoprof.sweeping.on_ray import on_ray
 from kaoprof.sweeping.run import Sweep
 
 
@@ -28,16 +30,22 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     command: Sequence[str]
 
 
-def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool) -> int:
-    """Runs it and shows what came of it; returns the exit code.
+def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool, on: str | None = None) -> int:
+    """Runs it, here or `on` a cluster, and shows what came of it; returns the exit code.
 
     Raises:
+        UsageError: that is no cluster, or Ray is not installed.
         InterruptedRun: it was interrupted; what was finished is in the journal, and the way to go on is said.
     """
+
+    def warn(text: str) -> None:
+        say(f"warning: {text}")
+
+    worker = here if on is None else on_ray(on, warn)
     with shown_sweep(work.plan, journal) as watch:
         outcome = Sweep(
             plan=work.plan, path=journal, documents=work.documents, retry=retry, strict=ending.strict, watch=watch,
-            warn=lambda text: say(f"warning: {text}"),
+            warn=warn, on=worker,
         ).run()  # fmt: skip
     *earlier, record = outcome.records
     if earlier:
