@@ -49,7 +49,7 @@ def checked(imported, pytester):
 
     def run_file(code):
         pytester.makepyfile(code)
-        return pytester.runpytest_inprocess("-p", PLUGIN, "-p", "no:cacheprovider", "-rw")
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rw")
 
     return run_file
 
