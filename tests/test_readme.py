@@ -73,7 +73,7 @@ def test_every_command_of_the_readme_works_as_written(command, tmp_path, monkeyp
 def test_every_command_of_the_guide_works_as_written(topic, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for command in commands(GUIDE[topic]):
-        if command not in commands(README):
+        if command not in commands(README) and "--on " not in command:  # which takes a cluster
             leave_runs()
             assert run(quickened(command)) == 0, f"{command}\n{capsys.readouterr().err}"
 

@@ -39,6 +39,7 @@ def told_of_ceilings(monkeypatch, warm_children, capsys):
     monkeypatch.setattr("kaoprof.measuring.child.Child", warm_children)
     for load in LOADS:  # what a busy machine showed is measured again where it is quieter
         monkeypatch.setattr(load, lambda: 0.0)
+    monkeypatch.setattr("kaoprof.measuring.other_load.Neighbours.beside", lambda _, conditions: conditions)
 
     def told(*arguments):
         assert run(["env", "--device", "cpu", "--threads", "1", "--format", "json", *arguments]) == 0

@@ -97,8 +97,7 @@ STRIDED = ["explain", "strided_code:Strided", "--input", "b,c,h,w", "--at", "b=2
 
 def is_explained(text):
     """3 x 3 x c x 4 and 4 x 8 for each of the halves, rounded up."""
-    words = " ".join(text.split())
-    return pretty("4 b (9 c + 8) ceiling(h/2) ceiling(w/2)") in words and "where 2 divides h and w" in words
+    return pretty("4 (9 c + 8) ceiling(h/2) ceiling(w/2)") in " ".join(text.split())
 
 
 @pytest.mark.slow

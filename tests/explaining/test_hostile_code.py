@@ -1,6 +1,7 @@
 """Somebody's code is explained where it can do no harm: each way to misbehave is one line, and nothing is left over."""
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -133,6 +134,6 @@ def test_what_misbehaves_otherwise_is_explained(explained, name):
     before = sys.getrecursionlimit(), Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGTERM)
     code, out, err = explained(name)
     assert code == 0, err
-    assert "64 b" in out
+    assert re.search(r"MACs per sample +(64|128) ", out)
     assert (sys.getrecursionlimit(), Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGTERM)) == before
     assert "hostile_code" not in sys.modules

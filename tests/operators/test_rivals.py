@@ -92,7 +92,7 @@ DERIVED = [
         ],
         together=1,
     )
-    if len(re.findall(r"\dx", told)) in (0, ndim - 1)  # with a number for each axis
+    if all(len(sizes.split("x")) == ndim for sizes in re.findall(r"\d+(?:x\d+)+", told))  # a number for each axis
 ]
 
 

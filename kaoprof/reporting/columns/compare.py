@@ -114,6 +114,7 @@ COLUMNS: dict[str, Column] = {
     "quiet_speedup_low": at("standing.speedup.low"),
     "quiet_speedup_high": at("standing.speedup.high"),
     "quiet_share": at("record.protocol.quiet_share"),
+    **_observed("processes"),
 }
 COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS))
 

@@ -103,5 +103,6 @@ LAYER_COLUMNS: dict[str, Callable[[LayerView], Value]] = {
     "quiet_s": lambda view: seconds_of(view.model, view.row),
     **_observed("quiet_low_s", "quiet_high_s"),
     "quiet_share": at("record.protocol.quiet_share"),
+    **_observed("processes"),
 }
 LAYER_COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in LAYER_COLUMNS))
