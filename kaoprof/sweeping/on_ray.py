@@ -80,7 +80,6 @@ class OnRay:
         warn: told of nodes that are left out.
         clock: for when to look for nodes.
         station: what runs on the nodes.
-        only: the one node that may be used, by its id; none: all.
     """
 
     plan: Plan
@@ -88,7 +87,6 @@ class OnRay:
     warn: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     station: type = Station
-    only: str = ""
     asked: dict[Any, Held] = field(default_factory=dict)  # by the reference of the answer that is waited for
     idle: list[Held] = field(default_factory=list)
     waiting: deque[Group] = field(default_factory=deque)
@@ -166,7 +164,7 @@ class OnRay:
             return
         self.looked = self.clock()
         for node in ray_cluster.nodes():
-            if node.id in self.known or (self.only and node.id != self.only):
+            if node.id in self.known:
                 continue
             self.known.add(node.id)
             for _ in range(ray_cluster.share_of(node, self.plan).stations):

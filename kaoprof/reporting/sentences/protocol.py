@@ -11,8 +11,8 @@ from kaoprof.records.own import OwnForm, OwnModule
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.swept_models import SweptModels
 from kaoprof.reporting.sentences.limits import bound_of
-from kaoprof.reporting.sentences.quoted import time_of
-from kaoprof.reporting.sentences.verdicts import seconds_of, verdict_of
+from kaoprof.reporting.sentences.quoted import seconds_of
+from kaoprof.reporting.sentences.verdicts import verdict_of
 from kaoprof.units import counted, format_bytes, format_percent, format_seconds
 
 ARITHMETIC_BOUND = 0.5  # of the time: from here on the arithmetic explains the latency
@@ -152,7 +152,7 @@ def meaning_of(record: Record, standings: list[Standing]) -> str | None:
 
 def bindings_of(record: Record, standings: Sequence[Standing]) -> list[str]:
     """What binds the fastest row, and what binds the baseline that it is compared with."""
-    timed = [standing for standing in standings if time_of(standing) is not None]
+    timed = [standing for standing in standings if standing.latency is not None]
     if not timed:
         return []
     best = min(timed, key=seconds_of)

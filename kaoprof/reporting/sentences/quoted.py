@@ -22,19 +22,10 @@ class Timed(Protocol):
     def latency(self) -> Estimate | None:
         """Seconds of a call."""
 
-    @property
-    def speedup(self) -> Estimate | None:
-        """The baseline's time over its own."""
 
-
-def time_of(standing: Timed) -> Estimate | None:
-    """The seconds of a call that are quoted, with their interval."""
-    return standing.latency
-
-
-def speedup_of(standing: Timed) -> Estimate | None:
-    """The speedup that is quoted, with its interval."""
-    return standing.speedup
+def seconds_of(standing: Timed) -> float:
+    """The seconds by which rows and models are ranked; what has none comes last."""
+    return math.inf if standing.latency is None else standing.latency.value
 
 
 def is_too_noisy(estimate: Estimate | None) -> bool:

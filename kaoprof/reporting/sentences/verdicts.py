@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kaoprof.findings.operators import Standing, find_baseline
 from kaoprof.records.compare import Record, Row
-from kaoprof.reporting.sentences.quoted import is_too_noisy, speedup_of, surely_text, time_of, times_text
+from kaoprof.reporting.sentences.quoted import is_too_noisy, seconds_of, surely_text, times_text
 from kaoprof.stats.medians import Estimate
 from kaoprof.stats.timings import quiet_ratio
 from kaoprof.units import format_ratio, format_seconds
@@ -17,7 +17,7 @@ def verdict_of(record: Record, cell: Sequence[Standing]) -> list[str]:
     baseline = find_baseline([standing.row for standing in cell], record.baseline)
     rivals = [standing for standing in cell if standing.row.case.operator != record.baseline]
     same = [standing for standing in rivals if is_same_work(standing.row, baseline.macs)]
-    timed = [standing for standing in cell if time_of(standing) is not None and standing not in same]
+    timed = [standing for standing in cell if standing.latency is not None and standing not in same]
     if not timed or (all(standing.row.case.operator == record.baseline for standing in timed) and same):
         others = [standing for standing in rivals if standing not in same]
         return [*_degenerate(record, same), *counted_verdict(record, others)]
@@ -30,19 +30,13 @@ def is_same_work(row: Row, baseline_macs: int | None) -> bool:
     return len(row.case.spatial) == 1 and row.analytic is not None and row.analytic.macs == baseline_macs
 
 
-def seconds_of(standing: Standing) -> float:
-    """The seconds by which rows are ranked; those without any come last."""
-    seconds = time_of(standing)
-    return float("inf") if seconds is None else seconds.value
-
-
 def _degenerate(record: Record, same: Sequence[Standing]) -> list[str]:
     """That with one axis there is nothing to take apart."""
     names = list(dict.fromkeys(standing.row.case.operator for standing in same))
     if not names:
         return []
     verb = "is" if len(names) == 1 else "are"
-    noise = ": differences in time are noise" if any(time_of(standing) for standing in same) else ""
+    noise = ": differences in time are noise" if any(standing.latency for standing in same) else ""
     return [f"With one axis {_listed(names)} {verb} {record.baseline} itself{noise}."]
 
 
@@ -50,10 +44,10 @@ def _fastest(record: Record, best: Standing, timed: Sequence[Standing], baseline
     """Who is fastest, against the baseline's best; where that is the fastest itself, or is not there, the next one."""
     name, case = named(best, timed), best.row.case
     if baseline is not None and case.operator != record.baseline:
-        return f"{name} {faster_by(speedup_of(best), f'the best {record.baseline} ({baseline.case.implementation})')}"
+        return f"{name} {faster_by(best.speedup, f'the best {record.baseline} ({baseline.case.implementation})')}"
     others = [standing for standing in timed if standing.row.case.operator != case.operator]
     if not others or best.row.latency is None:
-        seconds = time_of(best)
+        seconds = best.latency
         return f"{name} takes {format_seconds(seconds.value) if seconds else 'an unknown time'}."
     second = min(others, key=seconds_of)
     factor = quiet_ratio(second.row.latency, best.row.latency) if second.row.latency else None

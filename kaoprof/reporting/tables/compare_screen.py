@@ -37,13 +37,12 @@ from kaoprof.reporting.sentences.protocol import (
 from kaoprof.reporting.sentences.quoted import (
     interval_text,
     is_too_noisy,
+    seconds_of,
     seconds_text,
-    speedup_of,
-    time_of,
     times_text,
 )
 from kaoprof.reporting.sentences.row_facts import facts_of
-from kaoprof.reporting.sentences.verdicts import seconds_of, verdict_of
+from kaoprof.reporting.sentences.verdicts import verdict_of
 from kaoprof.reporting.tables.cells import cells_of, title_of, without_twins
 from kaoprof.units import counted, format_short_count
 
@@ -150,12 +149,12 @@ def _measured_columns(record: Record, cell: Sequence[Standing]) -> list[tuple[Co
         (Column("predicted", optional=PREDICTED), _text("predicted")),
         (Column("memory"), _best(cell, _weight, _text("weight"))),
         (Column("time"), _best(cell, _seconds, _time)),
-        (Column("(95 %)"), lambda standing, _: Span(interval_text(time_of(standing)), Tone.QUIET)),
+        (Column("(95 %)"), lambda standing, _: Span(interval_text(standing.latency), Tone.QUIET)),
         (Column("x floor", optional=FLOOR), _text("x floor")),
         (Column("bound", words=True, optional=BOUND), _text("bound")),
         (Column("MACs\nratio", optional=RATIO), _text("macs ratio")),
         (Column("memory\nratio", optional=RATIO), _text("memory ratio")),
-        (Column(against), _best(cell, _slowness, lambda standing, _: Span(times_text(speedup_of(standing))))),
+        (Column(against), _best(cell, _slowness, lambda standing, _: Span(times_text(standing.speedup)))),
         (Column("(95 %)", optional=INTERVAL), _text("speedup interval")),
         (Column("", bar=True, optional=BAR), _bar_in(cell)),
     ]
@@ -217,7 +216,7 @@ def _text(name: str) -> Words:
 
 
 def _time(standing: Standing, texts: dict[str, Span]) -> Span:
-    seconds = time_of(standing)
+    seconds = standing.latency
     return texts["latency"] if seconds is None else Span(seconds_text(seconds))
 
 
@@ -242,12 +241,12 @@ def _weight(standing: Standing) -> float | None:
 
 
 def _seconds(standing: Standing) -> float | None:
-    seconds = time_of(standing)
+    seconds = standing.latency
     return seconds.value if seconds else None
 
 
 def _slowness(standing: Standing) -> float | None:
-    speedup = speedup_of(standing)
+    speedup = standing.speedup
     return None if speedup is None or is_too_noisy(speedup) else 1 / speedup.value
 
 

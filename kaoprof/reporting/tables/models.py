@@ -1,6 +1,5 @@
 """A sweep of models as a page: a line per model and input, who is beaten by nobody, and how each model grows."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -19,11 +18,11 @@ from kaoprof.reporting.document import (
     columns_of,
     without_empty,
 )  # fmt: skip
+from kaoprof.reporting.sentences.failures import failures
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.units import counted, format_bytes, format_count, format_interval, format_seconds, three_digits
 
 MANY = 24  # rows, beyond which a terminal shows exponents only with its detail
-MOST_DETAILS = 3  # of rows that did not run
 HEADERS = ("model", "size", "batch", "dtype", "mode", "MACs", "params", "peak", "latency", "95 %", "samples/s", "")
 LAW_HEADERS = ("model", "batch", "dtype", "mode", "sizes", "MACs", "peak", "latency")
 OPTIONAL = {"95 %": 1, "params": 2}  # where a terminal has no room, the highest goes first
@@ -50,7 +49,7 @@ def page_of(record: SweptModels, medium: Medium = Medium.TEXT) -> Page:
         title=_title(record, fixed),
         columns=tuple(_column(HEADERS[place]) for place in shown),
         rows=tuple(tuple(_toned(row[place]) for place in shown) for row in cells),
-        notes=(*_meanings(fronts), *_failures(record)),
+        notes=(*_meanings(fronts), *failures([(str(row.case.setting), row) for row in record.rows])),
         details=(CONVENTION, *protocol_of(record)),
         figures="plain",
     )
@@ -130,14 +129,3 @@ def _laws(record: SweptModels, fixed: Mapping[str, str]) -> list[Table]:
 
 def _power(exponent: float | None) -> str:
     return UNKNOWN if exponent is None else f"{exponent:.2f}"
-
-
-def _failures(record: SweptModels) -> list[str]:
-    """What did not run, and why, with the first rows that say so."""
-    failed = [row for row in record.rows if row.status != "ok"]
-    if not failed:
-        return []
-    statuses = ", ".join(f"{times} {status}" for status, times in Counter(row.status for row in failed).items())
-    reasons = [f"{row.case.setting}: {row.detail}" for row in failed[:MOST_DETAILS]]
-    more = [f"... and {len(failed) - MOST_DETAILS} more"] if len(failed) > MOST_DETAILS else []
-    return [f"Rows that did not run: {statuses}.", *reasons, *more]

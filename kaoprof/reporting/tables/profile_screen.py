@@ -36,7 +36,7 @@ from kaoprof.reporting.sentences.models import (
     where_it_goes,
 )
 from kaoprof.reporting.sentences.protocol import protocol_of
-from kaoprof.reporting.sentences.quoted import interval_text, seconds_text, speedup_of, time_of, times_text
+from kaoprof.reporting.sentences.quoted import interval_text, seconds_of, seconds_text, times_text
 from kaoprof.reporting.sentences.verdicts import faster_by, times_of
 from kaoprof.reporting.tables.profile import (
     eager_models,
@@ -139,7 +139,7 @@ def _title(record: ProfileRecord, model: ModelProfile) -> str:
 def _answer(record: ProfileRecord, model: ModelProfile) -> str | None:
     """How long a call takes, and where time and memory go."""
     standing = next(other for other in findings.model_standings(record) if other.model is model)
-    seconds = time_of(standing)
+    seconds = standing.latency
     interval = interval_text(seconds)
     took = f"{seconds_text(seconds)} a call{f' (95 %: {interval})' if interval else ''}." if seconds else ""
     return " ".join(filter(None, (took, where_it_goes(record, model)))) or None
@@ -148,7 +148,7 @@ def _answer(record: ProfileRecord, model: ModelProfile) -> str | None:
 def _summary(record: ProfileRecord) -> Iterator[Block]:
     """A line for each model, and the fastest of them in a sentence."""
     standings = findings.model_standings(record)
-    speeds = [speed.value for standing in standings if (speed := speedup_of(standing))]
+    speeds = [speed.value for standing in standings if (speed := standing.speedup)]
     rows = tuple(_model_cells(record, standing, max(speeds, default=0.0)) for standing in standings)
     yield without_empty(Table(title=models_title(record), columns=MODELS, rows=rows))
     yield from notes_of(_verdict(standings))
@@ -158,7 +158,7 @@ def _summary(record: ProfileRecord) -> Iterator[Block]:
 
 def _model_cells(record: ProfileRecord, standing: ModelStanding, most: float) -> tuple[Text, ...]:
     name, macs, weights, peak, time, _, floor, macs_ratio, memory_ratio, _ = model_cells(record, standing)
-    speed, seconds = speedup_of(standing), time_of(standing)
+    speed, seconds = standing.speedup, standing.latency
     return (
         name, macs.removesuffix(" ="), weights, peak, seconds_text(seconds) if seconds else Span(time, Tone.BAD),
         Span(interval_text(seconds), Tone.QUIET), floor, macs_ratio, memory_ratio, times_text(speed),
@@ -169,18 +169,13 @@ def _model_cells(record: ProfileRecord, standing: ModelStanding, most: float) ->
 def _verdict(standings: Sequence[ModelStanding]) -> Text | None:
     """Which of the models is fastest, against the first; of two that were not timed, which takes fewer MACs."""
     first, *others = standings
-    timed = [standing for standing in others if time_of(standing) is not None]
-    if not timed or time_of(first) is None:
+    timed = [standing for standing in others if standing.latency is not None]
+    if not timed or first.latency is None:
         return None
-    best = min(timed, key=_median)
+    best = min(timed, key=seconds_of)
     macs = f" It takes {times_of(best.macs_ratio, 'fewer', 'more')} MACs." if best.macs_ratio else ""
-    said = f"{best.model.model} {faster_by(speedup_of(best), first.model.model)}"
+    said = f"{best.model.model} {faster_by(best.speedup, first.model.model)}"
     return Cell(lines=((Span(said, style=Style.EMPHASIS), macs),))
-
-
-def _median(standing: ModelStanding) -> float:
-    seconds = time_of(standing)
-    return seconds.value if seconds else float("inf")
 
 
 def _facts(record: ProfileRecord) -> Iterator[Fact | None]:

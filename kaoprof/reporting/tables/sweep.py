@@ -1,6 +1,5 @@
 """What a sweep says, in a few tables: how operators' costs grow along an axis, and what they are at its end."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
@@ -9,12 +8,12 @@ from kaoprof.findings.growth import Growth, Law, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
+from kaoprof.reporting.sentences.failures import failures
 from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, own_forms_of, protocol_of
 from kaoprof.reporting.tables.cells import cells_of, without_twins
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid_rows import UNSURE
 
-MOST_DETAILS = 3  # of rows that did not run
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
 MEASURED = ("operator", "~\nMACs", "~\npeak", "~\ntime", "95 %", "at {axis}", "latency", "peak", "speedup")
 CLOSED = ("operator", "~\nMACs", "~\nmap", "at {axis}", "MACs", "map", "MACs ratio")
@@ -120,17 +119,6 @@ def _notes(record: Record, tables: Sequence[Table], hidden: int) -> tuple[str, .
     notes += [OWN_GROWTH, *own_forms_of(record.rows)] if any(row.case.own for row in record.rows) else []
     speedups = [words_of(row.cells[-1]) for table in tables for row in table.lines]
     notes += [UNSURE] if any(speedup.startswith(UNKNOWN) for speedup in speedups) else []
-    notes += _failures(record)
+    notes += failures([(f"{row.case.name} at {row.case.dims}", row) for row in record.rows])
     notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
     return tuple(notes)
-
-
-def _failures(record: Record) -> list[str]:
-    """What did not run, and why, with the first rows that say so."""
-    failed = [row for row in record.rows if row.status != "ok"]
-    if not failed:
-        return []
-    statuses = ", ".join(f"{times} {status}" for status, times in Counter(row.status for row in failed).items())
-    reasons = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in failed[:MOST_DETAILS]]
-    more = [f"... and {len(failed) - MOST_DETAILS} more"] if len(failed) > MOST_DETAILS else []
-    return [f"Rows that did not run: {statuses}.", *reasons, *more]
