@@ -91,16 +91,16 @@ def _parse_part(name: str, part: str) -> list[int]:
 
 
 def parse_axes(text: str | None) -> tuple[int, ...] | None:
-    """One size with its axes: `224`, `192x256` or, as there is only one, `192,256`. None stays None.
+    """One size with its axes: `224`, `192x256`. None stays None.
 
     Raises:
         UsageError: something else.
     """
     if text is None:
         return None
-    parts = [part.strip() for part in re.split("[x,]", text)]
+    parts = [part.strip() for part in text.split("x")]
     if not all(re.fullmatch(r"\d{1,18}", part, re.ASCII) for part in parts):
-        hint = "write 224, or with an x between axes 192x256"
+        hint = "write 224, with an x between axes 192x256, with commas between sizes 128,224"
         raise UsageError(f"{text[:40]!r} is no size", where="size", hint=hint)
     return as_sizes("size", [int(part) for part in parts])
 

@@ -19,9 +19,10 @@ from kaoprof.networks.workloads import INSIDE
 from kaoprof.profiling.rows import analytic_profile, counted_model, measured_model, variant_of, with_common_bytes
 from kaoprof.records.measured import EAGER, timestamp
 from kaoprof.records.options import Options, checked_options
-from kaoprof.records.profile import ModelProfile, ProfileRecord
+from kaoprof.records.profile import AT, ModelProfile, ProfileRecord
+from kaoprof.records.swept_models import shown_size
 from kaoprof.specs import Document, load_spec
-from kaoprof.specs.documents import CodeSpec
+from kaoprof.specs.documents import CodeSpec, ModelSpec, OperatorSpec
 from kaoprof.version import __version__
 from kaoprof.workload.optimizers import parse_optimizer
 from kaoprof.workload.process import leaves_process_alone
@@ -41,6 +42,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         batch: samples at once.
         size: spatial sizes.
+        sizes: several of them: each model is one for each, named `model@224`.
         attention: the operator of every attention layer.
         mode: forward, or train for forward and backward.
         dtype: of inputs and parameters.
@@ -54,6 +56,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: int | None = None
     size: tuple[int, ...] | None = None
+    sizes: tuple[tuple[int, ...], ...] = ()
     attention: str | None = None
     mode: str = "forward"
     dtype: str = "fp32"
@@ -73,6 +76,11 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
             one_of("batch-axis", self.batch_axis, ("0", "1", PER_CALL, AUTO))
         elif self.batch_axis < 0:
             raise UsageError(f"axes are numbered from 0, not {self.batch_axis}", where="batch-axis")
+
+    @property
+    def at_each_size(self) -> "tuple[ModelOptions, ...]":
+        """The options at each of several sizes; themselves where there are not several."""
+        return tuple(replace(self, size=size, sizes=()) for size in self.sizes) or (self,)
 
 
 @leaves_process_alone
@@ -100,7 +108,8 @@ def profile(
     if not targets:
         raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
     notify = progress or unheard
-    documents = [_document(target, model) for target in targets]
+    pairs = [(target, at_size) for target in targets for at_size in model.at_each_size]
+    documents = [_document(target, at_size, named=bool(model.sizes)) for target, at_size in pairs]
     record = blank_record(documents, model)
     if options.analytic:
         return record
@@ -112,7 +121,7 @@ def profile(
     record = replace(record, device=device)
     session = open_session(device, options, notify)
     try:
-        record, workloads = count_models(record, workloads, session, options, notify, model)
+        record, workloads = count_models(record, workloads, session, options, notify, [at_size for _, at_size in pairs])
         if not model.measured:
             return replace(record, models=tuple(map(failed_if_unknown, record.models)))
         return _measured(record, workloads, session, options, notify)
@@ -173,9 +182,13 @@ def parse_axis(text: str) -> int | str:
     return int(text) if re.fullmatch(r"-?\d{1,3}", text, re.ASCII) else text
 
 
-def _document(target: str | Document, model: ModelOptions) -> Document:
+def _document(target: str | Document, model: ModelOptions, *, named: bool = False) -> Document:
+    """What is profiled; if `named`, its name tells its size."""
     document = load_spec(target) if isinstance(target, str) else target
-    return override(document, batch=model.batch, size=model.size, attention=model.attention)
+    document = override(document, batch=model.batch, size=model.size, attention=model.attention)
+    if not named or model.size is None or not isinstance(document.spec, ModelSpec | OperatorSpec | CodeSpec):
+        return document
+    return replace(document, spec=replace(document.spec, name=f"{document.spec.name}{AT}{shown_size(model.size)}"))
 
 
 def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:
@@ -198,28 +211,29 @@ def count_models(
     session: "Session",
     options: Options,
     notify: ProgressCallback,
-    asked: ModelOptions,
+    asked: Sequence[ModelOptions],
     *,
     apart: bool = False,
 ) -> tuple[ProfileRecord, list[Workload]]:
     """The record with every layer counted and every peak predicted; a model that cannot be counted says why.
 
-    Beside it the workloads, with the inputs that they were counted on, and the axis of samples that was found. Code is
+    `asked` is what was asked for of each. Beside it the workloads, with the inputs that they were counted on, and the
+    axis of samples that was found. Code is
     counted by the measuring process; a network of ours too if it is to be counted `apart`, so that several may be at
     the same time.
     """
     models: list[ModelProfile] = []
     failures: list[Exception] = []
     counted = list(workloads)
-    for done, (one, workload) in enumerate(zip(record.models, workloads, strict=True)):
+    for done, (one, workload, wanted) in enumerate(zip(record.models, workloads, asked, strict=True)):
         notify(Progress(label=one.model, step="counting", done=done, total=len(workloads)))
         names = [row.layer for row in one.layers] if len(one.layers) > 1 else None
         try:
             if one.inside or apart:
-                census, counted[done] = census_in_child(workload, session, asked, names=names, inside=one.inside)
+                census, counted[done] = census_in_child(workload, session, wanted, names=names, inside=one.inside)
             else:
                 census = census_here(workload, names, session.plan.device, options)
-            unclear = census.sequence_first if asked.batch_axis == AUTO else ""
+            unclear = census.sequence_first if wanted.batch_axis == AUTO else ""
             if unclear:
                 counted[done] = replace(counted[done], batch_axis=None)
             models.append(counted_model(one, census, counted[done], sequence_first=unclear))

@@ -57,7 +57,7 @@ def profile_single(
     """
     documents = [override(document, batch=asked.batch, size=asked.size, attention=asked.attention)]
     blank, made = blank_record(documents, asked), workloads_of(documents, asked, options.seed)
-    record, workloads = count_models(blank, made, session, options, notify, asked, apart=True)
+    record, workloads = count_models(blank, made, session, options, notify, [asked], apart=True)
     if asked.batch and workloads[0].batch_axis is not None and workloads[0].batch != asked.batch:
         fixed = f"its own input holds {counted(workloads[0].batch, 'sample')}, and {asked.batch} are asked for"
         return (replace(record.models[0], status="error", detail=fixed),)

@@ -116,6 +116,7 @@ class StepMemory(msgspec.Struct, frozen=True, kw_only=True):
         return self.total - self.parameters
 
 
+AT = "@"  # between a model's name and the size that it stands at, among several
 PARTS = ("parameters", "gradients", "optimizer_states", "activations", "temporaries")
 
 

@@ -34,6 +34,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         document: the record -> what its JSON holds, if that is more.
         html: a report -> a page of its own kind.
         figures: a report -> matplotlib's figures.
+        choose: which rows of runs that were kept are reported, and whether a plot that is asked for is one of theirs.
         is_grid: whether runs that were kept are reported in one grid of cells, also of both kinds that are.
         stands_alone: whether it is reported one at a time.
         tells: whether its page on a terminal says itself what a careful reader must know.
@@ -49,6 +50,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     document: str = ""
     html: str = ""
     figures: str = ""
+    choose: str = ""
     is_grid: bool = False
     stands_alone: bool = True
     tells: bool = False
@@ -91,7 +93,9 @@ KINDS = {
         sound="findings.model_grid:sound_grid",
         next_step="kaoprof report JOURNAL --to models.pdf",
         members="rows",
+        html="reporting.pages.models:to_html",
         figures="reporting.plots.files:model_figures",
+        choose="reporting.tables.model_blocks:chosen_models",
         stands_alone=False,
     ),
     "profile": Kind(
@@ -190,7 +194,7 @@ class Report(Shown, frozen=True, kw_only=True):
 
     `how` are the page's own options; `tallies` sum up the warnings of each run while its rows are written; `alone` says
     whether a terminal shows its one run as the command did that made it. `width` is that of a paper's column,
-    for figures and tables.
+    for figures and tables. Plots that stand in no grid run along `x` and show `quantities`; None: as suits them.
     """
 
     runs: tuple[NamedRun, ...]
@@ -199,6 +203,8 @@ class Report(Shown, frozen=True, kw_only=True):
     alone: bool = False
     how: Mapping[str, Any] = {}
     width: Width | None = None
+    x: str | None = None
+    quantities: tuple[str, ...] | None = None
 
     @property
     def inches(self) -> float | None:

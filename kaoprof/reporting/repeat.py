@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from kaoprof.records.compare import Case, Record
-from kaoprof.records.measured import EAGER, Protocol
+from kaoprof.records.measured import EAGER, VARIANT, Protocol
 from kaoprof.records.own import OwnModule
-from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.profile import AT, ProfileRecord
+from kaoprof.records.swept_models import SweptModels, shown_size
 from kaoprof.units import format_bytes
 
 FLAGS = {"b": "--batch"}  # flags that are not called like their axis
@@ -86,7 +87,7 @@ def _compare_command(
     return shlex.join([*words, *(["-o", "run.jsonl"] if several else ["-o", "run.json"])])
 
 
-def _manner(protocol: Protocol | None, device: str | None, record: Record | ProfileRecord) -> list[str]:
+def _manner(protocol: Protocol | None, device: str | None, record: Record | ProfileRecord | SweptModels) -> list[str]:
     """How it was measured, as options."""
     if protocol is None:
         return ["--analytic"]
@@ -109,16 +110,48 @@ def _manner(protocol: Protocol | None, device: str | None, record: Record | Prof
 
 def profile_commands(record: ProfileRecord) -> list[str]:
     """The command that profiled these models; code that was named has to be named again."""
-    eager = [model.model for model in record.models if model.variant == EAGER]
+    eager = dict.fromkeys(model.model.partition(AT)[0] for model in record.models if model.variant == EAGER)
+    sizes = dict.fromkeys(filter(None, (model.model.partition(VARIANT)[0].partition(AT)[2] for model in record.models)))
     variants = dict.fromkeys(f"--{model.variant}" for model in record.models if model.variant != EAGER)
-    words = ["kaoprof", "profile", *eager, *variants, "--mode", record.mode]
+    words = [
+        "kaoprof",
+        "profile",
+        *eager,
+        *(["--size", ",".join(sizes)] if sizes else []),
+        *variants,
+        "--mode",
+        record.mode,
+    ]
     steps = dict.fromkeys(model.training_step.optimizer for model in record.models if model.training_step)
     words += [word for optimizer in steps for word in ("--optimizer", optimizer)]
     words += ["--dtype", record.dtype, *_manner(record.protocol, record.device, record)]
     return [shlex.join([*words, "-o", "run.json"])]
 
 
-def environment_terms(record: Record | ProfileRecord) -> dict[str, str]:
+def models_command(record: SweptModels) -> str:
+    """The command that swept these models: every combination of what its rows ran on."""
+    cases = [row.case for row in record.rows]
+    words = ["kaoprof", "sweep", *dict.fromkeys(case.model for case in cases)]
+    values = {
+        "size": [shown_size(case.size) for case in cases if case.size],
+        "batch": [str(case.b) for case in cases],
+        "dtype": [case.dtype for case in cases],
+        "mode": [case.mode for case in cases],
+    }
+    for name, several in values.items():
+        words += [f"--{name}", ",".join(dict.fromkeys(several))] if several else []
+    words += [
+        f"--{variant}" for variant in dict.fromkeys(row.profile.variant for row in record.rows) if variant != EAGER
+    ]
+    counted_only = record.protocol is None and any(case.device for case in cases)
+    manner = ["--no-measure", "--device", cases[0].device or "auto"] if counted_only else _manner(
+        record.protocol, cases[0].device, record
+    )  # fmt: skip
+    importing = ["--allow-import"] * any(row.profile.total.macs_analytic is None for row in record.rows)
+    return shlex.join([*words, *manner, *importing, "-o", "models.jsonl"])
+
+
+def environment_terms(record: Record | ProfileRecord | SweptModels) -> dict[str, str]:
     """Where and how, as names and values."""
     environment, protocol = record.environment, record.protocol
     terms: dict[str, str | None] = {"made with": f"kaoprof {record.version}", "begun": record.created}

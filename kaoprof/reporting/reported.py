@@ -9,7 +9,7 @@ from kaoprof.errors import UsageError, did_you_mean
 from kaoprof.findings.tally import Tally
 from kaoprof.records.reading import load_named
 from kaoprof.records.shown import Shown
-from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report
+from kaoprof.reporting.kinds import FORMATS, KINDS, TEXTS, Report, load
 from kaoprof.reporting.results import save
 from kaoprof.reporting.tables.grid import NamedRun, chosen_runs, grid_report
 from kaoprof.workload.process import leaves_process_alone
@@ -32,9 +32,9 @@ def report(
     Args:
         runs: files that kaoprof wrote, or records; several stand beside each other.
         to: files to write, each in the format of its suffix.
-        x: of operators: what a plot runs along: h, n, t, w, c, batch or heads.
-        plots: only these: latency, memory, macs, map; or roofline.
-        only: only cells with these sizes or words: `{"c": [8, 64]}`.
+        x: what a plot runs along: of operators h, n, t, w, c, batch or heads, of models macs, batch or size.
+        plots: only these: latency, memory, macs; of operators also map, or roofline.
+        only: only cells with these sizes or words: `{"c": [8, 64]}`, of models `{"model": "resnet18", "batch": 1}`.
 
     Returns:
         The report, which prints as its tables and shows itself in a notebook.
@@ -80,6 +80,9 @@ def report_on(
     if kinds[0].is_grid:
         grid = grid_report(runs, x=x, only=only, quantities=quantities)
         return Report(runs=grid.runs, grid=grid, alone=len(runs) == 1 and x is None and not quantities)
+    if kinds[0].choose:
+        chosen = load(kinds[0].choose)(runs, x=x, quantities=quantities, only=only)
+        return Report(runs=chosen, x=x, quantities=quantities)
     if x is not None or only or quantities:
         option = "--x" if x is not None else "--only" if only else "--plot"
         raise UsageError("is for runs of compare and sweep", where=option)

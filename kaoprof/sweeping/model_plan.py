@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kaoprof.comparing.cases import Sizes, as_sizes, parse_axes
+from kaoprof.comparing.cases import Sizes, as_sizes, parse_axes, parse_sizes
 from kaoprof.dims import DTYPE_BYTES, MODES
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.networks import override
@@ -83,18 +83,26 @@ def model_plan(
 def sizes_of(size: ModelSizes) -> tuple[tuple[int, ...] | None, ...]:
     """One size or several, each as its axes; None alone for the models' own.
 
+    As text commas list sizes and `x` joins axes: `128,192x256`, or a range of sizes `64:256:x2`.
+
     Raises:
         UsageError: one is none.
     """
     if size is None:
         return (None,)
     several = size.split(",") if isinstance(size, str) else [size] if isinstance(size, int) else list(size)
-    sizes = once(
-        parse_axes(str(given)) if isinstance(given, int | str) else as_sizes("size", tuple(given)) for given in several
-    )
+    sizes = once(axes for given in several for axes in _axes_of(given))
     if not sizes:
         raise UsageError("no size given", where="size")
     return sizes
+
+
+def _axes_of(given: int | str | Sequence[int]) -> Iterable[tuple[int, ...] | None]:
+    """One size; or those of a range such as `64:256:x2`."""
+    if not isinstance(given, int | str):
+        return [as_sizes("size", tuple(given))]
+    text = str(given).strip()
+    return [(size,) for size in parse_sizes("size", text) or ()] if ":" in text else [parse_axes(text)]
 
 
 def _checked(model: str, *, allow_import: bool) -> Document:

@@ -208,7 +208,7 @@ def test_other_files_wait_for_the_end_and_never_cost_the_journal(tmp_path, monke
         (["paper-grid", "--h", "8"], 2, "the sizes stand in paper-grid, which excludes --h"),
         (["kanet-qkv", "--h", "8"], 2, "--h: is for operators, and models are swept"),
         (["kanet-qkv", "paper-grid"], 2, "paper-grid: describes a grid, not a model"),
-        (["kanet-qkv", "--size", "128x"], 2, "size: '128x' is no size (write 224, or with an x between axes 192x256"),
+        (["kanet-qkv", "--size", "128x"], 2, "size: '128x' is no size (write 224, with an x between axes"),
         (["kanet-qkv", "--size", "8x128x128"], 2, "size: 3 sizes for 2 spatial axes"),
         (["timm:resnet50"], 2, "'timm:resnet50' is not imported: importing runs its code (if you trust it, add"),
         (["--h", "8", "--size", "8"], 2, "--size: is for models, and none is named"),

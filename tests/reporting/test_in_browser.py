@@ -5,11 +5,12 @@ import re
 import shutil
 
 import pytest
+from model_samples import swept_models
 from msgspec.structs import replace
-from rendered import reported
+from rendered import reported, runs
 from samples import grid_record
 
-from kaoprof.reporting.kinds import written
+from kaoprof.reporting.kinds import Report, written
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
@@ -57,6 +58,7 @@ def files(tmp_path_factory):
     pages = {"usual": record, "hostile": replace(record, rows=rows, baseline=HOSTILE)}
     for name, made in pages.items():
         (folder / f"{name}.html").write_text(written(reported(made), "html"))
+    (folder / "models.html").write_text(written(Report(runs=runs(swept_models())), "html"))
     return folder
 
 
@@ -198,3 +200,18 @@ def test_a_hostile_name_is_shown_and_does_nothing(browser, files):
         assert opened.page.locator("img").count() == 0
         assert opened.requests == [opened.asked_for]
         assert opened.complaints == []
+
+
+def test_a_model_under_the_pointer_says_its_macs_and_throughput(browser, files):
+    with Opened(browser, files / "models.html") as opened:
+        opened.wait_for_plots()
+        opened.page.evaluate(WRITE_DOWN)
+        box = opened.page.locator(".u-over").first.bounding_box()
+        for step in range(STEPS + 1):  # at the left edge lies the smallest model, a little within
+            opened.page.mouse.move(box["x"] + 10, box["y"] + box["height"] * step / STEPS)
+        said = re.compile(r"small \| MACs per sample: 6\.40 k \| 5\.06 ms \(95 %: .*\); size 8; 197 samples/s")
+        assert any(map(said.fullmatch, opened.page.evaluate("window.told")))
+        hidden = opened.page.get_by_role("button", name="nobody beats these")
+        hidden.click()
+        assert hidden.get_attribute("aria-pressed") == "false"
+        assert (opened.requests, opened.complaints) == ([opened.asked_for], [])

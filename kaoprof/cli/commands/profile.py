@@ -21,7 +21,7 @@ def profile(
     arg: opt.Arguments = None,
     kwarg: opt.Keywords = None,
     batch: Annotated[int | None, typer.Option(help="Samples at once, instead of the spec's.")] = None,
-    size: Annotated[str | None, typer.Option(metavar="SIZES", help="Spatial sizes: 224, or 192x256.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="SIZES", help="Spatial sizes: 224, or 128,192x256.")] = None,
     attention: Annotated[str | None, typer.Option(metavar="NAME", help=EVERY, autocompletion=operators)] = None,
     dtype: opt.Dtype = "fp32",
     device: opt.Device = "auto",
@@ -48,19 +48,21 @@ def profile(
     from kaoprof.cli.local_code import importable
     from kaoprof.cli.output import WATCHED, check_format, check_targets
     from kaoprof.cli.progress import shown_progress
-    from kaoprof.comparing.cases import parse_axes
     from kaoprof.errors import UsageError
     from kaoprof.networks.code_documents import find_document
     from kaoprof.profiling.run import ModelOptions, parse_axis
     from kaoprof.profiling.run import profile as take
     from kaoprof.specs.inputs import parse_inputs
+    from kaoprof.sweeping.model_plan import sizes_of
     from kaoprof.workload.size_arithmetic import parse_argument, parse_keyword
 
     check_format(format_, WATCHED)
     check_targets(output or [], force=force, kind="profile")
     options = measuring.options(device=device, analytic=analytic)
+    sizes = tuple(filter(None, sizes_of(size)))
     model = ModelOptions(
-        batch=batch, size=parse_axes(size), attention=attention, mode=mode, dtype=dtype,
+        batch=batch, size=sizes[0] if sizes else None, sizes=sizes if len(sizes) > 1 else (),
+        attention=attention, mode=mode, dtype=dtype,
         measured=not no_measure, allow_import=allow_import,
         input_grad=input_grad, batch_axis=parse_axis(batch_axis), optimizer=optimizer,
     )  # fmt: skip

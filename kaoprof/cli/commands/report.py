@@ -9,10 +9,10 @@ from kaoprof.cli import options as opt
 
 RUNS = "Files that a command wrote: .json; of sweep also .jsonl."
 TARGETS = "FILE.csv, .json, .md, .tex, .html, .png, .svg or .pdf; repeatable."
-AXIS = "What a plot runs along: h, n, t, w, c, batch or heads."
+AXIS = "What a plot runs along: h, n, t, w, c, batch or heads; of models macs, batch or size."
 PLOTS = "Only these: latency, memory, macs, map; roofline; or none."
 OPEN = "Show the page in a browser."
-ONLY = "Only these sizes, words or operators: c=8,64 or operator=kao_kv,axial; repeatable."
+ONLY = "Only these sizes, words, operators or models: c=8,64 or operator=kao_kv,axial; repeatable."
 
 
 def report(

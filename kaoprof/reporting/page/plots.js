@@ -123,7 +123,7 @@ const tell = (u, panel, label, tip) => {
   const near = nearest(u, panel);
   tip.hidden = near === null;
   if (near === null) return;
-  tip.replaceChildren(make("strong", "", near.curve.name), make("span", "", `${label}: ${near.mark.x}`), make("span", "", near.mark.text));
+  tip.replaceChildren(make("strong", "", near.curve.name), make("span", "", `${label}: ${near.mark.at ?? near.mark.x}`), make("span", "", near.mark.text));
   tip.classList.toggle("left", near.x > u.over.clientWidth / 2);
   tip.style.left = `${near.x}px`;
   tip.style.top = `${near.y}px`;
@@ -137,12 +137,16 @@ const plot = (place, data, panel, state) => {
   tip.setAttribute("role", "status");
   tip.hidden = true;
   const axis = (more) => ({ stroke: ink("ink"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line"), width: 1 }, font: "12px system-ui, sans-serif", labelFont: "13px system-ui, sans-serif", ...more });
+  const label = panel.x ?? data.x, counts = panel.x_steps.length > 0; // along counts ticks are powers, else sizes
+  const across = counts
+    ? { size: 26, values: (u, ticks) => ticks.map((tick) => amount(tick, panel.x_steps)), ...(state.log ? { splits: powerTicks(10) } : {}) }
+    : { size: 26, splits: sizeTicks(sizes, state.log), values: (u, ticks) => ticks };
   const scale = (base) => ({ time: false, distr: state.log ? 3 : 1, log: base, range: beyond(state.log) });
   const options = {
     width: place.clientWidth, height: HEIGHT, legend: { show: false }, padding: [8, EDGE, 0, 0],
-    scales: { x: { ...scale(2) }, y: scale(panel.base) },
+    scales: { x: scale(counts ? 10 : 2), y: scale(panel.base) },
     axes: [
-      axis({ label: data.x, labelSize: 20, size: 26, splits: sizeTicks(sizes, state.log), values: (u, ticks) => ticks, filter: (u, ticks) => ticks }),
+      axis({ label, labelSize: 20, filter: (u, ticks) => ticks, ...across }),
       axis({ size: 68, values: (u, ticks) => ticks.map((tick) => amount(tick, panel.steps)), filter: (u, ticks) => ticks, ...(state.log ? { splits: powerTicks(panel.base) } : {}) }),
     ],
     series: [{}, ...panel.curves.map((curve) => ({
@@ -150,7 +154,7 @@ const plot = (place, data, panel, state) => {
       points: { show: false }, show: isShown(curve, state),
     }))],
     cursor: { drag: { x: true, y: true, uni: 20 }, points: { show: false } },
-    hooks: { draw: [(u) => drawOver(u, panel, sizes, data.axis)], setCursor: [(u) => tell(u, panel, data.x, tip)] },
+    hooks: { draw: [(u) => drawOver(u, panel, sizes, data.axis)], setCursor: [(u) => tell(u, panel, label, tip)] },
   };
   const drawn = new uPlot(options, [sizes, ...lines.map((line) => sizes.map((x) => line.get(x) ?? null))], place);
   drawn.over.append(tip);

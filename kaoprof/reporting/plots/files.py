@@ -13,7 +13,6 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from kaoprof.errors import UsageError
-from kaoprof.findings.model_grid import macs_of_row
 from kaoprof.reporting.plots.bars import plot_cells, plot_layers
 from kaoprof.reporting.plots.chart import ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.plots.crowd import is_crowded, plot_crowd
@@ -23,6 +22,7 @@ from kaoprof.reporting.plots.roofline import can_draw, plot_rooflines
 from kaoprof.reporting.plots.style import INK, SHEET
 from kaoprof.reporting.plots.tips import with_titles
 from kaoprof.reporting.tables.grid import Block, Grid
+from kaoprof.reporting.tables.model_blocks import model_blocks
 
 if TYPE_CHECKING:
     from kaoprof.reporting.kinds import Report
@@ -61,16 +61,19 @@ def layer_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: 
     return [plot_layers(run.record, report.inches) for run in drawn]
 
 
-def model_figures(report: "Report", *, several: bool) -> list[Figure]:  # noqa: ARG001 - of several runs the first
-    """Each sweep of models.
+def model_figures(report: "Report", *, several: bool) -> list[Figure]:
+    """Sweeps of models, `MOST_BLOCKS` rows of panels to a figure; one figure unless `several` have room.
 
     Raises:
-        UsageError: nothing in it was counted.
+        UsageError: nothing of what was asked for is known, or it is more than has room.
     """
-    drawn = [run for run in report.runs if any(macs_of_row(row) for row in run.record.rows)]
-    if not drawn:
-        raise UsageError("these sweeps hold no model that was counted, so nothing that could be plotted")
-    return [plot_models(run.record.rows, report.inches) for run in drawn]
+    blocks = model_blocks(report.runs)
+    if not several and len(blocks) > MOST_BLOCKS:
+        too_many = f"{len(blocks):,} settings are too many for one picture"
+        raise UsageError(too_many, hint="--only mode=forward chooses among them; a .pdf holds them all")
+    starts = range(0, len(blocks), MOST_BLOCKS)
+    parts = [blocks[start : start + MOST_BLOCKS] for start in starts]
+    return [plot_models(part, report.x, report.quantities, report.inches) for part in parts]
 
 
 def figures_of(grid: Grid, quantities: Sequence[str] | None = None, inches: float | None = None) -> list[Figure]:

@@ -19,7 +19,10 @@ SOLID: tuple[float, ...] = ()
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A point: what it says to who points at it; `y` is None where no place is known, `lost` where nothing ran."""
+    """A point: what it says to who points at it; `y` is None where no place is known, `lost` where nothing ran.
+
+    `at` is its place on the axis in words, where the number is none that is read.
+    """
 
     x: int
     y: float | None
@@ -27,6 +30,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     lost: bool = False
+    at: str | None = None
 
 
 class LiveCurve(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +52,10 @@ class LiveCurve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LivePanel(msgspec.Struct, frozen=True, kw_only=True):
-    """One quantity: `steps` are its units with their factors, `guides` slopes as (exponent, x, y)."""
+    """One quantity: `steps` are its units with their factors, `guides` slopes as (exponent, x, y).
+
+    `x` is the label of its own axis, where it is not the figure's, with the units `x_steps` if it has any.
+    """
 
     title: str
     steps: tuple[tuple[float, str], ...]
@@ -56,6 +63,8 @@ class LivePanel(msgspec.Struct, frozen=True, kw_only=True):
     curves: tuple[LiveCurve, ...]
     guides: tuple[tuple[int, int, float], ...]
     limit: float | None
+    x: str | None = None
+    x_steps: tuple[tuple[float, str], ...] = ()
 
 
 class LiveFigure(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """A sweep of models as a page: a line per model and input, who is beaten by nobody, and how each model grows."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -15,11 +16,11 @@ from kaoprof.reporting.document import (
     Table,
     Text,
     Tone,
-    columns_of,
     without_empty,
 )  # fmt: skip
 from kaoprof.reporting.sentences.failures import failures
 from kaoprof.reporting.sentences.protocol import protocol_of
+from kaoprof.reporting.sentences.swept_models import UNPAIRED, answers_of
 from kaoprof.units import counted, format_bytes, format_count, format_interval, format_seconds, three_digits
 
 MANY = 24  # rows, beyond which a terminal shows exponents only with its detail
@@ -32,6 +33,7 @@ CONVENTION = (
     "latency of the call."
 )
 GROWTH = "Growth with the side of the input: exponents; 2.00: as the number of pixels"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 MEANING = {
     "latency": f"{UNBEATEN} no other model on the same input has at most its MACs and is certainly faster.",
     "peak": f"{UNBEATEN} no other model on the same input has at most its MACs and a smaller peak.",
@@ -42,18 +44,25 @@ def page_of(record: SweptModels, medium: Medium = Medium.TEXT) -> Page:
     """What each model costs on each input, with those that none beats; then exponents where there are three sizes."""
     fixed = {name: next(iter(values)) for name, values in _settings(record).items() if len(values) == 1}
     shown = [place for place, name in enumerate(HEADERS) if name not in fixed]
-    fronts = findings.fronts(record.rows)
-    unbeaten = [row for front in fronts if front.beaten for row in front.best]
-    cells = [(*_cells(row), UNBEATEN if row in unbeaten else "") for row in record.rows]
+    name, fronts = findings.names_of(record.rows), findings.fronts(record.rows)
+    unbeaten = findings.unbeaten_of(record.rows)
+    cells = [cells_of(row, name(row), unbeaten=findings.key_of(row) in unbeaten) for row in record.rows]
+    measured = any(row.profile.latency for row in record.rows)
     table = Table(
         title=_title(record, fixed),
         columns=tuple(_column(HEADERS[place]) for place in shown),
         rows=tuple(tuple(_toned(row[place]) for place in shown) for row in cells),
-        notes=(*_meanings(fronts), *failures([(str(row.case.setting), row) for row in record.rows])),
-        details=(CONVENTION, *protocol_of(record)),
+        notes=(
+            *answers_of(record),
+            *_meanings(fronts),
+            *failures([(str(row.case.setting), row) for row in record.rows]),
+        ),
+        details=(CONVENTION, *protocol_of(record), *([UNPAIRED] if measured else [])),
         figures="plain",
     )
-    laws = [replace(law, detail=medium == Medium.SCREEN and len(record.rows) > MANY) for law in _laws(record, fixed)]
+    laws = [
+        replace(law, detail=medium == Medium.SCREEN and len(record.rows) > MANY) for law in growth_of(record, fixed)
+    ]
     return Page(blocks=(without_empty(table), *laws))
 
 
@@ -85,14 +94,14 @@ def _title(record: SweptModels, fixed: Mapping[str, str]) -> str:
     return f"{counted(models, 'model')}, {counted(len(record.rows), 'row')}: {', '.join(manner)}"
 
 
-def _cells(row: ModelRow) -> tuple[str, ...]:
-    """One row under `HEADERS`."""
+def cells_of(row: ModelRow, name: str, *, unbeaten: bool) -> tuple[str, ...]:
+    """One row under `HEADERS`, its model called by `name`."""
     total, latency, rate = row.profile.total, findings.latency_of(row), findings.samples_per_s(row)
     macs, peak = findings.macs_of_row(row), findings.peak_of_row(row)
     star = PREDICTED if total.peak_bytes_measured is None else ""
     time = (UNKNOWN if row.status == "ok" else row.status) if latency is None else format_seconds(latency.value)
     return (
-        row.profile.model,
+        name,
         shown_size(row.size) if row.size else UNKNOWN,
         UNKNOWN if row.profile.batch is None else str(row.profile.batch),
         row.case.dtype,
@@ -103,6 +112,7 @@ def _cells(row: ModelRow) -> tuple[str, ...]:
         time,
         format_interval(*latency.interval) if latency and latency.interval else "",
         UNKNOWN if rate is None else three_digits(rate),
+        UNBEATEN if unbeaten else "",
     )
 
 
@@ -110,19 +120,21 @@ def _toned(text: str) -> Text:
     return Span(text, Tone.BAD) if text in {"skipped", "oom", "timeout", "unsupported", "error"} else text
 
 
-def _laws(record: SweptModels, fixed: Mapping[str, str]) -> list[Table]:
+def growth_of(record: SweptModels, fixed: Mapping[str, str] = NOTHING) -> list[Table]:
+    """How each model grows, where it ran at three sizes: the exponents, without the columns that are `fixed`."""
+    name = findings.names_of(record.rows)
     laws = findings.model_laws(record.rows)
     if not laws:
         return []
     rows = tuple(
         (
-            law.model, str(law.row.case.b), law.row.case.dtype, law.row.case.mode,
+            name(law.row), str(law.row.case.b), law.row.case.dtype, law.row.case.mode,
             f"{law.sizes[0]}-{law.sizes[-1]} ({len(law.sizes)})", *map(_power, (law.macs, law.peak, law.latency)),
         )
         for law in laws
     )  # fmt: skip
     kept = [place for place, name in enumerate(LAW_HEADERS) if name not in fixed]
-    columns = columns_of([LAW_HEADERS[place] for place in kept])
+    columns = tuple(_column(LAW_HEADERS[place]) for place in kept)
     shown = tuple(tuple(row[place] for place in kept) for row in rows)
     return [without_empty(Table(title=GROWTH, columns=columns, rows=shown))]
 
