@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from diffs import made_run
 from handbook import GUIDE, README, README_FILE, ROOT, SCREEN, arguments_of, blocks, commands
+from model_samples import swept_models
 from msgspec.structs import replace
 from rendered import printed
 from samples import grid_record, measured_record
@@ -43,6 +44,7 @@ def leave_runs():
     """Files that the commands of a page read, as others would have left them."""
     rows = tuple(replace(row, case=replace(row.case, c=64)) for row in grid_record().rows)
     Path("run.jsonl").write_text(dumps(replace(grid_record(), rows=rows)), encoding="utf-8")
+    Path("models.jsonl").write_text(dumps(swept_models()), encoding="utf-8")
     for name in ("other.json", "run.json"):
         Path(name).write_text(dumps(measured_record()), encoding="utf-8")
     for number, name in enumerate(("before.json", "after.json")):

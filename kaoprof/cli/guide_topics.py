@@ -9,7 +9,7 @@ from kaoprof.errors import UsageError, did_you_mean
 FOLDER = Path(__file__).parent.parent / "guide"
 WORDS = "words"  # the topic whose sections are terms
 ORDER = (
-    WORDS, "compare", "measuring", "profile", "sweep", "clusters", "explain", "fit", "report", "diff", "ci",
+    WORDS, "compare", "measuring", "profile", "sweep", "models", "clusters", "explain", "fit", "report", "diff", "ci",
     "reproduce", "papers", "specs", "python", "own", "gpu", "safety", "inside",
 )  # fmt: skip
 SECTION = re.compile(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)

@@ -99,7 +99,7 @@ def parse_axes(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split("x")]
-    if not all(re.fullmatch(r"\d{1,18}", part, re.ASCII) for part in parts):
+    if not all(re.fullmatch(r"[+-]?\d{1,18}", part, re.ASCII) for part in parts):
         hint = "write 224, with an x between axes 192x256, with commas between sizes 128,224"
         raise UsageError(f"{text[:40]!r} is no size", where="size", hint=hint)
     return as_sizes("size", [int(part) for part in parts])

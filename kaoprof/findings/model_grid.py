@@ -90,9 +90,11 @@ def names_of(rows: Iterable[ModelRow]) -> Callable[[ModelRow], str]:
 def fronts(rows: Iterable[ModelRow], cost: Cost | None = None) -> list[Front]:
     """The front of each comparison in which two or more models are known: of MACs and latency, else of MACs and peak.
 
-    A row is beaten where another needs no more MACs and is certainly faster: by intervals, where there are any. A
-    `cost` that is named is weighed, or none.
+    Of peaks only where nothing was timed at all. A row is beaten where another needs no more MACs and is certainly
+    faster: by intervals, where there are any. A `cost` that is named is weighed, or none.
     """
+    rows = list(rows)
+    cost = cost or ("latency" if any(row.profile.latency for row in rows) else "peak")
     members = ([row for row in several if macs_of_row(row) is not None] for several in by_comparison(rows).values())
     return [front for several in members if (front := _front(several, cost)) is not None]
 
@@ -118,8 +120,7 @@ class _Weighed(NamedTuple):
     high: float
 
 
-def _front(rows: Sequence[ModelRow], cost: Cost | None) -> Front | None:
-    cost = cost or ("latency" if any(seconds_of(row) is not None for row in rows) else "peak")
+def _front(rows: Sequence[ModelRow], cost: Cost) -> Front | None:
     span = _seconds_span if cost == "latency" else _peak_span
     weighed = [_Weighed(row, macs_of_row(row) or 0, *ends) for row in rows if (ends := span(row)) is not None]
     if len(weighed) < 2:  # noqa: PLR2004 - nobody is beaten who is alone

@@ -57,7 +57,7 @@ def _input(given: Input, batch: int | None, size: Sequence[int] | None) -> Input
         raise UsageError(
             f"{len(sizes)} sizes for {len(given.size)} spatial axes",
             where="size",
-            hint=f"write {len(given.size)}, such as {','.join(map(str, given.size))}",
+            hint=f"write {len(given.size)}, such as {'x'.join(map(str, given.size))}",
         )
     for where, number in (("batch", given.batch if batch is None else batch), *(("size", length) for length in sizes)):
         if not 1 <= number <= MAX_SIZE:

@@ -22,7 +22,7 @@ from kaoprof.records.options import Options, checked_options
 from kaoprof.records.profile import AT, ModelProfile, ProfileRecord
 from kaoprof.records.swept_models import shown_size
 from kaoprof.specs import Document, load_spec
-from kaoprof.specs.documents import CodeSpec, ModelSpec, OperatorSpec
+from kaoprof.specs.documents import CodeSpec
 from kaoprof.version import __version__
 from kaoprof.workload.optimizers import parse_optimizer
 from kaoprof.workload.process import leaves_process_alone
@@ -109,8 +109,10 @@ def profile(
         raise UsageError("no model is named", where="profile", hint="for example: kaoprof profile kanet-qkv")
     notify = progress or unheard
     pairs = [(target, at_size) for target in targets for at_size in model.at_each_size]
-    documents = [_document(target, at_size, named=bool(model.sizes)) for target, at_size in pairs]
+    documents = [_document(target, at_size) for target, at_size in pairs]
     record = blank_record(documents, model)
+    if model.sizes:
+        record = replace(record, models=tuple(map(_at_size, record.models, [at_size for _, at_size in pairs])))
     if options.analytic:
         return record
     if model.optimizer and options.graph:
@@ -182,13 +184,14 @@ def parse_axis(text: str) -> int | str:
     return int(text) if re.fullmatch(r"-?\d{1,3}", text, re.ASCII) else text
 
 
-def _document(target: str | Document, model: ModelOptions, *, named: bool = False) -> Document:
-    """What is profiled; if `named`, its name tells its size."""
+def _at_size(one: ModelProfile, asked: ModelOptions) -> ModelProfile:
+    """One of a model's sizes, which its name tells."""
+    return replace(one, model=f"{one.model}{AT}{shown_size(asked.size or ())}")
+
+
+def _document(target: str | Document, model: ModelOptions) -> Document:
     document = load_spec(target) if isinstance(target, str) else target
-    document = override(document, batch=model.batch, size=model.size, attention=model.attention)
-    if not named or model.size is None or not isinstance(document.spec, ModelSpec | OperatorSpec | CodeSpec):
-        return document
-    return replace(document, spec=replace(document.spec, name=f"{document.spec.name}{AT}{shown_size(model.size)}"))
+    return override(document, batch=model.batch, size=model.size, attention=model.attention)
 
 
 def _workload(document: Document, model: ModelOptions, seed: int) -> Workload:

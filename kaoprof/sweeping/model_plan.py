@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from kaoprof.catalog import is_operator
 from kaoprof.comparing.cases import Sizes, as_sizes, parse_axes, parse_sizes
 from kaoprof.dims import DTYPE_BYTES, MODES
 from kaoprof.errors import SpecError, UsageError
@@ -61,6 +62,7 @@ def model_plan(
     names = once(models)
     if not names:
         raise UsageError("no model is named", where="models", hint="for example kaoprof sweep kanet-qkv mobilenetv2")
+    refuse_operators(names)
     documents = {model: _checked(model, allow_import=allow_import) for model in names}
     plan = ModelPlan(
         name=name,
@@ -95,6 +97,18 @@ def sizes_of(size: ModelSizes) -> tuple[tuple[int, ...] | None, ...]:
     if not sizes:
         raise UsageError("no size given", where="size")
     return sizes
+
+
+def refuse_operators(models: Iterable[str]) -> None:
+    """Operators are swept by themselves.
+
+    Raises:
+        UsageError: one of the names is an operator's.
+    """
+    for model in models:
+        if is_operator(model.partition(":")[0]):
+            hint = f"--operators {model} with --h sweeps operators"
+            raise UsageError("is an operator, and models are swept", where=model, hint=hint)
 
 
 def _axes_of(given: int | str | Sequence[int]) -> Iterable[tuple[int, ...] | None]:

@@ -58,6 +58,11 @@ def test_a_front_by_hand():
     assert names(front.beaten) == ["c", "e", "f"]
 
 
+def test_what_did_not_run_is_on_no_front_of_times():
+    small, wide = model_row("small", 8, 1), model_row("wide", 8, 1)
+    assert fronts([small, wide, skipped(model_row("small", 16, 1)), skipped(model_row("wide", 16, 1))])[1:] == []
+
+
 def test_who_is_as_good_as_another_in_both_is_not_beaten():
     (front,) = fronts([costing("a", 2, 0.5), costing("b", 2, 0.5), costing("c", 3, 0.5)])
     assert (names(front.best), front.beaten) == (["a", "b", "c"], ())

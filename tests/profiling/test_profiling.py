@@ -298,7 +298,7 @@ def test_a_peak_that_leaves_something_out_says_what():
         (["kanet-qvk"], 2, "did you mean"),
         (["kanet-qkv", "--attention", "kao_qv"], 2, "did you mean 'kao_qkv'?"),
         (["kanet-qkv", "--batch", "0"], 2, "batch: must be between 1 and"),
-        (["kanet-qkv", "--size", "1,2,3"], 2, "3 sizes for 2 spatial axes"),
+        (["kanet-qkv", "--size", "8,1x2x3"], 2, "3 sizes for 2 spatial axes (write 2, such as 224x224"),
         (["kanet-qkv", "--mode", "trian"], 2, "did you mean 'train'?"),
         (["paper-grid"], 2, "grid spec has no layers"),
         (["os:system", "--input", "1,3"], 2, "--allow-import"),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,6 +12,8 @@ from kaoprof.cli.app import run
 from kaoprof.errors import SpecError, UsageError
 from kaoprof.records.journal import read_journal
 from kaoprof.records.options import Options
+from kaoprof.records.reading import load_records
+from kaoprof.reporting.repeat import profile_commands
 from kaoprof.sweeping.model_plan import model_plan, sizes_of
 from kaoprof.sweeping.run import Sweep
 
@@ -93,6 +96,54 @@ def test_a_grid_of_operators_in_yaml_has_several_dtypes_and_modes(tiny):
     assert len(read_journal(tiny / "mine.jsonl").cells) == 2 * 2 * 2
 
 
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ("grid: {size: [8, 0]}", "grid.size"),
+        ("grid: {size: 8y8}", "'8y8' is no size"),
+        ("grid: {size: [], batch: 1}", "no size given"),
+        ("grid: {batch: []}", "grid.batch"),
+        ("grid: {h: 8}", "unknown key 'h'"),
+        ("operators: [kao_qkv]", "unknown key 'operators'"),
+        ("dtype: [fp32, fp31]", "dtype"),
+        ("mode: []", "mode"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused_in_one_line(grid, message, tiny, capsys):
+    (tiny / "grid.yaml").write_text(f"schema: 1\nname: mine\nmodels: [tiny.yaml]\n{grid}\n")
+    assert run(["sweep", "grid.yaml", "--analytic"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tiny / "mine.jsonl").exists()
+
+
+@pytest.mark.parametrize("models", ["[]", "[none.yaml]", "[paper-grid]", "[kao_qkv]", "[{a: 1}]"])
+def test_a_grid_of_what_is_no_model_is_refused_in_one_line(models, tiny, capsys):
+    (tiny / "grid.yaml").write_text(f"schema: 1\nname: mine\nmodels: {models}\n")
+    assert run(["sweep", "grid.yaml", "--analytic"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_grid_in_yaml_may_name_code(tiny, capsys):
+    (tiny / "grid.yaml").write_text(
+        'schema: 1\nname: mine\nmodels: [tiny.yaml, "torch.nn:Identity"]\ngrid: {size: [8, 10]}\n'
+    )
+    assert run(["sweep", "grid.yaml", "--analytic"]) == 2
+    assert "add --allow-import" in capsys.readouterr().err
+    assert run(["sweep", "grid.yaml", "--analytic", "--allow-import"]) == 0
+    assert {case[0] for case in read_journal(tiny / "mine.jsonl").cells} == {"tiny.yaml", "torch.nn:Identity"}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_profile_takes_several_sizes_as_a_sweep_does():
+    assert run(["profile", "tiny.yaml", "--size", "8,8x10", "--analytic", "-o", "run.json"]) == 0
+    (record,) = load_records(Path("run.json"))
+    assert [(model.model, model.total.macs_analytic) for model in record.models] == [
+        ("tiny@8", macs_of(8, 2)), ("tiny@8x10", 8 * 10 * 3 * 9 * 4 + 4 * 2)
+    ]  # fmt: skip
+    assert "kaoprof profile tiny --size 8,8x10 " in profile_commands(record)[0]
+
+
 def test_what_does_not_go_through_a_model_is_a_row(tiny):
     (tiny / "deep.yaml").write_text(
         "schema: 1\nname: deep\ninput: {channels: 3, size: [32, 32]}\n"
@@ -106,6 +157,7 @@ def test_what_does_not_go_through_a_model_is_a_row(tiny):
 def test_sizes_as_they_are_written():
     assert sizes_of(None) == (None,)
     assert sizes_of("128,192x256") == ((128,), (192, 256))
+    assert sizes_of("16:64:x2,10x12") == ((16,), (32,), (64,), (10, 12))
     assert sizes_of([128, "8x16x16", (4, 5)]) == ((128,), (8, 16, 16), (4, 5))
     with pytest.raises(UsageError, match="is no size"):
         sizes_of("128x")

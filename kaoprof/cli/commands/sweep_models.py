@@ -11,7 +11,7 @@ from kaoprof.networks.code_documents import find_document
 from kaoprof.records.options import Options
 from kaoprof.specs.documents import GridSpec, ModelGridSpec
 from kaoprof.specs.grid import listed
-from kaoprof.sweeping.model_plan import Planned, model_plan
+from kaoprof.sweeping.model_plan import Planned, model_plan, refuse_operators
 
 OF_BOTH = ("batch", "dtype", "mode")
 
@@ -32,6 +32,7 @@ def models_asked(specs: Sequence[str], *, size: str | None, measured: bool) -> M
         SpecError: a spec is not there, or malformed.
         UsageError: a grid among models, or an option that only models have without any.
     """
+    refuse_operators(specs)
     if len(specs) == 1:
         spec = find_document(specs[0]).spec
         if isinstance(spec, ModelGridSpec):

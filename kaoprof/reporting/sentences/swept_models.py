@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kaoprof.findings import model_grid as findings
 from kaoprof.records.swept_models import ModelRow, SweptModels, shown_size
-from kaoprof.units import format_bytes, format_count, format_seconds, three_digits
+from kaoprof.units import counted, format_bytes, format_count, format_seconds, three_digits
 
 MOST_ANSWERS = 4  # inputs of which it is told who is best
 MOST_NAMES = 3
@@ -19,8 +19,8 @@ def answers_of(record: SweptModels) -> list[str]:
     name = findings.names_of(record.rows)
     several = [rows for rows in findings.by_comparison(record.rows).values() if len(rows) > 1]
     answers = [sentence for rows in several[:MOST_ANSWERS] if (sentence := _best_on(rows, name, record))]
-    if len(several) > len(answers) > 0:
-        answers.append(f"{len(several) - MOST_ANSWERS} more inputs are told by the rows.")
+    if answers and (hidden := len(several) - MOST_ANSWERS) > 0:
+        answers.append(f"{counted(hidden, 'more input')}: see the rows.")
     return [*answers, *_throughput(record, name)]
 
 

@@ -53,7 +53,7 @@ def page_of(record: SweptModels, medium: Medium = Medium.TEXT) -> Page:
         columns=tuple(_column(HEADERS[place]) for place in shown),
         rows=tuple(tuple(_toned(row[place]) for place in shown) for row in cells),
         notes=(
-            *answers_of(record),
+            *([] if medium == Medium.PAPER else answers_of(record)),
             *_meanings(fronts),
             *failures([(str(row.case.setting), row) for row in record.rows]),
         ),
