@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from rendered import on_screen
 from signals import heed
-from sweeps import LAWS, closed_record, finished_cells, swept_record
+from sweeps import LAWS, finished_cells
 
 from kaoprof.cli.app import run
 from kaoprof.records.journal import read_journal
@@ -266,27 +265,6 @@ def test_a_folder_that_may_not_be_written_is_one_clear_line(tmp_path, capsys, mo
     monkeypatch.setattr(os, "open", refused)
     assert sweep("-o", str(tmp_path / "run.jsonl")) == 1
     assert "run.jsonl: cannot be written: Permission denied" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("name", "record"), [("sweep-80.txt", swept_record()), ("sweep-analytic-80.txt", closed_record())]
-)
-def test_the_summary_at_80_columns(name, record, check_golden):
-    text = on_screen(record)
-    assert max(map(len, text.splitlines())) <= 80
-    assert "…" not in text
-    check_golden(name, text)
-
-
-def test_the_summary_gives_the_exponents_that_the_rows_follow():
-    lines = on_screen(swept_record()).splitlines()
-    rows = {line.split()[0]: line.split() for line in lines[4:7]}
-    macs = {name: float(words[1]) for name, words in rows.items()}
-    assert macs == {"nonlocal:matmul": 4.0, "kao_kv:matmul": 3.0, "kao_qkv:matmul": 2.0}
-    times = {name: float(words[3]) for name, words in rows.items() if words[3] != "-"}
-    assert times["nonlocal:matmul"] == 4.0
-    assert rows["nonlocal:matmul"][5] == "128"  # the largest that ran
-    assert rows["kao_kv:matmul"][5] == "256"
 
 
 def test_too_few_sizes_for_a_law_are_shown_as_by_compare(tmp_path, monkeypatch, capsys):
