@@ -169,14 +169,16 @@ def test_every_format_holds_all_rows(tmp_path, monkeypatch, capsys):
     assert len(load_records(Path("sweep.jsonl"))[-1].rows) == len(rows)
     for name in ("csv", "json", "md", "tex"):
         assert sweep("--operators", "kao_kv", "-o", f"{name}.jsonl", "--format", name) == 0
-        assert "kao" in capsys.readouterr().out
+        captured = capsys.readouterr()
+        assert "kao" in captured.out
+        assert f"cells, kept in the journal {name}.jsonl" in captured.err
 
 
 def test_the_journal_is_named_after_the_spec_and_its_name_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["sweep", "paper-grid", "--analytic", "--dtype", "bf16"]) == 0
     captured = capsys.readouterr()
-    assert "3 cells, kept in paper-grid.jsonl" in captured.err
+    assert "3 cells, kept in the journal paper-grid.jsonl" in captured.err
     assert "next: kaoprof report paper-grid.jsonl --to" in captured.err
     record = load_records(Path("paper-grid.jsonl"))[-1]
     assert [row.analytic.macs for row in record.rows if row.case.name == "nonlocal:sdpa"] == [
@@ -186,7 +188,7 @@ def test_the_journal_is_named_after_the_spec_and_its_name_is_said(tmp_path, monk
     ]
     assert {(row.case.b, row.case.c, row.case.scale, row.case.dtype) for row in record.rows} == {(8, 8, "none", "bf16")}
     assert run(["sweep", "paper-grid", "--analytic", "--dtype", "bf16"]) == 0
-    assert "3 cells, all of them in paper-grid.jsonl already" in capsys.readouterr().err
+    assert "3 cells, all of them in the journal paper-grid.jsonl already" in capsys.readouterr().err
 
 
 def test_other_files_wait_for_the_end_and_never_cost_the_journal(tmp_path, monkeypatch, capsys):
