@@ -622,3 +622,19 @@ def test_others_on_our_cores_are_named_before_anything_is_measured(monkeypatch):
     measure(session, [[subject(0)]])
     assert told[0].warning.startswith("other programs keep 1.5 of 2 cores busy before measuring: expect noise")
     assert [progress.warning for progress in told[1:]] == [""] * (len(told) - 1)
+
+
+def test_a_budget_that_cannot_hold_the_calls_is_named_before_anything_is_timed():
+    told = []
+    clock = FakeClock()
+    child = FakeChild(clock, {0: 6.0})
+    session = Session(Options(device="cpu", budget_s=2.0), lambda: child, told.append, clock)
+    measure(session, [[subject(0, floor_flops=int(5.5 * 100e9))]])
+    assert told[0].warning.startswith(
+        "this takes at least 11.0 s, whatever the budget of 2.00 s: one call of op0 takes"
+    )
+    assert [progress.warning for progress in told[1:]] == [""] * (len(told) - 1)
+    quick = []
+    session = Session(Options(device="cpu", budget_s=2.0), lambda: FakeChild(clock, {0: 0.01}), quick.append, clock)
+    measure(session, [[subject(0, floor_flops=int(1e-3 * 100e9))]])
+    assert {progress.warning for progress in quick} == {""}
