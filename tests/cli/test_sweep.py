@@ -18,7 +18,7 @@ from signals import heed
 from sweeps import LAWS, closed_record, finished_cells, swept_record
 
 from kaoprof.cli.app import run
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.reading import load_records
 
 TESTS = Path(__file__).parent.parent
