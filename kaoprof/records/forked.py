@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from kaoprof.errors import KaoprofError, OutputError
 
-P, R = TypeVar("P"), TypeVar("R")
+P = TypeVar("P")
+R = TypeVar("R")
 MOST_PROCESSES = 4
 
 

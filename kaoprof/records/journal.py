@@ -3,7 +3,8 @@
 The first line is the header. Then come launches, one whenever a process begins to measure, which say where and how;
 and finished cells, which belong to the launch before them, or to the earlier one whose number they name: cells of
 several machines come as they are finished. A cell that stands twice was tried again: the last counts.
-A journal of operators is of kind `sweep`, one of models of kind `models`. `kaoprof.sweeping.journal_file` writes it, `journal_reading` reads it.
+A journal of operators is of kind `sweep`, one of models of kind `models`. `kaoprof.sweeping.journal_file` writes it,
+`journal_reading` reads it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ import msgspec
 from kaoprof.records import swept_models
 from kaoprof.records.compare import Row
 from kaoprof.records.fields import Count, Seconds
-from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
+from kaoprof.records.measured import Environment, Head, Protocol
 from kaoprof.records.sweep import CellKey, ModelPlan, Plan, SweepPlan
 from kaoprof.records.swept_models import ModelRow
 

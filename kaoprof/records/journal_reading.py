@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -39,7 +39,7 @@ LARGE_BYTES = 2**23  # the rows of a smaller one are read at once
 class _Cells(msgspec.Struct):
     """A line of finished cells: their rows, or the numbers of these within the line, and the line's place."""
 
-    rows: dict[CellKey, Sequence[Any]]
+    rows: Mapping[CellKey, Sequence[Any]]
     spent_s: float
     launch: int | None
     begin: int
@@ -63,14 +63,14 @@ def nothing_yet(first: bytes) -> bool:
     return cut_off or not first.strip(b"\0")
 
 
-def read_journal(path: Path, *, in_place: bool = False) -> Contents:
-    """What the journal in a file holds; the rows of a large one of operators may stay `in_place`.
+def read_journal(path: Path) -> Contents:
+    """What the journal in a file holds.
 
     Raises:
         RecordError: it cannot be read, or is none.
     """
     with opened(path) as file:
-        return contents_of(file, where=str(path), path=path if in_place and path.is_file() else None)
+        return contents_of(file, where=str(path))
 
 
 def parse_journal(data: bytes, *, where: str) -> Contents:
@@ -82,13 +82,13 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
     return contents_of(io.BytesIO(data), where=where)
 
 
-def contents_of(file: BinaryIO, *, where: str, path: Path | None = None) -> Contents:
+def contents_of(file: BinaryIO, *, where: str, in_place: bool = False) -> Contents:
     """What a journal holds. An incomplete last line, which a crash leaves, is left out.
 
     Args:
         file: of its bytes.
-        where: what errors call it.
-        path: of the file, if rows may stay there.
+        where: its path, for errors.
+        in_place: leave the rows of a large one of operators there, checked by several processes.
 
     Raises:
         RecordError: it is no journal, of another schema, or damaged; naming the line.
@@ -98,8 +98,8 @@ def contents_of(file: BinaryIO, *, where: str, path: Path | None = None) -> Cont
     line = file.readline()
     header = _header(line.removesuffix(b"\n"), whole=line.endswith(b"\n"), where=where)
     span = len(line), end
-    if path is not None and header.kind == OPERATORS and end >= LARGE_BYTES:
-        stored = _stored(path, file, span)
+    if in_place and Path(where).is_file() and header.kind == OPERATORS and end >= LARGE_BYTES:
+        stored = _stored(Path(where), file, span)
         if stored is not None:
             return _gathered(header, stored, len(line), where=where)
     return _gathered(header, _in_memory(file, span, header.kind, where), len(line), where=where)
@@ -152,7 +152,7 @@ def _in_memory(file: BinaryIO, span: Range, kind: str, where: str) -> Iterator[L
 def _stored(path: Path, file: BinaryIO, span: Range) -> Iterator[Line] | None:
     """Each line, checked by several processes, with rows that stay in the file; None where one is damaged."""
     decoder: msgspec.json.Decoder[Finished] = msgspec.json.Decoder(Finished)
-    kept = RowFile(path, lambda text: decoder.decode(text).rows)
+    kept: RowFile[AnyRow] = RowFile(path, lambda text: decoder.decode(text).rows)
     processes = processes_here()
     scanned = list(in_order(partial(_scanned, path), ranges_of(file, span, b"\n", processes), processes))
     if None in scanned:
@@ -178,13 +178,11 @@ def _scanned(path: Path, span: Range) -> list[Line] | None:
 def _in_place(line: Line, kept: RowFile[AnyRow]) -> Line:
     end, entry = line
     if isinstance(entry, _Cells):
-        entry.rows = {
-            key: StoredCell(kept, entry.begin, entry.length, numbers) for key, numbers in entry.rows.items()
-        }
+        entry.rows = {key: StoredCell(kept, entry.begin, entry.length, numbers) for key, numbers in entry.rows.items()}
     return end, entry
 
 
-def _cells(entry: Finished, rows: dict[CellKey, Sequence[Any]], begin: int, line: bytes) -> _Cells:
+def _cells(entry: Finished, rows: Mapping[CellKey, Sequence[Any]], begin: int, line: bytes) -> _Cells:
     launch = None if entry.launch is msgspec.UNSET else entry.launch
     return _Cells(rows=rows, spent_s=entry.spent_s, launch=launch, begin=begin, length=len(line))
 

@@ -109,7 +109,7 @@ def load_records(path: Path, *, in_place: bool = False) -> tuple[AnyRecord, ...]
     with opened(path) as file:
         first = file.readline()
         if is_journal(first):
-            return records_of(contents_of(file, where=str(path), path=path if in_place else None))
+            return records_of(contents_of(file, where=str(path), in_place=in_place))
         data = first + file.read()
     if data.startswith(REPORT):
         return tuple(_record(bytes(run.record), where=str(path)) for run in _report(data, where=str(path)))

@@ -77,10 +77,10 @@ class StoredRows(Sequence[T], Generic[T]):
         cells: each with what its rows have in common; several may have the same.
     """
 
-    def __init__(self, cells: Iterable[tuple[Hashable, StoredCell[T]]]) -> None:
-        self._cells: list[StoredCell[T]] = []
+    def __init__(self, cells: Iterable[tuple[Hashable, Sequence[T]]]) -> None:
+        self._cells: list[Sequence[T]] = []
         self._begins = array("q", [0])
-        self._groups: dict[Hashable, list[StoredCell[T]]] = {}
+        self._groups: dict[Hashable, list[Sequence[T]]] = {}
         for group, cell in cells:
             self._cells.append(cell)
             self._begins.append(self._begins[-1] + len(cell))

@@ -30,7 +30,7 @@ from kaoprof.comparing.run import analytic
 from kaoprof.records.compare import by_cell
 from kaoprof.records.journal import Finished, Header, Launch
 from kaoprof.records.measured import dumps
-from kaoprof.sweeping.plan import sweep_plan
+from kaoprof.records.sweep import SweepPlan
 
 HERE = Path(__file__).parent.parent.parent
 LOOK_S = 0.05  # between two looks at a report's memory
@@ -84,8 +84,8 @@ def journal_lines(record):
     """The journal that a sweep of these rows leaves, line by line."""
     cells = by_cell(record.rows)
     cases = [row.case for row in record.rows]
-    plan = sweep_plan(spatial=[(h, h) for h in SIZES], c=sorted({case.c for case in cases}), batch=cases[0].b,
-                      operators=list(CALL_S))  # fmt: skip
+    channels = tuple(sorted({case.c for case in cases}))
+    plan = SweepPlan(spatial=tuple((h, h) for h in SIZES), c=channels, batch=(cases[0].b,), operators=tuple(CALL_S))
     told = {"version": record.version, "created": record.created}
     yield Header(plan=plan, **told)
     yield Launch(environment=record.environment, protocol=replace(record.protocol, spent_s=0.0), **told)

@@ -1,6 +1,7 @@
 """A file that is read in parts, or cut for several processes, holds what it holds when it is read at once."""
 
 import io
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ def test_ranges_of_a_file_hold_the_parts_of_the_whole(data, begin, number, separ
         parts = [part for each in ranges for part in parts_of(file, each, separator) if part[0] < each[1]]
     assert len(ranges) <= number
     assert (ranges[0][0], ranges[-1][1]) == span
-    assert all(before[1] == after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(ranges))
     whole, place = [], begin
     for part in data[begin:].split(separator):
         whole.append((place, part))

@@ -12,7 +12,7 @@ from every_kind import every_kind
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from rendered import printed, runs
+from rendered import on_screen, printed, runs
 from samples import CALL_S, grid_record
 
 from kaoprof.cli.app import run
@@ -181,6 +181,13 @@ def test_tables_without_end_are_folded_too(reader):
     assert shown.count("of one") == MOST_TABLES + 1
     assert "... and 50 more tables with 200 rows: -o table.csv" in shown.replace("\n", " ")
     assert "what it says" in shown
+
+
+def test_a_terminal_gets_the_first_cells_and_what_is_known_of_all():
+    shown = on_screen(grid_record(range(8, 8 + MOST_TABLES + 20)))
+    assert shown.count("Attention on") == MOST_TABLES
+    assert "... and 20 more tables with 80 rows: -o table.csv" in shown.replace("\n", " ")
+    assert "agree in all 480 rows" in shown
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class _Returned:
         return text
 
 
-_field: Callable[[Sequence[Value]], str] = csv.writer(_Returned(), lineterminator="").writerow  # type: ignore[assignment]
+_field: Callable[[Sequence[Value]], Any] = csv.writer(_Returned(), lineterminator="").writerow
 Column = Callable[[Any], Value]
 Columns = Mapping[str, Column]
 
@@ -55,7 +55,7 @@ def csv_lines(columns: Columns, views: Iterable[Any], *, run: str | None) -> Ite
 
     msgspec writes a line's values at once, as the JSON of a list; what CSV writes otherwise stands in it as it is.
     """
-    read = line_reader(columns.values())
+    read: Callable[[Any], tuple[Any, ...]] = line_reader(columns.values())
     last = [] if run is None else [_text(run)]
     lines: list[str] = []
     characters = 0
@@ -64,8 +64,8 @@ def csv_lines(columns: Columns, views: Iterable[Any], *, run: str | None) -> Ite
             NOTHING if value is None
             else value if (kind := value.__class__) is int and -MOST <= value <= MOST
             else value if kind is float and FROM <= value < BELOW
-            else _text(value) if kind is str
-            else msgspec.Raw(_field((value,)).encode())
+            else _text(value) if isinstance(value, str)
+            else msgspec.Raw(str(value).encode())
             for value in read(view)
         ]  # fmt: skip
         line = as_json(values + last)[1:-1].decode()

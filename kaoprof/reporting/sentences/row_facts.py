@@ -9,7 +9,6 @@ from kaoprof.findings.operators import (
     OFF,
     UNCOUNTED,
     UNDERSAMPLED,
-    Standing,
     baseline_warnings,
     beaten_floors,
     ceiling_warnings,
@@ -18,7 +17,6 @@ from kaoprof.findings.operators import (
 from kaoprof.records.compare import Record, Row
 from kaoprof.reporting.document import Table
 from kaoprof.reporting.sentences.facts import Fact, exactness, facts_table, machine, measured_how, overrun
-from kaoprof.reporting.sentences.limits import rows_of
 from kaoprof.reporting.sentences.protocol import own_forms_of
 from kaoprof.units import format_percent
 
@@ -31,12 +29,11 @@ LONGEST_REASON = 60  # signs
 NAMED = 2  # rows of each reason
 
 
-def facts_of(record: Record, cells: Sequence[Standing]) -> tuple[Table, ...]:
+def facts_of(record: Record, rows: Sequence[Row]) -> tuple[Table, ...]:
     """All facts of a record whose rows stand in this order."""
-    rows = [standing.row for standing in cells]
     several = len(record.cells()) > 1
     beaten = ", ".join(f"{row.case.name} {text}" for row, text in beaten_floors(record))
-    named = rows_of(cells)
+    named = [(row.case.name, row) for row in rows]
     return facts_table(
         [
             *(Fact("formula", text) for text in own_forms_of(rows)),
