@@ -77,9 +77,11 @@ def _check_model(model: ModelProfile, *, where: str) -> None:
 
 def _check_counts(counts: Analytic | Counted | LayerRow | Conditions | None, *, where: str) -> None:
     """A closed form and a driver's counter may pass 64 bits, which is all that msgspec can compare with."""
-    for value in _values(type(counts))(counts) if counts else ():
+    if counts is None:
+        return
+    for value in _values(type(counts))(counts):
         if isinstance(value, int) and value > MOST_COUNTED:
-            name = next(name for name in type(counts).__struct_fields__ if getattr(counts, name) is value)
+            name = next(name for name in counts.__struct_fields__ if getattr(counts, name) is value)
             raise RecordError(f"{name} is too large to be", where=where, hint=CHANGED)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from kaoprof.records.fields import MOST
+from kaoprof.reporting.columns.batches import batches
 from kaoprof.reporting.columns.observed import At, Value
 from kaoprof.reporting.formats.plain import visible
 
 # A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-PART_CHARACTERS = 2**16
 FROM, BELOW = 1e-4, 1e16  # floats without an exponent: msgspec writes them as `repr` does, six times as fast
 NOTHING = msgspec.Raw(b"")
 as_json = msgspec.json.Encoder().encode
@@ -56,26 +56,22 @@ def csv_lines(columns: Columns, views: Iterable[Any], *, run: str | None) -> Ite
     msgspec writes a line's values at once, as the JSON of a list; what CSV writes otherwise stands in it as it is.
     """
     read: Callable[[Any], tuple[Any, ...]] = line_reader(columns.values())
-    last = [] if run is None else [_text(run)]
-    lines: list[str] = []
-    characters = 0
-    for view in views:
-        values: list[Any] = [
-            NOTHING if value is None
-            else value if (kind := value.__class__) is int and -MOST <= value <= MOST
-            else value if kind is float and FROM <= value < BELOW
-            else _text(value) if isinstance(value, str)
-            else msgspec.Raw(str(value).encode())
-            for value in read(view)
-        ]  # fmt: skip
-        line = as_json(values + last)[1:-1].decode()
-        lines.append(line)
-        characters += len(line)
-        if characters > PART_CHARACTERS:
-            yield "\n".join((*lines, ""))
-            lines.clear()
-            characters = 0
-    yield "\n".join((*lines, "")) if lines else ""
+    last = () if run is None else (run,)
+    for batch in batches(views):
+        lines = [as_json(_fields(values + last))[1:-1].decode() for values in [read(view) for view in batch]]
+        yield "\n".join((*lines, ""))
+
+
+def _fields(values: Iterable[Any]) -> list[Any]:
+    """Values as msgspec writes them into a line."""
+    return [
+        NOTHING if value is None
+        else value if (kind := value.__class__) is int and -MOST <= value <= MOST
+        else value if kind is float and FROM <= value < BELOW
+        else _text(value) if isinstance(value, str)
+        else msgspec.Raw(str(value).encode())
+        for value in values
+    ]  # fmt: skip
 
 
 def line_reader(columns: Iterable[Column]) -> Callable[[Any], tuple[Value, ...]]:
