@@ -57,8 +57,8 @@ def _rows(file: BinaryIO, span: Range, behind: list[bytes]) -> Iterator[tuple[in
     for begin, part in parts_of(file, span, BETWEEN):
         if begin == span[1]:  # the next row is of the next range
             return
-        text, end, tail = part.partition(END)
-        behind += [tail] if end else []
+        text, _, tail = part.partition(END) if begin + len(part) == span[1] else (part, b"", b"")
+        behind += [tail] if tail else []
         row = strictly_by(decoder, b"{" + text + b"}")
         check_row(row, where=file.name)
         yield begin, len(text), row
