@@ -37,20 +37,11 @@ NAMED = 2  # rows of each reason
 Naming = Callable[[Row], str]
 
 
-<<<<<<< HEAD
-def facts_of(record: Record, cells: Sequence[Standing], *, weighed: bool = True) -> tuple[Table, ...]:
+def facts_of(record: Record, rows: Sequence[Row], *, weighed: bool = True) -> tuple[Table, ...]:
     """All facts of a record whose rows stand in this order; `weighed` if the peaks of all of them are shown."""
-    rows = [standing.row for standing in cells]
     name = naming(rows)
     beaten = _first(beaten_floors(record), name)
-    named = rows_of(cells)
-=======
-def facts_of(record: Record, rows: Sequence[Row]) -> tuple[Table, ...]:
-    """All facts of a record whose rows stand in this order."""
-    several = len(record.cells()) > 1
-    beaten = ", ".join(f"{row.case.name} {text}" for row, text in beaten_floors(record))
     named = [(row.case.name, row) for row in rows]
->>>>>>> ready-20
     return facts_table(
         [
             *(Fact("formula", text) for text in own_forms_of(rows)),

@@ -5,13 +5,8 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-<<<<<<< HEAD
-from kaoprof.findings.operators import Standing, standings
+from kaoprof.findings.operators import Standing, each_standing
 from kaoprof.records.compare import Case, Record, Row
-=======
-from kaoprof.findings.operators import Standing, each_standing, peak_bytes
-from kaoprof.records.compare import Record, Row
->>>>>>> ready-20
 from kaoprof.reporting.document import (
     UNKNOWN,
     Block,
@@ -66,20 +61,15 @@ DEFAULTS = {"heads": 1, "projection": "value", "scale": "sqrt"}  # that need no 
 
 def screen_of(record: Record) -> Page:
     """The record for a terminal; with `-v` in a narrow one two lines a row. Of many cells it has the first ones."""
-    shown = [sorted(cell, key=_rank) for _, cell in islice(each_standing(record), MOST_TABLES)]
+    shown = [sorted(cell, key=rank_of) for _, cell in islice(each_standing(record), MOST_TABLES)]
     below = _below(record, shown)
     narrow = _page(record, shown, _stacked_table, below) if record.protocol else None
     return replace(_page(record, shown, _table, below), narrow=narrow)
 
 
-<<<<<<< HEAD
-def _page(record: Record, make: Callable[[Record, list[Standing]], Table]) -> Page:
-    cells = [sorted(cell, key=rank_of) for cell in standings(record).values()]
-=======
 def _page(
     record: Record, cells: Sequence[list[Standing]], make: Callable[[Record, list[Standing]], Table], below: list[Block]
 ) -> Page:
->>>>>>> ready-20
     answers: list[Block] = []
     for cell in cells:
         answers += [make(record, cell), *notes_of(*_verdict(record, cell)), *_details(record, cell)]
