@@ -44,11 +44,6 @@ def crowd():
     return replace(record, rows=tuple(rows))
 
 
-@pytest.mark.parametrize("width", [80, 140])
-def test_a_sweep_of_models_on_a_terminal(width, check_golden):
-    check_golden(f"models-{width}.txt", on_screen(swept_models(), width))
-
-
 @pytest.mark.parametrize("suffix", ["md", "tex", "csv"])
 def test_a_sweep_of_models_in_a_file(suffix, check_golden):
     check_golden(f"models.{suffix}", kinds.written(reported(swept_models()), suffix))

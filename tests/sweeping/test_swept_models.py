@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kaoprof.cli.app import run
 from kaoprof.errors import SpecError, UsageError
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.options import Options
 from kaoprof.records.reading import load_records
 from kaoprof.reporting.repeat import profile_commands

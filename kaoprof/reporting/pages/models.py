@@ -12,7 +12,7 @@ from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.sentences.swept_models import UNPAIRED, answers_of
 from kaoprof.reporting.tables.grid import NamedRun
 from kaoprof.reporting.tables.model_blocks import model_blocks
-from kaoprof.reporting.tables.models import CONVENTION, HEADERS, cells_of, growth_of
+from kaoprof.reporting.tables.model_rows import CONVENTION, HEADERS, law_tables, texts_of
 from kaoprof.units import counted
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _run(run: NamedRun, *, several: bool) -> Iterator[html.Html]:
     )
     table = html.table(without_empty(Table(title=ALL_ROWS, columns=columns, rows=rows)))
     yield html.section(f"Table{of}", table, html.paragraphs([CONVENTION], "quiet"))
-    if growth := growth_of(record):
+    if growth := law_tables(record):
         yield html.section(f"How it grows{of}", *map(html.block_to_html, growth))
     failed = [f"{row.case.setting}: {row.detail}" for row in record.rows if row.status != "ok" and row.detail]
     measured = any(row.profile.latency for row in record.rows)
@@ -102,5 +102,5 @@ def _cells(row: ModelRow, name: str, *, unbeaten: bool) -> tuple[Text, ...]:
         "params": total.params + total.params_norm if total.known else None, "peak": findings.peak_of_row(row),
         "latency": latency.value if latency else None, "samples/s": findings.samples_per_s(row),
     }  # fmt: skip
-    texts = dict(zip(HEADERS, cells_of(row, name, unbeaten=unbeaten), strict=True))
+    texts = dict(zip(HEADERS, texts_of(row, name, unbeaten=unbeaten), strict=True))
     return tuple(figure_cell(text, values[header]) if header in values else text for header, text in texts.items())
