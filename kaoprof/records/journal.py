@@ -20,7 +20,7 @@ from kaoprof.records.compare import Row
 from kaoprof.records.fields import Count, Seconds, reason_of
 from kaoprof.records.incoming import UNREADABLE, head_of, read_bytes, strictly_by
 from kaoprof.records.measured import SCHEMA, Environment, Head, Protocol
-from kaoprof.records.sweep import CellKey, ModelPlan, Plan, SweepPlan
+from kaoprof.records.sweep import CellKey, ModelPlan, Plan, SweepPlan, key_on
 from kaoprof.records.swept_models import ModelRow
 
 OPERATORS, MODELS = "sweep", swept_models.KIND
@@ -68,11 +68,13 @@ class ModelsLaunch(Launch, frozen=True, kw_only=True, tag="launch", tag_field="e
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="cells", tag_field="entry"):
     """The rows of one finished cell, and the seconds that it took; closed forms come many cells to a line.
 
-    `launch` is the number of the launch that it belongs to, counted from 0, where that is not the one before it.
+    `launch` is the number of the launch that it belongs to, counted from 0, where that is not the one before it;
+    `setup_s` is what of the seconds passed until measuring could begin, where that is not nothing.
     """
 
     rows: tuple[Row, ...]
     spent_s: Seconds = 0.0
+    setup_s: Seconds | msgspec.UnsetType = msgspec.UNSET
     launch: Count | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -94,18 +96,24 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """What a journal holds. `whole_bytes` is where its last whole line ends; `spent_s` is by launch."""
+    """What a journal holds. `whole_bytes` is where its last whole line ends; `spent_s` and `setup_s` are by launch."""
 
     header: AnyHeader
     launches: tuple[Launch, ...]
     cells: dict[CellKey, Cell]
     spent_s: tuple[float, ...]
+    setup_s: tuple[float, ...]
     whole_bytes: int
 
     @property
     def plan(self) -> Plan:
         """What was asked for last."""
         return next((launch.plan for launch in reversed(self.launches) if launch.plan), self.header.plan)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that are compared, in the order in which they began; one without a name where none are."""
+        return tuple(dict.fromkeys(node_of(launch) for launch in self.launches)) or ("",)
 
 
 def header_of(plan: Plan, *, version: str, created: str) -> AnyHeader:
@@ -158,6 +166,7 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
     launches: list[Launch] = []
     cells: dict[CellKey, Cell] = {}
     spent_s: list[float] = []
+    setup_s: list[float] = []
     decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(ENTRIES[header.kind][1])
     for number, line in enumerate(lines, start=2):
         entry = _entry(decoder, line, where=f"{where}:{number}", kept=number - 1)
@@ -165,6 +174,7 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
             check_protocol(entry.protocol, where=f"{where}:{number}")
             launches.append(entry)
             spent_s.append(0.0)
+            setup_s.append(0.0)
         elif not launches:
             raise RecordError("a cell stands before any launch: the file is damaged", where=f"{where}:{number}")
         else:
@@ -172,12 +182,14 @@ def parse_journal(data: bytes, *, where: str) -> Contents:
                 check_row(row, where=f"{where}:{number}")
             launch = _launch_of(entry, len(launches), where=f"{where}:{number}")
             spent_s[launch] += entry.spent_s
-            cells.update(_cells(entry.rows, launch))
+            setup_s[launch] += 0.0 if entry.setup_s is msgspec.UNSET else entry.setup_s
+            cells.update(_cells(entry.rows, launch, node_of(launches[launch])))
     return Contents(
         header=header,
         launches=tuple(launches),
         cells=cells,
         spent_s=tuple(spent_s),
+        setup_s=tuple(setup_s),
         whole_bytes=whole_bytes,
     )
 
@@ -207,10 +219,15 @@ def _launch_of(entry: Finished, launches: int, *, where: str) -> int:
     return entry.launch
 
 
-def _cells(rows: Iterable[AnyRow], launch: int) -> dict[CellKey, Cell]:
+def node_of(launch: Launch) -> str:
+    """The node of a launch where nodes are compared, else nothing."""
+    return (launch.environment.node if launch.environment else None) or ""
+
+
+def _cells(rows: Iterable[AnyRow], launch: int, node: str) -> dict[CellKey, Cell]:
     grouped: dict[CellKey, list[AnyRow]] = {}
     for row in rows:
-        grouped.setdefault(row.case.cell, []).append(row)
+        grouped.setdefault(key_on(node, row.case.cell), []).append(row)
     return {key: Cell(rows=tuple(measured), launch=launch) for key, measured in grouped.items()}
 
 

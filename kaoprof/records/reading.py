@@ -23,7 +23,7 @@ from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.pieces import record_in_pieces
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
-from kaoprof.records.sweep import Plan
+from kaoprof.records.sweep import Plan, key_on
 from kaoprof.records.swept_models import SweptModels
 
 
@@ -86,7 +86,8 @@ def load_named(paths: Iterable[Path | str], *, in_place: bool = False) -> Iterat
         name = printable(path.stem if sum(other.stem == path.stem for other in files) == 1 else path)
         records = load_records(path, in_place=in_place)
         for number, record in enumerate(records, start=1):
-            yield path, f"{name} #{number}" if len(records) > 1 else name, record
+            node = record.environment.node if isinstance(record, Record | SweptModels) and record.environment else None
+            yield path, f"{name} {node or f'#{number}'}" if len(records) > 1 else name, record
 
 
 def printable(path: Path | str) -> str:
@@ -170,7 +171,8 @@ def records_of(contents: Contents, plan: Plan | None = None) -> tuple[Record | S
 
     Rows stand in grid order. All are `interrupted` if cells of `plan`, by default the last one, are missing.
     """
-    keys = dict.fromkeys(case.cell for case in (plan or contents.plan).corners())
+    corners = [case.cell for case in (plan or contents.plan).corners()]
+    keys = dict.fromkeys(key_on(node, cell) for node in contents.nodes for cell in corners)
     interrupted = not keys.keys() <= contents.cells.keys()
     order = [key for key in keys if key in contents.cells]
     order += [key for key in contents.cells if key not in keys]
@@ -208,7 +210,11 @@ def _sweep_record(
         "version": begun.version,
         "created": begun.created,
         "rows": rows,
-        "protocol": _protocol(launches, sum(contents.spent_s[number] for number in group)),
+        "protocol": _protocol(
+            launches,
+            spent_s=sum(contents.spent_s[number] for number in group),
+            setup_s=sum(contents.setup_s[number] for number in group),
+        ),
         "environment": launches[0].environment if launches else None,
         "interrupted": interrupted,
     }
@@ -217,10 +223,13 @@ def _sweep_record(
     return Record(kind="sweep", baseline=contents.plan.options.baseline, **common)
 
 
-def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:
+def _protocol(launches: list[Launch], *, spent_s: float, setup_s: float) -> Protocol | None:
     """The last launch's; the throughput only if all agree on it, since it depends on the dtype."""
     protocols = [launch.protocol for launch in launches if launch.protocol]
     if not protocols:
         return None
     rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
-    return replace(protocols[-1], spent_s=spent_s, throughput_flops=rates.pop() if len(rates) == 1 else None)
+    return replace(
+        protocols[-1], spent_s=spent_s, setup_s=setup_s or protocols[-1].setup_s,
+        throughput_flops=rates.pop() if len(rates) == 1 else None,
+    )  # fmt: skip
