@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from sweeps import plan_of
+from sweeps import ENVIRONMENT, plan_of, swept_record
 
 from kaoprof.cli.app import run
+from kaoprof.cli.commands.sweep_run import shown_report
 from kaoprof.errors import UsageError
 from kaoprof.sweeping import ray_station
 from kaoprof.sweeping.batches import CHUNK, groups_of
 from kaoprof.sweeping.cells import ModelCell, OperatorCell
+from kaoprof.sweeping.executor import Opened
 from kaoprof.sweeping.model_plan import model_plan
 from kaoprof.sweeping.on_ray import KILLED, on_ray
 from kaoprof.sweeping.ray_cluster import Node, Share, check_address, python_files, resolved, share_of
@@ -62,6 +64,13 @@ def test_other_versions_are_refused(monkeypatch):
     assert "\n" not in answer.reason
 
 
+def test_all_gpus_of_a_node_are_one_environment():
+    environments = [replace(ENVIRONMENT, settings=(f"CUDA_VISIBLE_DEVICES={gpu}", "A=1")) for gpu in (0, 1)]
+    first, other = (ray_station.on_any_gpu(Opened(environment=environment)) for environment in environments)
+    assert first == other
+    assert first.environment.settings == ("A=1",)
+
+
 def test_a_cell_that_ends_its_workers_is_an_error_of_that_device():
     (cell, *_) = operator_cells(plan_of())
     rows = error_rows(cell, "cpu", KILLED)
@@ -104,3 +113,10 @@ def test_a_spread_needs_nodes_that_could_differ(words, hint, monkeypatch, capsys
     monkeypatch.setitem(sys.modules, "ray", None)
     assert run(["sweep", "--h", "3", "--spread", *words]) == 2
     assert hint in capsys.readouterr().err
+
+
+def test_rows_of_every_kind_of_node_are_shown():
+    records = [replace(swept_record(), environment=replace(ENVIRONMENT, device_name=name)) for name in ("A", "B")]
+    shown = shown_report(records, Path("run.jsonl"), on_cluster=True)
+    assert [run.name for run in shown.runs] == ["#1 A", "#2 B"]
+    assert shown_report(records, Path("run.jsonl"), on_cluster=False).runs[0].record is records[1]

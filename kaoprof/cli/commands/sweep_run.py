@@ -14,7 +14,6 @@ from kaoprof.cli.finish import finish_report
 from kaoprof.cli.output import print_report
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun
-from kaoprof.records.sweep import Plan
 from kaoprof.reporting.kinds import Report, report_of
 from kaoprof.reporting.reported import report_on
 from kaoprof.reporting.tables.grid import NamedRun
@@ -51,7 +50,9 @@ def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool, on: 
             plan=work.plan, path=journal, documents=work.documents, retry=retry, strict=ending.strict, watch=watch,
             warn=warn, on=worker,
         ).run()  # fmt: skip
-    report = shown_report(outcome.records, work.plan, journal)
+    report = shown_report(outcome.records, journal, on_cluster=on is not None)
+    if work.plan.spread and len(report.runs) == 1:
+        warn("there is one node, so there is nothing to compare")
     if outcome.interrupted:
         if any(run.record.rows for run in report.runs):
             print_report(report, ending.format_name, verbose=ending.verbose)
@@ -64,13 +65,13 @@ def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool, on: 
     )  # fmt: skip
 
 
-def shown_report(records: Sequence[Any], plan: Plan, journal: Path) -> Report:
-    """What was measured last; of nodes that are compared all."""
-    if plan.spread and len(records) > 1:
-        runs = [NamedRun(name=record.environment.node or "", record=record) for record in records]
+def shown_report(records: Sequence[Any], journal: Path, *, on_cluster: bool) -> Report:
+    """What was measured in the last environment; of a cluster all, since its nodes may differ."""
+    if on_cluster and len(records) > 1:
+        places = [(number, record.environment) for number, record in enumerate(records, start=1)]
+        names = [place.node or f"#{number} {place.device_name}" if place else f"#{number}" for number, place in places]
+        runs = [NamedRun(name=name, record=record) for name, record in zip(names, records, strict=True)]
         return report_on(runs, x=None, quantities=None, only={})
-    if plan.spread:
-        say("warning: there is one node, so there is nothing to compare")
     *earlier, record = records
     if earlier:
         rows = sum(len(other.rows) for other in earlier)
