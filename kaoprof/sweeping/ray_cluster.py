@@ -77,6 +77,7 @@ def connected(on: str, plan: Plan) -> Iterator[None]:
         with _travelling(plan) as code:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env=code)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        ray.shutdown()  # a client that came to nothing would be in the way of the next one
         first, *others = str(error).strip().splitlines() or [type(error).__name__]
         reason = f"{first} {others[-1]}"[:300] if first.endswith(":") and others else first[:300]
         raise MeasurementError(f"the cluster cannot be reached: {reason}", where=on, hint="is it running?") from None

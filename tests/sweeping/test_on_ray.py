@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -9,14 +10,14 @@ from sweeps import ENVIRONMENT, plan_of, swept_record
 
 from kaoprof.cli.app import run
 from kaoprof.cli.commands.sweep_run import shown_report
-from kaoprof.errors import UsageError
+from kaoprof.errors import MeasurementError, UsageError
 from kaoprof.sweeping import ray_station
 from kaoprof.sweeping.batches import CHUNK, groups_of
 from kaoprof.sweeping.cells import ModelCell, OperatorCell
 from kaoprof.sweeping.executor import Opened
 from kaoprof.sweeping.model_plan import model_plan
 from kaoprof.sweeping.on_ray import KILLED, on_ray
-from kaoprof.sweeping.ray_cluster import Node, Share, check_address, python_files, resolved, share_of
+from kaoprof.sweeping.ray_cluster import Node, Share, check_address, connected, python_files, resolved, share_of
 from kaoprof.sweeping.workplace import error_rows
 
 TWO_GPUS = Node(id="1", name="gpus", cpus=16, gpus=2)
@@ -91,6 +92,20 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'kaoprof\[ray\]'"):
         on_ray("ray", no_warning)
+
+
+def test_a_cluster_that_is_not_there_is_told_in_one_line(monkeypatch):
+    def init(**_):
+        raise ConnectionError("Initialization failure from server:\nTraceback\n  lines\nno such cluster")
+
+    closed = []
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: closed.append(True))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(MeasurementError) as caught, connected("ray://a:1", plan_of()):
+        raise AssertionError
+    message = "ray://a:1: the cluster cannot be reached: Initialization failure from server: no such cluster"
+    assert str(caught.value) == f"{message} (is it running?)"
+    assert closed
 
 
 def test_several_devices_need_it(capsys):

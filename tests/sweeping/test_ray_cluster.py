@@ -161,13 +161,6 @@ def test_nobody_can_work(nodes, tmp_path):
             Sweep(plan=plan, path=tmp_path / "run.jsonl", on=on_ray(nodes.address, no_warning)).run()
 
 
-def test_a_cluster_that_is_not_there(tmp_path):
-    pytest.importorskip("ray", reason="needs Ray: pip install -e '.[ray]'")
-    with pytest.raises(MeasurementError, match=r"the cluster cannot be reached.*\(is it running\?\)") as caught:
-        Sweep(plan=plan_of(), path=tmp_path / "run.jsonl", on=on_ray("ray://127.0.0.1:1", no_warning)).run()
-    assert "\n" not in str(caught.value)
-
-
 def test_a_node_dies(nodes, tmp_path):
     """Last: it joins the cluster, and leaves it dead."""
     plan = plan_of(range(1, 13), device="cpu", budget_s=0.5)
