@@ -18,6 +18,7 @@ from kaoprof.sweeping.ray_station import Refused, Station
 
 STORE_BYTES = 80 * 2**20
 NAMES = ("left", "right")
+SOON = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 1000}  # it is noticed that a node is dead
 SLOWER = 1.5  # the second node than the first
 
 
@@ -28,7 +29,9 @@ def cluster(names=NAMES):
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     port = free_port()
-    nodes = Cluster(initialize_head=True, head_node_args=node_args(names[0], ray_client_server_port=port))
+    nodes = Cluster(
+        initialize_head=True, head_node_args=node_args(names[0], ray_client_server_port=port, _system_config=SOON)
+    )
     nodes.client = f"ray://127.0.0.1:{port}"
     try:
         for name in names[1:]:

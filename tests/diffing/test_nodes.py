@@ -23,7 +23,7 @@ def on_node(name, factor=1.0, *, record=None, **environment):
 def test_a_slower_node_is_told_by_how_much():
     (other,) = nodes_beside([on_node("a"), on_node("b", 1.5)])
     assert other.ratio == pytest.approx(1.5)
-    assert 1.4 < other.low < 1.5 < other.high < 1.6
+    assert 1.3 < other.low < 1.5 < other.high < 1.7  # three operators teach little of how runs differ
     assert {row.verdict for row in other.rows if row.time} == {"SLOWER"}
     assert other.unequal == other.elsewhere == []
 
@@ -54,8 +54,8 @@ def test_counts_that_differ_are_named(tmp_path, capsys):
 def test_every_format_says_it(tmp_path):
     for name, record in (("a", on_node("a")), ("b", on_node("b", 1.5))):
         (tmp_path / f"{name}.json").write_text(dumps(record))
-    files = [tmp_path / name for name in ("run.md", "run.html")]
-    report(tmp_path / "a.json", tmp_path / "b.json", to=files)
+    files = [tmp_path / "run.md", tmp_path / "run.html"]
+    report(tmp_path / "a.json", tmp_path / "b.json", to=files, plots=())
     for file in files:
         text = file.read_text()
         assert "b takes" in text

@@ -181,7 +181,7 @@ MALFORMED = {  # text, line, part of the message, part of the hint
     "grid without h": (edited("h: [14", "t: [14", GRID), 3, "t without h", "add h"),
     "grid of heads": (edited("c: 8", "c: 8, heads: [2, 3]", GRID), 3, "into 3 heads", "divisor of 8"),
     "grid too large": (
-        edited("[14, 28]", str([7] * 1200), GRID).replace("c: 8", f"c: {[8] * 90}"),
+        edited("[14, 28]", str([7] * 900), GRID).replace("c: 8", f"c: {[8] * 120}"),
         3,
         "too many",
         "at",
