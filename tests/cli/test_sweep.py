@@ -248,7 +248,7 @@ def test_other_files_wait_for_the_end_and_never_cost_the_journal(tmp_path, monke
         (["--h", "8", "--projection", ""], 2, "unknown projection ''"),
         (["--h", "8", "--scale", ""], 2, "unknown scale ''"),
         (["--h", "8", "--projection", "q"], 2, "unknown projection 'q'"),
-        (["--h", "1:200:1", "--c", "1:200:1"], 2, "40,000 cells are too many"),
+        (["--h", "1:400:1", "--c", "1:400:1"], 2, "160,000 cells are too many"),
         (["--h", "8", "--budget", "-1s"], 2, "--budget: '-1s' is not a length of time"),
         (["--h", "8", "-o", "a.jsonl", "-o", "b.jsonl"], 2, "a sweep has one journal"),
         (["--h", "8", "-o", "run.jsnl"], 2, "did you mean 'jsonl'?"),
