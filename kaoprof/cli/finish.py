@@ -10,6 +10,7 @@ from kaoprof.errors import InterruptedRun, OutputError
 from kaoprof.reporting.kinds import alarms_of, has_failed, is_sound, next_step_of, report_of
 
 FAILED = 1
+MEASURED = ("latency", "peak_bytes_measured", "timed", "ratios", "largest")  # fields of rows and models that ran
 NEXT_LINE = "\n      "  # below what comes after `next: `
 
 
@@ -37,8 +38,18 @@ def finish(
     for path in done:
         say(f"wrote {path}")
     if record.interrupted:
-        saved = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
-        raise InterruptedRun(f"interrupted: what was measured until then is {saved}")
+        raise InterruptedRun(_until_then(record, paths))
     if format_name == "table" and not paths:
         say(f"next: {next_step or next_step_of(record)}".replace("\n", NEXT_LINE))
     return FAILED if has_failed(record) or (strict and not is_sound(record)) else 0
+
+
+def _until_then(record: Any, paths: Sequence[Path]) -> str:
+    """What became of an interrupted run: what was measured of it, or that nothing was."""
+    place = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
+    members = [*getattr(record, "rows", ()), *getattr(record, "models", ())]
+    measured = any(getattr(member, name, None) for member in members for name in MEASURED)
+    if measured or hasattr(record, "claims"):  # which are judged by as much as there is
+        return f"interrupted: what was measured until then is {place}"
+    known = f"; what is known without is {place}" if members else ""
+    return f"interrupted before anything was measured{known}"

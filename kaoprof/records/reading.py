@@ -218,9 +218,15 @@ def _sweep_record(
 
 
 def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:
-    """The last launch's; the throughput only if all agree on it, since it depends on the dtype."""
+    """The last launch's; the throughput only if all agree on it, since it depends on the dtype.
+
+    How a cell ended, and how long its launch took to start, was written with its first cell: of the rest nobody knows.
+    """
     protocols = [launch.protocol for launch in launches if launch.protocol]
     if not protocols:
         return None
     rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
-    return replace(protocols[-1], spent_s=spent_s, throughput_flops=rates.pop() if len(rates) == 1 else None)
+    throughput_flops = rates.pop() if len(rates) == 1 else None
+    return replace(
+        protocols[-1], spent_s=spent_s, throughput_flops=throughput_flops, setup_s=None, ended_by=None, quiet_share=None
+    )
