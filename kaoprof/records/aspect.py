@@ -72,7 +72,7 @@ def aspect_through(shapes: Collection[tuple[int, int]]) -> Aspect | None:
     sides = dict(shapes)
     if len(sides) < len(set(shapes)) or len(sides) == 1:
         return None
-    least = max(Fraction(2 * width - 1, 2 * height) for height, width in sides.items())
+    least = max(_least_ratio(height, width) for height, width in sides.items())
     most = min(Fraction(2 * width + 1, 2 * height) for height, width in sides.items())
     for below in range(1, MOST_BELOW):
         above = math.ceil(least * below)
@@ -80,6 +80,11 @@ def aspect_through(shapes: Collection[tuple[int, int]]) -> Aspect | None:
             aspect = parse_aspect(f"{above}:{below}", where="aspect")
             return aspect if all(aspect.width(height) == width for height, width in sides.items()) else None
     return None
+
+
+def _least_ratio(height: int, width: int) -> Fraction:
+    """From which on the width is that wide; nothing is narrower than 1."""
+    return Fraction(2 * width - 1, 2 * height) if width > 1 else Fraction(1, MOST_BELOW)
 
 
 def is_tied(width: str) -> bool:

@@ -83,7 +83,7 @@ def after_profile(record: "ProfileRecord") -> str:
     if record.device is None:
         return MEASURED
     if len(record.models) == 1:
-        return "--depth 9    inside the blocks    -v    floors, bounds    -o run.html    a page"
+        return "--depth 9    inside the blocks    -v    floors    -o run.html    a page"
     return "--depth 1    their layers    -v    floors, how to read it    -o run.html    a page"
 
 

@@ -20,7 +20,7 @@ CHEAP = {
     "fit": ["fit", "--macs", "1G"],
     "fit of a frame": ["fit", "--memory", "1GiB", "--aspect", "16:9", "--at", "90x160", "--device", "cpu"],
     "cross": ["fit", "--cross", "kao_qkv,nonlocal"],
-    "diff": ["diff", "kept.json", "kept.json"],
+    "diff": ["diff", "kept.json", "again.json"],
     "reproduce": ["reproduce", "--analytic"],
     "reproduce from": ["reproduce", "--from", "kept.json"],
     "reproduce another": ["reproduce", "--paper", "ccnet"],
@@ -58,7 +58,8 @@ BEGINNING = {
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "kept.json").write_text(dumps(measured_record()), encoding="utf-8")
+    for name in ("kept.json", "again.json"):
+        (tmp_path / name).write_text(dumps(measured_record()), encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", CHEAP)

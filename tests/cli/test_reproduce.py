@@ -26,7 +26,7 @@ def sweep(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_run_that_was_judged_has_a_line_for_each_claim(width, check_golden):
-    text = on_screen(reproduce(replace(grid_record(), kind="sweep"), options=ON_PAPER), width)
+    text = on_screen(reproduce(run=replace(grid_record(), kind="sweep"), options=ON_PAPER), width)
     claims = [line for line in text.splitlines() if line[:1].isdigit()]
     assert len(claims) == len({line.split()[0] for line in claims}) == 9
     assert max(map(len, text.splitlines())) <= width

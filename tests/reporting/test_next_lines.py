@@ -51,7 +51,7 @@ def records(tmp_path_factory):
         "mine alone": replace(
             plain["fit"], rows=tuple(replace(row, implementation=OWN) for row in plain["fit"].rows)
         ),
-        "explained": replace(plain["explain"], proof_status="proven", device="cuda"),
+        "explained": replace(plain["explain"], device="cuda"),
     }  # fmt: skip
 
 

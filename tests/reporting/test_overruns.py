@@ -51,19 +51,17 @@ def told(rounds, **protocol):
 
 
 def test_measuring_is_told_apart_from_what_passed_before_it():
-    assert told(11, spent_s=15.5, setup_s=5.5) == "11 rounds, 10.0 s (budget 10 s) after 5.50 s to start"
-    assert told(20, spent_s=15.5, setup_s=5.5, samples=20) == "20 rounds, 10.0 s after 5.50 s to start"
+    assert told(11, spent_s=15.5, setup_s=5.5) == "11 rounds, 10.0 s (budget 10 s) + 5.50 s to start"
+    assert told(20, spent_s=15.5, setup_s=5.5, samples=20) == "20 rounds, 10.0 s + 5.50 s to start"
 
 
 def test_what_took_longer_than_the_budget_has_its_reason():
     """On a busy machine ten rounds took 58 s of 79 s; where calls are slow there are fewer."""
     assert told(10, spent_s=79.0, setup_s=21.0) == (
-        "10 rounds, the fewest, took 58.0 s (budget 10 s) after 21.0 s to start"
+        "10 rounds, the fewest, took 58.0 s (budget 10 s) + 21.0 s to start"
     )
-    assert (
-        told(3, spent_s=79.0, setup_s=21.0) == "slow calls (3 rounds) took 58.0 s (budget 10 s) after 21.0 s to start"
-    )
-    assert told(10, spent_s=79.0, setup_s=68.0) == "10 rounds, 11.0 s (budget 10 s) after 68.0 s to start"
+    assert told(3, spent_s=79.0, setup_s=21.0) == "slow calls (3 rounds) took 58.0 s (budget 10 s) + 21.0 s to start"
+    assert told(10, spent_s=79.0, setup_s=68.0) == "10 rounds, 11.0 s (budget 10 s) + 68.0 s to start"
 
 
 def test_a_precision_that_was_wanted_is_named():

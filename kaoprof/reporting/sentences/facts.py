@@ -63,7 +63,8 @@ def machine(record: Record | ProfileRecord | SweptModels, spread: str = "") -> l
     taken = protocol.after.cores_taken if protocol and protocol.after else None
     cores = counted(environment.cores, "core")
     if taken is not None and are_ours_taken(environment, taken):
-        noisy = f"noisy: other programs used {taken:.1f} of {cores}{beside}; rerun when idle"
+        who = f"noisy ({spread}): others" if spread else "noisy: other programs"
+        noisy = f"{who} used {taken:.1f} of {cores}; rerun when idle"
         return [Fact("machine", noisy, wrong=True)]
     if wrong := environment_warnings(record):
         first, *others = [text.removesuffix(": expect noise") for text in wrong]
@@ -98,7 +99,7 @@ def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fac
         took = f"{_why(fewest, most)} took {format_seconds(took_s)}"
     elif protocol.precision is not None:
         asked = f" (budget {protocol.budget_s:g} s, before {wanted} was reached)"
-    start = f" after {format_seconds(start_s)} to start" if protocol.setup_s is not None else ""
+    start = f" + {format_seconds(start_s)} to start" if protocol.setup_s is not None else ""
     return Fact("measured", f"{took}{asked}{start}")
 
 

@@ -36,6 +36,7 @@ from kaoprof.reporting.sentences.models import (
     where_it_goes,
 )
 from kaoprof.reporting.sentences.protocol import protocol_of
+from kaoprof.reporting.sentences.quoted import NOISY as NOISE
 from kaoprof.reporting.sentences.quoted import interval_text, seconds_of, seconds_text, times_text
 from kaoprof.reporting.sentences.verdicts import faster_by, times_of
 from kaoprof.reporting.tables.profile import (
@@ -140,7 +141,8 @@ def _answer(record: ProfileRecord, model: ModelProfile) -> str | None:
     standing = next(other for other in findings.model_standings(record) if other.model is model)
     seconds = standing.latency
     interval = interval_text(seconds)
-    took = f"{seconds_text(seconds)} a call{f' (95 %: {interval})' if interval else ''}." if seconds else ""
+    sure = {"": "", NOISE: ", too noisy to quote"}.get(interval, f" (95 %: {interval})")
+    took = f"{seconds_text(seconds)} a call{sure}." if seconds else ""
     return " ".join(filter(None, (took, where_it_goes(record, model, PREFIX)))) or None
 
 
