@@ -81,7 +81,7 @@ def test_a_frame_that_is_not_square_keeps_its_sides_as_it_grows(records):
     asked = understood(line)
     assert (asked["h"], asked["aspect"]) == ("2:18:x2", "16:9")
     assert asked["operators"] == "window(window=8)"
-    assert asked["with_"] == ["Mine=mine:Attention(64, heads=4)"]
+    assert list(asked["with_"]) == ["Mine=mine:Attention(64, heads=4)"]
     assert line.endswith("    # how it grows")
 
 
