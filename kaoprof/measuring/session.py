@@ -168,14 +168,14 @@ class Session:
     def members(self, processes: int, share_s: float) -> list[Connection]:
         """Who takes turns: all processes, warmed up; where they have no room together, one, in place of another.
 
-        What is too slow for many rounds stays in the first one alone.
+        What is too slow for many rounds stays in the first one alone, which then takes turns with the others.
         """
         loaded = self.connection.loaded.values()
         quick = [subject for subject in loaded if self.plan.samples or self.measurements[subject.key].call_s <= share_s]
         if not self.crew.have_room(quick, processes, self.plan.memory_fraction):
             return [self.connection]
         self.crew.begin(processes)
-        return self.crew.take(quick, processes)
+        return self.crew.take(quick, processes, with_first=len(quick) < len(loaded))
 
     def refuse(self, subject: Subject) -> bool:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""

@@ -17,7 +17,7 @@ from signals import heed
 from sweeps import LAWS, finished_cells
 
 from kaoprof.cli.app import run
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.reading import load_records
 
 TESTS = Path(__file__).parent.parent
@@ -127,6 +127,27 @@ def test_a_sweep_goes_on_after_each_way_to_end_it(sweeping, tmp_path):
     record = load_records(path)[-1]
     assert {row.status for row in record.rows} == {"ok"}
     assert all(row.latency and row.peak_bytes_measured and row.counted for row in record.rows)
+
+
+def test_a_full_disk_ends_a_sweep_in_one_line_and_with_space_it_goes_on(tmp_path):
+    path = tmp_path / "run.jsonl"
+    arguments = [*GRID, "-o", path.name]
+    no_room = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000)); "
+    full = start(f"{no_room}{HELPERS}command_with_a_fake_session()", *arguments, folder=tmp_path)
+    _, stderr = full.communicate()
+    assert full.returncode == 1
+    assert stderr.decode().splitlines()[-1] == (
+        "kaoprof: run.jsonl: cannot be written: File too large (what was measured before is in it; with space to "
+        "write, the same command goes on)"
+    )
+    kept = path.read_bytes()
+    assert kept.endswith(b"}\n")
+    assert 0 < finished_cells(path) < 8
+    done = Faked().finish(arguments, path)
+    done.communicate()
+    assert done.returncode == 0
+    assert path.read_bytes().startswith(kept)
+    assert cells_in(path) == [(h, 5) for h in range(3, 11)]
 
 
 @pytest.mark.parametrize(("before", "code"), [("SIG_IGN", 0), ("SIG_DFL", 130)])

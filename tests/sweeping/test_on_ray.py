@@ -10,7 +10,7 @@ from sweeps import plan_of
 
 from kaoprof.cli.app import run
 from kaoprof.errors import MeasurementError, UsageError
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.options import Options
 from kaoprof.sweeping import ray_station
 from kaoprof.sweeping.cells import ModelCell, OperatorCell

@@ -9,7 +9,6 @@ from kaoprof.findings.operators import (
     OFF,
     UNCOUNTED,
     UNDERSAMPLED,
-    Standing,
     baseline_warnings,
     beaten_floors,
     ceiling_warnings,
@@ -19,7 +18,6 @@ from kaoprof.records.compare import Record, Row
 from kaoprof.records.swept_models import ModelRow
 from kaoprof.reporting.document import Table
 from kaoprof.reporting.sentences.facts import Fact, exactness, facts_table, machine, measured_how, overrun
-from kaoprof.reporting.sentences.limits import rows_of
 from kaoprof.reporting.sentences.protocol import own_forms_of
 from kaoprof.units import format_percent
 
@@ -42,12 +40,11 @@ NAMED = 2  # rows of each reason
 Naming = Callable[[Row], str]
 
 
-def facts_of(record: Record, cells: Sequence[Standing], *, weighed: bool = True) -> tuple[Table, ...]:
+def facts_of(record: Record, rows: Sequence[Row], *, weighed: bool = True) -> tuple[Table, ...]:
     """All facts of a record whose rows stand in this order; `weighed` if the peaks of all of them are shown."""
-    rows = [standing.row for standing in cells]
     name = naming(rows)
     beaten = _first(beaten_floors(record), name)
-    named = rows_of(cells)
+    named = [(row.case.name, row) for row in rows]
     return facts_table(
         [
             *(Fact("formula", text) for text in own_forms_of(rows)),

@@ -1,10 +1,11 @@
 """What operators side by side say on a terminal: a line per row, best first, the verdict, and a line per fact."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from msgspec.structs import replace
 
-from kaoprof.findings.operators import Standing, standings
+from kaoprof.findings.operators import Standing, each_standing
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import (
     UNKNOWN,
@@ -21,6 +22,7 @@ from kaoprof.reporting.document import (
     notes_of,
     stacked,
 )
+from kaoprof.reporting.formats.folding import MOST_TABLES, left_out
 from kaoprof.reporting.sentences.limits import ceilings_sentence, limits_of, rows_of
 from kaoprof.reporting.sentences.places import placed
 from kaoprof.reporting.sentences.protocol import (
@@ -59,22 +61,34 @@ DEFAULTS = {"heads": 1, "projection": "value", "scale": "sqrt"}  # that need no 
 
 
 def screen_of(record: Record) -> Page:
-    """The record for a terminal; with `-v` in a narrow one two lines a row."""
-    return replace(_page(record, _table), narrow=_page(record, _stacked_table) if record.protocol else None)
+    """The record for a terminal; with `-v` in a narrow one two lines a row. Of many cells it has the first ones."""
+    shown = [sorted(cell, key=rank_of) for _, cell in islice(each_standing(record), MOST_TABLES)]
+    below = _below(record, shown)
+    narrow = _page(record, shown, _stacked_table, below) if record.protocol else None
+    return replace(_page(record, shown, _table, below), narrow=narrow)
 
 
-def _page(record: Record, make: Callable[[Record, list[Standing]], Table]) -> Page:
-    cells = [sorted(cell, key=rank_of) for cell in standings(record).values()]
+def _page(
+    record: Record, cells: Sequence[list[Standing]], make: Callable[[Record, list[Standing]], Table], below: list[Block]
+) -> Page:
     answers: list[Block] = []
     for cell in cells:
         answers += [make(record, cell), *notes_of(*_verdict(record, cell)), *_details(record, cell)]
+    return Page(blocks=(*answers, *below))
+
+
+def _below(record: Record, shown: Sequence[Sequence[Standing]]) -> list[Block]:
+    """What stands below the cells: how many more there are, and what is known of all of them."""
+    hidden = list(record.cells().values())[len(shown) :]
+    rows = [standing.row for cell in shown for standing in cell] + [row for cell in hidden for row in cell]
+    folded = [left_out(len(hidden), sum(map(len, hidden)))] if hidden else []
     convention = CONVENTION if record.protocol else PAPER_CONVENTION
-    seen = any(row.counted for row in record.rows)
+    seen = any(row.counted for row in rows)
     legend = notes_of(
         f"{convention} {MAP_MEANING}", AGREE if seen else "", *placed(record), ceilings_sentence(record),
         *protocol_of(record), tone=Tone.QUIET, detail=True,
     )  # fmt: skip
-    return Page(blocks=(*answers, *facts_of(record, [row for cell in cells for row in cell]), *legend))
+    return [*folded, *facts_of(record, rows), *legend]
 
 
 def _verdict(record: Record, cell: Sequence[Standing]) -> list[Text]:

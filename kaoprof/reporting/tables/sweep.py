@@ -50,7 +50,7 @@ def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
     details = [replace(_table(record, lines), detail=True) for lines in shown]
     convention = CONVENTION if record.protocol else f"{PAPER_CONVENTION} {MAP_MEANING}"
     legend = notes_of(*_notes(record, details), convention, *protocol_of(record), tone=Tone.QUIET, detail=True)
-    return Page(blocks=(*answers, *beside, *facts_of(record, ranked, weighed=False), *details, *legend))
+    return Page(blocks=(*answers, *beside, *facts_of(record, [standing.row for standing in ranked], weighed=False), *details, *legend))
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Line]]:
