@@ -64,11 +64,13 @@ class ModelsLaunch(Launch, frozen=True, kw_only=True, tag="launch", tag_field="e
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="cells", tag_field="entry"):
     """The rows of one finished cell, and the seconds that it took; closed forms come many cells to a line.
 
-    `launch` is the number of the launch that it belongs to, counted from 0, where that is not the one before it.
+    `launch` is the number of the launch that it belongs to, counted from 0, where that is not the one before it;
+    `setup_s` is what of the seconds passed until measuring could begin, where that is not nothing.
     """
 
     rows: tuple[Row, ...]
     spent_s: Seconds = 0.0
+    setup_s: Seconds | msgspec.UnsetType = msgspec.UNSET
     launch: Count | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -90,18 +92,24 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """What a journal holds. `whole_bytes` is where its last whole line ends; `spent_s` is by launch."""
+    """What a journal holds. `whole_bytes` is where its last whole line ends; `spent_s` and `setup_s` are by launch."""
 
     header: AnyHeader
     launches: tuple[Launch, ...]
     cells: dict[CellKey, Cell]
     spent_s: tuple[float, ...]
+    setup_s: tuple[float, ...]
     whole_bytes: int
 
     @property
     def plan(self) -> Plan:
         """What was asked for last."""
         return next((launch.plan for launch in reversed(self.launches) if launch.plan), self.header.plan)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that are compared, in the order in which they began; one without a name where none are."""
+        return tuple(dict.fromkeys(node_of(launch) for launch in self.launches)) or ("",)
 
 
 def header_of(plan: Plan, *, version: str, created: str) -> AnyHeader:
@@ -122,3 +130,8 @@ def finished_of(plan: Plan, rows: Iterable[AnyRow], **told: Any) -> Finished:
     """The line that holds finished cells."""
     kind: type[Finished] = FinishedModels if isinstance(plan, ModelPlan) else Finished
     return kind(rows=tuple(rows), **told)  # type: ignore[arg-type]  # rows of the plan's kind
+
+
+def node_of(launch: Launch) -> str:
+    """The node of a launch where nodes are compared, else nothing."""
+    return (launch.environment.node if launch.environment else None) or ""

@@ -28,10 +28,11 @@ from kaoprof.records.journal import (
     Entry,
     Finished,
     Launch,
+    node_of,
 )
 from kaoprof.records.measured import SCHEMA
 from kaoprof.records.stored_rows import RowFile, StoredCell
-from kaoprof.records.sweep import CellKey
+from kaoprof.records.sweep import CellKey, key_on
 
 LARGE_BYTES = 2**23  # the rows of a smaller one are read at once
 
@@ -41,6 +42,7 @@ class _Cells(msgspec.Struct):
 
     rows: Mapping[CellKey, Sequence[Any]]
     spent_s: float
+    setup_s: float
     launch: int | None
     begin: int
     length: int
@@ -113,12 +115,14 @@ def _gathered(header: AnyHeader, lines: Iterable[Line], begin: int, *, where: st
     launches: list[Launch] = []
     cells: dict[CellKey, Cell] = {}
     spent_s: list[float] = []
+    setup_s: list[float] = []
     whole_bytes = begin
     for number, (end, entry) in enumerate(lines, start=2):
         whole_bytes = end
         if isinstance(entry, Launch):
             launches.append(entry)
             spent_s.append(0.0)
+            setup_s.append(0.0)
             continue
         launch = len(launches) - 1 if entry.launch is None else entry.launch
         if not launches:
@@ -126,10 +130,13 @@ def _gathered(header: AnyHeader, lines: Iterable[Line], begin: int, *, where: st
         if launch >= len(launches):
             raise RecordError("a cell of a launch that is not there: the file is damaged", where=f"{where}:{number}")
         spent_s[launch] += entry.spent_s
-        cells.update((key, Cell(rows=rows, launch=launch)) for key, rows in entry.rows.items())
+        setup_s[launch] += entry.setup_s
+        node = node_of(launches[launch])
+        cells.update((key_on(node, key), Cell(rows=rows, launch=launch)) for key, rows in entry.rows.items())
     return Contents(
-        header=header, launches=tuple(launches), cells=cells, spent_s=tuple(spent_s), whole_bytes=whole_bytes
-    )
+        header=header, launches=tuple(launches), cells=cells, spent_s=tuple(spent_s), setup_s=tuple(setup_s),
+        whole_bytes=whole_bytes,
+    )  # fmt: skip
 
 
 def _in_memory(file: BinaryIO, span: Range, kind: str, where: str) -> Iterator[Line]:
@@ -184,7 +191,10 @@ def _in_place(line: Line, kept: RowFile[AnyRow]) -> Line:
 
 def _cells(entry: Finished, rows: Mapping[CellKey, Sequence[Any]], begin: int, line: bytes) -> _Cells:
     launch = None if entry.launch is msgspec.UNSET else entry.launch
-    return _Cells(rows=rows, spent_s=entry.spent_s, launch=launch, begin=begin, length=len(line))
+    setup_s = 0.0 if entry.setup_s is msgspec.UNSET else entry.setup_s
+    return _Cells(
+        rows=rows, spent_s=entry.spent_s, setup_s=setup_s, launch=launch, begin=begin, length=len(line)
+    )  # fmt: skip
 
 
 def _places(rows: Iterable[AnyRow]) -> dict[CellKey, list[int]]:

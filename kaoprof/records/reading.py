@@ -18,14 +18,14 @@ from kaoprof.records.explain import Explanation
 from kaoprof.records.fields import reason_of
 from kaoprof.records.fit import CrossRecord, FitRecord
 from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, opened, strictly_decoded
-from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch
+from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch, node_of
 from kaoprof.records.journal_reading import contents_of, is_journal
 from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.pieces import record_in_pieces
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
 from kaoprof.records.stored_rows import StoredCell, StoredRows
-from kaoprof.records.sweep import CellKey, Plan
+from kaoprof.records.sweep import CellKey, Plan, key_on
 from kaoprof.records.swept_models import SweptModels
 
 
@@ -88,7 +88,8 @@ def load_named(paths: Iterable[Path | str], *, in_place: bool = False) -> Iterat
         name = printable(path.stem if sum(other.stem == path.stem for other in files) == 1 else path)
         records = load_records(path, in_place=in_place)
         for number, record in enumerate(records, start=1):
-            yield path, f"{name} #{number}" if len(records) > 1 else name, record
+            node = record.environment.node if isinstance(record, Record | SweptModels) and record.environment else None
+            yield path, f"{name} {node or f'#{number}'}" if len(records) > 1 else name, record
 
 
 def printable(path: Path | str) -> str:
@@ -174,7 +175,8 @@ def records_of(contents: Contents, plan: Plan | None = None) -> tuple[Record | S
 
     Rows stand in grid order. All are `interrupted` if cells of `plan`, by default the last one, are missing.
     """
-    keys = dict.fromkeys(case.cell for case in (plan or contents.plan).corners())
+    corners = [case.cell for case in (plan or contents.plan).corners()]
+    keys = dict.fromkeys(key_on(node, cell) for node in contents.nodes for cell in corners)
     interrupted = not keys.keys() <= contents.cells.keys()
     order = [key for key in keys if key in contents.cells]
     order += [key for key in contents.cells if key not in keys]
@@ -183,7 +185,8 @@ def records_of(contents: Contents, plan: Plan | None = None) -> tuple[Record | S
     group_of = {launch: number for number, group in enumerate(groups) for launch in group}
     for key in order:
         cell = contents.cells[key]
-        cells[group_of[cell.launch]].append((key, cell.rows))
+        own = key[1:] if node_of(contents.launches[cell.launch]) else key
+        cells[group_of[cell.launch]].append((own, cell.rows))
     used = [(group, _rows(members)) for group, members in zip(groups, cells, strict=True) if members]
     records = [_sweep_record(contents, group, rows, interrupted=interrupted) for group, rows in used]
     return tuple(records) or (_sweep_record(contents, [], (), interrupted=True),)
@@ -219,7 +222,11 @@ def _sweep_record(
         "version": begun.version,
         "created": begun.created,
         "rows": rows,
-        "protocol": _protocol(launches, sum(contents.spent_s[number] for number in group)),
+        "protocol": _protocol(
+            launches,
+            spent_s=sum(contents.spent_s[number] for number in group),
+            setup_s=sum(contents.setup_s[number] for number in group),
+        ),
         "environment": launches[0].environment if launches else None,
         "interrupted": interrupted,
     }
@@ -228,10 +235,17 @@ def _sweep_record(
     return Record(kind="sweep", baseline=contents.plan.options.baseline, **common)
 
 
-def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:
-    """The last launch's; the throughput only if all agree on it, since it depends on the dtype."""
+def _protocol(launches: list[Launch], *, spent_s: float, setup_s: float) -> Protocol | None:
+    """The last launch's; the throughput only if all agree on it, since it depends on the dtype.
+
+    How a cell ended was written with its first cell: of the rest nobody knows.
+    """
     protocols = [launch.protocol for launch in launches if launch.protocol]
     if not protocols:
         return None
     rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
-    return replace(protocols[-1], spent_s=spent_s, throughput_flops=rates.pop() if len(rates) == 1 else None)
+    throughput_flops = rates.pop() if len(rates) == 1 else None
+    return replace(
+        protocols[-1], spent_s=spent_s, setup_s=setup_s or None, throughput_flops=throughput_flops, ended_by=None,
+        quiet_share=None,
+    )  # fmt: skip

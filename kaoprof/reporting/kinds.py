@@ -82,7 +82,7 @@ KINDS = {
     "sweep": Kind(
         page="reporting.tables.sweep:page_of",
         warnings="findings.tally:sweep_warnings",
-        next_step="kaoprof report JOURNAL --to sweep.html",
+        next_step="kaoprof report sweep.jsonl --to sweep.html    # plots and tables",
         tells=True,
         **OPERATORS,
     ),
@@ -92,7 +92,7 @@ KINDS = {
         views="reporting.columns.models:model_views",
         warnings="findings.model_grid:grid_warnings",
         sound="findings.model_grid:sound_grid",
-        next_step="kaoprof report JOURNAL --to models.pdf",
+        next_step="kaoprof report models.jsonl --to models.html    # plots and tables",
         tells=True,
         members="rows",
         html="reporting.pages.models:to_html",
@@ -131,7 +131,7 @@ KINDS = {
         views="reporting.tables.fit_models:lines_of",
         warnings="reporting.tables.fit_models:warnings_of",
         sound="reporting.tables.fit_models:sound",
-        next_step="kaoprof sweep SPEC... --batch SIZES measures what is below",
+        next_step="reporting.next_steps:after_fit_models",
         members="rows",
     ),
     "diff": Kind(
@@ -139,7 +139,7 @@ KINDS = {
         columns="reporting.columns.diff:COLUMNS",
         views="reporting.columns.diff:lines_of",
         warnings="reporting.tables.diff:warnings_of",
-        next_step="the same with --format md, for a pull request, or with --fail-above 5%, for CI",
+        next_step="--format md    for a pull request        --fail-above 5%    for CI",
     ),
     "reproduction": Kind(
         page="reporting.tables.reproduce:page_of",
@@ -159,6 +159,8 @@ KINDS = {
         document="records.explain:Explanation.as_json",
     ),
 }
+ARE_NODES, NODES_PAGE = "reporting.tables.nodes:are_nodes", "reporting.tables.nodes:page_of"
+NODE_WARNINGS = "reporting.tables.nodes:node_warnings"
 GRID_PAGE, GRID_WARNINGS = "reporting.tables.grid_rows:page_of", "reporting.tables.grid_rows:summed_warnings"
 
 
@@ -236,7 +238,13 @@ def load(place: str) -> Any:
 
 
 def pages_of(report: Report, medium: Medium) -> list[Page]:
-    """A page for each run, or one for the grid."""
+    """A page for each run, or one for the grid; before them how nodes differ, if they are runs on these."""
+    if load(ARE_NODES)(report.runs) and medium != Medium.PAPER:
+        return [load(NODES_PAGE)(report.runs, medium), *_pages_of_runs(report, medium)]
+    return _pages_of_runs(report, medium)
+
+
+def _pages_of_runs(report: Report, medium: Medium) -> list[Page]:
     if report.grid is not None and not (report.alone and medium == Medium.SCREEN):
         return [load(GRID_PAGE)(report.grid, medium)]
     make = load(report.kind.page)
@@ -249,8 +257,10 @@ def to_console(report: Report, width: int, *, verbose: bool = False, bars: bool 
 
     from kaoprof.reporting.formats.console import to_console as page_to_console
 
-    pages = pages_of(report, Medium.SCREEN)
-    return Group(*(page_to_console(page, width, verbose=verbose, bars=bars) for page in pages))
+    first, *others = (
+        page_to_console(page, width, verbose=verbose, bars=bars) for page in pages_of(report, Medium.SCREEN)
+    )
+    return Group(first, *(part for page in others for part in ("", page)))
 
 
 def written(report: Report, name: str) -> str | bytes:
@@ -350,6 +360,11 @@ def _document(report: Report) -> object:
 
 def warnings_of(report: Report) -> list[str]:
     """What a careful reader must know."""
+    unequal = load(NODE_WARNINGS)(report.runs) if load(ARE_NODES)(report.runs) else []
+    return [*unequal, *_warnings_of_runs(report)]
+
+
+def _warnings_of_runs(report: Report) -> list[str]:
     if report.grid is not None or report.tallies:
         return list(load(GRID_WARNINGS)(report.runs, report.tallies))
     find = load(report.kind.warnings)
@@ -372,6 +387,12 @@ def is_sound(record: Any) -> bool:
     """Whether nothing failed and no count disagrees."""
     sound = KINDS[record.kind].sound
     return not sound or bool(load(sound)(record))
+
+
+def is_sound_report(report: Report) -> bool:
+    """Whether all its records are, and nodes that are compared count alike."""
+    alike = not load(ARE_NODES)(report.runs) or not load(NODE_WARNINGS)(report.runs)
+    return alike and all(is_sound(run.record) for run in report.runs)
 
 
 def has_failed(record: Any) -> bool:

@@ -34,9 +34,12 @@ def shown_sweep(plan: Plan, journal: Path) -> Iterator[Watch]:
     screen = Screen(width=shutil.get_terminal_size().columns) if terminal else None
     in_a_log = _line_per_cell if not plan.options.analytic else None
     show = screen.show if screen else in_a_log
+    begun = False
 
     def watch(progress: SweepProgress) -> None:
-        if progress.step is None and not progress.finished:
+        nonlocal begun
+        if not begun:
+            begun = True
             say(_beginning(progress, journal))
         elif progress.step is not None and progress.step.warning:
             if screen is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from kaoprof.findings import model_grid as findings
-from kaoprof.findings.surroundings import competition_warnings
+from kaoprof.findings.surroundings import environment_warnings
 from kaoprof.records.swept_models import ModelRow, SweptModels, shown_size
 from kaoprof.reporting.document import (
     UNKNOWN,
@@ -53,12 +53,13 @@ def screen_of(record: SweptModels) -> Page:
     fronts = findings.fronts(record.rows)
     groups = [sorted(rows, key=_rank) for rows in findings.by_comparison(record.rows).values()]
     table = _table(record, fixed, groups)
+    verdict = _verdict(groups, findings.names_of(record.rows))
     quiet = [Span(text, Tone.QUIET) for text in meanings_of(fronts)]
     laws = [replace(law, detail=len(record.rows) > MANY) for law in law_tables(record, fixed)]
     unpaired = [UNPAIRED] if any(row.profile.latency for row in record.rows) else []
     legend = notes_of(CONVENTION, *protocol_of(record), *unpaired, tone=Tone.QUIET, detail=True)
     return Page(
-        blocks=(table, *notes_of(_verdict(groups, findings.names_of(record.rows)), *quiet), *laws, *facts_table(_facts(record)), *legend)
+        blocks=(table, *notes_of(verdict, *quiet), *laws, *facts_table(_facts(record)), *legend)
     )  # fmt: skip
 
 
@@ -134,13 +135,11 @@ def _on(times: int, inputs: int) -> str:
 def _lead(rows: Sequence[ModelRow], win: str, name: Callable[[ModelRow], str]) -> str:
     """By how much the best leads on one input."""
     best, second = rows[0], rows[1]
-    other_name = name(second)
+    rival = name(second)
     place = f"At {shown_size(best.size)}, batch {best.case.b}" if best.size else f"With batch {best.case.b}"
     if win == LEAST:
         first, other = _macs(best), _macs(second)
-        return (
-            f"{place}: {format_count(first)}, {other_name} {format_ratio(other / first) if first else UNKNOWN} as many."
-        )
+        return f"{place}: {format_count(first)}, {rival} {format_ratio(other / first) if first else UNKNOWN} as many."
     seconds, others = findings.latency_of(best), findings.latency_of(second)
     rate = findings.samples_per_s(best)
     served = f"{three_digits(rate)} samples/s, " if rate else ""
@@ -148,8 +147,8 @@ def _lead(rows: Sequence[ModelRow], win: str, name: Callable[[ModelRow], str]) -
         return ""
     factor = format_ratio(others.value / seconds.value)
     if _apart(seconds, others):
-        return f"{place}: {served}{factor} as fast as {other_name}."
-    return f"{place}: {served}not surely faster than {other_name} ({factor})."
+        return f"{place}: {served}{factor} as fast as {rival}."
+    return f"{place}: {served}not surely faster than {rival} ({factor})."
 
 
 def _apart(seconds: Estimate, others: Estimate) -> bool:
@@ -169,7 +168,7 @@ def _facts(record: SweptModels) -> Iterator[Fact | None]:
     yield Fact("peak", f"{PREDICTED}: predicted, not measured") if starred else None
     yield from machine(record)
     yield measured_how(profiles, record.protocol)
-    known = competition_warnings(record.environment, record.protocol)
+    known = environment_warnings(record)
     others = [text for text in findings.grid_warnings(record) if not any(text.endswith(said) for said in known)]
     yield from warned(others)
     yield from without_figures([(row.case.setting, row) for row in record.rows])
