@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from kaoprof.reporting.columns.observed import at
 from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell, without_empty
 from kaoprof.reporting.formats import html
+from kaoprof.reporting.formats.folding import ALL, MOST_ROWS
 from kaoprof.reporting.plots.chart import QUANTITIES, ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.repeat import compare_commands, environment_terms
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of
@@ -21,13 +22,13 @@ OPEN_PLOTS = 2  # shown at once; the others are folded
 MOST_PLOTS = 8  # of one page: each takes a quarter of a second
 PLOTS_OF_MANY = 3  # where there are more than that, as examples
 MOST_SENTENCES = 4  # cells whose meaning is told in words
-MOST_ROWS = 20_000  # 10 MB: a browser still sorts them within a second
 MOST_ROOFLINES = 2
 ROOFLINE_MEANING = (
     "Arithmetic in a second over that per byte which operations read and wrote; sizes grow along a line. A row far "
     "below both ceilings is held up by something else, such as the launch of its operations"
 )
-ALL_ROWS = "Every row. A heading sorts by its column."
+SORTS = "A heading sorts by its column."
+MOST_FAILED = 100  # of which each is told why
 NUMBERS = (  # header, what stands under it, and where the value is by which it is sorted; what matters most first
     ("latency", "latency", "latency.value"), ("95 % interval", "interval", "latency.low"),
     ("speedup", "speedup", "speedup.value"), ("95 % interval", "speedup interval", "speedup.low"),
@@ -116,7 +117,8 @@ def _table(grid: Grid) -> html.Html:
     varying = list(dict.fromkeys(name for row in grid.rows for name in row.place if name not in grid.fixed))
     varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
     shown, of = grid.rows[:MOST_ROWS], len(grid.rows)
-    caption = ALL_ROWS if len(shown) == of else f"The first {len(shown):,} of {of:,} rows; --only chooses among them."
+    some = f"The first {len(shown):,} of {of:,} rows; --only chooses among them, and {ALL} {SORTS}"
+    caption = f"Every row. {SORTS}" if len(shown) == of else some
     rows = tuple(_row(row, varying) for row in shown)
     numbers = (Column(header, words=not path) for header, _, path in NUMBERS)
     columns = (*columns_of(("operator", *varying)), *numbers, Column("status", words=True))
@@ -139,12 +141,13 @@ def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
 def _rest(runs: Sequence[NamedRun]) -> Iterator[html.Html]:
     for run in runs:
         failed = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in run.record.rows if row.detail]
+        told = failed if len(failed) <= MOST_FAILED else [*failed[:MOST_FAILED], f"... and of all others: {ALL}"]
         of = f": {run.name}" if len(runs) > 1 else ""
         yield html.section(
             f"Environment and protocol{of}",
             html.terms(environment_terms(run.record)),
             html.paragraphs(protocol_of(run.record), "quiet"),
-            *([html.folded(f"Why {len(failed):,} rows have no measurement", html.listed(failed))] if failed else []),
+            *([html.folded(f"Why {len(failed):,} rows have no measurement", html.listed(told))] if failed else []),
         )
         if run.record.rows:
             yield html.section(f"To measure it again{of}", html.command_lines(compare_commands(run.record)))

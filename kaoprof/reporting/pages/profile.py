@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from kaoprof.findings import models as findings
 from kaoprof.records.profile import ModelProfile, ProfileRecord
-from kaoprof.reporting.document import Column, Table, Text, columns_of, figure_cell, without_empty, words_of
+from kaoprof.reporting.document import Column, Row, Table, columns_of, figure_cell, without_empty, words_of
 from kaoprof.reporting.formats import html
+from kaoprof.reporting.formats.folding import cut
 from kaoprof.reporting.repeat import environment_terms, profile_commands
 from kaoprof.reporting.sentences.limits import ceilings_sentence
 from kaoprof.reporting.sentences.models import agreement_of, layer_convention, model_notes, run_notes
@@ -28,7 +29,7 @@ HEADERS = ("layer", "type", "output", "weights", "MACs", "counts", "FLOPs", "pea
            "bound")  # fmt: skip
 WORDS = ("layer", "type", "output", "counts", "bound")
 COLUMNS = tuple(Column(header, words=header in WORDS) for header in HEADERS)
-EVERY_LAYER = "Every layer, the whole last. A heading sorts by its column."
+LAYERS = "Layer by layer, the whole last. A heading sorts by its column."
 
 
 def to_html(report: "Report") -> str:
@@ -63,7 +64,7 @@ def _run(run: NamedRun) -> Iterator[html.Html]:
 
 
 def _layers(record: ProfileRecord, model: ModelProfile) -> html.Html:
-    rows: list[tuple[Text, ...]] = []
+    rows: list[Row] = []
     for row in (*model.layers[1:], model.total):
         cells, limits = layer_cells(record, model, row, ""), findings.layer_limits(record, model, row)
         seconds = findings.seconds_of(model, row)
@@ -75,5 +76,5 @@ def _layers(record: ProfileRecord, model: ModelProfile) -> html.Html:
             "x floor": limits.times_floor if limits else None, "time": seconds,
         }  # fmt: skip
         cells |= {name: figure_cell(words_of(cells[name]), value) for name, value in values.items()}
-        rows.append(tuple(cells[name] for name in HEADERS))
-    return html.table(without_empty(Table(title=EVERY_LAYER, columns=COLUMNS, rows=tuple(rows))))
+        rows.append(Row(tuple(cells[name] for name in HEADERS), total=row is model.total))
+    return html.block_to_html(cut(without_empty(Table(title=LAYERS, columns=COLUMNS, rows=tuple(rows)))))
