@@ -91,6 +91,7 @@ KINDS = {
         sound="findings.model_grid:sound_grid",
         next_step="kaoprof report JOURNAL --to models.pdf",
         members="rows",
+        html="reporting.pages.models:to_html",
         figures="reporting.plots.files:model_figures",
         stands_alone=False,
     ),

@@ -152,7 +152,9 @@ def _kind(column: Column, shaped: Fitted, width: Width | None) -> str:
 def _head(columns: Sequence[Column]) -> list[str]:
     """The last word of a header of several stands in a second line, so that figures and not words set the width."""
     lines = [[] if column.is_formula else lines_of(column.header) for column in columns]
-    first = (escape_sentence(line[0]) if line else _formula(column) for line, column in zip(lines, columns, strict=True))
+    first = (
+        escape_sentence(line[0]) if line else _formula(column) for line, column in zip(lines, columns, strict=True)
+    )
     second = [escape_sentence("".join(line[1:])) for line in lines]
     return [rf"{' & '.join(first)} \\", *([rf"{' & '.join(second)} \\"] if any(second) else [])]
 

@@ -130,7 +130,11 @@ def _is_news(row: DiffRow) -> bool:
 def _table(cell: str, rows: Sequence[DiffRow]) -> Table:
     details = [f"{row.name}: {_status(row)}{f', {row.detail}' if row.detail else ''}." for row in rows if _status(row)]
     return Table(
-        title=cell, columns=optional_in_print(columns_of(HEADERS), LEFT_OUT), rows=tuple(map(_cells, rows)), notes=tuple(details), tones=TONES
+        title=cell,
+        columns=optional_in_print(columns_of(HEADERS), LEFT_OUT),
+        rows=tuple(map(_cells, rows)),
+        notes=tuple(details),
+        tones=TONES,
     )
 
 
@@ -229,7 +233,11 @@ def _meaning(record: DiffRecord) -> Iterator[str]:
         f"SLOWER, FASTER: the interval that holds for all {len(widths)} rows together, 95 %, lies beyond {margin} or "
         "its inverse; SAME: the row's own 95 % interval, which is shown, lies within; UNSURE: neither."
     )
-    learnt = "learnt from how far all rows differ" if record.spread_learned else "assumed: too few rows tell"
+    learnt = (
+        "learnt from how far all rows differ"
+        if record.spread_learned
+        else "assumed: other programs ran, or too few rows tell"
+    )
     seen = units.format_change((1 + record.margin) * (1 + statistics.median(widths)))
     spread = units.format_percent(record.run_spread, ".1%")
     yield (

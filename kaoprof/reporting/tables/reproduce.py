@@ -75,8 +75,10 @@ def _operators(record: ReproductionRecord) -> Table:
     return Table(
         title=f"operators, MACs of one sample; reported by {record.source}",
         columns=(
-            *columns_of(("operator", "input", "reported", "formula", "")), Column("counted", optional=1),
-            Column("saving", optional=2), Column("reported", optional=2),
+            *columns_of(("operator", "input", "reported", "formula", "")),
+            Column("counted", optional=1),
+            Column("saving", optional=2),
+            Column("reported", optional=2),
         ),
         rows=tuple((row.name, row.at, *_figures(row), *_savings(row)) for row in record.operators),
     )
