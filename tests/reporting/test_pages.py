@@ -48,7 +48,7 @@ class Reader(HTMLParser):
 
     def handle_data(self, data):
         self.texts.append(data)
-        if self.open and self.open[-1] in {"td", "th"}:
+        if {"td", "th"} & set(self.open):
             attributes, text = self.rows[-1][-1]
             self.rows[-1][-1] = (attributes, text + data)
 
