@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psutil
 from kill_sweeps import finished, say
-from ray_stations import Slow, by_value, cluster
+from ray_stations import NAMES, Slow, by_value, cluster, node_args
 from sweeps import plan_of
 
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.sweeping.on_ray import OnRay
 from kaoprof.sweeping.run import Sweep
 
@@ -58,7 +58,7 @@ def kill(whom, driver, nodes):
         random.choice(alive).kill()  # noqa: S311 - any
     else:
         nodes.remove_node(nodes.list_all_nodes()[-1], allow_graceful=False)
-        nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        nodes.add_node(**node_args(NAMES[1]))
     return True
 
 

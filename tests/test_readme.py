@@ -32,7 +32,7 @@ ONLY_MEASURED = ("--compile", "--graph", "--no-measure")  # which --analytic exc
 def test_the_first_screen_holds_the_two_commands():
     first_screen = "\n".join(README.splitlines()[:20])
     assert "-c constraints.txt . && .venv/bin/kaoprof compare --h 56 --c 64" in first_screen
-    assert "-c constraints.txt -e '.[test]' && .venv/bin/pytest" in first_screen
+    assert "-c constraints.txt -e '.[test,ray]' && .venv/bin/pytest" in first_screen
 
 
 def test_the_readme_is_short():

@@ -7,7 +7,7 @@ from typing import Any
 from kaoprof.cli.output import print_report, rescue, write_all
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun, OutputError
-from kaoprof.reporting.kinds import alarms_of, has_failed, is_sound, next_step_of, report_of
+from kaoprof.reporting.kinds import Report, alarms_of, has_failed, is_sound_report, next_step_of, report_of
 
 FAILED = 1
 NEXT_LINE = "\n      "  # below what comes after `next: `
@@ -19,6 +19,21 @@ def finish(
 ) -> int:  # fmt: skip
     """Writes and shows a record; returns the exit code. `how` are options of its page, `verbose` shows its detail.
 
+    Raises:
+        KaoprofError: as `finish_report`.
+    """
+    report = report_of(record, **how)
+    return finish_report(
+        report, paths, format_name=format_name, strict=strict, verbose=verbose, next_step=next_step
+    )  # fmt: skip
+
+
+def finish_report(
+    report: Report, paths: Sequence[Path], *, format_name: str, strict: bool, verbose: bool = False,
+    next_step: str | None = None,
+) -> int:  # fmt: skip
+    """The same with several records, which stand beside each other.
+
     Files come first: a terminal that has gone away must not cost what was measured.
 
     Raises:
@@ -26,9 +41,9 @@ def finish(
         UsageError: a picture was asked for, and there is nothing to draw. The record was shown.
         InterruptedRun: it was interrupted; the rest was done.
     """
-    report = report_of(record, **how)
+    records = [run.record for run in report.runs]
     done, failure = write_all(report, paths)
-    kept = rescue(record) if isinstance(failure, OutputError) else ""
+    kept = rescue(report) if isinstance(failure, OutputError) else ""
     print_report(report, format_name, verbose=verbose)
     if failure is not None:
         raise OutputError(failure.message, hint=kept) if kept else failure
@@ -36,9 +51,10 @@ def finish(
         say(f"warning: {warning}")
     for path in done:
         say(f"wrote {path}")
-    if record.interrupted:
+    if any(record.interrupted for record in records):
         saved = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
         raise InterruptedRun(f"interrupted: what was measured until then is {saved}")
     if format_name == "table" and not paths:
-        say(f"next: {next_step or next_step_of(record)}".replace("\n", NEXT_LINE))
-    return FAILED if has_failed(record) or (strict and not is_sound(record)) else 0
+        say(f"next: {next_step or next_step_of(records[0])}".replace("\n", NEXT_LINE))
+    failed = all(map(has_failed, records)) or (strict and not is_sound_report(report))
+    return FAILED if failed else 0

@@ -25,7 +25,7 @@ PANELS: dict[str, tuple[str, ...]] = {  # group of options: their names, in the 
     "Code of your own": ("with_", "with_layout", "arg", "kwarg", "allow_import"),
     "Measuring": (
         "no_measure", "samples", "precision", "timeout", "threads", "affinity", "cache", "sdpa", "compile_", "graph",
-        "seed", "force_run", "retry", "refresh", "margin", "drift", "on",
+        "seed", "force_run", "retry", "refresh", "margin", "drift", "on", "spread",
     ),
     "Output": ("format_", "width", "label", "open_", "force", "strict", "x"),
 }  # fmt: skip

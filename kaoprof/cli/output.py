@@ -7,7 +7,6 @@ from pathlib import Path
 
 from kaoprof.cli.streams import let_go
 from kaoprof.errors import KaoprofError, OutputError, UsageError, did_you_mean
-from kaoprof.records.measured import dumps
 from kaoprof.reporting.document import Page
 from kaoprof.reporting.files import check_target, write_whole
 from kaoprof.reporting.kinds import SERVICES, TEXTS, Report, csv_of, format_of, to_console, written
@@ -61,7 +60,7 @@ def write_all(report: Report, paths: Sequence[Path]) -> tuple[list[Path], Kaopro
     return done, OutputError(f"not written: {'; '.join(failures)}") if failures else refused
 
 
-def rescue(record: object) -> str:
+def rescue(report: Report) -> str:
     """Tries to keep the record somewhere else, and says where."""
     import tempfile
 
@@ -71,7 +70,7 @@ def rescue(record: object) -> str:
         return f"nor could a copy be kept: {error.strerror}; the table above is all there is"
     os.close(handle)
     try:
-        write_whole(Path(name), dumps(record))
+        write_whole(Path(name), written(report, "json"))
     except OSError as error:
         Path(name).unlink(missing_ok=True)
         return f"nor could a copy be kept: {error.strerror}; the table above is all there is"

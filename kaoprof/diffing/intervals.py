@@ -76,6 +76,20 @@ class Shifts(msgspec.Struct, frozen=True, kw_only=True):
         count = sum(map(len, self.cells.values()))
         return self.interval(shift, 1 - (1 - CONFIDENCE) / max(count, 1))
 
+    @property
+    def common(self) -> Shift | None:
+        """How all rows together changed, on the mean of logarithms; None if there is none.
+
+        What two runs have in common is never known better than they are alike.
+        """
+        rows = [shift for members in self.cells.values() for shift in members]
+        if not rows:
+            return None
+        errors = [shift.error for shift in rows if shift.error is not None]
+        own = math.sqrt(sum(error**2 for error in errors)) / len(rows)
+        error = math.hypot(own, self.run_spread) if len(errors) == len(rows) else None
+        return Shift(name="", log_ratio=statistics.fmean(shift.log_ratio for shift in rows), error=error)
+
 
 def shifts_between(
     old: Mapping[str, Cell], new: Mapping[str, Cell], *, remove_drift: bool, contended: bool = False

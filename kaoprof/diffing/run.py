@@ -14,7 +14,6 @@ from kaoprof.errors import KaoprofError, RecordError, UsageError
 from kaoprof.findings.figures import Comparable, Figures, Key, cells_of, figures_of
 from kaoprof.findings.surroundings import competition_warnings
 from kaoprof.records import diff as records
-from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reading import load_records, printable, same_place
@@ -36,7 +35,7 @@ def diff(
     """What changed from one run to another.
 
     Args:
-        old: a record of `compare`, `profile` or `sweep`, or its file or journal.
+        old: a record of `compare`, `profile` or `sweep`, also of models, or its file or journal.
         new: another.
         drift: what all rows of a cell have in common: `remove` it, `keep` it, or `auto`: remove it if both runs were
             made in the same environment, where it can only be the machine.
@@ -65,12 +64,12 @@ def diff(
         version=__version__,
         old=old_side,
         new=new_side,
-        changes=tuple(_changes(old_record, new_record)),
+        changes=tuple(changes_between(old_record, new_record)),
         drifts=tuple(_drifts(shifts)),
         margin=margin,
         run_spread=shifts.run_spread,
         spread_learned=shifts.learned,
-        rows=tuple(_rows(*sides, shifts, margin, fail_above)),
+        rows=tuple(rows_between(*sides, shifts, margin, fail_above)),
         fail_above=fail_above,
     )
 
@@ -84,11 +83,11 @@ def _loaded(run: Source, name: str) -> tuple[Comparable, records.Side]:
     """The record of a run file that was measured last, or one in hand, called `name`; and what is to be told of it."""
     *earlier, record = load_records(Path(run)) if isinstance(run, PATHS) else (run,)
     path = str(run) if isinstance(run, PATHS) else f"the {name} record"
-    if not isinstance(record, Record | ProfileRecord):
+    if not isinstance(record, Comparable):
         hint = "name a record of `compare` or `profile`, or a journal of `sweep`"
         what = getattr(record, "kind", type(record).__name__)
         raise RecordError(f"is a record of `{what}`", where=path, hint=hint)
-    rows = len(record.rows if isinstance(record, Record) else record.models)
+    rows = len(record.models if isinstance(record, ProfileRecord) else record.rows)
     if not rows:
         raise RecordError("holds no rows", where=path, hint="was it interrupted at once?")
     side = records.Side(
@@ -101,7 +100,7 @@ def _loaded(run: Source, name: str) -> tuple[Comparable, records.Side]:
 
 def _comparable(old: Comparable, new: Comparable, where: str) -> tuple[dict[Key, Figures], dict[Key, Figures]]:
     """The rows of both runs, some of which stand in both."""
-    if isinstance(old, ProfileRecord) != isinstance(new, ProfileRecord):
+    if type(old) is not type(new):
         kinds = f"a record of `{new.kind}` cannot be compared with one of `{old.kind}`"
         raise RecordError(kinds, where=where)
     before, after = figures_of(old), figures_of(new)
@@ -111,7 +110,7 @@ def _comparable(old: Comparable, new: Comparable, where: str) -> tuple[dict[Key,
     return before, after
 
 
-def _changes(old: Comparable, new: Comparable) -> Iterator[records.Change]:
+def changes_between(old: Comparable, new: Comparable) -> Iterator[records.Change]:
     """What is another around the runs, in a fixed order; what differs from one minute to the next is no change."""
     protocols, places = (old.protocol, new.protocol), (same_place(old.environment), same_place(new.environment))
     around: dict[str, list[Any]] = {"kaoprof": [old.version, new.version]}
@@ -128,9 +127,10 @@ def _text(value: object) -> str:
     return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-def _rows(
+def rows_between(
     old: Mapping[Key, Figures], new: Mapping[Key, Figures], shifts: Shifts, margin: float, fail_above: float | None
 ) -> Iterator[records.DiffRow]:
+    """Each row of either run, judged if there is a limit."""
     found = {(cell, shift.name): shift for cell, rows in shifts.cells.items() for shift in rows}
     for key in dict.fromkeys((*old, *new)):
         before, after, shift = old.get(key), new.get(key), found.get(key)

@@ -1,4 +1,4 @@
-"""The figures of a run that another one has, too: the rows of `compare` and `sweep`, the models of `profile`."""
+"""The figures of a run that another one has, too: rows of operators and of models, the models of `profile`."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -12,7 +12,7 @@ from kaoprof.records.measured import Latency
 from kaoprof.records.profile import ModelProfile, ProfileRecord
 from kaoprof.records.swept_models import SweptModels
 
-Comparable: TypeAlias = Record | ProfileRecord
+Comparable: TypeAlias = Record | ProfileRecord | SweptModels
 Key: TypeAlias = tuple[str, str]
 
 
@@ -27,12 +27,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     latency: Latency | None
 
 
-def figures_of(record: Comparable | SweptModels) -> dict[Key, Figures]:
+def figures_of(record: Comparable) -> dict[Key, Figures]:
     """Every row of a record, in its order, by what the same row has in another run."""
     if isinstance(record, Record):
         rows = [_of_row(row) for row in record.rows]
     elif isinstance(record, SweptModels):
-        rows = [_of_model(row.profile, f"{row.case.mode}, {row.dtype}") for row in record.rows]
+        rows = [_of_model(row.profile, f"{row.case.mode}, {row.dtype}", asked=row.case.setting) for row in record.rows]
     else:
         rows = [_of_model(model, f"{record.mode}, {record.dtype}") for model in record.models]
     return {(figures.cell, figures.name): figures for figures in rows}
@@ -74,9 +74,10 @@ def _cell(case: Case) -> str:
     return ", ".join((f"{plain.dims} ({axes})", plain.dtype, plain.mode, *others))
 
 
-def _of_model(model: ModelProfile, cell: str) -> Figures:
+def _of_model(model: ModelProfile, cell: str, *, asked: str = "") -> Figures:
+    """A model's figures; where it has no input its cell is what was asked for."""
     total = model.total
-    shapes = ", ".join("x".join(map(str, shape)) for shape in model.input_shapes)
+    shapes = ", ".join("x".join(map(str, shape)) for shape in model.input_shapes) or asked
     return Figures(
         cell=f"{shapes}, {cell}",
         name=model.model,

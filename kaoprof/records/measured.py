@@ -135,7 +135,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     `cores` counts those that the process may use, which `affinity` names, `machine_cores` all that there are;
     `energy_source` is who tells of energy: NVML or RAPL; `settings` are environment variables that change how torch
     computes or allocates, as `NAME=value`. Of a GPU there are versions of CUDA, cuDNN and the driver, its compute
-    capability, its multiprocessors, and the watts that it may draw.
+    capability, its multiprocessors, and the watts that it may draw. `node` is its name where nodes of a cluster are
+    compared.
     """
 
     device_name: str
@@ -158,9 +159,11 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     capability: str | None = None
     multiprocessors: fields.Positive | None = None
     power_limit_w: fields.Watts | None = None
+    node: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
+        named = f"{self.node}: " if self.node else ""
+        return f"{named}{self.device_name}, {counted(self.threads, 'thread')}, torch {self.torch}"
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):

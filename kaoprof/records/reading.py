@@ -2,7 +2,7 @@
 
 import os
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
 from kaoprof.records.fields import reason_of
 from kaoprof.records.fit import CrossRecord, FitRecord
-from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, read_bytes, strictly_decoded
-from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch, is_journal, parse_journal
+from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, opened, strictly_decoded
+from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch, node_of
+from kaoprof.records.journal_reading import contents_of, is_journal
 from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.pieces import record_in_pieces
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
-from kaoprof.records.sweep import Plan
+from kaoprof.records.stored_rows import StoredCell, StoredRows
+from kaoprof.records.sweep import CellKey, Plan, key_on
 from kaoprof.records.swept_models import SweptModels
 
 
@@ -86,7 +88,8 @@ def load_named(paths: Iterable[Path | str], *, in_place: bool = False) -> Iterat
         name = printable(path.stem if sum(other.stem == path.stem for other in files) == 1 else path)
         records = load_records(path, in_place=in_place)
         for number, record in enumerate(records, start=1):
-            yield path, f"{name} #{number}" if len(records) > 1 else name, record
+            node = record.environment.node if isinstance(record, Record | SweptModels) and record.environment else None
+            yield path, f"{name} {node or f'#{number}'}" if len(records) > 1 else name, record
 
 
 def printable(path: Path | str) -> str:
@@ -104,9 +107,11 @@ def load_records(path: Path, *, in_place: bool = False) -> tuple[AnyRecord, ...]
     if large is not None and large.schema == SCHEMA and large.kind in {"compare", "sweep"}:
         check_protocol(large.protocol, where=str(path))
         return (large,)
-    data = read_bytes(path)
-    if is_journal(data):
-        return records_of(parse_journal(data, where=str(path)))
+    with opened(path) as file:
+        first = file.readline()
+        if is_journal(first):
+            return records_of(contents_of(file, where=str(path), in_place=in_place))
+        data = first + file.read()
     if data.startswith(REPORT):
         return tuple(_record(bytes(run.record), where=str(path)) for run in _report(data, where=str(path)))
     return (_record(data, where=str(path)),)
@@ -170,19 +175,28 @@ def records_of(contents: Contents, plan: Plan | None = None) -> tuple[Record | S
 
     Rows stand in grid order. All are `interrupted` if cells of `plan`, by default the last one, are missing.
     """
-    keys = dict.fromkeys(case.cell for case in (plan or contents.plan).corners())
+    corners = [case.cell for case in (plan or contents.plan).corners()]
+    keys = dict.fromkeys(key_on(node, cell) for node in contents.nodes for cell in corners)
     interrupted = not keys.keys() <= contents.cells.keys()
     order = [key for key in keys if key in contents.cells]
     order += [key for key in contents.cells if key not in keys]
     groups = _groups(contents.launches)
-    rows: list[list[AnyRow]] = [[] for _ in groups]
+    cells: list[list[tuple[CellKey, Sequence[AnyRow]]]] = [[] for _ in groups]
     group_of = {launch: number for number, group in enumerate(groups) for launch in group}
     for key in order:
         cell = contents.cells[key]
-        rows[group_of[cell.launch]].extend(cell.rows)
-    used = [(group, measured) for group, measured in zip(groups, rows, strict=True) if measured]
-    records = [_sweep_record(contents, group, tuple(measured), interrupted=interrupted) for group, measured in used]
+        own = key[1:] if node_of(contents.launches[cell.launch]) else key
+        cells[group_of[cell.launch]].append((own, cell.rows))
+    used = [(group, _rows(members)) for group, members in zip(groups, cells, strict=True) if members]
+    records = [_sweep_record(contents, group, rows, interrupted=interrupted) for group, rows in used]
     return tuple(records) or (_sweep_record(contents, [], (), interrupted=True),)
+
+
+def _rows(cells: Sequence[tuple[CellKey, Sequence[Any]]]) -> Any:
+    """The rows of some cells: all at once, or where they are."""
+    if isinstance(cells[0][1], StoredCell):
+        return StoredRows(cells)
+    return tuple(row for _, rows in cells for row in rows)
 
 
 def _groups(launches: tuple[Launch, ...]) -> list[list[int]]:
@@ -208,7 +222,11 @@ def _sweep_record(
         "version": begun.version,
         "created": begun.created,
         "rows": rows,
-        "protocol": _protocol(launches, sum(contents.spent_s[number] for number in group)),
+        "protocol": _protocol(
+            launches,
+            spent_s=sum(contents.spent_s[number] for number in group),
+            setup_s=sum(contents.setup_s[number] for number in group),
+        ),
         "environment": launches[0].environment if launches else None,
         "interrupted": interrupted,
     }
@@ -217,10 +235,13 @@ def _sweep_record(
     return Record(kind="sweep", baseline=contents.plan.options.baseline, **common)
 
 
-def _protocol(launches: list[Launch], spent_s: float) -> Protocol | None:
+def _protocol(launches: list[Launch], *, spent_s: float, setup_s: float) -> Protocol | None:
     """The last launch's; the throughput only if all agree on it, since it depends on the dtype."""
     protocols = [launch.protocol for launch in launches if launch.protocol]
     if not protocols:
         return None
     rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
-    return replace(protocols[-1], spent_s=spent_s, throughput_flops=rates.pop() if len(rates) == 1 else None)
+    return replace(
+        protocols[-1], spent_s=spent_s, setup_s=setup_s or protocols[-1].setup_s,
+        throughput_flops=rates.pop() if len(rates) == 1 else None,
+    )  # fmt: skip

@@ -15,13 +15,18 @@ from kaoprof.records.swept_models import ModelCase
 
 # What a cell's figures do not rest on; the device is compared with the one that cells were measured on.
 MAY_DIFFER = {"budget_s", "timeout_s", "memory_fraction", "force_run", "baseline", "device"}
-CellKey = tuple[object, ...]  # `Case.cell`, `ModelCase.cell`
+CellKey = tuple[object, ...]  # `Case.cell`, `ModelCase.cell`; with a node before them where nodes are compared
+
+
+def key_on(node: str, cell: CellKey) -> CellKey:
+    """The key of a cell that is done on several nodes; where there is no node, its own."""
+    return (node, *cell) if node else cell
 
 
 class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A grid and the options of its measurement. `operators` are `nonlocal:sdpa` and so on, `name` is the spec's.
 
-    `own` are somebody's modules beside them.
+    `own` are somebody's modules beside them; `spread` says that every node does every cell.
     """
 
     name: str = ""
@@ -36,6 +41,7 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
     scale: str = "sqrt"
     options: Options = msgspec.field(default_factory=Options)
     own: tuple[OwnModule, ...] = ()
+    spread: bool = False
 
     def __post_init__(self) -> None:
         if not (self.operators or self.own) or not all(name.count(":") == 1 for name in self.operators):
@@ -63,7 +69,7 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def differences(self, other: "SweepPlan") -> list[str]:
         """What keeps the cells of two plans from standing in one journal, each as `seed 1, there 0`."""
-        names = ("operators", "projection", "scale")
+        names = ("operators", "projection", "scale", "spread")
         pairs: list[tuple[str, object, object]] = [(name, getattr(self, name), getattr(other, name)) for name in names]
         mine, theirs = (tuple(module.written for module in plan.own) for plan in (self, other))
         pairs.append(("with", mine, theirs))
@@ -89,6 +95,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
         measured: whether anything is run; else it is only counted and predicted.
         options: device, budget and how to measure.
         allow_import: whether models may be code, which is imported.
+        spread: whether every node does every cell.
     """
 
     name: str = ""
@@ -100,6 +107,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool = True
     options: Options = msgspec.field(default_factory=Options)
     allow_import: bool = False
+    spread: bool = False
 
     def __len__(self) -> int:
         """How many cells there are."""
@@ -115,7 +123,10 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
         """What keeps the cells of two plans from standing in one journal."""
         there = {model.name: model.digest for model in other.models}
         changed = [model.name for model in self.models if there.get(model.name, model.digest) != model.digest]
-        pairs = [("measured", self.measured, other.measured), *_option_pairs(self.options, other.options)]
+        pairs: list[tuple[str, object, object]] = [
+            (name, getattr(self, name), getattr(other, name)) for name in ("measured", "spread")
+        ]
+        pairs += _option_pairs(self.options, other.options)
         return [*(f"another spec of {name} than there" for name in changed), *_different(pairs)]
 
 

@@ -81,6 +81,7 @@ KINDS = {
         page="reporting.tables.sweep:page_of",
         warnings="findings.tally:sweep_warnings",
         next_step="kaoprof report JOURNAL --to sweep.html",
+        tells=True,
         **OPERATORS,
     ),
     "models": Kind(
@@ -90,6 +91,7 @@ KINDS = {
         warnings="findings.model_grid:grid_warnings",
         sound="findings.model_grid:sound_grid",
         next_step="kaoprof report JOURNAL --to models.pdf",
+        tells=True,
         members="rows",
         html="reporting.pages.models:to_html",
         figures="reporting.plots.files:model_figures",
@@ -154,6 +156,8 @@ KINDS = {
         document="records.explain:Explanation.as_json",
     ),
 }
+ARE_NODES, NODES_PAGE = "reporting.tables.nodes:are_nodes", "reporting.tables.nodes:page_of"
+NODE_WARNINGS = "reporting.tables.nodes:node_warnings"
 GRID_PAGE, GRID_WARNINGS = "reporting.tables.grid_rows:page_of", "reporting.tables.grid_rows:summed_warnings"
 
 
@@ -229,7 +233,13 @@ def load(place: str) -> Any:
 
 
 def pages_of(report: Report, medium: Medium) -> list[Page]:
-    """A page for each run, or one for the grid."""
+    """A page for each run, or one for the grid; before them how nodes differ, if they are runs on these."""
+    if load(ARE_NODES)(report.runs) and medium != Medium.PAPER:
+        return [load(NODES_PAGE)(report.runs, medium), *_pages_of_runs(report, medium)]
+    return _pages_of_runs(report, medium)
+
+
+def _pages_of_runs(report: Report, medium: Medium) -> list[Page]:
     if report.grid is not None and not (report.alone and medium == Medium.SCREEN):
         return [load(GRID_PAGE)(report.grid, medium)]
     make = load(report.kind.page)
@@ -242,8 +252,10 @@ def to_console(report: Report, width: int, *, verbose: bool = False, bars: bool 
 
     from kaoprof.reporting.formats.console import to_console as page_to_console
 
-    pages = pages_of(report, Medium.SCREEN)
-    return Group(*(page_to_console(page, width, verbose=verbose, bars=bars) for page in pages))
+    first, *others = (
+        page_to_console(page, width, verbose=verbose, bars=bars) for page in pages_of(report, Medium.SCREEN)
+    )
+    return Group(first, *(part for page in others for part in ("", page)))
 
 
 def written(report: Report, name: str) -> str | bytes:
@@ -343,6 +355,11 @@ def _document(report: Report) -> object:
 
 def warnings_of(report: Report) -> list[str]:
     """What a careful reader must know."""
+    unequal = load(NODE_WARNINGS)(report.runs) if load(ARE_NODES)(report.runs) else []
+    return [*unequal, *_warnings_of_runs(report)]
+
+
+def _warnings_of_runs(report: Report) -> list[str]:
     if report.grid is not None or report.tallies:
         return list(load(GRID_WARNINGS)(report.runs, report.tallies))
     find = load(report.kind.warnings)
@@ -365,6 +382,12 @@ def is_sound(record: Any) -> bool:
     """Whether nothing failed and no count disagrees."""
     sound = KINDS[record.kind].sound
     return not sound or bool(load(sound)(record))
+
+
+def is_sound_report(report: Report) -> bool:
+    """Whether all its records are, and nodes that are compared count alike."""
+    alike = not load(ARE_NODES)(report.runs) or not load(NODE_WARNINGS)(report.runs)
+    return alike and all(is_sound(run.record) for run in report.runs)
 
 
 def has_failed(record: Any) -> bool:

@@ -9,7 +9,7 @@ from kaoprof.errors import UsageError
 from kaoprof.specs.documents import GridSpec, ModelGridSpec, Sizes
 from kaoprof.specs.places import Places
 
-MAX_CELLS = 10_000
+MAX_CELLS = 100_000  # enough for a cluster; beyond it a grid is a slip of the hand
 Value = TypeVar("Value")
 
 

@@ -7,12 +7,19 @@ import msgspec
 
 from kaoprof.comparing.run import row_of
 from kaoprof.records.compare import Case, Row
-from kaoprof.records.sweep import CellKey
+from kaoprof.records.sweep import CellKey, key_on
 from kaoprof.records.swept_models import ModelCase
 from kaoprof.specs import Document
 
 
-class OperatorCell(msgspec.Struct, frozen=True, kw_only=True):
+class Somewhere(msgspec.Struct, frozen=True, kw_only=True):
+    """Where nodes are compared: the `node` that does a cell, and on which ones it is `done_on` already."""
+
+    node: str = ""
+    done_on: frozenset[str] = frozenset()
+
+
+class OperatorCell(Somewhere, frozen=True, kw_only=True):
     """All operators at one size: measured in common rounds, since their ratios are what is asked for.
 
     `forms` are the rows of somebody's modules among the cases, with their closed forms.
@@ -24,7 +31,7 @@ class OperatorCell(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> CellKey:
         """What the journal knows it by."""
-        return self.cases[0].cell
+        return key_on(self.node, self.cases[0].cell)
 
     @property
     def comparison(self) -> tuple[object, ...]:
@@ -42,7 +49,7 @@ class OperatorCell(msgspec.Struct, frozen=True, kw_only=True):
         return [self.forms[case] if case.own else row_of(case) for case in self.cases]
 
 
-class ModelCell(msgspec.Struct, frozen=True, kw_only=True):
+class ModelCell(Somewhere, frozen=True, kw_only=True):
     """One model on one input."""
 
     case: ModelCase
@@ -51,12 +58,12 @@ class ModelCell(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> CellKey:
         """What the journal knows it by."""
-        return self.case.cell
+        return key_on(self.node, self.case.cell)
 
     @property
     def comparison(self) -> tuple[object, ...]:
         """As above: models on the same input stand beside each other."""
-        return self.case.comparison
+        return key_on(self.node, self.case.comparison)
 
     @property
     def work(self) -> int:

@@ -30,11 +30,13 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """A cell is finished: its rows, whatever became of each, and where and how they were measured.
 
     `key` is the cell's. The environment is that of the machine which measured it; None where nothing was measured.
+    Of the seconds `setup_s` passed until measuring could begin.
     """
 
     key: CellKey
     rows: tuple[AnyRow, ...]
     spent_s: float = 0.0
+    setup_s: float = 0.0
     environment: Environment | None = None
     protocol: HowMeasured | None = None
 
@@ -51,6 +53,7 @@ class Executor(Protocol):
     - `run` yields `Opened` for each machine before the first `Done` of a cell that was measured there, and one `Done`
       for each cell. A cell that comes twice, because it was run again when its first answer seemed lost, counts once.
       One that never comes is missing from the journal, and done by the next run of the same command.
+    - Where nodes are compared, it makes of each cell one for each node on which it is not done yet.
     - The generator measures nothing between two events that its caller has not asked for yet where that would disturb
       (on one machine), and it is closed whenever the sweep ends, by whatever: then all its processes must go.
     - Errors of a cell are rows. What it raises ends the sweep: KeyboardInterrupt, and MeasurementError where nothing

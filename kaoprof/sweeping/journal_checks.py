@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec.structs import fields
 
 from kaoprof.errors import RecordError, UsageError
-from kaoprof.records.journal import Contents
+from kaoprof.records.journal import Contents, node_of
 from kaoprof.records.measured import Environment
 from kaoprof.records.reading import same_place
 from kaoprof.records.sweep import CellKey, ModelPlan, Plan
@@ -47,14 +47,16 @@ def check_device(contents: Contents, device: str, path: Path) -> None:
 
 
 def check_place(contents: Contents, environment: Environment | None, path: Path, *, strict: bool) -> str:
-    """What changed since the journal was last written, as a sentence; nothing if nothing did.
+    """What changed since the journal was last written, there where nodes are compared; nothing if nothing did.
 
     Raises:
         RecordError: something did, and it is `strict`.
     """
-    if not contents.launches:
+    node = environment.node if environment else None
+    there_before = [launch for launch in contents.launches if node_of(launch) == (node or "")]
+    if not there_before:
         return ""
-    last = contents.launches[-1]
+    last = there_before[-1]
     changed = [] if last.version == __version__ else [f"kaoprof {last.version} -> {__version__}"]
     here, there = same_place(environment), same_place(last.environment)
     if here and there:

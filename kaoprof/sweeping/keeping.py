@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -83,8 +84,9 @@ class Keeper:
         if not kept:
             return
         rows = tuple(row for done in kept for row in done.rows)
-        spent_s = sum(done.spent_s for done in kept)
-        named = {} if self.latest == self.last else {"launch": self.latest}
+        spent_s, setup_s = sum(done.spent_s for done in kept), sum(done.setup_s for done in kept)
+        named: dict[str, Any] = {} if self.latest == self.last else {"launch": self.latest}
+        named |= {"setup_s": setup_s} if setup_s else {}
         self.journal.append(finished_of(self.plan, rows, spent_s=spent_s, **named))
         self.since = self.clock()
         self.written(rows, kept)

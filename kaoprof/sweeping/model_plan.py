@@ -16,7 +16,8 @@ from kaoprof.records.options import Options, checked_options
 from kaoprof.records.sweep import ModelPlan, NamedModel, Plan
 from kaoprof.specs import Document
 from kaoprof.specs.documents import CodeSpec
-from kaoprof.sweeping.plan import MOST_CELLS, checked_words, once
+from kaoprof.specs.grid import MAX_CELLS
+from kaoprof.sweeping.plan import checked_words, once
 
 DIGEST = 16  # letters: enough to tell two specs of one name apart
 ModelSizes = int | str | Iterable[int | str | Sequence[int]] | None
@@ -73,8 +74,8 @@ def model_plan(
         options=checked_options(options),
         allow_import=allow_import,
     )
-    if len(plan) > MOST_CELLS:
-        raise UsageError(f"{len(plan):,} cells are too many", where="sizes", hint=f"at most {MOST_CELLS:,}")
+    if len(plan) > MAX_CELLS:
+        raise UsageError(f"{len(plan):,} cells are too many", where="sizes", hint=f"at most {MAX_CELLS:,}")
     for model in names:
         _check_sizes(documents[model], plan)
     return Planned(plan, documents)

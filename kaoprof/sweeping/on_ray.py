@@ -1,12 +1,13 @@
 """Works on a sweep's cells on the nodes of a Ray cluster: the driver's side, which hands out, waits and tries again.
 
 Ray places processes, tells of their death and carries what they answer. Which cells go where is decided here: those of
-one comparison stay on one node, since a ratio across machines is none. The journal stays with the sweep.
+one comparison stay on one node, since a ratio across machines is none; where nodes are compared, each does all. The
+journal stays with the sweep.
 """
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,25 +15,22 @@ from msgspec.structs import replace
 
 from kaoprof.errors import MeasurementError, UsageError
 from kaoprof.measuring.run import ProgressCallback
-from kaoprof.records.journal import AnyRow
-from kaoprof.records.sweep import CellKey, ModelPlan, Plan
-from kaoprof.records.swept_models import ModelRow, whole_of
+from kaoprof.records.sweep import CellKey, Plan
 from kaoprof.sweeping import ray_cluster
-from kaoprof.sweeping.cells import Cell, ModelCell
+from kaoprof.sweeping.batches import Batch, Group, groups_of
+from kaoprof.sweeping.cells import Cell
 from kaoprof.sweeping.executor import Done, Event, Executor, Opened
 from kaoprof.sweeping.ray_cluster import Node
 from kaoprof.sweeping.ray_station import Refused, Station, versions_here
-from kaoprof.sweeping.workplace import failed_model
+from kaoprof.sweeping.workplace import error_rows
 from kaoprof.units import counted
 
-CHUNK = 250  # closed forms that travel together: some milliseconds of work against one of travelling
 LOOK_S = 2.0  # how often nodes that came or went are looked for
 STRIKES = 2  # a cell that ended so many workers becomes an error
 STARTS = 3  # that may fail on a node, one after the other, before it is left out
 KILLED = f"ended the process that worked on it {STRIKES} times"
 
-Batch = list[Cell]  # what is handed out at once
-Group = deque[Batch]  # what stays on one node
+ANYWHERE = ""  # instead of a node
 
 
 def on_ray(on: str, warn: Callable[[str], None]) -> Callable[[Plan, ProgressCallback, Callable[[], float]], Executor]:
@@ -89,7 +87,8 @@ class OnRay:
     station: type = Station
     asked: dict[Any, Held] = field(default_factory=dict)  # by the reference of the answer that is waited for
     idle: list[Held] = field(default_factory=list)
-    waiting: deque[Group] = field(default_factory=deque)
+    cells: Sequence[Cell] = ()
+    waiting: dict[str, deque[Group]] = field(default_factory=lambda: defaultdict(deque))  # by node where these compare
     strikes: Counter[CellKey] = field(default_factory=Counter)
     failed_starts: Counter[str] = field(default_factory=Counter)  # by node
     known: set[str] = field(default_factory=set)
@@ -133,7 +132,9 @@ class OnRay:
         import ray
 
         self.check()
-        self.waiting.extend(groups_of(cells, self.plan))
+        self.cells = cells
+        if not self.plan.spread:
+            self.waiting[ANYWHERE].extend(groups_of(cells, self.plan))
         with ray_cluster.connected(self.on, self.plan):
             self.plan = ray_cluster.resolved(self.plan, ray_cluster.nodes())
             try:
@@ -149,7 +150,11 @@ class OnRay:
         while True:
             self._look_for_nodes()
             self._hand_out()
-            if not self.waiting and not any(held.batch or held.suspects for held in self.asked.values()):
+            if (
+                self.waiting
+                and not any(self.waiting.values())
+                and not any(held.batch or held.suspects for held in self.asked.values())
+            ):
                 return
             if not self.asked:
                 why = f": {self.reasons[-1]}" if self.reasons else ", or none that Ray gives away"
@@ -167,8 +172,12 @@ class OnRay:
             if node.id in self.known:
                 continue
             self.known.add(node.id)
-            for _ in range(ray_cluster.share_of(node, self.plan).stations):
+            stations = ray_cluster.share_of(node, self.plan).stations
+            for _ in range(stations):
                 self._open(node)
+            if stations and self.plan.spread and node.name not in self.waiting:
+                own = [replace(cell, node=node.name) for cell in self.cells if node.name not in cell.done_on]
+                self.waiting[node.name].extend(groups_of(own, self.plan))
 
     def _open(self, node: Node, **before: Any) -> None:
         """Starts a station; `before` is what another one there has left."""
@@ -179,13 +188,18 @@ class OnRay:
         """Gives every station that is free its next batch: of its own group, or else of one that waits."""
         free, self.idle = self.idle, []
         for held in free:
-            if not held.group and self.waiting:
-                held.group = self.waiting.popleft()
+            waiting = self._waiting_for(held)
+            if not held.group and waiting:
+                held.group = waiting.popleft()
             if held.group:
                 held.batch = held.group.popleft()
                 self.asked[held.actor.finish.remote(held.batch)] = held
             else:
                 self.idle.append(held)
+
+    def _waiting_for(self, held: Held) -> deque[Group]:
+        """What may go to it."""
+        return self.waiting[held.node.name if self.plan.spread else ANYWHERE]
 
     def _heard(self, reference: Any, held: Held) -> Generator[Event, None, None]:
         """What became of a request."""
@@ -203,17 +217,20 @@ class OnRay:
         else:
             if isinstance(answer, Refused):
                 self._leave_out(held, answer.reason)
+                if held.opened is None:  # it would be compared with the others, and cannot
+                    self.waiting.pop(held.node.name, None)
             elif isinstance(answer, Opened):
                 yield from self._ready(held, answer)
             else:
                 held.batch = []
                 self.idle.append(held)
+                self._hand_out()  # before anybody writes down what is finished
                 yield from answer
 
     def _ready(self, held: Held, opened: Opened) -> Generator[Event, None, None]:
         """A station is open; if it follows one that died, the node was not the reason."""
         self.failed_starts.pop(held.node.id, None)
-        held.opened = opened
+        held.opened = opened = self._placed(opened, held.node)
         suspects, held.suspects = held.suspects, []
         self.strikes.update(cell.key for cell in suspects if self._alone(suspects, cell))
         guilty = [cell for cell in suspects if self.strikes[cell.key] >= STRIKES]
@@ -221,7 +238,13 @@ class OnRay:
         self.idle.append(held)
         yield opened
         for cell in guilty:
-            yield Done(key=cell.key, rows=error_rows(cell, opened.device), environment=opened.environment)
+            yield Done(key=cell.key, rows=error_rows(cell, opened.device, KILLED), environment=opened.environment)
+
+    def _placed(self, opened: Opened, node: Node) -> Opened:
+        """With the node's name where nodes are compared."""
+        if opened.environment is None or not self.plan.spread:
+            return opened
+        return replace(opened, environment=replace(opened.environment, node=node.name))
 
     @staticmethod
     def _alone(suspects: Batch, cell: Cell) -> bool:
@@ -248,37 +271,8 @@ class OnRay:
         ray.kill(held.actor)
         held.group.extendleft([cell] for cell in reversed([*held.suspects, *held.batch]))
         if held.group:
-            self.waiting.appendleft(held.group)
-        reason = f"{held.node.host}: {reason.strip().splitlines()[-1].strip()[:300]}"
+            self._waiting_for(held).appendleft(held.group)
+        reason = f"{held.node.name}: {reason.strip().splitlines()[-1].strip()[:300]}"
         if reason not in self.reasons:
             self.reasons.append(reason)
             self.warn(f"left out: {reason}")
-
-
-def groups_of(cells: Iterable[Cell], plan: Plan) -> list[Group]:
-    """Cells by where they must be together, each group in batches that are handed out at once.
-
-    Cells of one comparison are measured on one node, one at a time; what is only counted may be anywhere, and closed
-    forms travel in chunks.
-    """
-    cells = list(cells)
-    if plan.options.analytic:
-        return [deque([cells[start : start + CHUNK]]) for start in range(0, len(cells), CHUNK)]
-    if isinstance(plan, ModelPlan) and not plan.measured:
-        return [deque([[cell]]) for cell in cells]
-    groups: dict[tuple[object, ...], Group] = {}
-    for cell in cells:
-        groups.setdefault(cell.comparison, deque()).append([cell])
-    return list(groups.values())
-
-
-def error_rows(cell: Cell, device: str | None) -> tuple[AnyRow, ...]:
-    """The rows of a cell that ends whoever works on it."""
-    if isinstance(cell, ModelCell):
-        profile = whole_of(failed_model(cell, MeasurementError(KILLED)))
-        return (ModelRow(case=replace(cell.case, device=device), profile=profile),)
-    return tuple(
-        replace(row, case=replace(row.case, device=device), **(
-            {"status": "error", "detail": KILLED} if row.status == "ok" else {}))
-        for row in cell.blank_rows()
-    )  # fmt: skip

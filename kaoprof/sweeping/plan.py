@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Iterable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from kaoprof.catalog import chosen_operators
 from kaoprof.comparing.cases import Sizes, as_sizes
 from kaoprof.comparing.own_modules import with_installed
@@ -12,9 +14,9 @@ from kaoprof.dims import DTYPE_BYTES, MODES, AttentionOptions, head_size, one_of
 from kaoprof.errors import UsageError
 from kaoprof.records.options import Options, checked_options
 from kaoprof.records.own import OwnModule
-from kaoprof.records.sweep import SweepPlan
+from kaoprof.records.sweep import Plan, SweepPlan
+from kaoprof.specs.grid import MAX_CELLS
 
-MOST_CELLS = 10_000  # beyond it a grid is a slip of the hand
 Value = TypeVar("Value")
 
 
@@ -57,11 +59,24 @@ def sweep_plan(
         scale=scale,
         options=options,
     )
-    if len(plan) > MOST_CELLS:
-        raise UsageError(f"{len(plan):,} cells are too many", where="sizes", hint=f"at most {MOST_CELLS:,}")
+    if len(plan) > MAX_CELLS:
+        raise UsageError(f"{len(plan):,} cells are too many", where="sizes", hint=f"at most {MAX_CELLS:,}")
     for channels, groups in itertools.product(plan.c, plan.heads):
         head_size(channels, groups)
     return plan
+
+
+def on_every_node(plan: Plan, on: str | None) -> Plan:
+    """The same, done by every node of a cluster, to compare these.
+
+    Raises:
+        UsageError: there is no cluster, or nothing that nodes could differ in.
+    """
+    if on is None:
+        raise UsageError("compares the nodes of a cluster", where="--spread", hint="name the cluster: --on ray")
+    if plan.options.analytic:
+        raise UsageError("closed forms are the same on every node", where="--spread", hint="leave out --analytic")
+    return replace(plan, spread=True)
 
 
 def _chosen(operators: str | Iterable[str] | None, own: tuple[OwnModule, ...]) -> list[tuple[str, str]]:

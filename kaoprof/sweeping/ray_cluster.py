@@ -5,7 +5,9 @@ Ray is imported inside functions only: it is an extra, `pip install 'kaoprof[ray
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,16 @@ from kaoprof.sweeping.ray_station import Station
 
 LOCAL = "ray"  # the cluster of this machine, which is started if there is none
 ADDRESS = re.compile(r"(ray://)?[\w.-]+:\d{1,5}|(ray://)?\[[\da-fA-F:]+\]:\d{1,5}", re.ASCII)
-CODE_ONLY = ["*", "!*/", "!*.py", ".*/", "venv/", "site-packages/", "node_modules/", "__pycache__/"]
+NOT_OURS = {"venv", "site-packages", "node_modules", "__pycache__"}  # folders of others' code, and hidden ones
+ID = 6  # signs of a node's number, where its name does not tell it from others
 INSTALL = "pip install 'kaoprof[ray]'"
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine of the cluster, with what Ray may give away there."""
+    """A machine of the cluster, with what Ray may give away there. No two that are alive share a `name`."""
 
     id: str
-    host: str
+    name: str
     cpus: int
     gpus: int
 
@@ -70,12 +73,13 @@ def connected(on: str, plan: Plan) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of a cluster that is started here: it tells nobody
     where: dict[str, Any] = {} if on == LOCAL else {"address": on}
-    if not on.startswith("ray://"):
-        where |= {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(**where, runtime_env=_travelling(plan))
+        with _travelling(plan) as code:
+            ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env=code)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        reason = str(error).strip().partition("\n")[0][:300]
+        ray.shutdown()  # a client that came to nothing would be in the way of the next one
+        first, *others = str(error).strip().splitlines() or [type(error).__name__]
+        reason = f"{first} {others[-1]}"[:300] if first.endswith(":") and others else first[:300]
         raise MeasurementError(f"the cluster cannot be reached: {reason}", where=on, hint="is it running?") from None
     try:
         yield
@@ -83,20 +87,42 @@ def connected(on: str, plan: Plan) -> Iterator[None]:
         ray.shutdown()
 
 
-def _travelling(plan: Plan) -> Mapping[str, Any]:
-    """Code of one's own travels with the sweep, where it may be imported: Python files of the current folder."""
-    own = plan.allow_import if isinstance(plan, ModelPlan) else bool(plan.own)
-    return {"working_dir": str(Path.cwd()), "excludes": CODE_ONLY} if own else {}
+@contextmanager
+def _travelling(plan: Plan) -> Iterator[dict[str, Any]]:
+    """Code of one's own travels with the sweep, where it may be imported: Python files of the current folder.
+
+    They are put together in a folder: what Ray is told to exclude it walks through all the same, and files that were
+    not named would travel, too.
+    """
+    if not (plan.allow_import if isinstance(plan, ModelPlan) else plan.own):
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="kaoprof-") as folder:
+        for file in python_files(Path.cwd()):
+            target = Path(folder, file.relative_to(Path.cwd()))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        yield {"working_dir": folder}
+
+
+def python_files(folder: Path) -> Iterator[Path]:
+    """Those in the folder and below, without other people's; no link to a folder is followed."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in NOT_OURS and not name.startswith(".")]
+        yield from (Path(place, name) for name in names if name.endswith(".py") and Path(place, name).is_file())
 
 
 def nodes() -> list[Node]:
-    """The nodes that are alive."""
+    """The nodes that are alive, each by the name that it was started with, or else its host's."""
     import ray
 
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    names = [node["NodeManagerHostname" if node["NodeName"] == node["NodeManagerAddress"] else "NodeName"]
+             for node in alive]  # fmt: skip
     return [
-        Node(id=node["NodeID"], host=node["NodeManagerHostname"],
+        Node(id=node["NodeID"], name=name if names.count(name) == 1 else f"{name} {node['NodeID'][:ID]}",
              cpus=int(node["Resources"].get("CPU", 0)), gpus=int(node["Resources"].get("GPU", 0)))
-        for node in ray.nodes() if node["Alive"]
+        for node, name in zip(alive, names, strict=True)
     ]  # fmt: skip
 
 

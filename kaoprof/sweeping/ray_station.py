@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import psutil
+from msgspec.structs import replace
 
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measuring.run import unheard
@@ -22,7 +24,9 @@ from kaoprof.sweeping.local import OnPaper, without_timing
 from kaoprof.sweeping.workplace import Workplace
 from kaoprof.version import __version__
 
+GIVEN = "CUDA_VISIBLE_DEVICES="  # which GPU of a node Ray gave away: to it they are all the same
 THREADS = "OMP_NUM_THREADS"  # Ray sets it in its workers: measured would be Ray's choice of threads, not torch's
+AnyEvent = TypeVar("AnyEvent", Opened, Done)
 
 
 class Versions(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +67,7 @@ class Station:
             return Opened()
         try:
             self.place = Workplace(self.plan, unheard)
-            return self.place.open()
+            return on_any_gpu(self.place.open())
         except KaoprofError as error:
             return Refused(reason=str(error))
 
@@ -73,7 +77,7 @@ class Station:
             on_paper = OnPaper(self.plan, time.monotonic).run(cells)
             return [event for event in on_paper if isinstance(event, Done)]
         try:
-            finished = [self.place.finish(cell) for cell in cells]
+            finished = [on_any_gpu(self.place.finish(cell)) for cell in cells]
         except MeasurementError as error:
             return Refused(reason=str(error))
         timed = not isinstance(self.plan, ModelPlan) or self.plan.measured
@@ -83,6 +87,15 @@ class Station:
         """Ends the measuring process."""
         if self.place is not None:
             self.place.close()
+
+
+def on_any_gpu(event: AnyEvent) -> AnyEvent:
+    """The event without which GPU of its node that was: cells of all of them stand in one environment."""
+    environment = event.environment
+    if environment is None:
+        return event
+    settings = tuple(setting for setting in environment.settings if not setting.startswith(GIVEN))
+    return replace(event, environment=replace(environment, settings=settings))
 
 
 def _leave_environment_alone() -> None:

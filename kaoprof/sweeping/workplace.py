@@ -4,21 +4,23 @@ Whoever runs a sweep elsewhere makes a `Workplace` of the plan there, for one ce
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
 from kaoprof.comparing.own_code import OwnCode
-from kaoprof.comparing.run import count_rows, measured, subject_of
+from kaoprof.comparing.run import ahead_of, count_rows, measured, subject_of
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
+from kaoprof.measuring.outlook import Outlook
 from kaoprof.measuring.run import ProgressCallback, environment_of, open_session, protocol_of
 from kaoprof.profiling.run import ModelOptions
 from kaoprof.profiling.single import closed_form, profile_single
 from kaoprof.records.compare import Record, Row
+from kaoprof.records.journal import AnyRow
 from kaoprof.records.profile import LayerRow, ModelProfile
 from kaoprof.records.sweep import ModelPlan, Plan
 from kaoprof.records.swept_models import ModelCase, ModelRow, whole_of
@@ -44,6 +46,7 @@ class Workplace:
         self.device = self.check()
         self.load = load_average()
         self.session: Session = open_session(self.device, plan.options, notify)
+        self.opened_s = 0.0  # what starting took, until the first cell tells it
         self.code = OwnCode(self.device, plan.options)
         self.rates: dict[str, float | None] = {}  # of a large product, by dtype
 
@@ -62,8 +65,20 @@ class Workplace:
         Raises:
             MeasurementError: it cannot work.
         """
+        started = self.clock()
         self.session.connection.ask_device(ReadFree())
+        self.opened_s = self.clock() - started
         return Opened(device=self.device, environment=environment_of(self.session, self.load))
+
+    def foresee(self, cells: Sequence[Cell]) -> None:
+        """Tells the session what lies ahead, as far as closed forms say, so that it can warn before it begins.
+
+        The rate of another dtype than the first is not known then: rows of it only count as rows.
+        """
+        operators = [cell.blank_rows() if isinstance(cell, OperatorCell) else [] for cell in cells]
+        first = next((row.case.dtype for rows in operators for row in rows), None)
+        ahead = ([ahead_of(row, timed=row.case.dtype == first) for row in rows] for rows in operators)
+        self.session.outlook = Outlook(cells=tuple(map(tuple, ahead)), share_s=self.share_s)
 
     def finish(self, cell: Cell) -> Done:
         """Counts and measures a cell.
@@ -71,15 +86,17 @@ class Workplace:
         Raises:
             MeasurementError: nothing can be measured here any more.
         """
-        started, session = self.clock(), self.session
+        started, session = self.clock() - self.opened_s, self.session
+        session.setup_s, self.opened_s = self.opened_s, 0.0
         dtype = (cell.case if isinstance(cell, ModelCell) else cell.cases[0]).dtype
         session.throughput_flops = self.rates.get(dtype)
         rows = self._model_rows(cell) if isinstance(cell, ModelCell) else self._operator_rows(cell)
         self.rates[dtype] = session.throughput_flops
+        environment = environment_of(session, self.load)
         return Done(
-            key=cell.key, rows=rows, spent_s=self.clock() - started,
-            environment=environment_of(session, self.load),
-            protocol=protocol_of(session, self.plan.options, spent_s=0.0),
+            key=cell.key, rows=rows, spent_s=self.clock() - started, setup_s=session.setup_s,
+            environment=replace(environment, node=cell.node or None) if environment else None,
+            protocol=replace(protocol_of(session, self.plan.options, spent_s=0.0), setup_s=None),
         )  # fmt: skip
 
     @property
@@ -154,6 +171,18 @@ def model_options(plan: Plan, case: ModelCase) -> ModelOptions:
     allowed, runs = (plan.allow_import, plan.measured) if isinstance(plan, ModelPlan) else (False, True)
     return ModelOptions(
         batch=case.b, size=case.size, dtype=case.dtype, mode=case.mode, allow_import=allowed, measured=runs
+    )
+
+
+def error_rows(cell: Cell, device: str | None, detail: str) -> tuple[AnyRow, ...]:
+    """The rows of a cell that cannot be worked on."""
+    if isinstance(cell, ModelCell):
+        profile = whole_of(failed_model(cell, MeasurementError(detail)))
+        return (ModelRow(case=replace(cell.case, device=device), profile=profile),)
+    failed = {"status": "error", "detail": detail}
+    return tuple(
+        replace(row, case=replace(row.case, device=device), **(failed if row.status == "ok" else {}))
+        for row in cell.blank_rows()
     )
 
 

@@ -22,6 +22,7 @@ from kaoprof.records import incoming
 from kaoprof.records.measured import dumps
 from kaoprof.records.reading import load_records
 from kaoprof.reporting.files import check_target
+from kaoprof.reporting.kinds import report_of
 from kaoprof.units import parse_bytes, parse_count, parse_percent, parse_seconds
 
 ARABIC, ENDLESS = "٣", "9" * 400
@@ -177,7 +178,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("os.fsync", full)
-    assert "nor could a copy be kept: No space left on device" in rescue(measured_record())
+    assert "nor could a copy be kept: No space left on device" in rescue(report_of(measured_record()))
     assert list(tmp_path.iterdir()) == []
 
 

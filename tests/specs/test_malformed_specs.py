@@ -180,7 +180,12 @@ MALFORMED = {  # text, line, part of the message, part of the hint
     "grid of n and h": (edited("c: 8", "n: 9, c: 8", GRID), 3, "n stands beside h", "give n, or h"),
     "grid without h": (edited("h: [14", "t: [14", GRID), 3, "t without h", "add h"),
     "grid of heads": (edited("c: 8", "c: 8, heads: [2, 3]", GRID), 3, "into 3 heads", "divisor of 8"),
-    "grid too large": (edited("[14, 28]", str([7] * 900), GRID).replace("c: 8", f"c: {[8] * 90}"), 3, "too many", "at"),
+    "grid too large": (
+        edited("[14, 28]", str([7] * 900), GRID).replace("c: 8", f"c: {[8] * 120}"),
+        3,
+        "too many",
+        "at",
+    ),
     "grid dtype": (GRID + "dtype: float32\n", 5, "unknown value 'float32'", "fp32"),
     "module without a colon": (edited("module:factory", "module", CODE), 3, "does not name code", "package.module:f"),
     "module of a command": (edited("some.module", "a; import os", CODE), 3, "does not name code", "package.module:f"),

@@ -4,9 +4,10 @@ import pytest
 from msgspec.structs import replace
 from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 
-from kaoprof.errors import RecordError
-from kaoprof.records.journal import read_journal
+from kaoprof.errors import RecordError, UsageError
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.sweeping.executor import Done, Opened
+from kaoprof.sweeping.plan import on_every_node
 from kaoprof.sweeping.run import Sweep
 
 NODES = {name: replace(ENVIRONMENT, device_name=name) for name in ("one", "two")}
@@ -93,3 +94,51 @@ def test_a_machine_that_is_refused_measures_nothing(sweep):
             sweep([(5, "one")], plan_of((3, 5)), strict=True)
     finally:
         NODES["one"] = before
+
+
+class EveryNode(Scripted):
+    """Does every cell on each of its nodes, a node after the other; the script says when it is stopped."""
+
+    def __init__(self, nodes, cells):
+        super().__init__(())
+        self.nodes, self.left = nodes, cells
+
+    def run(self, cells):
+        try:
+            for name in self.nodes:
+                environment = replace(ENVIRONMENT, node=name)
+                yield Opened(device="cpu", environment=environment)
+                for cell in (replace(cell, node=name) for cell in cells if name not in cell.done_on):
+                    if not self.left:
+                        raise KeyboardInterrupt
+                    self.left -= 1
+                    self.given.append((name, cell.cases[0].spatial[0]))
+                    yield Done(key=cell.key, rows=cell_at(cell.cases[0].spatial[0]), spent_s=2.0,
+                               environment=environment, protocol=PROTOCOL)  # fmt: skip
+        finally:
+            self.closed = True
+
+
+def test_nodes_that_are_compared_do_every_cell_once_each(tmp_path):
+    def run(nodes, cells):
+        executor, told = EveryNode(nodes, cells), []
+        plan = on_every_node(plan_of(), "ray")
+        outcome = Sweep(plan=plan, path=tmp_path / "run.jsonl", on=lambda *_: executor, watch=told.append).run()
+        return executor.given, outcome, told
+
+    given, outcome, told = run("ab", 4)
+    assert given == [("a", 3), ("a", 5), ("a", 7), ("b", 3)]
+    assert (outcome.done, outcome.total, outcome.interrupted) == (4, 6, True)
+    assert told[0].total == 3  # before a second node was known
+    assert told[-1].left_s == pytest.approx(2 * 2.0 / EveryNode.at_once)
+    given, outcome, told = run("ba", 9)
+    assert given == [("b", 5), ("b", 7)]
+    assert (outcome.done, outcome.total, outcome.interrupted) == (6, 6, False)
+    assert [(progress.done, progress.total) for progress in told if progress.finished] == [(5, 6), (6, 6)]
+    assert [(record.environment.node, heights(record)) for record in outcome.records] == [
+        ("a", [3, 5, 7]), ("b", [3, 5, 7]),
+    ]  # fmt: skip
+    given, outcome, _ = run("c", 9)
+    assert (len(given), outcome.done, outcome.total) == (3, 9, 9)
+    with pytest.raises(UsageError, match="holds a sweep with other options: here spread False, there True"):
+        Sweep(plan=plan_of(), path=tmp_path / "run.jsonl", on=lambda *_: EveryNode("a", 9)).run()

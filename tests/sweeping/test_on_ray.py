@@ -1,28 +1,27 @@
-"""Cells on a cluster of Ray: the same counts, whoever dies meanwhile, and each cell once."""
+"""What of a sweep through Ray needs no Ray: which cells go together, what a station owns, and what is refused."""
 
-import os
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
-from ray_stations import Mortal, Slow, by_value, cluster
-from sweeps import plan_of
+from sweeps import ENVIRONMENT, plan_of, swept_record
 
 from kaoprof.cli.app import run
+from kaoprof.cli.commands.sweep_run import shown_report
 from kaoprof.errors import MeasurementError, UsageError
-from kaoprof.records.journal import read_journal
-from kaoprof.records.options import Options
 from kaoprof.sweeping import ray_station
+from kaoprof.sweeping.batches import CHUNK, groups_of
 from kaoprof.sweeping.cells import ModelCell, OperatorCell
+from kaoprof.sweeping.executor import Opened
 from kaoprof.sweeping.model_plan import model_plan
-from kaoprof.sweeping.on_ray import CHUNK, KILLED, OnRay, error_rows, groups_of, on_ray
-from kaoprof.sweeping.plan import sweep_plan
-from kaoprof.sweeping.ray_cluster import Node, Share, check_address, resolved, share_of
-from kaoprof.sweeping.run import Sweep
+from kaoprof.sweeping.on_ray import KILLED, on_ray
+from kaoprof.sweeping.ray_cluster import Node, Share, check_address, connected, python_files, resolved, share_of
+from kaoprof.sweeping.workplace import error_rows
 
-SHORTLY = {"samples": 2, "budget_s": 0.02, "threads": 1, "device": "cpu"}
-TWO_GPUS = Node(id="1", host="gpus", cpus=16, gpus=2)
-NO_GPU = Node(id="2", host="cores", cpus=4, gpus=0)
+TWO_GPUS = Node(id="1", name="gpus", cpus=16, gpus=2)
+NO_GPU = Node(id="2", name="cores", cpus=4, gpus=0)
 
 
 def operator_cells(plan):
@@ -33,133 +32,106 @@ def no_warning(text):
     raise AssertionError(text)
 
 
-class TestWithoutRay:
-    def test_models_on_one_input_stay_together_unless_they_are_only_counted(self):
-        planned = model_plan(["kanet-qkv", "mobilenetv2"], size="32,64")
-        cells = [ModelCell(case=case, document=planned.documents[case.model]) for case in planned.plan.corners()]
-        groups = groups_of(cells, planned.plan)
-        assert [[(cell.case.model, cell.case.size) for (cell,) in group] for group in groups] == [
-            [("kanet-qkv", (32,)), ("mobilenetv2", (32,))], [("kanet-qkv", (64,)), ("mobilenetv2", (64,))],
-        ]  # fmt: skip
-        assert [len(group) for group in groups_of(cells, replace(planned.plan, measured=False))] == [1] * 4
-
-    def test_closed_forms_travel_in_chunks(self):
-        plan = plan_of(range(1, CHUNK + 3), analytic=True)
-        assert [[len(batch) for batch in group] for group in groups_of(operator_cells(plan), plan)] == [[CHUNK], [2]]
-
-    def test_who_measures_owns_its_device(self):
-        assert share_of(TWO_GPUS, plan_of(device="cuda")) == Share(cpus=1, gpus=1, stations=2)
-        assert share_of(TWO_GPUS, plan_of(device="cpu")) == Share(cpus=16, gpus=0, stations=1)
-        assert share_of(NO_GPU, plan_of(device="cuda")).stations == 0
-        assert share_of(NO_GPU, plan_of(analytic=True)) == Share(cpus=1, gpus=0, stations=4)
-        assert resolved(plan_of(), [NO_GPU, TWO_GPUS]).options.device == "cuda"
-        assert resolved(plan_of(), [NO_GPU]).options.device == "cpu"
-
-    def test_other_versions_are_refused(self, monkeypatch):
-        monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        wanted = replace(ray_station.versions_here(), torch="2.99.0")
-        answer = ray_station.Station(plan_of(device="cpu")).open(wanted)
-        assert "torch 2.99.0" in answer.reason
-        assert "\n" not in answer.reason
-
-    def test_a_cell_that_ends_its_workers_is_an_error_of_that_device(self):
-        (cell, *_) = operator_cells(plan_of())
-        rows = error_rows(cell, "cpu")
-        assert {(row.status, row.detail, row.case.device) for row in rows} == {("error", KILLED, "cpu")}
-        planned = model_plan(["kanet-qkv"])
-        (case,) = planned.plan.corners()
-        (row,) = error_rows(ModelCell(case=case, document=planned.documents["kanet-qkv"]), "cpu")
-        assert (row.status, row.case.device) == ("error", "cpu")
-
-    @pytest.mark.parametrize("address", ["", "rays", "http://host:1", "host", "host:port"])
-    def test_no_address(self, address):
-        with pytest.raises(UsageError, match="is no cluster"):
-            check_address(address)
-
-    def test_without_ray_the_extra_is_named(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "ray", None)
-        with pytest.raises(UsageError, match=r"pip install 'kaoprof\[ray\]'"):
-            on_ray("ray", no_warning)
-
-    def test_several_devices_need_it(self, capsys):
-        assert run(["sweep", "--h", "3", "--device", "cuda:0,cuda:1"]) == 2
-        assert "--on ray" in capsys.readouterr().err
+def test_models_on_one_input_stay_together_unless_they_are_only_counted():
+    planned = model_plan(["kanet-qkv", "mobilenetv2"], size="32,64")
+    cells = [ModelCell(case=case, document=planned.documents[case.model]) for case in planned.plan.corners()]
+    groups = groups_of(cells, planned.plan)
+    assert [[(cell.case.model, cell.case.size) for (cell,) in group] for group in groups] == [
+        [("kanet-qkv", (32,)), ("mobilenetv2", (32,))], [("kanet-qkv", (64,)), ("mobilenetv2", (64,))],
+    ]  # fmt: skip
+    assert [len(group) for group in groups_of(cells, replace(planned.plan, measured=False))] == [1] * 4
 
 
-@pytest.fixture(scope="class")
-def address():
-    pytest.importorskip("ray", reason="needs Ray: pip install -e '.[ray]'")
-    with cluster() as nodes:
-        yield nodes.address
+def test_closed_forms_travel_in_chunks():
+    plan = plan_of(range(1, CHUNK + 3), analytic=True)
+    assert [[len(batch) for batch in group] for group in groups_of(operator_cells(plan), plan)] == [[CHUNK], [2]]
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # Ray's own
-class TestOnTwoNodes:
-    def test_the_same_counts_as_here(self, address, tmp_path, request):
-        plan = sweep_plan(
-            spatial=[(h, h) for h in range(2, 8)], c=4, operators=["kao_qkv:matmul", "nonlocal:matmul"],
-            options=Options(**SHORTLY),
-        )  # fmt: skip
-        told = []
-        there = Sweep(plan=plan, path=tmp_path / "there.jsonl", on=on_ray(address, no_warning), watch=told.append).run()
-        request.getfixturevalue("quick_measuring")
-        here = Sweep(plan=plan, path=tmp_path / "here.jsonl").run()
-        assert (there.done, there.total) == (6, 6)
-        (far,), (near,) = there.records, here.records
-        assert [(row.case, row.counted, row.status) for row in far.rows] == [
-            (row.case, row.counted, row.status) for row in near.rows
-        ]
-        assert all(row.latency is not None for row in far.rows)
-        assert far.environment.threads == near.environment.threads == 1
-        assert any(progress.where == "2 nodes, 1 running" for progress in told)
-
-    def test_closed_forms_are_the_same(self, address, tmp_path):
-        plan = plan_of(range(1, 2 * CHUNK), analytic=True)
-        there = Sweep(plan=plan, path=tmp_path / "there.jsonl", on=on_ray(address, no_warning)).run()
-        here = Sweep(plan=plan, path=tmp_path / "here.jsonl").run()
-        assert there.records[0].rows == here.records[0].rows
-
-    def test_a_worker_dies(self, address, tmp_path):
-        by_value()
-        plan = replace(plan_of(range(1, 9), device="cpu"), name=str(tmp_path))
-        executor = OnRay(plan=plan, on=address, warn=no_warning, station=Mortal)
-        outcome = Sweep(plan=plan, path=tmp_path / "run.jsonl", on=lambda *_: executor).run()
-        assert outcome.done == 8
-        cells = read_journal(tmp_path / "run.jsonl").cells.values()
-        failed = {
-            cell.rows[0].case.spatial[0]: {row.detail for row in cell.rows if row.status != "ok"} for cell in cells
-        }
-        assert failed.pop(3) == {KILLED}
-        assert failed == {height: set() for height in (1, 2, 4, 5, 6, 7, 8)}
-        assert (tmp_path / "run.jsonl").read_bytes().count(b'"entry":"cells"') == 8
-
-    def test_nobody_can_work(self, address, tmp_path):
-        plan = plan_of(device="cuda")
-        with pytest.raises(MeasurementError, match="no node can work on the cells"):
-            Sweep(plan=plan, path=tmp_path / "run.jsonl", on=on_ray(address, no_warning)).run()
+def test_who_measures_owns_its_device():
+    assert share_of(TWO_GPUS, plan_of(device="cuda")) == Share(cpus=1, gpus=1, stations=2)
+    assert share_of(TWO_GPUS, plan_of(device="cpu")) == Share(cpus=16, gpus=0, stations=1)
+    assert share_of(NO_GPU, plan_of(device="cuda")).stations == 0
+    assert share_of(NO_GPU, plan_of(analytic=True)) == Share(cpus=1, gpus=0, stations=4)
+    assert resolved(plan_of(), [NO_GPU, TWO_GPUS]).options.device == "cuda"
+    assert resolved(plan_of(), [NO_GPU]).options.device == "cpu"
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_a_node_dies(tmp_path):
-    pytest.importorskip("ray", reason="needs Ray: pip install -e '.[ray]'")
-    by_value()
-    plan = plan_of(range(1, 13), device="cpu", budget_s=0.5)
-    warnings = []
-    with cluster() as nodes:
-        victim = nodes.list_all_nodes()[-1]
+def test_other_versions_are_refused(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    wanted = replace(ray_station.versions_here(), torch="2.99.0")
+    answer = ray_station.Station(plan_of(device="cpu")).open(wanted)
+    assert "torch 2.99.0" in answer.reason
+    assert "\n" not in answer.reason
 
-        def kill_node(progress):
-            if progress.where == "2 nodes, 1 running" and victim in nodes.list_all_nodes():
-                nodes.remove_node(victim, allow_graceful=False)
 
-        executor = OnRay(plan=plan, on=nodes.address, warn=warnings.append, station=Slow)
-        outcome = Sweep(plan=plan, path=tmp_path / "run.jsonl", on=lambda *_: executor, watch=kill_node).run()
-    assert outcome.done == 12
-    assert all(row.status == "ok" for row in outcome.records[0].rows)
-    assert (tmp_path / "run.jsonl").read_bytes().count(b'"entry":"cells"') == 12
-    assert len(warnings) == 1, os.linesep.join(warnings)
+def test_all_gpus_of_a_node_are_one_environment():
+    environments = [replace(ENVIRONMENT, settings=(f"CUDA_VISIBLE_DEVICES={gpu}", "A=1")) for gpu in (0, 1)]
+    first, other = (ray_station.on_any_gpu(Opened(environment=environment)) for environment in environments)
+    assert first == other
+    assert first.environment.settings == ("A=1",)
+
+
+def test_a_cell_that_ends_its_workers_is_an_error_of_that_device():
+    (cell, *_) = operator_cells(plan_of())
+    rows = error_rows(cell, "cpu", KILLED)
+    assert {(row.status, row.detail, row.case.device) for row in rows} == {("error", KILLED, "cpu")}
+    planned = model_plan(["kanet-qkv"])
+    (case,) = planned.plan.corners()
+    (row,) = error_rows(ModelCell(case=case, document=planned.documents["kanet-qkv"]), "cpu", KILLED)
+    assert (row.status, row.case.device) == ("error", "cpu")
+
+
+@pytest.mark.parametrize("address", ["", "rays", "http://host:1", "host", "host:port"])
+def test_no_address(address):
+    with pytest.raises(UsageError, match="is no cluster"):
+        check_address(address)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r"pip install 'kaoprof\[ray\]'"):
+        on_ray("ray", no_warning)
+
+
+def test_a_cluster_that_is_not_there_is_told_in_one_line(monkeypatch):
+    def init(**_):
+        raise ConnectionError("Initialization failure from server:\nTraceback\n  lines\nno such cluster")
+
+    closed = []
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: closed.append(True))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(MeasurementError) as caught, connected("ray://a:1", plan_of()):
+        raise AssertionError
+    message = "ray://a:1: the cluster cannot be reached: Initialization failure from server: no such cluster"
+    assert str(caught.value) == f"{message} (is it running?)"
+    assert closed
+
+
+def test_several_devices_need_it(capsys):
+    assert run(["sweep", "--h", "3", "--device", "cuda:0,cuda:1"]) == 2
+    assert "--on ray" in capsys.readouterr().err
+
+
+def test_python_files_travel_and_nothing_else(tmp_path):
+    mine = ["net.py", "parts/head.py"]
+    for name in (*mine, "data.bin", ".git/hook.py", "venv/lib/theirs.py", "parts/__pycache__/old.py", "parts/notes.md"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "round").symlink_to(tmp_path)
+    assert sorted(python_files(tmp_path)) == [tmp_path / Path(name) for name in mine]
+
+
+@pytest.mark.parametrize(("words", "hint"), [((), "--on ray"), (("--on", "ray", "--analytic"), "leave out --analytic")])
+def test_a_spread_needs_nodes_that_could_differ(words, hint, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert run(["sweep", "--h", "3", "--spread", *words]) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_rows_of_every_kind_of_node_are_shown():
+    records = [replace(swept_record(), environment=replace(ENVIRONMENT, device_name=name)) for name in ("A", "B")]
+    shown = shown_report(records, Path("run.jsonl"), on_cluster=True)
+    assert [run.name for run in shown.runs] == ["#1 A", "#2 B"]
+    assert shown_report(records, Path("run.jsonl"), on_cluster=False).runs[0].record is records[1]

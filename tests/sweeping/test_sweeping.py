@@ -1,5 +1,7 @@
 """A sweep goes on where it stopped, and refuses what would mix figures that mean different things."""
 
+import itertools
+
 import pytest
 from msgspec.structs import replace
 from samples import measured_record
@@ -7,7 +9,8 @@ from sweeps import ENVIRONMENT, LAWS, FakeSession, fake_measuring, plan_of
 
 from kaoprof.errors import MeasurementError, RecordError, UsageError
 from kaoprof.findings.tally import sweep_warnings
-from kaoprof.records.journal import Header, read_journal
+from kaoprof.records.journal import Header
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.options import Options
 from kaoprof.sweeping import workplace
 from kaoprof.sweeping.journal_file import Journal
@@ -56,6 +59,13 @@ def test_every_cell_is_measured_once_with_its_share_of_the_budget(measure):
     assert [row.case.name for row in record.rows] == [*LAWS] * 3
     assert (outcome.done, outcome.total, outcome.interrupted) == (3, 3, False)
     assert [one.done for one in told if one.finished] == [1, 2, 3]
+
+
+def test_what_passes_until_measuring_begins_is_told_apart(measure):
+    """A clock that ticks once when it is looked at: opening takes a second, each cell another."""
+    outcome, *_ = measure(plan_of(), clock=itertools.count().__next__)
+    assert outcome.records[0].protocol.setup_s == 1.0
+    assert outcome.records[0].protocol.spent_s == 1.0 + 3 * 1.0
 
 
 def test_what_was_finished_is_not_measured_again_and_keeps_its_share(measure):
@@ -192,8 +202,8 @@ def test_a_plan_is_checked():
     spatial = [(4, 4)]
     with pytest.raises(UsageError, match="9 channels cannot be split into 2 heads"):
         sweep_plan(spatial=spatial, c=(8, 9), heads=(1, 2))
-    with pytest.raises(UsageError, match="12,100 cells are too many"):
-        sweep_plan(spatial=spatial, c=tuple(range(1, 111)), batch=tuple(range(1, 111)))
+    with pytest.raises(UsageError, match="102,400 cells are too many"):
+        sweep_plan(spatial=spatial, c=tuple(range(1, 321)), batch=tuple(range(1, 321)))
     with pytest.raises(UsageError, match="did you mean 'fp32'"):
         sweep_plan(spatial=spatial, c=8, dtypes=("fp16", "fp3"))
     with pytest.raises(UsageError, match="mode: none is named"):

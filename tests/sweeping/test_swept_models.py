@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kaoprof.cli.app import run
 from kaoprof.errors import SpecError, UsageError
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.options import Options
 from kaoprof.sweeping.model_plan import model_plan, sizes_of
 from kaoprof.sweeping.run import Sweep
@@ -118,7 +118,7 @@ def test_a_plan_is_checked():
     with pytest.raises(UsageError, match="add --allow-import"):
         model_plan(["torch.nn:Linear"])
     with pytest.raises(UsageError, match="cells are too many"):
-        model_plan(["tiny.yaml"], size=list(range(1, 200)), batch=list(range(1, 200)))
+        model_plan(["tiny.yaml"], size=list(range(1, 400)), batch=list(range(1, 400)))
     with pytest.raises(UsageError, match="did you mean 'fp32'"):
         model_plan(["tiny.yaml"], dtypes=["fp3"])
     plan = model_plan(["tiny.yaml", "tiny.yaml"], batch=(2, 2, 1)).plan

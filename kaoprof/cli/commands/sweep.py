@@ -22,6 +22,7 @@ JOURNAL = (
 
 
 CLUSTER = "Cells go to a cluster of Ray: ray (of this machine), ray://host:port or host:port."
+SPREAD = "Every node does every cell, and how nodes differ is told."
 
 
 @measured(budget=SHARED, default="60s")
@@ -59,6 +60,7 @@ def sweep(
         bool, typer.Option("--strict", help="Exit with 1 if a row failed or the machine changed.")
     ] = False,
     on: Annotated[str | None, typer.Option("--on", metavar="CLUSTER", help=CLUSTER)] = None,
+    spread: Annotated[bool, typer.Option("--spread", help=SPREAD)] = False,
     verbose: opt.Verbose = False,
     format_: opt.WatchedFormat = "table",
     output: Annotated[list[Path] | None, typer.Option("-o", "--output", help=JOURNAL)] = None,
@@ -78,6 +80,7 @@ def sweep(
     from kaoprof.comparing.own_modules import own_modules
     from kaoprof.dims import PUBLISHED
     from kaoprof.sweeping.model_plan import Planned
+    from kaoprof.sweeping.plan import on_every_node
 
     check_format(format_, WATCHED)
     options = measuring.options(device=device, analytic=analytic, baseline=baseline)
@@ -92,6 +95,8 @@ def sweep(
     else:
         modules = own_modules(with_ or (), layout=with_layout, allow_import=allow_import)
         work = Planned(planned(specs[0] if specs else None, sizes, words, options, told=option or (), own=modules))
+    if spread:
+        work = work._replace(plan=on_every_node(work.plan, on))
     journal, others = outputs_of(output or [], work.plan, force=force)
     ending = Ending(format_name=format_, verbose=verbose, strict=strict, paths=others, command=context.obj or ())
     with importable(allowed=allow_import):

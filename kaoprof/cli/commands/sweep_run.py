@@ -5,15 +5,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from kaoprof.cli.commands.sweep_progress import shown_sweep
-from kaoprof.cli.finish import finish
+from kaoprof.cli.finish import finish_report
 from kaoprof.cli.output import print_report
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun
-from kaoprof.reporting.kinds import report_of
+from kaoprof.reporting.kinds import Report, report_of
+from kaoprof.reporting.reported import report_on
+from kaoprof.reporting.tables.grid import NamedRun
 from kaoprof.sweeping.local import here
 from kaoprof.sweeping.model_plan import Planned
 from kaoprof.sweeping.on_ray import on_ray
@@ -47,20 +50,33 @@ def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool, on: 
             plan=work.plan, path=journal, documents=work.documents, retry=retry, strict=ending.strict, watch=watch,
             warn=warn, on=worker,
         ).run()  # fmt: skip
-    *earlier, record = outcome.records
-    if earlier:
-        rows = sum(len(other.rows) for other in earlier)
-        say(f"warning: {rows} rows were measured in another environment and are not shown here; they are in {journal}")
+    report = shown_report(outcome.records, journal, on_cluster=on is not None)
+    if work.plan.spread and len(report.runs) == 1:
+        warn("there is one node, so there is nothing to compare")
     if outcome.interrupted:
-        if record.rows:
-            print_report(report_of(record), ending.format_name, verbose=ending.verbose)
+        if any(run.record.rows for run in report.runs):
+            print_report(report, ending.format_name, verbose=ending.verbose)
         say(f"resume: {resume_command(ending.command)}")
         raise InterruptedRun(f"interrupted: {outcome.done} of {outcome.total} cells are in {journal}")
     next_step = f"kaoprof report {shlex.quote(str(journal))} --to sweep.html"
-    return finish(
-        record, ending.paths, format_name=ending.format_name, strict=ending.strict, verbose=ending.verbose,
+    return finish_report(
+        report, ending.paths, format_name=ending.format_name, strict=ending.strict, verbose=ending.verbose,
         next_step=next_step,
     )  # fmt: skip
+
+
+def shown_report(records: Sequence[Any], journal: Path, *, on_cluster: bool) -> Report:
+    """What was measured in the last environment; of a cluster all, since its nodes may differ."""
+    if on_cluster and len(records) > 1:
+        places = [(number, record.environment) for number, record in enumerate(records, start=1)]
+        names = [place.node or f"#{number} {place.device_name}" if place else f"#{number}" for number, place in places]
+        runs = [NamedRun(name=name, record=record) for name, record in zip(names, records, strict=True)]
+        return report_on(runs, x=None, quantities=None, only={})
+    *earlier, record = records
+    if earlier:
+        rows = sum(len(other.rows) for other in earlier)
+        say(f"warning: {rows} rows were measured in another environment and are not shown here; they are in {journal}")
+    return report_of(record)
 
 
 def resume_command(arguments: Sequence[str]) -> str:

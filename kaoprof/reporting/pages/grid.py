@@ -4,7 +4,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kaoprof.reporting.columns.observed import at
-from kaoprof.reporting.document import Cell, Column, Table, Text, columns_of, figure_cell, without_empty, words_of
+from kaoprof.reporting.document import (
+    Cell,
+    Column,
+    Medium,
+    Table,
+    Text,
+    columns_of,
+    figure_cell,
+    without_empty,
+    words_of,
+)
 from kaoprof.reporting.formats import html
 from kaoprof.reporting.formats.fitting import without_columns
 from kaoprof.reporting.formats.folding import ALL, MOST_ROWS
@@ -15,6 +25,8 @@ from kaoprof.reporting.tables.cells import PREDICTED, cells_of
 from kaoprof.reporting.tables.grid import Grid, NamedRun, Placed
 from kaoprof.reporting.tables.grid_rows import block_title, summed_warnings
 from kaoprof.reporting.tables.growth import grid_growth
+from kaoprof.reporting.tables.nodes import are_nodes
+from kaoprof.reporting.tables.nodes import page_of as nodes_page
 from kaoprof.units import counted
 
 if TYPE_CHECKING:
@@ -55,6 +67,9 @@ def to_html(report: "Report") -> str:
         html.listed(_meanings(grid), "answer"),
         html.alarms(summed_warnings(grid.runs)),
     ]
+    if are_nodes(grid.runs):
+        blocks = nodes_page(grid.runs, Medium.TEXT).blocks
+        parts.append(html.section("Nodes", *map(html.block_to_html, blocks)))
     if quantities not in ((), (ROOFLINE,)):
         parts.append(html.section("Plots", *_plots(grid, quantities)))
     if quantities in (None, (ROOFLINE,)):

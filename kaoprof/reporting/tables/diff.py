@@ -81,10 +81,15 @@ def _screen(record: DiffRecord) -> Page:
 
 
 def _tables(rows: Sequence[DiffRow]) -> tuple[Table, ...]:
+    return tuple(_table(cell, members) for cell, members in by_cell(rows).items())
+
+
+def by_cell(rows: Sequence[DiffRow]) -> dict[str, list[DiffRow]]:
+    """The rows by what they have in common."""
     cells: dict[str, list[DiffRow]] = {}
     for row in rows:
         cells.setdefault(row.cell, []).append(row)
-    return tuple(_table(cell, members) for cell, members in cells.items())
+    return cells
 
 
 def _disturbed(record: DiffRecord) -> Iterator[Text]:
@@ -152,10 +157,11 @@ def _cells(row: DiffRow) -> tuple[str, ...]:
     verdict = row.verdict or UNKNOWN
     if row.old_status is None or row.new_status is None:
         verdict = APPEARED if row.old_status is None else DISAPPEARED
-    return (row.name, verdict, *_time_cells(row), _exact(growth(*peaks_of(row))), _exact(_macs_growth(row)))
+    return (row.name, verdict, *time_cells(row), _exact(growth(*peaks_of(row))), _exact(_macs_growth(row)))
 
 
-def _time_cells(row: DiffRow) -> tuple[str, ...]:
+def time_cells(row: DiffRow) -> tuple[str, ...]:
+    """The change of its time, with its interval, and both times."""
     time = row.time
     if time is None:
         return (UNKNOWN,) * 4
