@@ -93,6 +93,7 @@ KINDS = {
         next_step="kaoprof report models.jsonl --to models.html    # plots and tables",
         tells=True,
         members="rows",
+        html="reporting.pages.models:to_html",
         figures="reporting.plots.files:model_figures",
         stands_alone=False,
     ),

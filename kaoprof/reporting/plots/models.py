@@ -14,6 +14,7 @@ from kaoprof.findings import model_grid as findings
 from kaoprof.records.swept_models import ModelRow, shown_size
 from kaoprof.reporting.plots import style
 from kaoprof.reporting.plots.curves import BEYOND, FEW_DECADES, MOST_COLUMNS, literal
+from kaoprof.reporting.plots.tips import says, surely
 
 MANY = 7  # models that colours tell apart; of more only those on a front are named
 NAMED = 12  # of these at most
@@ -109,13 +110,25 @@ def _dot(
 ) -> None:
     sign = signs[row.profile.model, size_of(row)] | {"linestyle": "none"}
     latency = findings.latency_of(row)
+    told = says(_said(row))
     if crowded:
-        axes.plot([x], [value], marker="o", color=style.GREY, markersize=CROWD_PT, linestyle="none", zorder=3)
+        axes.plot([x], [value], marker="o", color=style.GREY, markersize=CROWD_PT, linestyle="none", zorder=3, gid=told)
         return
     errors = None
     if latency and latency.low is not None and latency.high is not None:
         errors = [[latency.value - latency.low], [latency.high - latency.value]]
-    axes.errorbar([x], [value], yerr=errors, **sign, markersize=style.MARKER_PT, capsize=1.5, elinewidth=0.8, zorder=3)
+    drawn = axes.errorbar([x], [value], yerr=errors, **sign, markersize=style.MARKER_PT, capsize=1.5, elinewidth=0.8,
+                          zorder=3)  # fmt: skip
+    drawn.lines[0].set_gid(told)
+
+
+def _said(row: ModelRow) -> str:
+    """What a mark says to who points at it."""
+    latency, peak = findings.latency_of(row), findings.peak_of_row(row)
+    figures = [f"{style.in_unit(_macs(row), '')} MACs"]
+    figures += [surely(latency.value, latency.low, latency.high, "s")] if latency else []
+    figures += [f"peak {style.in_unit(peak, 'B')}"] if peak else []
+    return f"{row.profile.model} {size_of(row)} batch {row.case.b}: {', '.join(figures)}"
 
 
 def _fronts(axes: Axes, rows: Sequence[ModelRow], value: Value, *, named: bool) -> None:
@@ -187,7 +200,7 @@ def _legend(models: Sequence[str], sizes: Sequence[str], signs: dict[tuple[str, 
     handles = [Line2D([], [], **signs[model, sizes[0]] | {"linestyle": "-"}, label=literal(model)) for model in models]
     if len(sizes) > 1:
         handles += [
-            Line2D([], [], **signs[models[0], size] | {"color": style.INK, "marker": ""}, label=literal(size))
+            Line2D([], [], **signs[models[0], size] | {"color": style.INK, "marker": ""}, label=literal(f"size {size}"))
             for size in sizes[:MOST_SIZES]
         ]
     handles.append(Line2D([], [], **FRONT, label="nobody beats these"))
