@@ -27,8 +27,9 @@ def three_digits(value: float) -> str:
     """`value` with three significant digits and no exponent below a million: 0.01, 6.74, 157, 3736."""
     if value == 0:
         return "0"
-    exponent = int(f"{value:.2e}".partition("e")[2])  # of what it is when rounded: 9.996 is 10.0
-    return f"{value:.{min(max(0, 2 - exponent), 6)}f}"
+    shown, _, exponent = f"{value:.2e}".partition("e")  # of what it is when rounded: 9.996 is 10.0
+    place = int(exponent)
+    return shown if place == 0 else f"{value:.{min(max(0, 2 - place), 6)}f}"
 
 
 def format_count(count: int) -> str:
@@ -64,7 +65,10 @@ def _side(amount: Decimal | int, limit: float) -> int:
 
 def time_unit(seconds: float) -> tuple[float, str]:
     """The unit in which `seconds` is between 1 and 1000, as (factor, name)."""
-    return next((unit for unit in TIME_PREFIXES if seconds >= unit[0]), TIME_PREFIXES[-1])
+    for unit in TIME_PREFIXES:  # a report of many rows asks for it several times a row
+        if seconds >= unit[0]:
+            return unit
+    return TIME_PREFIXES[-1]
 
 
 def format_seconds(seconds: float) -> str:

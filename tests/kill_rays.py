@@ -18,7 +18,7 @@ from kill_sweeps import finished, say
 from ray_stations import NAMES, Slow, by_value, cluster, node_args
 from sweeps import plan_of
 
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.sweeping.on_ray import OnRay
 from kaoprof.sweeping.run import Sweep
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from kaoprof.records.journal import Finished, FinishedModels, read_journal
+from kaoprof.records.journal import Finished, FinishedModels
+from kaoprof.records.journal_reading import read_journal
 
 CELLS = 24
 MODEL = """

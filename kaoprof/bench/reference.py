@@ -5,16 +5,18 @@ import time
 import torch
 
 SMALL = 40  # operations on one element: what the interpreter and torch's dispatcher take
-ELEMENTS = 2**14  # of one operation, which torch does not spread over threads: they would wait for each other
+ELEMENTS = 2**14  # of one operation, on one thread; with more threads,
+SPREAD_ELEMENTS = 2**15  # for each of them: from so many on torch spreads it, so that a core that is taken shows
 REPEATS = 3  # of which the fastest counts: an interrupt is no disturbance that lasts
 
 
 class Reference:
-    """About a tenth of a millisecond, by interpreter, dispatcher and arithmetic, in one thread."""
+    """About a tenth of a millisecond, by interpreter, dispatcher and arithmetic, in as many threads as torch has."""
 
     def __init__(self) -> None:
+        threads = torch.get_num_threads()
         self.element = torch.ones(1)
-        self.values = torch.linspace(-1.0, 1.0, ELEMENTS)
+        self.values = torch.linspace(-1.0, 1.0, SPREAD_ELEMENTS * threads if threads > 1 else ELEMENTS)
         self.output = torch.empty_like(self.values)
 
     def seconds(self) -> float:

@@ -22,6 +22,7 @@ from kaoprof.workload.process import leaves_process_alone
 if TYPE_CHECKING:
     from kaoprof.comparing.census import Census
     from kaoprof.measuring.messages import Whole
+    from kaoprof.measuring.outlook import Ahead
     from kaoprof.measuring.plan import Measurement, Subject
     from kaoprof.measuring.run import ProgressCallback
     from kaoprof.workload.workload import Workload
@@ -265,6 +266,22 @@ def subject_of(row: Row, key: int, seed: int) -> "Subject":
         predicted_bytes=row.counted.peak_bytes_predicted,
         floor_flops=FLOPS_PER_MAC * macs * case.b,
         variant=case.variant,
+    )
+
+
+def ahead_of(row: Row, *, timed: bool) -> "Ahead":
+    """What is known of a row before it was counted, its arithmetic if that can be `timed`.
+
+    The explicit form holds its coefficients twice.
+    """
+    from kaoprof.measuring.outlook import Ahead
+
+    case, known = row.case, row.analytic
+    maps = 2 if case.implementation == "matmul" else 0
+    return Ahead(
+        label=f"{case.name} {case.dims}",
+        flops=FLOPS_PER_MAC * known.macs * case.b if known and timed else 0,
+        needed_bytes=maps * (known.map_bytes or 0) if known else 0,
     )
 
 

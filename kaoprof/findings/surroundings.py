@@ -6,13 +6,14 @@ from kaoprof.measuring.competition import are_ours_taken, busy, noise
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment, Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.swept_models import SweptModels
 from kaoprof.stats.timings import quiet_s
 from kaoprof.units import counted, format_seconds
 
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
 
 
-def environment_warnings(record: Record | ProfileRecord) -> list[str]:
+def environment_warnings(record: Record | ProfileRecord | SweptModels) -> list[str]:
     """That other programs were running, or that the device slowed itself."""
     busy = busy_ceilings(record.environment, record.protocol)
     return _throttling(record.protocol) + busy + competition_warnings(record.environment, record.protocol)

@@ -55,8 +55,8 @@ class Tally:
             self.sums.states[row.status] += 1
         for sentence, text in warnings:
             self._note(sentence, row, text)
-        if limits and limits.times_floor and limits.times_floor < 1:
-            self._note(BEATEN, row, f"{limits.times_floor:.2f}x")
+        if (times := limits and limits.times_floor) and times < 1:
+            self._note(BEATEN, row, f"{times:.2f}x")
         if over := overrun(row, self.record.protocol):
             self._note(OVER, row, over)
 

@@ -17,6 +17,7 @@ KEY_FIELDS = (
     "device_name", "cores", "affinity", "threads", "memory_bytes", "system", "torch", "cuda", "settings", "cudnn",
     "driver", "capability", "multiprocessors", "power_limit_w",
 )  # fmt: skip
+MEANING = 2  # of what is kept: another number where a product, a copy or the reference is another one than before
 BUSY_LOAD = 0.5  # processes per core from which on ceilings are too low, and worth measuring again once it is quieter
 QUIETER = 0.5  # of the load at which they were measured
 
@@ -65,7 +66,7 @@ class CeilingStore:
     def _path(self, environment: Environment) -> Path | None:
         if self.folder is None:
             return None
-        key = msgspec.json.encode([getattr(environment, name) for name in KEY_FIELDS])
+        key = msgspec.json.encode([MEANING, *(getattr(environment, name) for name in KEY_FIELDS)])
         return self.folder / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
 
 

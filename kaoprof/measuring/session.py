@@ -22,6 +22,7 @@ from kaoprof.measuring.device_ceilings import learn_ceilings
 from kaoprof.measuring.messages import Clear, Peak, ReadConditions, ReadFree, Time, TimeProduct, Took, Weigh
 from kaoprof.measuring.observations import observe
 from kaoprof.measuring.other_load import Neighbours
+from kaoprof.measuring.outlook import Outlook, longer_than_asked, outlook_of
 from kaoprof.measuring.plan import Measurement, Progress, Subject, refusal_of, unreached
 from kaoprof.records.measured import Ceilings, Conditions, Observed
 from kaoprof.records.options import Options
@@ -58,6 +59,7 @@ class Session:
     setup_s: float = 0.0
     ended_by: str | None = None
     warned: bool = False
+    outlook: Outlook | None = None
     paces: list[float] = field(default_factory=list)
     connection: Connection = field(init=False)
 
@@ -135,6 +137,7 @@ class Session:
         self.setup_s += self.clock() - begun
         if not self.warned:
             self.warn_of_noise(len(subjects))
+            self.warn_of_length(len(subjects))
 
     def warn_of_noise(self, subjects: int) -> None:
         """Tells, before anything is measured, that others want our cores: what they took while processes began."""
@@ -147,6 +150,17 @@ class Session:
             warning = f"other programs keep {busy(environment, taken)} before measuring: {noise(environment)}"
             self.notify(Progress(label="", step="start", done=0, total=subjects, warning=warning))
 
+    def warn_of_length(self, subjects: int) -> None:
+        """Tells, before anything is measured, that the budget cannot hold what is asked for."""
+        if self.outlook is None or not self.throughput_flops:
+            return
+        free_bytes = int(self.connection.ask_device(ReadFree()).value)
+        warning = longer_than_asked(
+            self.outlook, self.plan, throughput_flops=self.throughput_flops, free_bytes=free_bytes
+        )
+        if warning:
+            self.notify(Progress(label="", step="start", done=0, total=subjects, warning=warning))
+
     def processes(self) -> int:
         """In how many processes the rounds are spent: where memory happens to lie makes runs differ."""
         return 1 if self.in_process else processes_wanted(self.connection, fewest_samples=MIN_ROUNDS)
@@ -154,14 +168,14 @@ class Session:
     def members(self, processes: int, share_s: float) -> list[Connection]:
         """Who takes turns: all processes, warmed up; where they have no room together, one, in place of another.
 
-        What is too slow for many rounds stays in the first one alone.
+        What is too slow for many rounds stays in the first one alone, which then takes turns with the others.
         """
         loaded = self.connection.loaded.values()
         quick = [subject for subject in loaded if self.plan.samples or self.measurements[subject.key].call_s <= share_s]
         if not self.crew.have_room(quick, processes, self.plan.memory_fraction):
             return [self.connection]
         self.crew.begin(processes)
-        return self.crew.take(quick, processes)
+        return self.crew.take(quick, processes, with_first=len(quick) < len(loaded))
 
     def refuse(self, subject: Subject) -> bool:
         """Whether the subject is predicted not to fit, in memory or in time; its measurement then says why."""
@@ -316,6 +330,7 @@ def measure(session: Session, cells: Sequence[Sequence[Subject]]) -> None:
     Raises:
         KeyboardInterrupt: passed on; `session.measurements` holds what was measured until then.
     """
+    session.outlook = outlook_of(cells, session.plan)
     try:
         for cell in cells:
             session.measure_cell(cell, session.plan.budget_s / len(cells))

@@ -1,5 +1,11 @@
 """What no measurement gives and only a changed file holds, as far as the bounds of its single fields do not tell it."""
 
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
+
+from msgspec import Struct
+
 from kaoprof.errors import RecordError
 from kaoprof.records.compare import Analytic, Counted, Record, Row
 from kaoprof.records.measured import Ceilings, Conditions, Latency, Protocol
@@ -71,10 +77,18 @@ def _check_model(model: ModelProfile, *, where: str) -> None:
 
 def _check_counts(counts: Analytic | Counted | LayerRow | Conditions | None, *, where: str) -> None:
     """A closed form and a driver's counter may pass 64 bits, which is all that msgspec can compare with."""
-    for name in counts.__struct_fields__ if counts else ():
-        value = getattr(counts, name)
+    if counts is None:
+        return
+    for value in _values(type(counts))(counts):
         if isinstance(value, int) and value > MOST_COUNTED:
+            name = next(name for name in counts.__struct_fields__ if getattr(counts, name) is value)
             raise RecordError(f"{name} is too large to be", where=where, hint=CHANGED)
+
+
+@cache
+def _values(kind: type[Struct]) -> Callable[[Struct], tuple[object, ...]]:
+    """Reads all fields of such a struct at once."""
+    return attrgetter(*kind.__struct_fields__)
 
 
 def _check_latency(latency: Latency | None, *, where: str) -> None:

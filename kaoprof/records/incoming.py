@@ -1,12 +1,14 @@
 """Bytes that may be anybody's, up to a limit, and the one JSON document that they are: no key stands in it twice."""
 
+import io
 import json
 import os
 import select
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -77,23 +79,47 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         RecordError: it cannot be read, or has no end.
     """
-    where = str(path)
+    with opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file, or what came through a pipe, to be read from its beginning.
+
+    Raises:
+        RecordError: it cannot be read, or has no end.
+    """
     try:
-        if path.is_dir():
-            raise RecordError("is a folder", where=where, hint="name a file in it")
-        if path.is_char_device() or path.is_block_device():
-            raise RecordError("is a device, not a file", where=where)
-        found = path.stat()
-        if stat.S_ISFIFO(found.st_mode):
-            return b"".join(_piped(path))
-        if found.st_size > MOST_BYTES:
-            raise RecordError(f"is too large to be a run: {found.st_size:,} bytes", where=where)
-        return path.read_bytes()
+        file = _opened(path)
     except FileNotFoundError:
-        raise RecordError("there is no such file", where=where) from None
+        raise RecordError("there is no such file", where=str(path)) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RecordError(f"cannot be read: {reason}", where=where[:SHOWN_CHARACTERS]) from None
+        raise _unreadable(path, error) from None
+    with file:
+        try:
+            yield file
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    where = str(path)
+    if path.is_dir():
+        raise RecordError("is a folder", where=where, hint="name a file in it")
+    if path.is_char_device() or path.is_block_device():
+        raise RecordError("is a device, not a file", where=where)
+    state = path.stat()
+    if stat.S_ISFIFO(state.st_mode):
+        return io.BytesIO(b"".join(_piped(path)))
+    if state.st_size > MOST_BYTES:
+        raise RecordError(f"is too large to be a run: {state.st_size:,} bytes", where=where)
+    return path.open("rb")
+
+
+def _unreadable(path: Path, error: Exception) -> RecordError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return RecordError(f"cannot be read: {reason}", where=str(path)[:SHOWN_CHARACTERS])
 
 
 def _piped(path: Path) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 import os
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from kaoprof.records.diff import DiffRecord
 from kaoprof.records.explain import Explanation
 from kaoprof.records.fields import reason_of
 from kaoprof.records.fit import CrossRecord, FitRecord
-from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, read_bytes, strictly_decoded
-from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch, is_journal, parse_journal
+from kaoprof.records.incoming import UNREADABLE, RepeatedKeyError, head_of, opened, strictly_decoded
+from kaoprof.records.journal import MODELS, AnyRow, Contents, Launch, node_of
+from kaoprof.records.journal_reading import contents_of, is_journal
 from kaoprof.records.measured import SCHEMA, Environment, Protocol
 from kaoprof.records.pieces import record_in_pieces
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.reproduce import ReproductionRecord
-from kaoprof.records.sweep import Plan, key_on
+from kaoprof.records.stored_rows import StoredCell, StoredRows
+from kaoprof.records.sweep import CellKey, Plan, key_on
 from kaoprof.records.swept_models import SweptModels
 
 
@@ -105,9 +107,11 @@ def load_records(path: Path, *, in_place: bool = False) -> tuple[AnyRecord, ...]
     if large is not None and large.schema == SCHEMA and large.kind in {"compare", "sweep"}:
         check_protocol(large.protocol, where=str(path))
         return (large,)
-    data = read_bytes(path)
-    if is_journal(data):
-        return records_of(parse_journal(data, where=str(path)))
+    with opened(path) as file:
+        first = file.readline()
+        if is_journal(first):
+            return records_of(contents_of(file, where=str(path), in_place=in_place))
+        data = first + file.read()
     if data.startswith(REPORT):
         return tuple(_record(bytes(run.record), where=str(path)) for run in _report(data, where=str(path)))
     return (_record(data, where=str(path)),)
@@ -177,14 +181,22 @@ def records_of(contents: Contents, plan: Plan | None = None) -> tuple[Record | S
     order = [key for key in keys if key in contents.cells]
     order += [key for key in contents.cells if key not in keys]
     groups = _groups(contents.launches)
-    rows: list[list[AnyRow]] = [[] for _ in groups]
+    cells: list[list[tuple[CellKey, Sequence[AnyRow]]]] = [[] for _ in groups]
     group_of = {launch: number for number, group in enumerate(groups) for launch in group}
     for key in order:
         cell = contents.cells[key]
-        rows[group_of[cell.launch]].extend(cell.rows)
-    used = [(group, measured) for group, measured in zip(groups, rows, strict=True) if measured]
-    records = [_sweep_record(contents, group, tuple(measured), interrupted=interrupted) for group, measured in used]
+        on_node = node_of(contents.launches[cell.launch])
+        cells[group_of[cell.launch]].append((key[1:] if on_node else key, cell.rows))
+    used = [(group, _rows(members)) for group, members in zip(groups, cells, strict=True) if members]
+    records = [_sweep_record(contents, group, rows, interrupted=interrupted) for group, rows in used]
     return tuple(records) or (_sweep_record(contents, [], (), interrupted=True),)
+
+
+def _rows(cells: Sequence[tuple[CellKey, Sequence[Any]]]) -> Any:
+    """The rows of some cells: all at once, or where they are."""
+    if isinstance(cells[0][1], StoredCell):
+        return StoredRows(cells)
+    return tuple(row for _, rows in cells for row in rows)
 
 
 def _groups(launches: tuple[Launch, ...]) -> list[list[int]]:

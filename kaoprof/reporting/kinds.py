@@ -81,6 +81,7 @@ KINDS = {
         page="reporting.tables.sweep:page_of",
         warnings="findings.tally:sweep_warnings",
         next_step="kaoprof report JOURNAL --to sweep.html",
+        tells=True,
         **OPERATORS,
     ),
     "models": Kind(
@@ -90,6 +91,7 @@ KINDS = {
         warnings="findings.model_grid:grid_warnings",
         sound="findings.model_grid:sound_grid",
         next_step="kaoprof report JOURNAL --to models.pdf",
+        tells=True,
         members="rows",
         figures="reporting.plots.files:model_figures",
         stands_alone=False,

@@ -6,7 +6,8 @@ process its fastest blocks of calls, and of the processes the mean, on logarithm
 time*, the median, stands beside it.
 
 Samples of a process are no independent evidence; processes are (Kalibera and Jones, ISMM 2013). So an interval is
-Student's t over the processes, widened by what a run cannot see of itself: that the next one is disturbed otherwise.
+Student's t over the processes, their variance moderated by what is expected of it (Smyth, 2004, as three alone hardly
+show it), widened by what a run cannot see of itself: that the next one is disturbed otherwise.
 """
 
 import itertools
@@ -25,18 +26,40 @@ FEWEST_PROCESSES = 3  # with two, Student's t is 12.7: such an interval says not
 FEWEST_SAMPLES = 6  # where the processes are fewer, for an interval
 PARTS = 3  # of one process's samples, in the order of time: they stand in for processes, and differ less
 UNSEEN_SPREAD = 0.05  # standard deviation between processes, where fewer than three show it: where memory lies
-LEVEL = {"spread": 0.01, "share": 1 / 5}  # between runs, of a time: at least so much; and so much of the way from
-RATIO = {"spread": 0.005, "share": 1 / 16}  # quiet to typical time, as runs differ more where neighbours disturb them
+EXPECTED = {"spread": 0.015, "gap": 1 / 10}  # of processes of one run: at least so much; and so much of the way from
+EXPECTED_WEIGHT = 2  # quiet to typical time; as if it had been seen with so many degrees of freedom
 NORMAL = 10**6  # degrees of freedom of what is taken as known
 OUTER = 0.1  # from this quantile to its counterpart other runs' typical times lie: spells outlast runs
-PACE_TOLERANCE = 1.1  # times the reference's best, up to which a moment counts as quiet
+CALM_SHARE = 0.1  # of the moments of a run, its calmest
+PACE_TOLERANCE = 1.2  # times the reference's best, up to which a process's best moment counts as quiet
+
+
+class _BetweenRuns(msgspec.Struct, frozen=True, kw_only=True):
+    """The standard deviation between runs, on logarithms: the largest of these.
+
+    `spread` at least; `gap` of the way from quiet to typical time; `pace` of how much slower than ever the reference
+    was in the calmest tenth of the run; where no reference was timed, `blind` of the way from quiet to typical time.
+    `slower` is the power of the reference's slowness by which calls may be too slow that were never undisturbed: what
+    slows it twice, slows them 1.35 to 1.6 times.
+    """
+
+    spread: float
+    gap: float
+    pace: float
+    blind: float
+    slower: float
+
+
+LEVEL = _BetweenRuns(spread=0.01, gap=1 / 9, pace=0.45, blind=1 / 5, slower=1 / 2)  # of a time
+RATIO = _BetweenRuns(spread=0.005, gap=1 / 9, pace=0.0, blind=1 / 16, slower=1 / 4)  # of a ratio, either way
 
 
 class _Samples(msgspec.Struct, frozen=True, gc=False):
     """Samples in the order of time, and what estimates are made of; `groups`, by process, and `ordered` are sorted.
 
     `quiet` are the quiet times of the processes, `levels` their logarithms; `noise_gap` and `excess` as the functions
-    of these names say. A report of many rows asks for each of them several times a row.
+    of these names say; `calm` is the logarithm of the pace that the calmest tenth of the run had, None where nobody
+    looked. A report of many rows asks for each of them several times a row.
     """
 
     samples: Sequence[float]
@@ -47,6 +70,7 @@ class _Samples(msgspec.Struct, frozen=True, gc=False):
     levels: list[float]
     noise_gap: float
     excess: float
+    calm: float | None
 
 
 def _samples(samples: Sequence[float], processes: Sequence[int], paces: Sequence[float]) -> _Samples:
@@ -54,7 +78,8 @@ def _samples(samples: Sequence[float], processes: Sequence[int], paces: Sequence
     quiet = [_quiet(group) for group in groups]
     levels = [math.log(seconds) for seconds in quiet]
     gap = math.log(median_of(ordered)) - _mean(levels)
-    return _Samples(samples, processes, groups, ordered, quiet, levels, gap, _excess(samples, paces, len(groups)))
+    calm = math.log(max(1.0, sorted(paces)[math.floor(CALM_SHARE * len(paces))])) if paces else None
+    return _Samples(samples, processes, groups, ordered, quiet, levels, gap, _excess(samples, paces, len(groups)), calm)
 
 
 @lru_cache(maxsize=512)  # several columns and sentences ask for the same ones
@@ -70,7 +95,8 @@ def quiet_time(latency: Latency) -> Estimate:
     there are too few samples for one.
     """
     taken = _samples_of(latency)
-    return _sure(taken.levels, _error(taken.levels, taken, None, LEVEL), len(taken.samples), slower=taken.excess)
+    slower = taken.excess**LEVEL.slower
+    return _sure(taken.levels, _error(taken.levels, (taken,), LEVEL), len(taken.samples), slower=slower)
 
 
 def quiet_s(latency: Latency) -> float:
@@ -86,8 +112,8 @@ def quiet_levels(latency: Latency) -> tuple[list[float], list[float]]:
 
 def unseen_spread(latency: Latency) -> float:
     """The standard deviation, on logarithms, by which a row may be off beside the others of its run, unseen by that."""
-    share = max(RATIO["spread"], RATIO["share"] * noise_gap(latency))
-    return math.hypot(share, math.log(_samples_of(latency).excess) / 2 / quantile(NORMAL))
+    taken = _samples_of(latency)
+    return math.hypot(_between_runs((taken,), RATIO), RATIO.slower * math.log(taken.excess) / quantile(NORMAL))
 
 
 def typical_time(latency: Latency) -> Estimate:
@@ -109,8 +135,8 @@ def quiet_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
     if first.samples == other.samples:  # of a row to itself nothing is unsure
         return Estimate(value=1.0, low=1.0, high=1.0, samples=number, processes=len(first.groups))
     ratios = [math.log(above / below) for above, below in zip(first.quiet, other.quiet, strict=True)]
-    unlike = math.sqrt(max(first.excess, other.excess))
-    return _sure(ratios, _error(ratios, first, other, RATIO), number, slower=unlike, faster=unlike)
+    unlike = max(first.excess, other.excess) ** RATIO.slower
+    return _sure(ratios, _error(ratios, common, RATIO), number, slower=unlike, faster=unlike)
 
 
 def typical_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
@@ -172,27 +198,39 @@ def _excess(samples: Sequence[float], paces: Sequence[float], processes: int) ->
     return middle if middle > PACE_TOLERANCE else 1.0
 
 
-def _error(levels: Sequence[float], first: _Samples, other: _Samples | None, runs: Mapping[str, float]) -> float | None:
-    """Half of the interval of the mean of `levels`, on logarithms: of samples, or of their ratios to others.
+def _error(levels: Sequence[float], rows: Sequence[_Samples], between: _BetweenRuns) -> float | None:
+    """Half of the interval of the mean of `levels`, on logarithms: of one row's samples, or of the ratios of two.
 
     Where the processes are too few to show how they differ, it is assumed, and what one of them shows is added.
     """
-    gap = max(first.noise_gap, other.noise_gap) if other else first.noise_gap
-    between_runs = quantile(NORMAL) * max(runs["spread"], runs["share"] * gap)
+    unseen = quantile(NORMAL) * _between_runs(rows, between)
     if len(levels) >= FEWEST_PROCESSES:
-        return math.hypot(_student(levels), between_runs)
-    parts = _parts(first)
-    if other:
-        parts = [above - below for above, below in zip(parts, _parts(other), strict=True)]
+        return math.hypot(_student(levels, max(row.noise_gap for row in rows)), unseen)
+    parts = _parts(rows[0])
+    if len(rows) > 1:
+        parts = [above - below for above, below in zip(parts, _parts(rows[1]), strict=True)]
     if not parts:
         return None
-    unseen = quantile(NORMAL) * UNSEEN_SPREAD / math.sqrt(len(levels))
-    return math.hypot(_student(parts), unseen, between_runs)
+    assumed = quantile(NORMAL) * UNSEEN_SPREAD / math.sqrt(len(levels))
+    return math.hypot(_student(parts), assumed, unseen)
 
 
-def _student(levels: Sequence[float]) -> float:
-    """Half of the interval of a mean, by Student's t."""
-    return quantile(len(levels) - 1) * deviation_of(levels) / math.sqrt(len(levels))
+def _between_runs(rows: Sequence[_Samples], between: _BetweenRuns) -> float:
+    """The standard deviation between runs, on logarithms; of the row that is disturbed the most."""
+    gap, calm = max(row.noise_gap for row in rows), [row.calm for row in rows if row.calm is not None]
+    if len(calm) < len(rows):
+        return max(between.spread, between.blind * gap)
+    return max(between.spread, between.gap * gap, between.pace * max(calm))
+
+
+def _student(levels: Sequence[float], gap: float | None = None) -> float:
+    """Half of the interval of a mean, by Student's t; with a `gap`, by the moderated one."""
+    known, variance = len(levels) - 1, deviation_of(levels) ** 2
+    if gap is not None:
+        expected = max(EXPECTED["spread"], EXPECTED["gap"] * gap) ** 2
+        variance = (known * variance + EXPECTED_WEIGHT * expected) / (known + EXPECTED_WEIGHT)
+        known += EXPECTED_WEIGHT
+    return quantile(known) * math.sqrt(variance / len(levels))
 
 
 def _sure(

@@ -10,8 +10,9 @@ from typing import Self
 import msgspec
 
 from kaoprof.errors import OutputError
-from kaoprof.records.incoming import read_bytes
-from kaoprof.records.journal import AnyHeader, Entry, nothing_yet, parse_journal
+from kaoprof.records.incoming import opened
+from kaoprof.records.journal import AnyHeader, Entry
+from kaoprof.records.journal_reading import contents_of, nothing_yet, parse_journal
 
 LOCKS = Path("/proc/locks")  # Linux: who holds which lock
 
@@ -32,8 +33,8 @@ class Journal:
         self.path = path
         self.file = _locked(path)
         try:
-            data = read_bytes(path)
-            contents = None if nothing_yet(data) else parse_journal(data, where=str(path))
+            with opened(path) as file:
+                contents = None if nothing_yet(file.readline()) else contents_of(file, where=str(path))
             if contents is None or not contents.cells:  # what it was begun for does not bind anybody
                 os.ftruncate(self.file, 0)
                 self.size = 0
@@ -42,7 +43,7 @@ class Journal:
                 contents = parse_journal(data, where=str(path))
             self.contents = contents
             self.size = contents.whole_bytes
-            if self.size < len(data):
+            if self.size < os.fstat(self.file).st_size:
                 os.ftruncate(self.file, self.size)
         except BaseException:
             self.close()

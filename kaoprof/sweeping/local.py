@@ -48,6 +48,7 @@ class OneAtATime:
         """One cell after the other, in their order."""
         with Workplace(self.plan, self.notify, self.clock) as place:
             yield place.open()
+            place.foresee(cells)
             for cell in cells:
                 yield place.finish(cell)
 

@@ -15,7 +15,8 @@ from kaoprof.comparing.own_code import OwnCode, with_forms
 from kaoprof.measuring.plan import Progress
 from kaoprof.measuring.run import ProgressCallback
 from kaoprof.records.compare import Case, Record, Row
-from kaoprof.records.journal import AnyRow, Contents, header_of, read_journal
+from kaoprof.records.journal import AnyRow, Contents, header_of
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.measured import timestamp
 from kaoprof.records.reading import records_of
 from kaoprof.records.sweep import CellKey, ModelPlan, Plan, key_on

@@ -4,17 +4,18 @@ Whoever runs a sweep elsewhere makes a `Workplace` of the plan there, for one ce
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
 from kaoprof.comparing.own_code import OwnCode
-from kaoprof.comparing.run import count_rows, measured, subject_of
+from kaoprof.comparing.run import ahead_of, count_rows, measured, subject_of
 from kaoprof.errors import KaoprofError, MeasurementError
 from kaoprof.measuring.devices import check_wishes, find_device, load_average
 from kaoprof.measuring.messages import ReadFree
+from kaoprof.measuring.outlook import Outlook
 from kaoprof.measuring.run import ProgressCallback, environment_of, open_session, protocol_of
 from kaoprof.profiling.run import ModelOptions
 from kaoprof.profiling.single import closed_form, profile_single
@@ -68,6 +69,16 @@ class Workplace:
         self.session.connection.ask_device(ReadFree())
         self.opened_s = self.clock() - started
         return Opened(device=self.device, environment=environment_of(self.session, self.load))
+
+    def foresee(self, cells: Sequence[Cell]) -> None:
+        """Tells the session what lies ahead, as far as closed forms say, so that it can warn before it begins.
+
+        The rate of another dtype than the first is not known then: rows of it only count as rows.
+        """
+        operators = [cell.blank_rows() if isinstance(cell, OperatorCell) else [] for cell in cells]
+        first = next((row.case.dtype for rows in operators for row in rows), None)
+        ahead = ([ahead_of(row, timed=row.case.dtype == first) for row in rows] for rows in operators)
+        self.session.outlook = Outlook(cells=tuple(map(tuple, ahead)), share_s=self.share_s)
 
     def finish(self, cell: Cell) -> Done:
         """Counts and measures a cell.

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from msgspec.structs import replace
 from sweeps import cell_at, plan_of
 
 from kaoprof.cli.commands.sweep_progress import Screen, emerging, shown_sweep
@@ -48,6 +49,13 @@ def test_exponents_come_from_rows_that_differ_in_size_only():
     assert emerging([*other, *ROWS]).startswith("time grows as h^4.00 nonlocal:matmul")
 
 
+def test_warnings_of_the_session_are_said_once(capsys):
+    with shown_sweep(plan_of(), Path("run.jsonl")) as watch:
+        watch(SweepProgress(done=0, total=3, rows=[], step=replace(STEP, warning="this takes at least 33.0 s")))
+        watch(SweepProgress(done=0, total=3, rows=[], step=STEP))
+    assert capsys.readouterr().err == "warning: this takes at least 33.0 s\n"
+
+
 def test_a_log_gets_a_line_per_measured_cell_and_none_for_closed_forms(capsys):
     def told(plan):
         with shown_sweep(plan, Path("run.jsonl")) as watch:
@@ -57,7 +65,7 @@ def test_a_log_gets_a_line_per_measured_cell_and_none_for_closed_forms(capsys):
             watch(SweepProgress(done=3, total=3, rows=[], finished=cell_at(7), left_s=0.0))
         return capsys.readouterr().err.splitlines()
 
-    beginning = "3 cells, kept in run.jsonl"
+    beginning = "3 cells, kept in the journal run.jsonl"
     cell = "1/3 2 x 8 x 5 x 5, heads 1, fp32, forward: 3 ok; about 75.0 s left"
     assert told(plan_of()) == [beginning, cell, "3/3 2 x 8 x 7 x 7, heads 1, fp32, forward: 3 ok"]
     assert told(plan_of(analytic=True)) == [beginning]

@@ -41,6 +41,8 @@ from kaoprof.stats.timings import quiet_time
 from kaoprof.workload.workload import TensorSpec, Workload
 
 GIB = 2**30
+FIRST = 1  # the process that does all that is no sample: on a CPU it takes none
+SAMPLING = set(range(FIRST + 1, FIRST + PROCESSES + 1))  # the numbers of those that do
 
 
 HERE = measured_record().environment
@@ -129,10 +131,10 @@ def test_every_round_holds_every_subject_in_an_order_that_changes():
     session = run([subject(key) for key in range(3)], {0: 0.1, 1: 0.1, 2: 0.1}, children=children, budget_s=5.0)
     rounds = [measurement.rounds for measurement in session.measurements.values()]
     assert rounds[0] == rounds[1] == rounds[2] == list(range(len(rounds[0])))
-    samples = [request.subject for request in children[0].asked if isinstance(request, Time)][
-        6:
-    ]  # after two calls each, to warm up
-    orders = {tuple(samples[start : start + 3]) for start in range(0, len(samples), 3)}
+    orders = set()
+    for child in children[1:]:  # the first one takes no samples, and the others warm up by a call of each
+        samples = [request.subject for request in child.asked if isinstance(request, Time)][3:]
+        orders |= {tuple(samples[start : start + 3]) for start in range(0, len(samples), 3)}
     assert all(sorted(order) == [0, 1, 2] for order in orders)
     assert len(orders) > 1
 
@@ -149,7 +151,8 @@ def test_what_the_system_did_stands_beside_every_sample(monkeypatch, told):
 
 def test_the_budget_is_kept_when_it_allows_enough_rounds():
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.05}, budget_s=8.0)
-    assert 8.0 <= session.clock.now < 8.0 + 0.5
+    loading_s, round_s = PROCESSES * 0.15, 0.15  # a call of each where samples are taken; the last round
+    assert 8.0 <= session.clock.now < 8.0 + loading_s + round_s
     assert len(session.measurements[0].samples_s) > MIN_ROUNDS
 
 
@@ -220,7 +223,7 @@ def test_a_dead_child_is_one_row_and_the_others_are_measured_by_a_new_child(when
     for key in (0, 2):
         assert session.measurements[key].status == "ok"
         assert len(session.measurements[key].samples_s) >= MIN_ROUNDS
-    assert len(children) == PROCESSES + 1
+    assert len(children) == FIRST + PROCESSES + 1
     assert all(child.killed for child in children)
 
 
@@ -236,7 +239,7 @@ def test_a_child_that_dies_in_the_middle_of_the_rounds_keeps_what_was_measured()
     children_seen = []
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script)
     assert session.measurements[1].status == "error"
-    assert len(session.measurements[1].samples_s) == 3  # seven calls, of which four warmed it up
+    assert len(session.measurements[1].samples_s) == 2  # seven calls, of which five warmed it up
     assert session.measurements[0].status == "ok"
     assert session.measurements[0].rounds == sorted(set(session.measurements[0].rounds))
 
@@ -251,16 +254,17 @@ def test_out_of_memory_is_a_status_and_the_child_lives_on():
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=script, children=children, budget_s=5.0)
     assert (session.measurements[0].status, session.measurements[0].detail) == ("oom", "cannot allocate")
     assert session.measurements[1].status == "ok"
-    assert len(children) == PROCESSES
+    assert len(children) == FIRST + PROCESSES
 
 
 def test_the_rounds_are_shared_by_several_processes_where_there_is_time():
     children = []
     session = run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children)
-    assert len(children) == PROCESSES
+    assert len(children) == FIRST + PROCESSES
     assert all(child.killed for child in children)
-    timed = [sum(isinstance(request, Time) for request in child.asked) for child in children]
+    warming, *timed = [sum(isinstance(request, Time) for request in child.asked) for child in children]
     assert min(timed) > 0.5 * max(timed)
+    assert warming == 4  # a call of each, and a block of each to calibrate it
     rounds = session.measurements[0].rounds
     assert rounds == session.measurements[1].rounds == list(range(len(rounds)))
     assert 12.0 <= session.clock.now < 13.0
@@ -270,7 +274,8 @@ def test_what_is_too_slow_for_many_rounds_stays_in_one_process():
     children = []
     session = run([subject(key) for key in range(3)], {0: 9.0, 1: 0.01, 2: 0.01}, budget_s=25.0, children=children)
     loaded = [{request.subject for request in child.asked if isinstance(request, Load)} for child in children]
-    assert loaded == [{0, 1, 2}, {1, 2}, {1, 2}]
+    assert loaded == [{0, 1, 2}, *[{1, 2}] * PROCESSES]
+    assert set(session.measurements[0].launches) == {1}
     assert len(session.measurements[0].samples_s) == 2
     assert len(session.measurements[1].samples_s) >= MIN_ROUNDS
 
@@ -316,7 +321,7 @@ def test_every_sample_says_which_process_took_it():
     for measurement in session.measurements.values():
         assert len(measurement.launches) == len(measurement.samples_s)
         turns = [set(measurement.launches[start : start + PROCESSES]) for start in range(0, 9, PROCESSES)]
-        assert turns == [set(range(1, PROCESSES + 1))] * 3  # whatever disturbs for a while disturbs all processes
+        assert turns == [SAMPLING] * 3  # whatever disturbs for a while disturbs all processes
 
 
 def asked(children, what):
@@ -374,12 +379,12 @@ def test_every_new_process_is_prepared_alike():
     plan = {"cache": "cold", "sdpa": "math", "affinity": (0, 2)}
     run([subject(0), subject(1)], {0: 0.1, 1: 0.01}, budget_s=12.0, children=children, **plan)
     prepared = [request for child in children for request in child.asked if isinstance(request, Prepare)]
-    assert len(prepared) == PROCESSES
+    assert len(prepared) == FIRST + PROCESSES
     assert {(one.cache, one.sdpa, one.affinity) for one in prepared} == {("cold", "math", (0, 2))}
 
 
 def test_compiling_is_given_time_and_noted_once():
-    compilations = iter(Loaded(compile_s=s, graph_breaks=2) for s in (4.0, 0.5, 0.5))
+    compilations = iter(Loaded(compile_s=s, graph_breaks=2) for s in (4.0, 0.5, 0.5, 0.5))
     times = []
 
     class Compiling(FakeChild):
@@ -396,7 +401,7 @@ def test_compiling_is_given_time_and_noted_once():
     measure(session, [[subject(0, variant="compile")]])
     assert session.measurements[0].observed.compile_s == 4.0
     assert session.measurements[0].observed.graph_breaks == 2
-    assert [variant for variant, _ in times] == ["compile"] * PROCESSES
+    assert [variant for variant, _ in times] == ["compile"] * (FIRST + PROCESSES)
     assert min(limit for _, limit in times) > 600
     assert session.measurements[0].observed.traffic is None  # what a compiled module launches no tracer sees
 
@@ -470,7 +475,7 @@ def test_a_new_process_on_a_gpu_is_woken_before_anything_is_timed_in_it():
     for device, second in (("cuda:0", 300), ("cpu", 5)):
         children = []
         run([subject(0)], {0: 1e-3}, children=children, device=device, budget_s=20.0, samples=30)
-        assert len(children) == PROCESSES
+        assert len(children) == PROCESSES + (FIRST if device == "cpu" else 0)
         for child in children[1:]:
             assert [request.calls for request in child.asked if isinstance(request, Time)][:2] == [1, second]
 
@@ -488,13 +493,13 @@ def test_a_launch_that_used_up_the_time_is_sampled_all_the_same():
     session = Session(Options(device="cpu", budget_s=10.0), open_child, lambda _: None, clock)
     measure(session, [[subject(0)]])
     launches = session.measurements[0].launches
-    assert min(launches.count(number) for number in range(1, PROCESSES + 1)) >= MIN_ROUNDS // PROCESSES
+    assert min(launches.count(number) for number in SAMPLING) >= MIN_ROUNDS // PROCESSES
 
 
 @pytest.mark.parametrize(("device", "variant", "budget_s", "load_s", "processes"), [
-    ("cpu", "eager", 10.0, 0.0, 3), ("cpu", "eager", 10.0, 9.0, 3),
+    ("cpu", "eager", 10.0, 0.0, 4), ("cpu", "eager", 10.0, 9.0, 4),
     ("cuda:0", "eager", 10.0, 0.0, 1), ("cuda:0", "eager", 20.0, 0.0, 3),
-    ("cuda:0", "eager", 20.0, 9.0, 1), ("cuda:0", "compile", 60.0, 0.0, 1), ("cpu", "compile", 10.0, 0.0, 3),
+    ("cuda:0", "eager", 20.0, 9.0, 1), ("cuda:0", "compile", 60.0, 0.0, 1), ("cpu", "compile", 10.0, 0.0, 4),
 ])  # fmt: skip
 def test_there_are_more_processes_where_the_budget_is_that_of_their_launches(
     device, variant, budget_s, load_s, processes
@@ -555,13 +560,13 @@ def dying_at_birth(*launches):
     return script
 
 
-@pytest.mark.parametrize("launch", [1, 2, 3])
+@pytest.mark.parametrize("launch", [1, 2, 4])
 def test_a_child_that_dies_at_birth_is_replaced_and_no_row_is_lost(launch):
     children = []
     session = run(
         [subject(0), subject(1)], {0: 0.1, 1: 0.1}, script=dying_at_birth(launch), budget_s=12.0, children=children
     )
-    assert len(children) == PROCESSES + 1
+    assert len(children) == FIRST + PROCESSES + 1
     for measurement in session.measurements.values():
         assert measurement.status == "ok"
         assert len(measurement.samples_s) >= MIN_ROUNDS
@@ -569,6 +574,11 @@ def test_a_child_that_dies_at_birth_is_replaced_and_no_row_is_lost(launch):
 
 def test_where_one_cannot_work_another_takes_its_place():
     session = run([subject(0)], {0: 0.1}, script=dying_at_birth(2, 3), budget_s=12.0)
+    assert set(session.measurements[0].launches) == {4, 5, 6}
+
+
+def test_the_first_process_takes_samples_for_want_of_others():
+    session = run([subject(0)], {0: 0.1}, script=dying_at_birth(2, 3, 6, 7), budget_s=12.0)
     assert set(session.measurements[0].launches) == {1, 4, 5}
 
 
@@ -612,3 +622,19 @@ def test_others_on_our_cores_are_named_before_anything_is_measured(monkeypatch):
     measure(session, [[subject(0)]])
     assert told[0].warning.startswith("other programs keep 1.5 of 2 cores busy before measuring: expect noise")
     assert [progress.warning for progress in told[1:]] == [""] * (len(told) - 1)
+
+
+def test_a_budget_that_cannot_hold_the_calls_is_named_before_anything_is_timed():
+    told = []
+    clock = FakeClock()
+    child = FakeChild(clock, {0: 6.0})
+    session = Session(Options(device="cpu", budget_s=2.0), lambda: child, told.append, clock)
+    measure(session, [[subject(0, floor_flops=int(5.5 * 100e9))]])
+    assert told[0].warning.startswith(
+        "this takes at least 11.0 s, whatever the budget of 2.00 s: one call of op0 takes"
+    )
+    assert [progress.warning for progress in told[1:]] == [""] * (len(told) - 1)
+    quick = []
+    session = Session(Options(device="cpu", budget_s=2.0), lambda: FakeChild(clock, {0: 0.01}), quick.append, clock)
+    measure(session, [[subject(0, floor_flops=int(1e-3 * 100e9))]])
+    assert {progress.warning for progress in quick} == {""}

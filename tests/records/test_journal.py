@@ -15,7 +15,8 @@ from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 
 from kaoprof.errors import OutputError, RecordError
 from kaoprof.records.incoming import MOST_BYTES
-from kaoprof.records.journal import Finished, Header, Launch, parse_journal, read_journal
+from kaoprof.records.journal import Finished, Header, Launch
+from kaoprof.records.journal_reading import parse_journal, read_journal
 from kaoprof.records.measured import dumps
 from kaoprof.sweeping.journal_file import Journal
 

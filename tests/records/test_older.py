@@ -11,7 +11,7 @@ import pytest
 from sweeps import FakeSession, fake_measuring
 
 from kaoprof.cli.app import run
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.reading import KINDS, load_named
 from kaoprof.sweeping import workplace
 from kaoprof.sweeping.run import Sweep

@@ -1,41 +1,70 @@
 """A report of many rows as CSV: rows stay in their file, and warnings are summed while they pass."""
 
 import csv
+import io
 import os
 import signal
+from operator import itemgetter
 
+import msgspec
 import pytest
 from every_kind import every_kind
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
-from rendered import printed, runs
-from samples import grid_record
+from rendered import on_screen, printed, runs
+from samples import CALL_S, grid_record
 
 from kaoprof.cli.app import run
 from kaoprof.errors import OutputError, RecordError
 from kaoprof.findings.tally import Tally, sweep_warnings
-from kaoprof.records import pieces
+from kaoprof.records import file_parts, journal_reading, pieces
+from kaoprof.records.compare import by_cell
+from kaoprof.records.journal import Finished, Header, Launch
 from kaoprof.records.measured import dumps
 from kaoprof.records.reading import load_records
 from kaoprof.records.stored_rows import StoredRows
 from kaoprof.reporting import many_rows
 from kaoprof.reporting.document import Column, Notes, Page, Table
 from kaoprof.reporting.formats.console import to_console
-from kaoprof.reporting.formats.csv import line_reader
+from kaoprof.reporting.formats.csv import csv_lines, line_reader
 from kaoprof.reporting.formats.folding import FEW_ROWS, MOST_ROWS, MOST_TABLES
 from kaoprof.reporting.formats.latex import to_latex
 from kaoprof.reporting.formats.markdown import to_markdown
 from kaoprof.reporting.kinds import KINDS, Report, csv_of, load, warnings_of
+from kaoprof.sweeping.plan import sweep_plan
 
 
-@pytest.fixture
-def large_file(tmp_path, monkeypatch):
-    """A record that is read in pieces; a cell's rows are not all beside each other."""
-    monkeypatch.setattr(pieces, "LARGE_BYTES", 0)
-    monkeypatch.setattr(pieces, "CHUNK_BYTES", 2000)
+def record_file(folder):
+    """A record; a cell's rows are not all beside each other."""
     record = grid_record()
     record = replace(record, rows=record.rows[::2] + record.rows[1::2])
-    path = tmp_path / "run.json"
+    path = folder / "run.json"
     path.write_text(dumps(record))
+    return path, record
+
+
+def journal_file(folder):
+    """A journal: lines of one cell and of two, one that was tried again later, and the rest of a crash."""
+    record = grid_record()
+    cells = list(by_cell(record.rows).values())
+    plan = sweep_plan(spatial=[cell[0].case.spatial for cell in cells], c=[8], batch=8, operators=list(CALL_S))
+    failed = [replace(row, status="error", latency=None) for row in cells[2]]
+    launch = {"version": "0.1.0", "created": "then", "environment": record.environment, "protocol": record.protocol}
+    finished = [Finished(rows=tuple(rows)) for rows in (failed, cells[3] + cells[0], cells[1], cells[2])]
+    path = folder / "run.jsonl"
+    entries = [Header(version="0.1.0", created="then", plan=plan), Launch(**launch), *finished]
+    path.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries) + b'{"entry":"cel')
+    return path, load_records(path)[0]
+
+
+@pytest.fixture(params=[record_file, journal_file])
+def large_file(request, tmp_path, monkeypatch):
+    """A file that is read in pieces, and its record."""
+    path, record = request.param(tmp_path)
+    monkeypatch.setattr(pieces, "LARGE_BYTES", 0)
+    monkeypatch.setattr(journal_reading, "LARGE_BYTES", 0)
+    monkeypatch.setattr(file_parts, "CHUNK_BYTES", 2000)
     return path, record
 
 
@@ -45,6 +74,7 @@ def test_rows_that_stay_in_their_file_are_those_that_it_holds(large_file):
     assert isinstance(kept.rows, StoredRows)
     assert (len(kept.rows), tuple(kept.rows), kept.rows[1:3]) == (16, record.rows, record.rows[1:3])
     assert {cell: list(rows) for cell, rows in kept.rows.groups().items()} == record.cells()
+    assert replace(kept, rows=record.rows) == record
     assert load_records(path) == (record,)
 
 
@@ -73,9 +103,11 @@ def test_a_file_that_is_changed_meanwhile_is_one_clear_line(large_file):
 
 def test_a_key_that_stands_twice_in_a_row_is_refused(large_file):
     path, _ = large_file
-    path.write_text(path.read_text().replace('   "status": "ok"', '   "detail": "",\n   "status": "ok"', 1))
-    with pytest.raises(RecordError, match="'detail' stands twice"):
+    status = '"status": "ok"' if path.suffix == ".json" else '"status":"ok"'
+    path.write_text(path.read_text().replace(status, f'"detail":"", {status}', 1))
+    with pytest.raises(RecordError, match=r"'detail' stands twice") as error:
         load_records(path, in_place=True)
+    assert path.suffix == ".json" or "run.jsonl:4: this line is damaged" in str(error.value)
 
 
 def test_warnings_are_those_of_all_rows_however_many_were_written():
@@ -98,6 +130,18 @@ def test_columns_read_together_are_those_read_one_by_one(tmp_path):
         read = line_reader(columns.values())
         for view in load(KINDS[record.kind].views)(record):
             assert read(view) == tuple(column(view) for column in columns.values()), record.kind
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text('ab,"é ', max_size=9)
+
+
+@given(line=st.lists(VALUES, min_size=2, max_size=9), run=st.none() | st.text('a,"', max_size=5))
+@example(line=[10**80, -(2**63), 2**63, 5e-5, 1e-4, 1e16, 0.1, -0.0, True], run=None)
+def test_a_line_is_what_the_csv_module_writes(line, run):
+    columns = {str(place): itemgetter(place) for place in range(len(line))}
+    expected = io.StringIO()
+    csv.writer(expected, lineterminator="\n").writerows([line if run is None else [*line, run]] * 2)
+    assert "".join(csv_lines(columns, [line, line], run=run)) == expected.getvalue()
 
 
 def test_the_rows_of_a_csv_are_as_wide_as_its_head(large_file):
@@ -137,6 +181,13 @@ def test_tables_without_end_are_folded_too(reader):
     assert shown.count("of one") == MOST_TABLES + 1
     assert "... and 50 more tables with 200 rows: -o table.csv" in shown.replace("\n", " ")
     assert "what it says" in shown
+
+
+def test_a_terminal_gets_the_first_cells_and_what_is_known_of_all():
+    shown = on_screen(grid_record(range(8, 8 + MOST_TABLES + 20)))
+    assert shown.count("Attention on") == MOST_TABLES
+    assert "... and 20 more tables with 80 rows: -o table.csv" in shown.replace("\n", " ")
+    assert "agree in all 480 rows" in shown
 
 
 @pytest.fixture

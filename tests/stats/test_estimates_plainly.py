@@ -54,7 +54,13 @@ def mean(values):
 
 
 def student(levels):
-    return quantile(len(levels) - 1) * deviation_of(levels) / math.sqrt(len(levels))
+    return quantile(len(levels) - 1) * math.sqrt(deviation_of(levels) ** 2 / len(levels))
+
+
+def moderated(levels, gap):
+    known, expected = len(levels) - 1, max(0.005, 1 / 10 * gap) ** 2
+    variance = (known * deviation_of(levels) ** 2 + 2 * expected) / (known + 2)
+    return quantile(known + 2) * math.sqrt(variance / len(levels))
 
 
 def processes_of(one):
@@ -69,13 +75,20 @@ def gap(one):
 def excess(one):
     fastest = sorted(zip(one.samples_s, one.paces, strict=True))[: len(set(processes_of(one)))] if one.paces else []
     middle = estimate([pace for _, pace in fastest]).value if fastest else 1.0
-    return middle if middle > 1.1 else 1.0
+    return middle if middle > 1.2 else 1.0
 
 
-def ends(levels, parts, runs, gap, slower, faster):
-    between = NORMAL * max(runs["spread"], runs["share"] * gap)
+def calm(one):
+    return math.log(max(1.0, sorted(one.paces)[len(one.paces) // 10])) if one.paces else None
+
+
+def ends(levels, parts, runs, gap, calm, slower, faster):
+    if calm is None:
+        between = NORMAL * max(runs.spread, runs.blind * gap)
+    else:
+        between = NORMAL * max(runs.spread, runs.gap * gap, runs.pace * calm)
     if len(levels) >= 3:
-        error = math.hypot(student(levels), between)
+        error = math.hypot(moderated(levels, gap), between)
     elif parts:
         error = math.hypot(student(parts), NORMAL * 0.05 / math.sqrt(len(levels)), between)
     else:
@@ -120,7 +133,9 @@ def test_estimates_are_what_their_definitions_say(pair):
     first, other = pair
     for one in pair:
         levels = [math.log(quiet(group)) for group in grouped(one.samples_s, processes_of(one))]
-        assert figures(quiet_time(one)) == ends(levels, parts(one.samples_s), LEVEL, gap(one), excess(one), 1.0)
+        assert figures(quiet_time(one)) == ends(
+            levels, parts(one.samples_s), LEVEL, gap(one), calm(one), excess(one) ** 0.5, 1.0
+        )
         assert figures(typical_time(one)) == typical(one.samples_s, processes_of(one))
         assert quiet_time(one).processes == typical_time(one).processes == len(levels)
     common = in_common(first, other)
@@ -135,6 +150,7 @@ def test_estimates_are_what_their_definitions_say(pair):
         levels = [math.log(quiet(up) / quiet(down)) for up, down in zip(
             *(grouped(each, processes) for each in samples), strict=True)]  # fmt: skip
         differences = [up - down for up, down in zip(*map(parts, samples), strict=True)]
-        unlike = math.sqrt(max(excess(above), excess(below)))
-        expected = ends(levels, differences, RATIO, max(gap(above), gap(below)), unlike, unlike)
+        unlike, paced = max(excess(above), excess(below)) ** 0.25, above.paces and below.paces
+        calmest = max(calm(above), calm(below)) if paced else None
+        expected = ends(levels, differences, RATIO, max(gap(above), gap(below)), calmest, unlike, unlike)
         assert figures(quiet_ratio(first, other)) == expected

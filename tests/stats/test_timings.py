@@ -9,7 +9,7 @@ from kaoprof.records.measured import Latency
 from kaoprof.stats.medians import estimate
 from kaoprof.stats.timings import noise_gap, quiet_ratio, quiet_time, typical_ratio, typical_time
 
-T_OF_TWO = 4.302653  # Student's t of two degrees of freedom, 95 %
+T_OF_FOUR = 2.776445  # Student's t of four degrees of freedom, 95 %: of three processes, and two that are expected
 NORMAL = 1.959964
 TURNS = tuple(number % 3 for number in range(18))
 
@@ -20,7 +20,8 @@ def latency(samples, launches=(), **beside):
 
 def test_the_quiet_time_is_the_mean_of_each_processes_fastest_on_logarithms():
     found = quiet_time(latency([{0: 1.0, 1: 2.0, 2: 4.0}[turn] for turn in TURNS], TURNS))
-    within = T_OF_TWO * math.log(2) / math.sqrt(3)  # logarithms 0, 1, 2 of log 2 deviate by log 2
+    variance = (2 * math.log(2) ** 2 + 2 * 0.005**2) / 4  # logarithms 0, 1, 2 of log 2; and what is expected at least
+    within = T_OF_FOUR * math.sqrt(variance / 3)
     half = math.hypot(within, NORMAL * 0.01)  # at least so much runs differ; typical and quiet time are the same here
     assert (found.value, found.processes, found.samples) == (pytest.approx(2.0), 3, 18)
     assert found.interval == (pytest.approx(2 * math.exp(-half)), pytest.approx(2 * math.exp(half)))
@@ -61,14 +62,26 @@ def test_too_few_samples_have_no_interval(few):
 
 def test_the_interval_reaches_down_to_what_a_quiet_machine_might_do():
     samples = [1.0 + 0.001 * number for number in range(18)]
-    quiet, never = (latency(samples, TURNS, paces=(pace,) * 18) for pace in (1.05, 1.65))
+    quiet, never = (latency(samples, TURNS, paces=(pace,) * 18) for pace in (1.01, 1.65))
     assert quiet_time(quiet) == quiet_time(latency(samples, TURNS))
     assert quiet_time(never).value == quiet_time(quiet).value
-    assert quiet_time(never).low == pytest.approx(quiet_time(quiet).low / 1.65)
-    assert quiet_time(never).high == quiet_time(quiet).high
+    between = NORMAL * 0.45 * math.log(1.65)  # runs differ so much where none was calm
+    assert quiet_time(never).low * quiet_time(never).high == pytest.approx(quiet_time(never).value ** 2 / 1.65**0.5)
+    assert math.log(quiet_time(never).high / quiet_time(never).value) == pytest.approx(between, rel=0.01)
     other = replace(quiet, samples_s=tuple(2 * sample for sample in samples))
     unsure, sure = quiet_ratio(other, never), quiet_ratio(other, quiet)
-    assert (unsure.low, unsure.high) == (pytest.approx(sure.low / 1.65**0.5), pytest.approx(sure.high * 1.65**0.5))
+    assert (unsure.low, unsure.high) == (pytest.approx(sure.low / 1.65**0.25), pytest.approx(sure.high * 1.65**0.25))
+
+
+def test_a_calm_tenth_of_the_run_is_enough_for_a_narrow_interval():
+    samples = tuple(1.0 if number % 5 < 2 else 1.6 for number in range(60))
+    turns = tuple(number % 3 for number in range(60))
+    calm, restless = (
+        latency(samples, turns, paces=tuple(pace if sample == 1.0 else 1.8 for sample in samples))
+        for pace in (1.02, 1.19)
+    )
+    assert quiet_time(calm).half_width < 0.8 * quiet_time(restless).half_width
+    assert quiet_time(calm).half_width < 0.8 * quiet_time(latency(samples, turns)).half_width  # where nobody looked
 
 
 def test_one_quiet_moment_of_each_process_is_enough():
@@ -76,7 +89,7 @@ def test_one_quiet_moment_of_each_process_is_enough():
     for number in (3, 7, 11):  # of the processes 0, 1 and 2
         samples[number], paces[number] = 1.0, 1.0
     found = quiet_time(latency(samples, TURNS, paces=tuple(paces)))
-    assert (found.value, found.low > 0.8) == (1.0, True)  # with 1.7 it would reach down to a half
+    assert (found.value, found.low > 0.85) == (1.0, True)  # with 1.7 beside them it would reach down to 0.6
 
 
 def test_the_typical_time_is_the_median_between_the_outer_tenths():
@@ -108,7 +121,8 @@ def test_a_ratio_is_as_sure_as_its_processes_agree():
     agreed = replace(ones, samples_s=(3.0,) * 18)
     differing = replace(ones, samples_s=tuple(3.0 + turn for turn in TURNS))
     assert quiet_ratio(agreed, ones).value == pytest.approx(3.0)
-    assert quiet_ratio(agreed, ones).half_width == pytest.approx(NORMAL * 0.005, rel=0.01)
+    assert quiet_ratio(agreed, ones).half_width == pytest.approx(math.hypot(
+        NORMAL * 0.005, T_OF_FOUR * math.sqrt(0.5 * 0.005**2 / 3)), rel=0.01)  # fmt: skip
     assert quiet_ratio(differing, ones).value == pytest.approx(60 ** (1 / 3))
     assert quiet_ratio(differing, ones).low < 3.0
     assert quiet_ratio(differing, ones).high > 5.0

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from sweeps import ENVIRONMENT, PROTOCOL, cell_at, plan_of
 
 from kaoprof.errors import RecordError, UsageError
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.sweeping.executor import Done, Opened
 from kaoprof.sweeping.plan import on_every_node
 from kaoprof.sweeping.run import Sweep

@@ -8,7 +8,7 @@ from sweeps import cell_at, plan_of
 from kaoprof.cli.local_code import importable
 from kaoprof.comparing.own_modules import own_modules
 from kaoprof.errors import MeasurementError
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.options import Options
 from kaoprof.reporting.reported import report
 from kaoprof.sweeping.batches import CHUNK

@@ -9,7 +9,8 @@ from sweeps import ENVIRONMENT, LAWS, FakeSession, fake_measuring, plan_of
 
 from kaoprof.errors import MeasurementError, RecordError, UsageError
 from kaoprof.findings.tally import sweep_warnings
-from kaoprof.records.journal import Header, read_journal
+from kaoprof.records.journal import Header
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.options import Options
 from kaoprof.sweeping import workplace
 from kaoprof.sweeping.journal_file import Journal

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kaoprof.cli.app import run
 from kaoprof.errors import SpecError, UsageError
-from kaoprof.records.journal import read_journal
+from kaoprof.records.journal_reading import read_journal
 from kaoprof.records.options import Options
 from kaoprof.sweeping.model_plan import model_plan, sizes_of
 from kaoprof.sweeping.run import Sweep

@@ -41,6 +41,10 @@ def shown_sweep(plan: Plan, journal: Path) -> Iterator[Watch]:
         if not begun:
             begun = True
             say(_beginning(progress, journal))
+        elif progress.step is not None and progress.step.warning:
+            if screen is not None:
+                screen.clear()
+            say(f"warning: {progress.step.warning}")
         elif show is not None:
             show(progress)
 
@@ -55,8 +59,9 @@ def _beginning(progress: SweepProgress, journal: Path) -> str:
     """How many cells there are, and how many an earlier run has left."""
     cells = counted(progress.total, "cell")
     if not progress.done:
-        return f"{cells}, kept in {journal}"
-    return f"{cells}, {'all' if progress.done == progress.total else progress.done} of them in {journal} already"
+        return f"{cells}, kept in the journal {journal}"
+    done = "all" if progress.done == progress.total else progress.done
+    return f"{cells}, {done} of them in the journal {journal} already"
 
 
 def _line_per_cell(progress: SweepProgress) -> None:

@@ -9,6 +9,7 @@ from kaoprof.catalog import own_options_of
 from kaoprof.dims import SPATIAL_AXES
 from kaoprof.findings.operators import Standing, each_standing, row_warnings
 from kaoprof.records.compare import Record, Row
+from kaoprof.reporting.columns.batches import batches
 from kaoprof.reporting.columns.observed import OBSERVED_COLUMNS, At, Value, at, each
 from kaoprof.reporting.sentences.limits import bound_of
 
@@ -121,8 +122,9 @@ COLUMNS |= _observed(*(name for name in OBSERVED_COLUMNS if name not in COLUMNS)
 
 def views(record: Record) -> Iterator[View]:
     """The record's rows, cell by cell, each seen against its cell's baseline."""
-    return (
-        View(record=record, standing=standing, row=standing.row, warnings=row_warnings(standing.row))
-        for _, cell in each_standing(record)
-        for standing in cell
-    )
+    for batch in batches(standing for _, cell in each_standing(record) for standing in cell):
+        warnings = [row_warnings(standing.row) for standing in batch]
+        yield from [
+            View(record=record, standing=standing, row=standing.row, warnings=said)
+            for standing, said in zip(batch, warnings, strict=True)
+        ]

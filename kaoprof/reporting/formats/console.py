@@ -13,7 +13,6 @@ from rich.text import Text as RichText
 
 from kaoprof.reporting.document import Block, Heading, Notes, Page, Span, Style, Table, Text, Tone, cell_of, words_of
 from kaoprof.reporting.formats.fitting import INDENT, fitted
-from kaoprof.reporting.formats.folding import folded
 from kaoprof.reporting.formats.plain import visible
 
 LEAST_COLUMNS = 80  # in fewer a table loses figures, and in none, as some jobs have it, everything
@@ -66,7 +65,7 @@ def to_console(page: Page, width: int, *, verbose: bool = False, bars: bool = Fa
 
     `bars` are for who sees signs of any kind: an encoding that has them, and no pipe.
     """
-    page = folded(fitted(page, width, verbose=verbose, bars=bars))
+    page = fitted(page, width, verbose=verbose, bars=bars)
     parts: list[RenderableType] = []
     before: Block | None = None
     for block in page.blocks:

@@ -1,7 +1,6 @@
 """CSV of any record: every column, raw SI values, unknown is empty."""
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter, methodcaller
@@ -9,14 +8,28 @@ from typing import Any
 
 import msgspec
 
+from kaoprof.records.fields import MOST
+from kaoprof.reporting.columns.batches import batches
 from kaoprof.reporting.columns.observed import At, Value
 from kaoprof.reporting.formats.plain import visible
 
 # A spreadsheet may run a text that begins with one of these (OWASP, CSV injection), in full width too
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-PART_CHARACTERS = 2**16
 FROM, BELOW = 1e-4, 1e16  # floats without an exponent: msgspec writes them as `repr` does, six times as fast
-shortest = msgspec.json.encode
+NOTHING = msgspec.Raw(b"")
+as_json = msgspec.json.Encoder().encode
+
+
+class _Returned:
+    """What `csv` writes a line to, to get it back."""
+
+    @staticmethod
+    def write(text: str) -> str:
+        """The text itself."""
+        return text
+
+
+_field: Callable[[Sequence[Value]], Any] = csv.writer(_Returned(), lineterminator="").writerow
 Column = Callable[[Any], Value]
 Columns = Mapping[str, Column]
 
@@ -34,30 +47,31 @@ def csv_parts(columns: Columns, runs: Sequence[tuple[str, Iterable[Any]]]) -> It
 
 def csv_head(columns: Columns, *, several: bool) -> str:
     """The line that names the columns."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([*columns, "run"] if several else columns)
-    return text.getvalue()
+    return f"{_field([*columns, 'run'] if several else list(columns))}\n"
 
 
 def csv_lines(columns: Columns, views: Iterable[Any], *, run: str | None) -> Iterator[str]:
-    """The lines of one run, in parts; with its name where there are several."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    read = line_reader(columns.values())
-    last = [] if run is None else [cell_text(run)]
-    for view in views:
-        values = [
-            cell_text(value) if isinstance(value, str)
-            else shortest(value).decode() if value.__class__ is float and FROM <= value < BELOW
-            else value
-            for value in read(view)
-        ]  # fmt: skip
-        writer.writerow(values + last)
-        if text.tell() > PART_CHARACTERS:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
+    """The lines of one run, in parts; with its name where there are several.
+
+    msgspec writes a line's values at once, as the JSON of a list; what CSV writes otherwise stands in it as it is.
+    """
+    read: Callable[[Any], tuple[Any, ...]] = line_reader(columns.values())
+    last = () if run is None else (run,)
+    for batch in batches(views):
+        lines = [as_json(_fields(values + last))[1:-1].decode() for values in [read(view) for view in batch]]
+        yield "\n".join((*lines, ""))
+
+
+def _fields(values: Iterable[Any]) -> list[Any]:
+    """Values as msgspec writes them into a line."""
+    return [
+        NOTHING if value is None
+        else value if (kind := value.__class__) is int and -MOST <= value <= MOST
+        else value if kind is float and FROM <= value < BELOW
+        else _text(value) if isinstance(value, str)
+        else msgspec.Raw(str(value).encode())
+        for value in values
+    ]  # fmt: skip
 
 
 def line_reader(columns: Iterable[Column]) -> Callable[[Any], tuple[Value, ...]]:
@@ -94,6 +108,11 @@ def _attributes_of(columns: Iterable[Any]) -> Callable[[Any], tuple[Value, ...]]
 
 
 @lru_cache(maxsize=2**12)  # lines repeat their texts
+def _text(value: str) -> msgspec.Raw:
+    """A text as it stands between commas."""
+    return msgspec.Raw(_field((cell_text(value), "")).removesuffix(",").encode())
+
+
 def cell_text(value: str) -> str:
     """A text as it stands in a file, where none can be run as a formula."""
     armed = value.lstrip().startswith(FORMULA_STARTS) or value.startswith(("\t", "\r", "\n"))

@@ -1,4 +1,4 @@
-"""What of a page a terminal has room for: detail if it is asked for, optional columns, bars, and names in short."""
+"""What of a page a terminal has room for: so many rows, detail if asked for, optional columns, bars, names in short."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from kaoprof.reporting.document import Cell, Column, Line, Notes, Page, Row, Span, Table, Text, cell_of, words_of
+from kaoprof.reporting.formats.folding import folded
 from kaoprof.reporting.formats.plain import visible
 
 INDENT = "  "
@@ -23,7 +24,7 @@ GAP = 1  # between columns
 
 def fitted(page: Page, width: int, *, verbose: bool, bars: bool) -> Page:
     """The page as it stands on a terminal of `width` columns; one made for a narrow one where it has no room."""
-    shown = _with_bars(page if verbose else _answers(page), bars=bars)
+    shown = _with_bars(folded(page if verbose else _answers(page)), bars=bars)
     if width >= page.wide_from and all(width_of(table) <= width for table in shown.tables):
         return _final(shown, width)
     slim = _slim(shown, width)

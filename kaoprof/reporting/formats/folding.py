@@ -13,7 +13,7 @@ ALL = "-o table.csv holds them all, as does --format csv."
 
 
 def folded(page: Page) -> Page:
-    """The page with at most so many rows and tables, and what is said of these; its last sentences stay."""
+    """The page with at most so many rows and tables, and what is said of these; its last sentences and facts stay."""
     return replace(page, blocks=tuple(_folded(page.blocks)))
 
 
@@ -21,7 +21,7 @@ def _folded(blocks: tuple[Block, ...]) -> Iterator[Block]:
     left, tables, hidden = MOST_ROWS, 0, 0
     last: list[Block] = []  # what follows the latest table that is hidden
     for block in blocks:
-        if isinstance(block, Table):
+        if isinstance(block, Table) and any(block.headers):
             tables += 1
             if tables > MOST_TABLES:
                 hidden += len(block.rows)
@@ -34,8 +34,13 @@ def _folded(blocks: tuple[Block, ...]) -> Iterator[Block]:
         else:
             yield block
     if tables > MOST_TABLES:
-        yield Notes((f"... and {tables - MOST_TABLES:,} more tables with {hidden:,} rows: {ALL}",))
+        yield left_out(tables - MOST_TABLES, hidden)
     yield from last
+
+
+def left_out(tables: int, rows: int) -> Notes:
+    """What is said of so many tables that are not shown."""
+    return Notes((f"... and {tables:,} more tables with {rows:,} rows: {ALL}",))
 
 
 def _cut(table: Table, most: int) -> Table:

@@ -1,20 +1,23 @@
 """What is known of a run besides its answer, a line each: exactness, machine, protocol, and whatever is wrong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from kaoprof.findings.models import layer_disagreements
 from kaoprof.findings.surroundings import environment_warnings, overrun_warnings
 from kaoprof.measuring.competition import CORES_TAKEN, are_ours_taken
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Observed, Protocol
-from kaoprof.records.profile import ProfileRecord
+from kaoprof.records.profile import ModelProfile, ProfileRecord
+from kaoprof.records.swept_models import SweptModels
 from kaoprof.reporting.document import Column, Span, Table, Text, Tone
 from kaoprof.reporting.sentences.limits import Named, is_left_out
 from kaoprof.units import counted, format_percent, format_seconds
 
 FACT_COLUMNS = (Column("", words=True), Column("", words=True, rest=True))
 MOSTLY = 0.5  # of all samples undisturbed: fewer are no quiet machine
+MOST_WARNINGS = 5
 MOST_TEXT = 160  # signs of one fact: the rest is detail
 
 
@@ -28,7 +31,7 @@ class Fact(Struct, frozen=True):
     @property
     def cells(self) -> tuple[Text, ...]:
         """As a row of a table."""
-        text = self.text if len(self.text) <= MOST_TEXT else f"{self.text[:MOST_TEXT].rstrip()}…"
+        text = self.text if len(self.text) <= MOST_TEXT else f"{self.text[:MOST_TEXT].rpartition(' ')[0]} …"
         return (Span(self.word, Tone.QUIET), Span(f"! {text}", Tone.WARN) if self.wrong else text)
 
 
@@ -49,7 +52,7 @@ def exactness(measured: Named) -> Fact | None:
     return Fact("exactness", f"{every} {max(errors):.1e} of fp64, of the largest value{missing}")
 
 
-def machine(record: Record | ProfileRecord) -> list[Fact]:
+def machine(record: Record | ProfileRecord | SweptModels) -> list[Fact]:
     """Where it ran, or what disturbed it there."""
     environment, protocol = record.environment, record.protocol
     if environment is None:
@@ -95,6 +98,26 @@ def _ended(protocol: Protocol) -> str:
     if protocol.ended_by == "precision":
         return f" (until {wanted} was reached{start})"
     return f" (budget {protocol.budget_s:g} s{start}, before {wanted} was reached)"
+
+
+def counts_fact(models: Sequence[ModelProfile], exact: Fact | None) -> Fact | None:
+    """Who counts the same MACs in all layers of all models, with their exactness; that alone where counts differ."""
+    totals = [model.total for model in models if model.total.macs_counted is not None]
+    if not totals or any(layer_disagreements(row) or row.uncounted for model in models for row in model.layers):
+        return exact
+    who = ["formula"] * all(total.macs_analytic is not None for total in totals) + ["torch"]
+    who += ["fvcore"] * all(total.macs_fvcore is not None for total in totals)
+    beside = f"; {exact.text.partition(',')[0]}" if exact else ""
+    if len(who) == 1:
+        return Fact("counts", f"by torch{beside}")
+    return Fact("counts", f"= {', '.join(who[:-1])} and {who[-1]} agree{beside}")
+
+
+def warned(warnings: Sequence[str]) -> Iterator[Fact]:
+    """The first of what a careful reader must know, and how much more there is."""
+    yield from (Fact("warning", text, wrong=True) for text in warnings[:MOST_WARNINGS])
+    if len(warnings) > MOST_WARNINGS:
+        yield Fact("warning", f"and {len(warnings) - MOST_WARNINGS} more: -v", wrong=True)
 
 
 def overrun(measured: Named, protocol: Protocol | None) -> Fact | None:

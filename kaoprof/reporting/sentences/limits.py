@@ -27,14 +27,16 @@ def bound_of(limits: Limits | None) -> str | None:
     if limits is None or limits.demand is None or limits.work.traffic is None or limits.seconds is None:
         return None
     demand, work, traffic, seconds = limits.demand, limits.work, limits.work.traffic, limits.seconds
-    least = f"at least {format_seconds(demand.seconds)} of its {format_seconds(seconds)}"
-    bound = f"{demand.limit}-bound" if demand.seconds >= EXPLAINED * seconds else "far from its limits"
-    if demand.limit == LAUNCH:
-        operations, alone = counted(traffic.operations, "operation"), format_seconds(demand.launch_s)
+    limit, needed, took = demand.limit, demand.seconds, format_seconds(seconds)
+    bound = f"{limit}-bound" if needed >= EXPLAINED * seconds else "far from its limits"
+    least = f"at least {format_seconds(needed)} of its {took}"
+    if limit == LAUNCH:
+        operations = counted(traffic.operations, "operation")
         if demand.launch_s == traffic.launch_s:
-            return f"{bound}: even on the smallest input its {operations} took {alone}, here {format_seconds(seconds)}"
+            alone = format_seconds(demand.launch_s)
+            return f"{bound}: even on the smallest input its {operations} took {alone}, here {took}"
         return f"{bound}: to launch its {operations} takes {least}"
-    if demand.limit == COMPUTE:
+    if limit == COMPUTE:
         return f"{bound}: its arithmetic takes {least}"
     times = traffic.moved_bytes / work.compulsory_bytes
     again = f", {format_ratio(times)} what it must" if times > MUCH_AGAIN else ""

@@ -1,6 +1,6 @@
 """What is known of rows of operators besides the verdict, a line each: counts, exactness, machine, what did not run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kaoprof.findings.operators import (
     DISAGREE,
@@ -9,16 +9,15 @@ from kaoprof.findings.operators import (
     OFF,
     UNCOUNTED,
     UNDERSAMPLED,
-    Standing,
     baseline_warnings,
     beaten_floors,
     ceiling_warnings,
     concerned,
 )
 from kaoprof.records.compare import Record, Row
+from kaoprof.records.swept_models import ModelRow
 from kaoprof.reporting.document import Table
 from kaoprof.reporting.sentences.facts import Fact, exactness, facts_table, machine, measured_how, overrun
-from kaoprof.reporting.sentences.limits import rows_of
 from kaoprof.reporting.sentences.protocol import own_forms_of
 from kaoprof.units import format_percent
 
@@ -26,23 +25,29 @@ WORDS = {  # under which a warning stands
     DISAGREE: "counts", UNCOUNTED: "counts", OFF: "memory", UNDERSAMPLED: "measured", NOISY: "noise",
 }  # fmt: skip
 OTHER = "warning"
-REASON_ENDS = (", allowed", "; ", " (")  # where the cause of a skipped row is said, and details begin
+REASON_ENDS = (
+    ", allowed",
+    " at this device's",
+    "; ",
+    " (",
+)  # where the cause of a skipped row is said, and details begin
+NEEDS = ": needs "  # before what a row would take, which differs where the reason does not
 LONGEST_REASON = 60  # signs
 NAMED = 2  # rows of each reason
+Naming = Callable[[Row], str]
 
 
-def facts_of(record: Record, cells: Sequence[Standing]) -> tuple[Table, ...]:
-    """All facts of a record whose rows stand in this order."""
-    rows = [standing.row for standing in cells]
-    several = len(record.cells()) > 1
-    beaten = ", ".join(f"{row.case.name} {text}" for row, text in beaten_floors(record))
-    named = rows_of(cells)
+def facts_of(record: Record, rows: Sequence[Row], *, weighed: bool = True) -> tuple[Table, ...]:
+    """All facts of a record whose rows stand in this order; `weighed` if the peaks of all of them are shown."""
+    name = naming(rows)
+    beaten = _first(beaten_floors(record), name)
+    named = [(row.case.name, row) for row in rows]
     return facts_table(
         [
             *(Fact("formula", text) for text in own_forms_of(rows)),
             agreement(rows),
-            *row_warnings(rows, several=several),
-            predicted(rows),
+            *row_warnings(rows, name),
+            predicted(rows) if weighed else None,
             exactness(named),
             *(
                 Fact("baseline", text, wrong=True)
@@ -52,7 +57,7 @@ def facts_of(record: Record, cells: Sequence[Standing]) -> tuple[Table, ...]:
             *machine(record),
             measured_how(rows, record.protocol),
             overrun(named, record.protocol),
-            *without_figures(rows, several=several),
+            *without_figures([(name(row), row) for row in rows]),
         ]
     )
 
@@ -79,39 +84,64 @@ def predicted(rows: Sequence[Row]) -> Fact | None:
     return Fact("memory", "*: predicted, not measured") if starred else None
 
 
-def row_warnings(rows: Sequence[Row], *, several: bool) -> list[Fact]:
+def row_warnings(rows: Sequence[Row], name: Naming) -> list[Fact]:
     """Each warning with the first row that it concerns, and how many more there are."""
     return [
-        Fact(WORDS.get(sentence, OTHER), _warning(sentence, members, len(rows), several=several), wrong=True)
+        Fact(WORDS.get(sentence, OTHER), _warning(sentence, members, len(rows), name), wrong=True)
         for sentence, members in concerned(rows)
     ]
 
 
-def _warning(sentence: str, members: Sequence[tuple[Row, str]], rows: int, *, several: bool) -> str:
+def _warning(sentence: str, members: Sequence[tuple[Row, str]], rows: int, name: Naming) -> str:
     if sentence != NOISY:
-        return f"{sentence}: {_first(members, several=several)}"
+        return f"{sentence}: {_first(members, name)}"
     row, text = members[0]
     limit = format_percent(NOISY_SPREAD)
-    return f"{len(members)} of {rows} rows spread by more than {limit}: {_name(row, several=several)} {text}"
+    return f"{len(members)} of {rows} rows spread by more than {limit}: {name(row)} {text}"
 
 
-def _first(members: Sequence[tuple[Row, str]], *, several: bool) -> str:
+def _first(members: Sequence[tuple[Row, str]], name: Naming) -> str:
+    """The first of these rows, and how many more there are; empty if there are none."""
+    if not members:
+        return ""
     row, text = members[0]
     more = f" and {len(members) - 1} more" if len(members) > 1 else ""
-    return f"{_name(row, several=several)} {text}{more}"
+    return f"{name(row)} {text}{more}"
 
 
-def _name(row: Row, *, several: bool) -> str:
-    return f"{row.case.name} at {row.case.dims}" if several else row.case.name
-
-
-def without_figures(rows: Iterable[Row], *, several: bool) -> list[Fact]:
-    """What did not run, by status, each reason once with whom it concerns."""
-    reasons: dict[str, dict[str, list[str]]] = {}
+def naming(rows: Sequence[Row]) -> Naming:
+    """How rows are called that stand in several cells: by what differs, `nonlocal:sdpa at h=512`."""
+    values: dict[str, set[object]] = {}
     for row in rows:
+        for axis, value in _place(row).items():
+            values.setdefault(axis, set()).add(value)
+    several = {axis for axis, different in values.items() if len(different) > 1}
+
+    def name(row: Row) -> str:
+        place = [f"{axis}={value}" for axis, value in _place(row).items() if axis in several]
+        return f"{row.case.name} at {', '.join(place)}" if place else row.case.name
+
+    return name
+
+
+def _place(row: Row) -> dict[str, object]:
+    """The cell of a row; a width that is the height needs no naming."""
+    case = row.case
+    sizes = dict(zip(case.dims.axes, case.spatial, strict=True))
+    if sizes.get("w") == sizes.get("h"):
+        sizes.pop("w", None)
+    options = {name: getattr(case, name) for name in ("heads", "projection", "scale", "dtype", "mode")}
+    return {**sizes, "c": case.c, "batch": case.b, **options}
+
+
+def without_figures(named: Iterable[tuple[str, Row | ModelRow]]) -> list[Fact]:
+    """What did not run, by status, each reason once with whom it concerns, and what each needs."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for name, row in named:
         if row.status != "ok":
-            why = short_reason(row.detail)
-            reasons.setdefault(row.status, {}).setdefault(why, []).append(_name(row, several=several))
+            why, needs, figure = short_reason(row.detail).partition(NEEDS)
+            member = f"{name} ({figure})" if needs else name
+            reasons.setdefault(row.status, {}).setdefault(why, []).append(member)
     return [
         Fact(status, "; ".join(_concerning(names, why) for why, names in by_reason.items()), wrong=status != "skipped")
         for status, by_reason in reasons.items()

@@ -161,6 +161,11 @@ def _objections(members: Sequence[Growth]) -> list[str]:
     return [f"No exponent of {name} for {', '.join(names)}: {why}." for (name, why), names in concerned.items()]
 
 
+def crossings_of(rows: Iterable[Row]) -> list[str]:
+    """Who is faster than whom from where on, pair by pair."""
+    return _crossings(crossovers(rows))
+
+
 def _crossings(crossings: Sequence[Crossover]) -> list[str]:
     """A sentence for each pair; of many pairs only of those that do cross, and of few of these."""
     if len(crossings) <= MOST_CROSSINGS:

@@ -25,7 +25,7 @@ from kaoprof.reporting.document import (
     without_empty,
     words_of,
 )
-from kaoprof.reporting.sentences.facts import Fact, exactness, facts_table, machine, measured_how
+from kaoprof.reporting.sentences.facts import Fact, counts_fact, exactness, facts_table, machine, measured_how, warned
 from kaoprof.reporting.sentences.limits import ceilings_sentence
 from kaoprof.reporting.sentences.models import (
     agreement_of,
@@ -60,7 +60,6 @@ MODELS = (
     Column("memory\nratio", optional=RATIO), Column("vs first"), Column("", bar=True, optional=BAR),
 )  # fmt: skip
 HOLDS = "◂"  # behind the peak of the layer in which memory peaks
-MOST_WARNINGS = 5
 PREFIX = "layers."  # of the outer layers of a spec, which says nothing
 
 
@@ -181,7 +180,7 @@ def _verdict(standings: Sequence[ModelStanding]) -> Text | None:
 def _facts(record: ProfileRecord) -> Iterator[Fact | None]:
     """Counts and exactness in a line, the machine, the protocol, and every warning."""
     named = [(model.model, model) for model in record.models]
-    yield _counts(record, exactness(named))
+    yield counts_fact(record.models, exactness(named))
     yield from machine(record)
     warnings = [text for text in findings.profile_warnings(record)
                 if text not in competition_warnings(record.environment, record.protocol)]  # fmt: skip
@@ -190,20 +189,4 @@ def _facts(record: ProfileRecord) -> Iterator[Fact | None]:
     spread = "; ".join(text.replace(f"{NOISY}:", "spread").partition(" (")[0] for text in noise)
     yield Fact("measured", f"{how.text}; {spread}", wrong=bool(noise)) if how and noise else how
     others = [text for text in warnings if text not in noise]
-    yield from (Fact("warning", text, wrong=True) for text in others[:MOST_WARNINGS])
-    if len(others) > MOST_WARNINGS:
-        yield Fact("warning", f"and {len(others) - MOST_WARNINGS} more: -v", wrong=True)
-
-
-def _counts(record: ProfileRecord, exact: Fact | None) -> Fact | None:
-    """Who counts the same MACs in all layers."""
-    totals = [model.total for model in record.models if model.total.macs_counted is not None]
-    if not totals or any(findings.layer_disagreements(row) or row.uncounted for model in record.models
-                         for row in model.layers):  # fmt: skip
-        return exact
-    who = ["formula"] * all(total.macs_analytic is not None for total in totals) + ["torch"]
-    who += ["fvcore"] * all(total.macs_fvcore is not None for total in totals)
-    beside = f"; {exact.text.partition(',')[0]}" if exact else ""
-    if len(who) == 1:
-        return Fact("counts", f"by torch{beside}")
-    return Fact("counts", f"= {', '.join(who[:-1])} and {who[-1]} agree{beside}")
+    yield from warned(others)

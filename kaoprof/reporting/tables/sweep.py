@@ -1,18 +1,22 @@
-"""What a sweep says, in a few tables: how operators' costs grow along an axis, and what they are at its end."""
+"""What a sweep says: how operators' costs grow along an axis, and with its detail what they are at its end."""
 
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from kaoprof.findings.growth import Growth, Law, Line, growths, lines_of
+from kaoprof.findings.growth import Growth, Line, growths, lines_of
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import UNKNOWN, Medium, Page, Table, Tone, columns_of, notes_of, words_of
 from kaoprof.reporting.sentences.failures import failures
-from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, own_forms_of, protocol_of
+from kaoprof.reporting.sentences.protocol import CONVENTION, MAP_MEANING, PAPER_CONVENTION, protocol_of
+from kaoprof.reporting.sentences.row_facts import facts_of
 from kaoprof.reporting.tables.cells import cells_of, without_twins
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid_rows import UNSURE
+from kaoprof.reporting.tables.growth import crossings_of
+from kaoprof.reporting.tables.looks import rank_of
+from kaoprof.reporting.tables.sweep_screen import answers_of, interval_of, power_of
 
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
 MEASURED = ("operator", "~\nMACs", "~\npeak", "~\ntime", "95 %", "at {axis}", "latency", "peak", "speedup")
@@ -34,16 +38,27 @@ CLOSED_LARGEST = "MACs of one sample, map and ratio: at the largest size."
 
 
 def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
-    """On a terminal one table per group of rows that differ in one axis only; elsewhere, or without, those of cells."""
+    """On a terminal the growth along one axis, for each group of rows that have all else in common; else all cells."""
     groups = _groups(record.rows)
     if medium != Medium.SCREEN or not groups:
         return page_of_cells(record, medium)
     shown = groups[:MOST_TABLES]
-    *tables, last = [_table(record, lines) for lines in shown]
+    answers = [block for lines in shown for block in answers_of(record, lines)]
     hidden = len(record.rows) - sum(len(line.rows) for lines in shown for line in lines)
-    last = replace(last, notes=_notes(record, [*tables, last], hidden))
+    beside = notes_of(f"{hidden} rows are in none of these tables; --format csv shows all." if hidden > 0 else None)
+    ranked = [standing for cell in standings(record).values() for standing in sorted(cell, key=rank_of)]
+    details = [replace(_table(record, lines), detail=True) for lines in shown]
     convention = CONVENTION if record.protocol else f"{PAPER_CONVENTION} {MAP_MEANING}"
-    return Page(blocks=(*tables, last, *notes_of(convention, *protocol_of(record), tone=Tone.QUIET)))
+    legend = notes_of(*_notes(record, details), convention, *protocol_of(record), tone=Tone.QUIET, detail=True)
+    return Page(
+        blocks=(
+            *answers,
+            *beside,
+            *facts_of(record, [standing.row for standing in ranked], weighed=False),
+            *details,
+            *legend,
+        )
+    )
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Line]]:
@@ -87,10 +102,10 @@ def _row(line: Line, growth: Growth, standing: dict[Case, Standing], *, analytic
     largest = max([size for size, row in line.rows.items() if row.status == "ok"] or line.rows)
     cells, laws = cells_of(standing[line.rows[largest].case]), growth.laws
     grows = [
-        _power(laws.get(name)) for name in (("products", "map") if analytic else ("products", "memory", "latency"))
+        power_of(laws.get(name)) for name in (("products", "map") if analytic else ("products", "memory", "latency"))
     ]
     shown = [cells[name].text for name in (("macs", "map", "macs ratio") if analytic else ("latency", "weight"))]
-    surely = [] if analytic else [_interval(laws.get("latency"))]
+    surely = [] if analytic else [interval_of(laws.get("latency"))]
     speedup = [] if analytic else [_speedup(line, largest, standing)]
     return (line.case.name, *grows, *surely, str(largest), *shown, *speedup)
 
@@ -104,21 +119,10 @@ def _speedup(line: Line, largest: int, standing: dict[Case, Standing]) -> str:
     return UNKNOWN
 
 
-def _power(law: Law | None) -> str:
-    return UNKNOWN if law is None or law.exponent is None else f"{law.exponent:.2f}"
-
-
-def _interval(law: Law | None) -> str:
-    if law is None or law.exponent is None or law.low is None or law.high is None:
-        return ""
-    return f"{law.low:.2f}-{law.high:.2f}"
-
-
-def _notes(record: Record, tables: Sequence[Table], hidden: int) -> tuple[str, ...]:
+def _notes(record: Record, tables: Sequence[Table]) -> tuple[str, ...]:
     notes = [CLOSED_GROWTH, CLOSED_LARGEST] if record.protocol is None else [GROWTH, LARGEST]
-    notes += [OWN_GROWTH, *own_forms_of(record.rows)] if any(row.case.own for row in record.rows) else []
+    notes += [OWN_GROWTH] if any(row.case.own for row in record.rows) else []
     speedups = [words_of(row.cells[-1]) for table in tables for row in table.lines]
     notes += [UNSURE] if any(speedup.startswith(UNKNOWN) for speedup in speedups) else []
     notes += failures([(f"{row.case.name} at {row.case.dims}", row) for row in record.rows])
-    notes += [f"{hidden} rows are in none of these tables; --format csv shows all."] if hidden > 0 else []
-    return tuple(notes)
+    return (*notes, *crossings_of(record.rows))
