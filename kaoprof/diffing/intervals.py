@@ -19,7 +19,7 @@ from kaoprof.stats.timings import quiet_levels, unseen_spread
 FEWEST_NEIGHBOURS = 5  # operators from which on a common factor is told from a change: two may change unnoticed
 RUN_SPREAD = 0.01  # least standard deviation of a level between runs: where memory happens to lie, clocks, heat
 UNKNOWN_SPREAD = 0.05  # the same where too few rows teach it: what runs on a shared machine differed by
-CONTENDED_SPREAD = 0.4  # where besides other programs had our cores: all of a run may take half or twice the time
+CONTENDED_SPREAD = 0.4  # where other programs had our cores: all of a run, or one row, may take half or twice the time
 PRIOR_FREEDOM = 4  # how many launches' worth of trust the other rows' spread between launches gets
 MEDIAN_OF_NORMAL = 0.6745  # of |x|, for a standard normal x
 MEDIAN_VARIANCE = math.pi / 2  # of a median, in those of a mean
@@ -124,8 +124,9 @@ def shifts_between(
         for cell, rows in raw.items()
     }
     learned = any(drift is not None for drift in drifts.values())
-    unknown = CONTENDED_SPREAD if contended else UNKNOWN_SPREAD
-    spread = _spread([shift for rows in beside.values() for shift in rows]) if learned else unknown
+    spread = _spread([shift for rows in beside.values() for shift in rows]) if learned else UNKNOWN_SPREAD
+    if contended and spread < CONTENDED_SPREAD:
+        spread, learned = CONTENDED_SPREAD, False
     removed = {cell: remove_drift and drift is not None for cell, drift in drifts.items()}
     shown = {
         cell: _with_errors(beside[cell] if removed[cell] else rows, spread, centred=removed[cell])

@@ -3,7 +3,7 @@
 What answers comes first; what only explains it is `detail`, which a terminal leaves out until it is asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -208,6 +208,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 def columns_of(headers: Sequence[str], words: int = 1) -> tuple[Column, ...]:
     """Columns by their headers; the first hold words, the others figures."""
     return tuple(Column(header, words=place < words) for place, header in enumerate(headers))
+
+
+def optional_in_print(columns: Iterable[Column], levels: Mapping[str, int]) -> tuple[Column, ...]:
+    """The columns, those of these headers left out where there is no room: the highest first."""
+    return tuple(replace(column, optional=levels.get(column.header, column.optional)) for column in columns)
 
 
 def without_empty(table: Table) -> Table:

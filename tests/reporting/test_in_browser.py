@@ -5,12 +5,12 @@ import re
 import shutil
 
 import pytest
-from model_samples import swept_models
+from every_kind import every_kind
 from msgspec.structs import replace
-from rendered import reported, runs
+from rendered import reported
 from samples import grid_record
 
-from kaoprof.reporting.kinds import Report, written
+from kaoprof.reporting.kinds import KINDS, written
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
@@ -48,17 +48,16 @@ def browser():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A usual page, and one whose operators have hostile names."""
+    """A usual page, one whose operators have hostile names, and one of each kind of record."""
     folder = tmp_path_factory.mktemp("pages")
     record = grid_record()
     rows = tuple(
         replace(row, case=replace(row.case, operator=row.case.operator.replace("nonlocal", HOSTILE)))
         for row in record.rows
     )
-    pages = {"usual": record, "hostile": replace(record, rows=rows, baseline=HOSTILE)}
+    pages = {"usual": record, "hostile": replace(record, rows=rows, baseline=HOSTILE), **every_kind(folder)}
     for name, made in pages.items():
         (folder / f"{name}.html").write_text(written(reported(made), "html"))
-    (folder / "models.html").write_text(written(Report(runs=runs(swept_models())), "html"))
     return folder
 
 
@@ -158,7 +157,7 @@ def test_a_heading_sorts_the_table_by_its_values(usual):
 
 
 def test_important_columns_are_seen_without_scrolling(usual):
-    for name in ("operator", "h", "latency", "speedup", "peak measured", "MACs"):
+    for name in ("operator", "h", "latency", "speedup", "peak", "MACs", "predicted peak"):
         box = heading(usual.page, name).bounding_box()
         assert box["x"] + box["width"] <= 1400
 
@@ -180,6 +179,17 @@ def test_without_scripts_and_in_print_the_pictures_stay(browser, files, usual):
     usual.page.emulate_media(media="print")
     assert usual.page.locator("figure > svg").first.is_visible()
     assert not usual.page.locator(".live").first.is_visible()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_of_any_kind_asks_for_nothing_and_fits_a_desk_and_a_phone(browser, files, kind):
+    for width in (1400, 390):
+        with Opened(browser, files / f"{kind}.html", width=width) as opened:
+            assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+            wide = opened.page.locator(".wide").evaluate_all("(all) => all.map((t) => t.scrollWidth - t.clientWidth)")
+            assert width < 1400 or max(wide) <= 0, "a table has more columns than a desk"
+            assert opened.requests == [opened.asked_for]
+            assert opened.complaints == []
 
 
 def test_at_night_it_is_dark(usual):

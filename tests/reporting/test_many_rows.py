@@ -12,7 +12,9 @@ from every_kind import every_kind
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from rendered import on_screen, printed, runs
+from profile_samples import model
+from profile_samples import record as profile_record
+from rendered import on_screen, printed, reported, runs
 from samples import CALL_S, grid_record
 
 from kaoprof.cli.app import run
@@ -29,9 +31,10 @@ from kaoprof.reporting.document import Column, Notes, Page, Table
 from kaoprof.reporting.formats.console import to_console
 from kaoprof.reporting.formats.csv import csv_lines, line_reader
 from kaoprof.reporting.formats.folding import FEW_ROWS, MOST_ROWS, MOST_TABLES
+from kaoprof.reporting.formats.html import to_html
 from kaoprof.reporting.formats.latex import to_latex
 from kaoprof.reporting.formats.markdown import to_markdown
-from kaoprof.reporting.kinds import KINDS, Report, csv_of, load, warnings_of
+from kaoprof.reporting.kinds import KINDS, Report, csv_of, load, warnings_of, written
 from kaoprof.sweeping.plan import sweep_plan
 
 
@@ -150,7 +153,12 @@ def test_the_rows_of_a_csv_are_as_wide_as_its_head(large_file):
     assert {len(line) for line in lines} == {len(lines[0])}
 
 
-READERS = {"console": lambda page: printed(to_console(page, 80)), "markdown": to_markdown, "latex": to_latex}
+READERS = {
+    "console": lambda page: printed(to_console(page, 80)),
+    "markdown": to_markdown,
+    "latex": to_latex,
+    "html": lambda page: to_html([page], "run").partition("<main>")[2].partition("</main>")[0],
+}
 
 
 def page_of(*sizes):
@@ -181,6 +189,24 @@ def test_tables_without_end_are_folded_too(reader):
     assert shown.count("of one") == MOST_TABLES + 1
     assert "... and 50 more tables with 200 rows: -o table.csv" in shown.replace("\n", " ")
     assert "what it says" in shown
+
+
+def test_a_page_of_many_cells_shows_the_first_and_says_where_all_are():
+    record = replace(grid_record(), rows=grid_record().rows * 100)
+    shown = written(reported(record, quantities=()), "html")
+    body = shown.partition("<tbody>")[2] if shown.count("<tbody>") == 1 else shown.rpartition("<tbody>")[2]
+    assert body.count("<tr>") == MOST_ROWS
+    assert "The first 1,000 of 1,600 rows; --only chooses among them, and -o table.csv holds them all" in shown
+    assert "Why 100 rows have no measurement" in shown
+
+
+def test_a_deep_model_s_page_keeps_its_whole():
+    small = model("deep", 0.01)
+    layers = (small.layers[0], *(small.layers[1:] * 400))
+    shown = written(reported(profile_record(replace(small, layers=layers))), "html")
+    body = shown.rpartition("<tbody>")[2].partition("</tbody>")[0]
+    assert body.count("<tr>") == MOST_ROWS + 1
+    assert "... and 200 more rows: -o table.csv holds them all" in shown
 
 
 def test_a_terminal_gets_the_first_cells_and_what_is_known_of_all():

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from every_kind import every_kind
 from msgspec.structs import replace
+from profile_samples import model
+from profile_samples import record as profile_record
 from rendered import reported
 from samples import grid_record, measured_record
 
@@ -32,7 +34,10 @@ LAYOUTS = {  # in Computer Modern, which is wider than the Times of these papers
     "neurips": r"\documentclass{article}\usepackage[textwidth=5.5in,textheight=9in,letterpaper]{geometry}",
     "cvpr": TWO_COLUMNS.format("6.875in", "0.375in"),
     "ieee": TWO_COLUMNS.format("516pt", "12pt"),
+    "4in": r"\documentclass{article}\usepackage[textwidth=4in,textheight=9in,letterpaper]{geometry}",
 }
+PAPERS = [("neurips", "neurips"), ("cvpr", "cvpr"), ("cvpr", "cvpr-wide"), ("ieee", "ieee"), ("ieee", "ieee-wide"),
+          ("4in", "4in")]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,28 @@ def test_what_has_no_room_is_left_out_in_order_and_said_for_the_author():
     assert [part.left_out for part in fitted(table, 500)] == [()]
     assert [part.left_out for part in fitted(table, 120)] == [("order",)]
     assert [part.left_out for part in fitted(table, 90)] == [("order", "error")]
-    assert "% for this width without: order, error" in to_latex(Page(blocks=(table,)), Width(90 / 72.27))
+    explained = replace(table, notes=("order: of the MACs.", "MACs: of one sample."))
+    printed = to_latex(Page(blocks=(explained,)), Width(90 / 72.27))
+    assert "% for this width without: order, error" in printed
+    assert "of one sample" in printed
+    assert "of the MACs" not in printed
+
+
+def test_a_table_that_is_longer_than_a_page_goes_on_in_another_with_a_label_of_its_own():
+    columns = (Column("layer", words=True), Column("MACs"))
+    rows = [Row((f"layer{number}", str(number))) for number in range(150)]
+    rows[-1:] = [Row(("TOTAL", "9"), total=True)]
+    table = Table(title="a net. Its layers", columns=columns, rows=tuple(rows), notes=("of one sample",))
+    for width in (None, Width(3.25)):
+        parts = to_latex(Page(blocks=(table,)), width, "net").split(r"\begin{table}")[1:]
+        assert re.findall(r"layer\d+", "".join(parts)) == [f"layer{number}" for number in range(149)]
+        assert re.findall(r"\\label\{(.*)\}", "".join(parts)) == ["tab:net", "tab:net-2", "tab:net-3"]
+        assert max(part.count("layer") for part in parts) < 65  # lines of 9.5 pt, of 640
+        assert ["of one sample" in part for part in parts] == [True, False, False]
+        assert ["A net, continued." in part for part in parts] == [False, True, True]
+    blocks = [row for name in "ab" for row in (Row((name,)), *(Row((f"{name}{n}", "1")) for n in range(55)))]
+    shown = to_latex(Page(blocks=(replace(table, rows=tuple(blocks)),)))
+    assert shown.index("a54 &") < shown.index("continued") < shown.index("{b}")
 
 
 def test_groups_that_have_no_room_beside_each_other_stand_below_each_other():
@@ -119,17 +145,22 @@ def test_every_table_has_a_label_of_its_own():
 @cache
 def records():
     with tempfile.TemporaryDirectory() as folder:
-        return {"grid": grid_record(), **every_kind(Path(folder))}
+        return {"grid": grid_record(), "deep": profile_record(deep(120)), **every_kind(Path(folder))}
+
+
+def deep(layers):
+    """A model of so many layers beside each other."""
+    small = model("deep", 0.01)
+    more = tuple(replace(small.layers[1], layer=f"features.{number}.conv") for number in range(layers))
+    return replace(small, layers=(small.layers[0], *more))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX: apt-get install texlive-latex-recommended")
-@pytest.mark.parametrize("wide", ["", "-wide"], ids=["column", "page"])
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_kind_of_record_is_set_without_an_overfull_box(layout, wide, tmp_path):
-    if layout + wide not in WIDTHS:
-        pytest.skip("a paper of one column has no wider tables")
-    bodies = [written(replace(report_of(record), width=WIDTHS[layout + wide]), "tex") for record in records().values()]
+@pytest.mark.parametrize(("layout", "width"), PAPERS, ids=[width for _, width in PAPERS])
+def test_every_kind_of_record_is_set_without_an_overfull_box(layout, width, tmp_path):
+    told = parse_width(width)
+    bodies = [written(replace(report_of(record), width=told), "tex") for record in records().values()]
     document = "\n".join([
         LAYOUTS[layout], r"\usepackage{booktabs,textcomp}\extrafloats{100}\begin{document}Text.",
         *(f"{body}\n\\clearpage" for body in bodies), r"\end{document}",
@@ -139,7 +170,7 @@ def test_every_kind_of_record_is_set_without_an_overfull_box(layout, wide, tmp_p
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     said = done.stdout.decode(errors="replace")
     assert done.returncode == 0, said[-2000:]
-    assert re.findall(r"Overfull \\hbox.*(?:\n.*){3}", said) == []
+    assert re.findall(r"(?:Overfull \\[hv]box|Float too large).*(?:\n.*){3}", said) == []
 
 
 def report_of(record):

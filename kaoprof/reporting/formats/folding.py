@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from kaoprof.reporting.document import Block, Notes, Page, Table
+from kaoprof.reporting.document import Block, Notes, Page, Row, Table
 
 MOST_ROWS = 1000  # of a page
 FEW_ROWS = 10  # of every table after so many
@@ -27,7 +27,7 @@ def _folded(blocks: tuple[Block, ...]) -> Iterator[Block]:
                 hidden += len(block.rows)
                 last = []
                 continue
-            yield _cut(block, max(left, FEW_ROWS))
+            yield cut(block, max(left, FEW_ROWS))
             left -= len(block.rows)
         elif tables > MOST_TABLES:
             last.append(block)
@@ -43,9 +43,11 @@ def left_out(tables: int, rows: int) -> Notes:
     return Notes((f"... and {tables:,} more tables with {rows:,} rows: {ALL}",))
 
 
-def _cut(table: Table, most: int) -> Table:
-    hidden = len(table.rows) - most
+def cut(table: Table, most: int = MOST_ROWS) -> Table:
+    """The first rows; what is the whole of them all stays."""
+    totals = tuple(row for row in table.rows[most:] if isinstance(row, Row) and row.total)
+    hidden = len(table.rows) - most - len(totals)
     if hidden <= 0:
         return table
     rows = "1 more row" if hidden == 1 else f"{hidden:,} more rows"
-    return replace(table, rows=table.rows[:most], notes=(f"... and {rows}: {ALL}", *table.notes))
+    return replace(table, rows=(*table.rows[:most], *totals), notes=(f"... and {rows}: {ALL}", *table.notes))

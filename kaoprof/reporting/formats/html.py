@@ -28,6 +28,7 @@ from kaoprof.reporting.document import (
     Tone,
     words_of,
 )
+from kaoprof.reporting.formats.folding import folded as folded_page
 from kaoprof.reporting.formats.plain import visible
 from kaoprof.units import BINARY_PREFIXES, COUNT_PREFIXES, SECOND_UNITS, TIME_PREFIXES
 from kaoprof.version import __version__
@@ -84,14 +85,14 @@ def page(title: str, parts: Iterable[Html]) -> str:
     return Template(_part("page.html")).substitute(filled)
 
 
-def to_html(pages: Iterable[Page], title: str, warnings: Iterable[str] = ()) -> str:
-    """Pages of any kind as one that stands alone."""
+def to_html(pages: Iterable[Page], title: str, warnings: Iterable[str] = (), plots: Iterable[Html] = ()) -> str:
+    """Pages of any kind as one that stands alone, `plots` before all of them."""
     alarm = alarms(warnings)
-    blocks = [block for shown in pages for block in shown.blocks]
+    blocks = [block for shown in pages for block in folded_page(shown).blocks]
     answers = [block_to_html(block) for block in blocks if not is_detail(block)]
     more = [block_to_html(block) for block in blocks if is_detail(block)]
     explained = [folded("What explains it", *more)] if more else []
-    return page(f"kaoprof: {title}", [header(title), main(*answers[:1], alarm, *answers[1:], *explained)])
+    return page(f"kaoprof: {title}", [header(title), main(*plots, *answers[:1], alarm, *answers[1:], *explained)])
 
 
 def is_detail(block: Block) -> bool:

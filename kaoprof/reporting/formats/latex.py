@@ -9,6 +9,7 @@ from kaoprof.reporting.document import Column, Notes, Page, Row, Span, Style, Ta
 from kaoprof.reporting.formats.folding import folded
 from kaoprof.reporting.formats.mathematics import EXPONENT, breakable, order_latex
 from kaoprof.reporting.formats.paper_fit import LEAST_REST_PT, LONGEST_HEADER, Fitted, fitted, lines_of, width_pt
+from kaoprof.reporting.formats.paper_pages import on_pages
 from kaoprof.reporting.formats.plain import visible
 from kaoprof.reporting.widths import Width
 
@@ -21,7 +22,7 @@ ESCAPES = {
 }  # fmt: skip
 MARKS = {"*": "$^*$", "†": r"$^\dagger$"}
 NO_LABEL, LONGEST_LABEL = re.compile(r"[^a-z0-9]+"), 40
-BREAKS = re.compile(r"(\\_|:)")  # where a name may break
+BREAKS = re.compile(r"(\\_|[:/](?=\w)|\.(?=[a-z_])|(?<=[a-z])\.(?=\d))")  # where a name may break, and no figure
 WIDE = "table*"  # across both columns of a paper
 # what a sentence says in plain text: an order or a power, a relation, times, a range of figures, which a date is not
 FORMULA = re.compile(
@@ -33,6 +34,7 @@ MINUS = re.compile(r"(?<![\w.)}$-])-(?=\d)")  # what stands before a figure and 
 TIMES_BEHIND = re.compile(r"(\d[\d.]*)\$\\times\$")
 GROUP_GAP = r"@{\hspace{5pt}}"  # before columns that share a heading
 COLUMN_PT = 240.0  # of a paper with two columns: from 237 (IEEE's computer vision conferences) to 252 (its journals)
+TEXT_PT = 345.0  # of a paper with one column: the narrowest, LaTeX's own `article`
 NARROW_COLUMN_PT = 200.0  # the narrowest that there is, LaTeX's own `article`: in it, text that breaks must fit
 CHARACTER_PT = 4.1  # mean of a name or a figure in \footnotesize; measured: 3.9
 GAP_PT = 6.0  # between columns: twice LaTeX's \tabcolsep
@@ -57,11 +59,7 @@ def to_latex(page: Page, width: Width | None = None, name: str = "kaoprof") -> s
             comments += map(words_of, texts)
         else:
             (tables[-1][1] if tables else first).extend(texts)
-    shaped = [
-        (part, notes if number == 0 else [])
-        for table, notes in tables
-        for number, part in enumerate(_shaped(table, width))
-    ]
+    shaped = [part for table, notes in tables for part in _shaped(table, notes, width)]
     label = NO_LABEL.sub("-", name.lower()).strip("-")[:LONGEST_LABEL] or "kaoprof"
     written = [
         _table(part, notes, label if number == 1 else f"{label}-{number}", width)
@@ -70,8 +68,19 @@ def to_latex(page: Page, width: Width | None = None, name: str = "kaoprof") -> s
     return "".join(f"% {visible(comment)}\n" for comment in comments) + "\n".join(written)
 
 
-def _shaped(table: Table, width: Width | None) -> Iterable[Fitted]:
-    return fitted(table, width.points) if width else [Fitted(table=table)]
+def _shaped(table: Table, notes: Sequence[Text], width: Width | None) -> Iterator[tuple[Fitted, Sequence[Text]]]:
+    """The table as it fits a line and a page, in as many parts as that takes; the notes stand below the first.
+
+    A note that begins with the header of a column that has no room explains nothing any more.
+    """
+    line = width.points if width else NARROW_COLUMN_PT if _fits_a_column(table) else TEXT_PT
+    whole = fitted(table, line) if width else [Fitted(table=table)]
+    for part in whole:
+        needed = [note for note in notes if words_of(note).partition(":")[0] not in part.left_out]
+        for page in on_pages(part, needed, line):
+            yield page, needed
+            needed = []
+        notes = ()
 
 
 def escape(text: str) -> str:
@@ -99,7 +108,7 @@ def _table(shaped: Fitted, notes: Sequence[Text], label: str, width: Width | Non
     named = table.title.split(" ")[0].endswith(":")  # a run's name, which stays as it is
     title = table.title if named else f"{table.title[:1].upper()}{table.title[1:]}"
     written = " ".join(map(_text, notes))
-    below = [rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {written}}}"] if written else []
+    below = [rf"\par\smallskip\parbox{{\linewidth}}{{\raggedright\scriptsize {written}}}"] if written else []
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
@@ -107,10 +116,10 @@ def _table(shaped: Fitted, notes: Sequence[Text], label: str, width: Width | Non
             rf"\begin{{{environment}}}",
             rf"\centering\{shaped.size}\setlength{{\tabcolsep}}{{{gap}pt}}",
             rf"\caption{{{escape_sentence(f'{title}.')}}}",
-            rf"\label{{tab:{label}}}",
+            rf"\label{{tab:{label}}}\smallskip",
             rf"\begin{{tabular}}{{@{{}}{_kinds(shaped, width)}@{{}}}}",
             r"\toprule",
-            *(_grouped_head(table.columns) if grouped else _head(table.headers)),
+            *(_grouped_head(table.columns) if grouped else _head(table.columns)),
             r"\midrule",
             *(line for row in table.lines for line in _row(row, table, breaks=width is not None)),
             r"\bottomrule",
@@ -140,18 +149,24 @@ def _kind(column: Column, shaped: Fitted, width: Width | None) -> str:
     return "l" if column.words or column.left else "r"
 
 
-def _head(headers: Sequence[str]) -> list[str]:
+def _head(columns: Sequence[Column]) -> list[str]:
     """The last word of a header of several stands in a second line, so that figures and not words set the width."""
-    lines = [lines_of(header) for header in headers]
-    first = " & ".join(escape_sentence(line[0]) for line in lines)
-    second = " & ".join(escape_sentence("".join(line[1:])) for line in lines)
-    return [rf"{first} \\", *([rf"{second} \\"] if second.replace("&", "").strip() else [])]
+    lines = [[] if column.is_formula else lines_of(column.header) for column in columns]
+    first = (
+        escape_sentence(line[0]) if line else _formula(column) for line, column in zip(lines, columns, strict=True)
+    )
+    second = [escape_sentence("".join(line[1:])) for line in lines]
+    return [rf"{' & '.join(first)} \\", *([rf"{' & '.join(second)} \\"] if any(second) else [])]
+
+
+def _formula(column: Column) -> str:
+    return f"${escape(column.header)}$"
 
 
 def _grouped_head(columns: Sequence[Column]) -> list[str]:
     first, rules, second, place = [], [], [], 1
     for name, members in groupby(columns, lambda column: column.group):
-        headers = [f"${escape(column.header)}$" if column.is_formula else escape(column.header) for column in members]
+        headers = [_formula(column) if column.is_formula else escape(column.header) for column in members]
         end = place + len(headers) - 1
         first += [rf"\multicolumn{{{len(headers)}}}{{c}}{{\texttt{{{escape(name)}}}}}"] if name else headers
         rules += [rf"\cmidrule(lr){{{place}-{end}}}"] if name else []
@@ -169,7 +184,8 @@ def _row(row: Row, table: Table, *, breaks: bool) -> Iterator[str]:
         kind, text = (r"p{0.98\linewidth}", rf"\raggedright {written}") if long else ("l", written)
         yield rf"\multicolumn{{{len(table.columns)}}}{{@{{}}{kind}}}{{{text}}} \\"
         return
-    yield rf"{' & '.join(map(_cell, row.cells, table.columns, [table.figures] * len(row.cells)))} \\"
+    end = r"\tabularnewline" if table.columns[-1].rest or table.columns[-1].share else r"\\"
+    yield f"{' & '.join(map(_cell, row.cells, table.columns, [table.figures] * len(row.cells)))} {end}"
 
 
 def _cell(text: Text, column: Column, figures: str) -> str:
@@ -178,7 +194,7 @@ def _cell(text: Text, column: Column, figures: str) -> str:
         return rf"\raggedright {written}"
     if column.share:
         loose = BREAKS.sub(r"\1\\allowbreak{}", written) if column.name else written
-        return rf"{{\raggedright {loose}\par}}"
+        return rf"\raggedright {loose}"
     if column.words or figures in {"plain", "sentence"}:
         return written
     if figures == "thin":

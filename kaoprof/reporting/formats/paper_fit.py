@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from kaoprof.reporting.document import Cell, Column, Row, Span, Style, Table, Text, cell_of, words_of
 
 SPARE = 0.97  # of the width: what is estimated below is not exact
-GAPS_PT = {"footnotesize": 6.0, "scriptsize": 4.0, "tiny": 4.0}  # between columns: twice LaTeX's \tabcolsep
-SCALES = {"footnotesize": 1.0, "scriptsize": 0.94, "tiny": 0.82}  # of widths: Computer Modern's small sizes are wide
+GAPS_PT = {"footnotesize": 6.0, "scriptsize": 4.0}  # between columns: twice LaTeX's \tabcolsep
+SCALES = {"footnotesize": 1.0, "scriptsize": 0.94}  # of widths: Computer Modern's small sizes are wide
 SIZES = ("footnotesize", "scriptsize")
 CODE_PT = 4.25  # a sign of \texttt in \footnotesize
 LETTER_PT = 4.25  # a figure or a letter in Computer Modern, which is wider than Times
@@ -60,11 +60,8 @@ def _narrowed(table: Table, room: float) -> Fitted:
     for shown, size, missing in ways:
         if width_pt(shown, size) <= room:
             return Fitted(table=shown, size=size, left_out=missing)
-    shown, size, missing = ways[-1]
-    for size in ("scriptsize", "tiny"):
-        shown = _with_breaks(ways[-1][0], size, room)
-        if width_pt(shown, size, room / SPARE) <= room:
-            break
+    least, size, missing = ways[-1]
+    shown = _with_breaks(least, size, room)
     while width_pt(shown, size, room / SPARE) > room and len(shown.columns) > LEAST_COLUMNS:
         missing = (*missing, shown.columns[-1].header)
         shown = _without_last(shown)
@@ -171,7 +168,7 @@ def column_widths(table: Table, size: str, line: float = 0.0) -> list[float]:
     rows = [row.cells for row in table.lines if len(row.cells) == len(table.columns)]
     widths = []
     for column, *cells in zip(table.columns, *rows, strict=True):
-        heads = [_text_pt(part) for part in lines_of(column.header)]
+        heads = [text_pt(part) for part in lines_of(column.header)]
         natural = max([*heads, *map(_cell_pt, cells)], default=0.0)
         share = column.share * line if column.share and line else scale * natural
         widths.append(LEAST_REST_PT if column.rest else share)
@@ -186,11 +183,12 @@ def _cell_pt(text: Text) -> float:
 
 def _span_pt(part: Span | str) -> float:
     if isinstance(part, str):
-        return _text_pt(part)
+        return text_pt(part)
     if part.style == Style.CODE:
         return CODE_PT * len(part.text)
-    return _text_pt(part.text) * (0.8 if part.style == Style.MARK else 1.0)
+    return text_pt(part.text) * (0.8 if part.style == Style.MARK else 1.0)
 
 
-def _text_pt(text: str) -> float:
+def text_pt(text: str) -> float:
+    """The width of a text in footnotes' type, in points."""
     return sum(SIGNS_PT.get(sign, LETTER_PT if sign.isascii() else 7.3) for sign in text.replace("\u2003", "    "))

@@ -21,6 +21,7 @@ const sortBy = (header) => {
   header.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
 };
 for (const header of document.querySelectorAll("table.sortable thead th")) {
+  if (!header.textContent) continue;
   const button = document.createElement("button");
   button.type = "button";
   button.append(...header.childNodes);

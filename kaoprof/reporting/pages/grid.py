@@ -4,8 +4,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kaoprof.reporting.columns.observed import at
-from kaoprof.reporting.document import Column, Medium, Table, Text, columns_of, figure_cell, without_empty
+from kaoprof.reporting.document import (
+    Cell,
+    Column,
+    Medium,
+    Table,
+    Text,
+    columns_of,
+    figure_cell,
+    without_empty,
+    words_of,
+)
 from kaoprof.reporting.formats import html
+from kaoprof.reporting.formats.fitting import without_columns
+from kaoprof.reporting.formats.folding import ALL, MOST_ROWS
 from kaoprof.reporting.plots.chart import QUANTITIES, ROOFLINE, held_by, refuse_nothing
 from kaoprof.reporting.repeat import compare_commands, environment_terms
 from kaoprof.reporting.sentences.protocol import AGREE, CONVENTION, MAP_MEANING, meaning_of, protocol_of
@@ -15,6 +27,7 @@ from kaoprof.reporting.tables.grid_rows import block_title, summed_warnings
 from kaoprof.reporting.tables.growth import grid_growth
 from kaoprof.reporting.tables.nodes import are_nodes
 from kaoprof.reporting.tables.nodes import page_of as nodes_page
+from kaoprof.units import counted
 
 if TYPE_CHECKING:
     from kaoprof.reporting.kinds import Report
@@ -23,21 +36,22 @@ OPEN_PLOTS = 2  # shown at once; the others are folded
 MOST_PLOTS = 8  # of one page: each takes a quarter of a second
 PLOTS_OF_MANY = 3  # where there are more than that, as examples
 MOST_SENTENCES = 4  # cells whose meaning is told in words
-MOST_ROWS = 20_000  # 10 MB: a browser still sorts them within a second
 MOST_ROOFLINES = 2
 ROOFLINE_MEANING = (
     "Arithmetic in a second over that per byte which operations read and wrote; sizes grow along a line. A row far "
     "below both ceilings is held up by something else, such as the launch of its operations"
 )
-ALL_ROWS = "Every row. A heading sorts by its column."
+SORTS = "A heading sorts by its column."
+MOST_FAILED = 100  # of which each is told why
 NUMBERS = (  # header, what stands under it, and where the value is by which it is sorted; what matters most first
-    ("latency", "latency", "latency.value"), ("95 % interval", "interval", "latency.low"),
-    ("speedup", "speedup", "speedup.value"), ("95 % interval", "speedup interval", "speedup.low"),
-    ("peak measured", "peak", "row.peak_bytes_measured"), ("MACs", "macs", "row.analytic.macs"),
+    ("latency", "latency", "latency.value"), ("speedup", "speedup", "speedup.value"),
+    ("peak", "peak", "row.peak_bytes_measured"), ("MACs", "macs", "row.analytic.macs"),
+    ("latency 95 %", "interval", "latency.low"), ("speedup 95 %", "speedup interval", "speedup.low"),
     ("MACs ratio", "macs ratio", "macs_ratio"), ("memory ratio", "memory ratio", "memory_ratio"),
-    ("map", "map", "row.analytic.map_bytes"), ("peak predicted", "predicted", "row.counted.peak_bytes_predicted"),
+    ("map", "map", "row.analytic.map_bytes"), ("predicted peak", "predicted", "row.counted.peak_bytes_predicted"),
     ("counts", "agreement", ""),
 )  # fmt: skip
+AS_EXPECTED = {"counts": {"=", ""}, "status": {"ok"}}  # columns that say nothing where they say no more than this
 
 
 def to_html(report: "Report") -> str:
@@ -48,7 +62,7 @@ def to_html(report: "Report") -> str:
         refuse_nothing(grid)
     names = ", ".join(run.name for run in grid.runs)
     kinds = " and ".join(sorted({run.record.kind for run in grid.runs}))
-    about = f"kaoprof {kinds}: {len(grid.rows):,} rows in {grid.cells:,} cells"
+    about = f"kaoprof {kinds}: {counted(len(grid.rows), 'row')} in {counted(grid.cells, 'cell')}"
     parts = [
         html.listed(_meanings(grid), "answer"),
         html.alarms(summed_warnings(grid.runs)),
@@ -121,11 +135,18 @@ def _table(grid: Grid) -> html.Html:
     varying = list(dict.fromkeys(name for row in grid.rows for name in row.place if name not in grid.fixed))
     varying = [name for name in varying if len(grid.runs) > 1 or name != "run"]
     shown, of = grid.rows[:MOST_ROWS], len(grid.rows)
-    caption = ALL_ROWS if len(shown) == of else f"The first {len(shown):,} of {of:,} rows; --only chooses among them."
+    some = f"The first {len(shown):,} of {of:,} rows; --only chooses among them, and {ALL} {SORTS}"
+    caption = f"Every row. {SORTS}" if len(shown) == of else some
     rows = tuple(_row(row, varying) for row in shown)
     numbers = (Column(header, words=not path) for header, _, path in NUMBERS)
     columns = (*columns_of(("operator", *varying)), *numbers, Column("status", words=True))
-    return html.table(without_empty(Table(title=caption, columns=columns, rows=rows)))
+    return html.table(_without_expected(without_empty(Table(title=caption, columns=columns, rows=rows))))
+
+
+def _without_expected(table: Table) -> Table:
+    """The table without columns in which every row says what is expected of it."""
+    told = {column: {words_of(row.cells[place]) for row in table.lines} for place, column in enumerate(table.columns)}
+    return without_columns(table, [column for column in told if told[column] <= AS_EXPECTED.get(column.header, set())])
 
 
 def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
@@ -135,7 +156,7 @@ def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
     return (
         measured.case.name,
         *(figure_cell(str(place), place) if isinstance(place, int) else place or "" for place in places),
-        *(figure_cell(cells[name].text, at(path)(row.standing)) if path else cells[name].text
+        *(Cell(lines=((cells[name],),), value=at(path)(row.standing)) if path else cells[name]
           for _, name, path in NUMBERS),
         measured.status,
     )  # fmt: skip
@@ -144,12 +165,18 @@ def _row(row: Placed, varying: Sequence[str]) -> tuple[Text, ...]:
 def _rest(runs: Sequence[NamedRun]) -> Iterator[html.Html]:
     for run in runs:
         failed = [f"{row.case.name} at {row.case.dims}: {row.detail}" for row in run.record.rows if row.detail]
+        have = "has" if len(failed) == 1 else "have"
+        told = failed if len(failed) <= MOST_FAILED else [*failed[:MOST_FAILED], f"... and of all others: {ALL}"]
         of = f": {run.name}" if len(runs) > 1 else ""
         yield html.section(
             f"Environment and protocol{of}",
             html.terms(environment_terms(run.record)),
             html.paragraphs(protocol_of(run.record), "quiet"),
-            *([html.folded(f"Why {len(failed):,} rows have no measurement", html.listed(failed))] if failed else []),
+            *(
+                [html.folded(f"Why {counted(len(failed), 'row')} {have} no measurement", html.listed(told))]
+                if failed
+                else []
+            ),
         )
         if run.record.rows:
             yield html.section(f"To measure it again{of}", html.command_lines(compare_commands(run.record)))

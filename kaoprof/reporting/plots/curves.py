@@ -24,6 +24,7 @@ APART = 0.055  # of a panel's height, the least distance between the labels of g
 MOST_COLUMNS = 5  # of the legend, across both columns of a paper
 FEW_DECADES = 1.5  # below them powers of ten are too few ticks
 BEYOND = 1.15  # factor by which the axes go on beyond the outermost points
+ROOM = 0.03  # of the height, that at least stays free above and below: half of a mark
 LONGEST_LABEL = 100  # characters: a title of runs that were kept is as long
 
 
@@ -108,7 +109,8 @@ def scale_panels(panels: Sequence[Panel], column: Sequence[Axes], ticks: int = M
         axes.yaxis.set_minor_locator(NullLocator() if unit == "B" else LogLocator(subs="all", numticks=50))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value, unit)))
-        axes.set_ylim(min(values) / BEYOND**2, max(values) * BEYOND**2)
+        room = max(BEYOND**2, (max(values) / min(values)) ** ROOM)
+        axes.set_ylim(min(values) / room, max(values) * room)
 
 
 def _value_ticks(unit: str, decades: float) -> LogLocator:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from kaoprof.findings import model_grid as findings
 from kaoprof.reporting.plots import style
 from kaoprof.reporting.plots.curves import APART, BEYOND, FEW_DECADES, MOST_COLUMNS, MOST_TICKS, literal
 from kaoprof.reporting.plots.model_chart import (
@@ -100,7 +101,7 @@ def _draw(axes: Axes, panel: ModelPanel, signs: Signs, *, crowded: bool) -> None
         axes.plot(*_columns(trace.line), color=style.GREY if crowded else sign["color"], zorder=2,
                   linestyle=sign["linestyle"] if along_batch else "-", linewidth=0.4 if crowded else 0.8)  # fmt: skip
         for spot in trace.spots:
-            _dot(axes, panel, spot, signs, crowded=crowded)
+            _dot(axes, spot, signs, crowded=crowded)
     for front in panel.fronts:
         _front(axes, front, named=crowded)
     _scale(axes, panel)
@@ -113,10 +114,10 @@ def _columns(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float
     return [x for x, _ in points], [value for _, value in points]
 
 
-def _dot(axes: Axes, panel: ModelPanel, spot: Spot, signs: Signs, *, crowded: bool) -> None:
+def _dot(axes: Axes, spot: Spot, signs: Signs, *, crowded: bool) -> None:
     if spot.value is None or spot.lost:
         return
-    told = says(f"{spot.name} {size_of(spot.row)}: {surely(spot.value, spot.low, spot.high, UNITS[panel.quantity])}")
+    told = says(_said(spot))
     if crowded:
         axes.plot([spot.x], [spot.value], marker="o", color=style.GREY, markersize=CROWD_PT, linestyle="none",
                   zorder=3, gid=told)  # fmt: skip
@@ -126,6 +127,15 @@ def _dot(axes: Axes, panel: ModelPanel, spot: Spot, signs: Signs, *, crowded: bo
         axes.plot([spot.x, spot.x], [spot.low, spot.high], color=sign["color"], linewidth=0.8, marker="_",
                   markersize=3, zorder=2.5)  # fmt: skip
     axes.plot([spot.x], [spot.value], **sign, zorder=3, gid=told)
+
+
+def _said(spot: Spot) -> str:
+    """What a mark says to who points at it: the whole row."""
+    macs, latency, peak = findings.macs_of_row(spot.row), findings.latency_of(spot.row), findings.peak_of_row(spot.row)
+    figures = [f"{style.in_unit(macs, '')} MACs"] if macs else []
+    figures += [surely(latency.value, latency.low, latency.high, "s")] if latency else []
+    figures += [f"peak {style.in_unit(peak, 'B')}"] if peak else []
+    return f"{spot.name} {size_of(spot.row)} batch {spot.row.case.b}: {', '.join(figures)}"
 
 
 def _front(axes: Axes, front: Sequence[Spot], *, named: bool) -> None:
@@ -205,7 +215,7 @@ def _legend(panels: Sequence[Sequence[ModelPanel]], signs: Signs) -> list[Line2D
     if 1 < len(sizes) <= MOST_SIZES:
         handles += [
             Line2D([], [], **signs[models[0], size] | {"color": style.INK, "markeredgecolor": style.INK,
-                   "markerfacecolor": _filled(signs[models[0], size])}, label=literal(size))
+                   "markerfacecolor": _filled(signs[models[0], size])}, label=literal(f"size {size}"))
             for size in sizes
         ]  # fmt: skip
     states = sorted({spot.row.status for panel in drawn for spot in panel.spots if spot.lost})

@@ -125,7 +125,7 @@ def _ceilings(axes: Axes, block: Block, ceilings: Ceilings, copies: Sequence[Cop
     cached = max(copy.moved_bytes / copy.seconds for copy in copies)
     left = min(axes.get_xlim()[0], peak / cached) / BEYOND**2
     right = max(axes.get_xlim()[1], 4 * peak / main)
-    low = axes.get_ylim()[0]
+    low = axes.get_ylim()[0] / BEYOND**2
     for rate, line in ((main, "-"), (cached, ":")):
         roof = [rate * left, peak, peak]
         axes.plot([left, peak / rate, right], roof, color=style.INK, linestyle=line, linewidth=0.8, zorder=1)

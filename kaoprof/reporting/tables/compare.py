@@ -50,7 +50,7 @@ PAPER_COLUMNS = (
     Column("Map", optional=4), Column("Peak"), Column("Latency"), Column("Times floor", optional=5),
     Column("MACs ratio", optional=2), Column("Memory ratio", optional=1), Column("Speedup"),
 )  # fmt: skip
-BOUNDS = "Bound by c: arithmetic (compute), m: memory, l: the launch of operations."
+BOUNDS = "Times floor: bound by c: arithmetic (compute), m: memory, l: the launch of operations."
 STAR = Span(PREDICTED, style=Style.MARK)
 
 

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from kaoprof import units
 from kaoprof.records.fit import CrossRecord, CrossRow, TimedRatio
-from kaoprof.reporting.document import UNKNOWN, Heading, Medium, Page, Table, columns_of, notes_of
+from kaoprof.reporting.document import UNKNOWN, Column, Heading, Medium, Page, Table, notes_of
 from kaoprof.reporting.sentences.fit import conditions_of, tied
 from kaoprof.reporting.tables.fit import QUANTITIES, TONES, where
 
@@ -33,7 +33,10 @@ def _stretches(record: CrossRecord) -> Table:
     axis = record.conditions.axis
     measured = any(row.quantity == "time" for row in record.rows)
     return Table(
-        columns=columns_of(("quantity", "between", axis, "cheaper"), words=2),
+        columns=(
+            Column("quantity", words=True), Column("between", words=True, optional=1), Column(axis),
+            Column("cheaper", words=True),
+        ),
         rows=tuple(cells for row in record.rows for cells in _cross_cells(row)), tones=TONES,
         notes=tuple(where(record.environment)), details=(EXACT, *((RACED,) if measured else ())),
     )  # fmt: skip

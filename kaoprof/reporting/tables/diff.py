@@ -21,10 +21,12 @@ from kaoprof.reporting.document import (
     Tone,
     columns_of,
     notes_of,
+    optional_in_print,
 )
 
 HEADERS = ("operator", "verdict", "time", "95 %", "old", "new", "memory", "MACs")
 WIDE = (("old\nmemory", 1), ("new\nmemory", 1), ("old\nMACs", 2), ("new\nMACs", 2))  # where a terminal has room
+LEFT_OUT = {"new": 4, "old": 4, "MACs": 3, "memory": 2, "95 %": 1}  # where a paper's column has no room
 MOST_AT_A_GLANCE = 12  # rows on a terminal; of more only those are shown where something changed, or may have
 MOST_SHOWN = 60  # rows; of longer comparisons only those are shown where something changed
 EQUAL = "="
@@ -45,8 +47,17 @@ def page_of(record: DiffRecord, medium: Medium = Medium.TEXT) -> Page:
     summary, before = Heading(summary_of(record)), Notes(tuple(_before(record)))
     after = notes_of(kept, *_after(record), tone=Tone.QUIET)
     if medium == Medium.PAPER:
-        sentences = Notes(tuple(f"{text.removesuffix('.')}." for text in before.texts if isinstance(text, str)))
-        return Page(blocks=(summary, sentences, *tables, *after))
+        around = (f"{text.removesuffix('.')}." for text in (*_changed(record), *_drift(record)))
+        return Page(
+            blocks=(
+                summary,
+                *notes_of(*_sides(record), detail=True),
+                *notes_of(*around),
+                *tables,
+                *notes_of(kept, *_limits(record)),
+                *notes_of(*_meaning(record), detail=True),
+            )
+        )
     return Page(blocks=(Heading(f"kaoprof diff: {summary.text}"), before, *tables, *after))
 
 
@@ -147,7 +158,11 @@ def _is_news(row: DiffRow) -> bool:
 def _table(cell: str, rows: Sequence[DiffRow]) -> Table:
     details = [f"{row.name}: {_status(row)}{f', {row.detail}' if row.detail else ''}." for row in rows if _status(row)]
     return Table(
-        title=cell, columns=columns_of(HEADERS), rows=tuple(map(_cells, rows)), notes=tuple(details), tones=TONES
+        title=cell,
+        columns=optional_in_print(columns_of(HEADERS), LEFT_OUT),
+        rows=tuple(map(_cells, rows)),
+        notes=tuple(details),
+        tones=TONES,
     )
 
 
@@ -247,7 +262,11 @@ def _meaning(record: DiffRecord) -> Iterator[str]:
         f"SLOWER, FASTER: the interval that holds for all {len(widths)} rows together, 95 %, lies beyond {margin} or "
         "its inverse; SAME: the row's own 95 % interval, which is shown, lies within; UNSURE: neither."
     )
-    learnt = "learnt from how far all rows differ" if record.spread_learned else "assumed: too few rows tell"
+    learnt = (
+        "learnt from how far all rows differ"
+        if record.spread_learned
+        else "assumed: other programs ran, or too few rows tell"
+    )
     seen = units.format_change((1 + record.margin) * (1 + statistics.median(widths)))
     spread = units.format_percent(record.run_spread, ".1%")
     yield (

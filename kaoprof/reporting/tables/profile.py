@@ -18,11 +18,19 @@ from kaoprof.reporting.document import (
     Tone,
     columns_of,
     notes_of,
+    optional_in_print,
     without_empty,
 )
 from kaoprof.reporting.sentences.limits import ceilings_sentence, range_of
-from kaoprof.reporting.sentences.models import agreement_of, layer_convention, model_notes, run_notes
-from kaoprof.reporting.sentences.protocol import protocol_of
+from kaoprof.reporting.sentences.models import (
+    agreement_of,
+    layer_convention,
+    model_answers,
+    model_notes,
+    run_notes,
+    where_it_goes,
+)
+from kaoprof.reporting.sentences.protocol import protocol_in_short, protocol_of
 from kaoprof.reporting.tables.cells import PREDICTED, agreement_mark
 
 MAX_LINES = 40  # a tree of more layers is folded until it fits
@@ -93,6 +101,10 @@ def tree_cells(record: ProfileRecord, model: ModelProfile, rows: list[LayerRow])
 MODEL_HEADERS = (
     "model", "MACs", "weights", "peak", "latency", "95 % interval", "x floor", "MACs ratio", "memory ratio", "speedup",
 )  # fmt: skip
+LEFT_OUT = {  # where a paper's column has no room; the highest first
+    "FLOPs": 6, "bound": 6, "x floor": 5, "output": 4, "memory ratio": 4, "MACs ratio": 4, "weights": 3, "type": 2,
+    "95 % interval": 1,
+}  # fmt: skip
 TEXT_HEADERS = ("layer", "type", "output", "weights", "MACs", "FLOPs", "peak", "time", "x floor", "bound")
 
 
@@ -104,12 +116,16 @@ def page_of(record: ProfileRecord, medium: Medium = Medium.TEXT, depth: int | No
         return screen_of(record, depth)
     printed = medium == Medium.PAPER
     models = tuple(model_cells(record, standing) for standing in findings.model_standings(record))
-    table = without_empty(Table(columns=columns_of(MODEL_HEADERS), rows=models, figures="plain"))
+    columns = optional_in_print(columns_of(MODEL_HEADERS), LEFT_OUT)
+    table = without_empty(Table(columns=columns, rows=models, figures="plain"))
     trees = tuple(_tree(record, model, printed=printed) for model in eager_models(record))
     if not printed:
         return Page(blocks=(table, *trees, *notes_of(*_legend(record), listed=False)))
     title = f"Models, {record.dtype}, {record.mode}, {record.device or 'on paper'}"
-    return Page(blocks=(replace(table, title=title, notes=tuple(_legend(record))), *trees))
+    needed = [layer_convention(record), *([_ratios(record)] if len(record.models) > 1 else [])]
+    notes = tuple(filter(None, (*needed, protocol_in_short(record))))
+    rest = tuple(sentence for sentence in _legend(record) if sentence not in needed)
+    return Page(blocks=(replace(table, title=title, notes=notes, details=rest), *trees))
 
 
 def _ratios(record: ProfileRecord) -> str:
@@ -138,12 +154,14 @@ def _tree(record: ProfileRecord, model: ModelProfile, *, printed: bool) -> Table
     hidden = len(model.layers) - 1 - len(shown)
     way = ".to_pandas() holds them" if model.batch is None or model.source == IN_HAND else "--depth shows them"
     folded = f"{hidden} layers inside these are folded; {way}" if hidden else None
-    notes = (folded, *model_notes(record, model))
+    notes = tuple(note for note in (folded, *model_notes(record, model)) if note)
+    needed = {where_it_goes(record, model), *model_answers(record, model)} if printed else {*notes}
     table = Table(
         title=profile_title(record, model),
-        columns=columns_of(TEXT_HEADERS, words=2),
+        columns=optional_in_print(columns_of(TEXT_HEADERS, words=2), LEFT_OUT),
         rows=(*rows[:-1], Row(rows[-1], total=printed)),
-        notes=tuple(note for note in notes if note),
+        notes=tuple(note for note in notes if note in needed),
+        details=tuple(note for note in notes if note not in needed),
         close=True,
         figures="plain",
     )

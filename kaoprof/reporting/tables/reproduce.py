@@ -25,7 +25,8 @@ TONES = {CONFIRMED: Tone.GOOD, REFUTED: Tone.BAD, "!": Tone.BAD}
 
 def page_of(record: ReproductionRecord, medium: Medium = Medium.TEXT) -> Page:
     """The operators, the networks and the claims; of a rival's paper its figures. On a terminal the verdicts first."""
-    tables = (_rival(record),) if record.convention else (_operators(record), _networks(record), _claims(record))
+    judged = _claims_in_print(record) if medium == Medium.PAPER else _claims(record)
+    tables = (_rival(record),) if record.convention else (_operators(record), _networks(record), judged)
     toned = tuple(replace(table, tones=TONES) for table in tables)
     if medium != Medium.SCREEN or record.convention:
         return Page(blocks=toned)
@@ -73,7 +74,12 @@ def _matches(record: ReproductionRecord) -> list[str]:
 def _operators(record: ReproductionRecord) -> Table:
     return Table(
         title=f"operators, MACs of one sample; reported by {record.source}",
-        columns=columns_of(("operator", "input", "reported", "formula", "", "counted", "saving", "reported")),
+        columns=(
+            *columns_of(("operator", "input", "reported", "formula", "")),
+            Column("counted", optional=1),
+            Column("saving", optional=2),
+            Column("reported", optional=2),
+        ),
         rows=tuple((row.name, row.at, *_figures(row), *_savings(row)) for row in record.operators),
     )
 
@@ -122,6 +128,15 @@ def _claims(record: ReproductionRecord) -> Table:
         ),
         notes=tuple(_where(record)),
     )
+
+
+def _claims_in_print(record: ReproductionRecord) -> Table:
+    """The claims without the rules, which are for the author: with them they would fill a page."""
+    whole = _claims(record)
+    column = replace(whole.columns[-1], header="claim, and what was found")
+    rows = tuple((claim.number, claim.status, f"{claim.claim}. {claim.found}.") for claim in record.claims)
+    rules = tuple(f"Rule of {claim.number}: {claim.rule}." for claim in record.claims)
+    return replace(whole, columns=(*whole.columns[:-1], column), rows=rows, details=rules)
 
 
 def _figures(figure: Figure) -> tuple[str, ...]:
