@@ -10,6 +10,7 @@ from kaoprof.errors import InterruptedRun, OutputError
 from kaoprof.reporting.kinds import Report, alarms_of, has_failed, is_sound_report, next_step_of, report_of
 
 FAILED = 1
+MEASURED = ("latency", "peak_bytes_measured", "timed", "ratios", "largest")  # fields of rows and models that ran
 NEXT_LINE = "\n      "  # below what comes after `next: `
 
 
@@ -52,9 +53,21 @@ def finish_report(
     for path in done:
         say(f"wrote {path}")
     if any(record.interrupted for record in records):
-        saved = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
-        raise InterruptedRun(f"interrupted: what was measured until then is {saved}")
+        raise InterruptedRun(_until_then(records, paths))
     if format_name == "table" and not paths:
         say(f"next: {next_step or next_step_of(records[0])}".replace("\n", NEXT_LINE))
     failed = all(map(has_failed, records)) or (strict and not is_sound_report(report))
     return FAILED if failed else 0
+
+
+def _until_then(records: Sequence[Any], paths: Sequence[Path]) -> str:
+    """What became of an interrupted run: what was measured of it, or that nothing was."""
+    place = f"saved in {', '.join(map(str, paths))}" if paths else "shown above"
+    members = [
+        member for record in records for member in (*getattr(record, "rows", ()), *getattr(record, "models", ()))
+    ]
+    measured = any(getattr(member, name, None) for member in members for name in MEASURED)
+    if measured or any(hasattr(record, "claims") for record in records):  # judged by as much as there is
+        return f"interrupted: what was measured until then is {place}"
+    known = f"; what is known without is {place}" if members else ""
+    return f"interrupted before anything was measured{known}"

@@ -28,9 +28,8 @@ def busy_ceilings(environment: Environment | None, protocol: Protocol | None) ->
     if ceilings.load <= BUSY_LOAD * cores:
         return []
     load = f"load {ceilings.load:.1f} on {counted(cores, 'core')}"
-    when = "by the next run that finds it quieter, or by kaoprof env --refresh"
-    busy = f"the ceilings of this device were measured while other programs ran ({load})"
-    return [f"{busy}: 'x floor' is too low; they are measured again {when}"]
+    busy = f"the ceilings were measured while other programs ran ({load}): 'x floor' is too low"
+    return [f"{busy}; a quieter run, or kaoprof env --refresh, measures them again"]
 
 
 def _throttling(protocol: Protocol | None) -> list[str]:

@@ -1,6 +1,8 @@
 """How a width follows a height: `16:9`, or `1.78h`, 1.78 times the height; rounded to the nearest whole number."""
 
+import math
 import re
+from collections.abc import Collection
 from fractions import Fraction
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from kaoprof.errors import UsageError
 
 NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 RATIO, FACTOR = re.compile(f"{NUMBER}:{NUMBER}"), re.compile(f"{NUMBER} ?h")
+MOST_BELOW = 1000  # of a ratio that is looked for: the simplest is what somebody wrote
 MOST = 10_000  # times as wide as high, or as high as wide
 AspectText = Annotated[str, Meta(pattern=r"^([0-9.]{1,13}(:[0-9.]{1,13}|h))?$")]
 
@@ -62,6 +65,26 @@ def parse_aspect(text: str, *, where: str) -> Aspect:
     if not Fraction(1, MOST) <= exact <= MOST:
         raise UsageError(f"{text[:40]!r} is no picture's", where=where, hint="write for example 16:9, width to height")
     return Aspect("1h" if told == "h" else told.replace(" ", ""), exact)
+
+
+def aspect_through(shapes: Collection[tuple[int, int]]) -> Aspect | None:
+    """The simplest ratio that rounds every height to its width, of (h, w); None if none does, or there is one."""
+    sides = dict(shapes)
+    if len(sides) < len(set(shapes)) or len(sides) == 1:
+        return None
+    least = max(_least_ratio(height, width) for height, width in sides.items())
+    most = min(Fraction(2 * width + 1, 2 * height) for height, width in sides.items())
+    for below in range(1, MOST_BELOW):
+        above = math.ceil(least * below)
+        if Fraction(above, below) < most:
+            aspect = parse_aspect(f"{above}:{below}", where="aspect")
+            return aspect if all(aspect.width(height) == width for height, width in sides.items()) else None
+    return None
+
+
+def _least_ratio(height: int, width: int) -> Fraction:
+    """From which on the width is that wide; nothing is narrower than 1."""
+    return Fraction(2 * width - 1, 2 * height) if width > 1 else Fraction(1, MOST_BELOW)
 
 
 def is_tied(width: str) -> bool:

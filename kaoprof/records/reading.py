@@ -236,12 +236,16 @@ def _sweep_record(
 
 
 def _protocol(launches: list[Launch], *, spent_s: float, setup_s: float) -> Protocol | None:
-    """The last launch's; the throughput only if all agree on it, since it depends on the dtype."""
+    """The last launch's; the throughput only if all agree on it, since it depends on the dtype.
+
+    How a cell ended was written with its first cell: of the rest nobody knows.
+    """
     protocols = [launch.protocol for launch in launches if launch.protocol]
     if not protocols:
         return None
     rates = {protocol.throughput_flops for protocol in protocols if protocol.throughput_flops}
+    throughput_flops = rates.pop() if len(rates) == 1 else None
     return replace(
-        protocols[-1], spent_s=spent_s, setup_s=setup_s or protocols[-1].setup_s,
-        throughput_flops=rates.pop() if len(rates) == 1 else None,
+        protocols[-1], spent_s=spent_s, setup_s=setup_s or None, throughput_flops=throughput_flops, ended_by=None,
+        quiet_share=None,
     )  # fmt: skip

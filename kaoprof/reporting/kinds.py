@@ -80,7 +80,7 @@ KINDS = {
     "sweep": Kind(
         page="reporting.tables.sweep:page_of",
         warnings="findings.tally:sweep_warnings",
-        next_step="kaoprof report JOURNAL --to sweep.html",
+        next_step="kaoprof report sweep.jsonl --to sweep.html    # plots and tables",
         tells=True,
         **OPERATORS,
     ),
@@ -90,7 +90,7 @@ KINDS = {
         views="reporting.columns.models:model_views",
         warnings="findings.model_grid:grid_warnings",
         sound="findings.model_grid:sound_grid",
-        next_step="kaoprof report JOURNAL --to models.pdf",
+        next_step="kaoprof report models.jsonl --to models.html    # plots and tables",
         tells=True,
         members="rows",
         html="reporting.pages.models:to_html",
@@ -128,7 +128,7 @@ KINDS = {
         views="reporting.tables.fit_models:lines_of",
         warnings="reporting.tables.fit_models:warnings_of",
         sound="reporting.tables.fit_models:sound",
-        next_step="kaoprof sweep SPEC... --batch SIZES measures what is below",
+        next_step="reporting.next_steps:after_fit_models",
         members="rows",
     ),
     "diff": Kind(
@@ -136,7 +136,7 @@ KINDS = {
         columns="reporting.columns.diff:COLUMNS",
         views="reporting.columns.diff:lines_of",
         warnings="reporting.tables.diff:warnings_of",
-        next_step="the same with --format md, for a pull request, or with --fail-above 5%, for CI",
+        next_step="--format md    for a pull request        --fail-above 5%    for CI",
     ),
     "reproduction": Kind(
         page="reporting.tables.reproduce:page_of",

@@ -5,6 +5,7 @@ import math
 import shlex
 from collections.abc import Iterable, Sequence
 
+from kaoprof.records.aspect import aspect_through
 from kaoprof.records.compare import Case, Record
 from kaoprof.records.measured import EAGER, Protocol
 from kaoprof.records.own import OwnModule
@@ -22,6 +23,8 @@ def compare_commands(record: Record) -> list[str]:
     own = {row.case.own.name: row.case.own for row in record.rows if row.case.own}
     operators = tuple(dict.fromkeys((case.operator, case.implementation) for case in cases))
     groups = [_places(cases)]
+    tied = [] if _full(groups[0]) else _tied(groups[0])
+    groups = [tied] if tied and _full(tied) else groups
     if not _full(groups[0]):
         groups = [list(members) for _, members in itertools.groupby(sorted(groups[0], key=_others), key=_others)]
     beside = [word for module in own.values() for word in _own_words(module)] + ["--allow-import"] * bool(own)
@@ -45,6 +48,17 @@ def _places(cases: Iterable[Case]) -> list[Place]:
         for place in places:
             place.pop("w", None)
     return places
+
+
+def _tied(places: Sequence[Place]) -> list[Place]:
+    """The cells with what ties their width to the height in its place; none if nothing does."""
+    shapes = {(int(place["h"]), int(place["w"])) for place in places if "h" in place and "w" in place}
+    aspect = aspect_through(shapes) if shapes else None
+    if aspect is None or not all("w" in place for place in places):
+        return []
+    return [
+        {**{name: value for name, value in place.items() if name != "w"}, "aspect": aspect.text} for place in places
+    ]
 
 
 def _others(place: Place) -> tuple[tuple[str, int | str], ...]:

@@ -26,7 +26,7 @@ FEWEST_PROCESSES = 3  # with two, Student's t is 12.7: such an interval says not
 FEWEST_SAMPLES = 6  # where the processes are fewer, for an interval
 PARTS = 3  # of one process's samples, in the order of time: they stand in for processes, and differ less
 UNSEEN_SPREAD = 0.05  # standard deviation between processes, where fewer than three show it: where memory lies
-EXPECTED = {"spread": 0.015, "gap": 1 / 10}  # of processes of one run: at least so much; and so much of the way from
+EXPECTED = {"spread": 0.02, "gap": 1 / 10}  # of processes of one run: at least so much; and so much of the way from
 EXPECTED_WEIGHT = 2  # quiet to typical time; as if it had been seen with so many degrees of freedom
 NORMAL = 10**6  # degrees of freedom of what is taken as known
 OUTER = 0.1  # from this quantile to its counterpart other runs' typical times lie: spells outlast runs
@@ -50,8 +50,8 @@ class _BetweenRuns(msgspec.Struct, frozen=True, kw_only=True):
     slower: float
 
 
-LEVEL = _BetweenRuns(spread=0.01, gap=1 / 9, pace=0.45, blind=1 / 5, slower=1 / 2)  # of a time
-RATIO = _BetweenRuns(spread=0.005, gap=1 / 9, pace=0.0, blind=1 / 16, slower=1 / 4)  # of a ratio, either way
+LEVEL = _BetweenRuns(spread=0.01, gap=1 / 10, pace=0.45, blind=1 / 5, slower=1 / 2)  # of a time
+RATIO = _BetweenRuns(spread=0.005, gap=1 / 10, pace=0.0, blind=1 / 16, slower=1 / 4)  # of a ratio, either way
 
 
 class _Samples(msgspec.Struct, frozen=True, gc=False):

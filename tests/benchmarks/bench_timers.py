@@ -2,15 +2,16 @@
 
 Run (needs pyperf): python tests/benchmarks/bench_timers.py FOLDER RUNS [--seconds SECONDS]
 The timers take turns, each run in processes of its own and for about SECONDS per operator, on one thread. A plain loop
-of 60 s per operator, half of it before them and half afterwards, says what is true: its fastest hundredth is the quiet
-time, its median the typical one. Prints for each timer how its estimates spread from run to run (largest over
-smallest), and how far they lie from the quantity that it claims: kaoprof from the quiet time, the others from the
-typical one.
+of 60 s per operator, half of it before them and half afterwards, says what is true: the fastest hundredth of its blocks
+of 5 ms is the quiet time of a call, its median the typical one. Prints for each timer how its estimates spread from run
+to run (largest over smallest), and how far they lie from the quantity that it claims: kaoprof from the quiet time, the
+others from the typical one.
 Keeps what is measured in FOLDER and goes on with what is there.
 """
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from kaoprof.workload.building import resolve
 OPERATORS = ("nonlocal:sdpa", "kao_qkv:matmul")
 SIZES = {"h": 28, "c": 32}
 REFERENCE_S = 60.0
+BLOCK_S = 5e-3  # of calls that are timed together
 START_S = 3.0  # of a process that imports torch: part of what a timer may take
 PROCESSES = 3  # of pyperf, in each of which it warms up
 VALUES = 5  # of pyperf, per process
@@ -102,6 +104,13 @@ def by_pyperf(name, seconds):
         return pyperf.Benchmark.load(str(path)).mean()
 
 
+def fastest_blocks(samples):
+    """Seconds of a call in the fastest hundredth of blocks of consecutive calls: what no timer of blocks can beat."""
+    calls = math.ceil(BLOCK_S / statistics.median(samples))
+    blocks = sorted(statistics.fmean(samples[begin : begin + calls]) for begin in range(0, len(samples), calls))
+    return blocks[len(blocks) // 100]
+
+
 def measured(path, ask):
     """What was measured once, from its file or by asking."""
     if not path.exists():
@@ -143,9 +152,9 @@ def main():
     told.folder.mkdir(parents=True, exist_ok=True)
     before = {name: reference(told.folder, 0, name) for name in OPERATORS}
     runs = [one_run(told.folder, number, told.seconds) for number in range(told.runs)]
-    loops = {name: sorted(before[name] + reference(told.folder, 1, name)) for name in OPERATORS}
+    loops = {name: before[name] + reference(told.folder, 1, name) for name in OPERATORS}
     for name in OPERATORS:
-        quiet, typical = loops[name][len(loops[name]) // 100], statistics.median(loops[name])
+        quiet, typical = fastest_blocks(loops[name]), statistics.median(loops[name])
         print(f"{name}: 60 s of a plain loop: quiet {quiet * 1e6:.1f} us, typical {typical * 1e6:.1f} us")
         for timer in runs[0]:
             values = [run[timer][0][name] for run in runs]

@@ -298,6 +298,23 @@ def test_an_interrupt_keeps_what_was_measured(at_request, tmp_path, capsys):
     assert all(row.latency for row in record.rows)
 
 
+@pytest.mark.parametrize("to_file", [True, False])
+def test_an_interrupt_before_anything_was_measured_does_not_claim_that_anything_was(
+    to_file, at_request, tmp_path, capsys
+):
+    path = tmp_path / "run.json"
+
+    def interrupt(_child):
+        raise KeyboardInterrupt
+
+    at_request(1, interrupt)  # while the process is prepared
+    arguments = ["compare", *SMALL, "--operators", "kao_qkv:matmul", *(["-o", str(path)] if to_file else [])]
+    assert run(arguments) == 130
+    where = f"saved in {path}" if to_file else "shown above"
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert shown == f"kaoprof: interrupted before anything was measured; what is known without is {where}"
+
+
 INTERRUPTED = """
 import os, signal
 from kaoprof.cli.app import main

@@ -171,7 +171,7 @@ def test_a_time_is_answered_with_an_interval_or_refused_with_the_reason(capsys):
         assert row["largest"] is None
 
 
-def test_an_interrupt_keeps_what_was_measured(monkeypatch, capsys):
+def test_an_interrupt_before_anything_was_measured_keeps_what_is_known(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -179,7 +179,7 @@ def test_an_interrupt_keeps_what_was_measured(monkeypatch, capsys):
     assert run(["fit", "--time", "1ms", "--device", "cpu"]) == 130
     captured = capsys.readouterr()
     assert "refused" in captured.out
-    assert "interrupted: what was measured until then is shown above" in captured.err
+    assert "interrupted before anything was measured; what is known without is shown above" in captured.err
 
 
 @pytest.mark.slow

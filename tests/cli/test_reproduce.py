@@ -24,6 +24,15 @@ def sweep(tmp_path, monkeypatch):
     return tmp_path / "run.json"
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_run_that_was_judged_has_a_line_for_each_claim(width, check_golden):
+    text = on_screen(reproduce(run=replace(grid_record(), kind="sweep"), options=ON_PAPER), width)
+    claims = [line for line in text.splitlines() if line[:1].isdigit()]
+    assert len(claims) == len({line.split()[0] for line in claims}) == 9
+    assert max(map(len, text.splitlines())) <= width
+    check_golden(f"reproduce-{width}.txt", text)
+
+
 def test_on_paper_the_console_is_complete_at_80_columns(check_golden):
     check_golden("reproduce-analytic-80.txt", on_screen(reproduce(options=ON_PAPER)))
 

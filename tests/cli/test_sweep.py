@@ -195,6 +195,20 @@ def test_every_format_holds_all_rows(tmp_path, monkeypatch, capsys):
         assert f"cells, kept in the journal {name}.jsonl" in captured.err
 
 
+def test_an_interrupt_before_a_cell_was_finished_does_not_claim_that_any_was(tmp_path, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("kaoprof.sweeping.run.Sweep.keep", interrupt)
+    assert sweep("-o", "run.jsonl") == 130
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("kaoprof: interrupted before a cell was finished: run.jsonl holds none of ")
+    )
+
+
 def test_the_journal_is_named_after_the_spec_and_its_name_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["sweep", "paper-grid", "--analytic", "--dtype", "bf16"]) == 0

@@ -58,7 +58,7 @@ def student(levels):
 
 
 def moderated(levels, gap):
-    known, expected = len(levels) - 1, max(0.005, 1 / 10 * gap) ** 2
+    known, expected = len(levels) - 1, max(0.02, 1 / 10 * gap) ** 2
     variance = (known * deviation_of(levels) ** 2 + 2 * expected) / (known + 2)
     return quantile(known + 2) * math.sqrt(variance / len(levels))
 

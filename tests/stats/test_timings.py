@@ -20,7 +20,7 @@ def latency(samples, launches=(), **beside):
 
 def test_the_quiet_time_is_the_mean_of_each_processes_fastest_on_logarithms():
     found = quiet_time(latency([{0: 1.0, 1: 2.0, 2: 4.0}[turn] for turn in TURNS], TURNS))
-    variance = (2 * math.log(2) ** 2 + 2 * 0.005**2) / 4  # logarithms 0, 1, 2 of log 2; and what is expected at least
+    variance = (2 * math.log(2) ** 2 + 2 * 0.02**2) / 4  # logarithms 0, 1, 2 of log 2; and what is expected at least
     within = T_OF_FOUR * math.sqrt(variance / 3)
     half = math.hypot(within, NORMAL * 0.01)  # at least so much runs differ; typical and quiet time are the same here
     assert (found.value, found.processes, found.samples) == (pytest.approx(2.0), 3, 18)
@@ -122,7 +122,7 @@ def test_a_ratio_is_as_sure_as_its_processes_agree():
     differing = replace(ones, samples_s=tuple(3.0 + turn for turn in TURNS))
     assert quiet_ratio(agreed, ones).value == pytest.approx(3.0)
     assert quiet_ratio(agreed, ones).half_width == pytest.approx(math.hypot(
-        NORMAL * 0.005, T_OF_FOUR * math.sqrt(0.5 * 0.005**2 / 3)), rel=0.01)  # fmt: skip
+        NORMAL * 0.005, T_OF_FOUR * math.sqrt(0.5 * 0.02**2 / 3)), rel=0.01)  # fmt: skip
     assert quiet_ratio(differing, ones).value == pytest.approx(60 ** (1 / 3))
     assert quiet_ratio(differing, ones).low < 3.0
     assert quiet_ratio(differing, ones).high > 5.0

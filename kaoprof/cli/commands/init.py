@@ -32,4 +32,4 @@ def init(
     except OSError as error:
         raise OutputError(f"not written: {error.strerror}", where=str(file)) from error
     say(f"wrote {file}")
-    say(f"next: kaoprof check {shlex.quote(str(file))}    (then change it, and kaoprof profile it)")
+    say(f"next: kaoprof check {shlex.quote(str(file))}    # then change it, and kaoprof profile it")

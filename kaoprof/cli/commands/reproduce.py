@@ -61,7 +61,7 @@ def reproduce(
         refuse_measuring(context, f"--paper {paper}, of which nothing is measured", MEASURING_ALONE)
         if run is not None:
             raise UsageError(f"excludes --from, which judges the paper {KAO}", where=f"--paper {paper}")
-        next_step = f"kaoprof reproduce --paper {paper} -o figures.tex    (for a paper)"
+        next_step = f"kaoprof reproduce --paper {paper} -o figures.tex    # a table for a paper"
         record = reproduce_rival(paper)
         return finish(record, output or [], format_name=format_, verbose=verbose, strict=strict, next_step=next_step)
     if run is not None:

@@ -15,6 +15,7 @@ from kaoprof.cli.output import print_report
 from kaoprof.cli.streams import say
 from kaoprof.errors import InterruptedRun
 from kaoprof.reporting.kinds import Report, report_of
+from kaoprof.reporting.next_steps import command
 from kaoprof.reporting.reported import report_on
 from kaoprof.reporting.tables.grid import NamedRun
 from kaoprof.sweeping.local import here
@@ -57,8 +58,11 @@ def run_sweep(work: Planned, journal: Path, ending: Ending, *, retry: bool, on: 
         if any(run.record.rows for run in report.runs):
             print_report(report, ending.format_name, verbose=ending.verbose)
         say(f"resume: {resume_command(ending.command)}")
+        if not outcome.done:
+            raise InterruptedRun(f"interrupted before a cell was finished: {journal} holds none of {outcome.total} yet")
         raise InterruptedRun(f"interrupted: {outcome.done} of {outcome.total} cells are in {journal}")
-    next_step = f"kaoprof report {shlex.quote(str(journal))} --to sweep.html"
+    page = f"{journal.stem}.html"
+    next_step = command(["kaoprof", "report", journal, "--to", page], "plots and tables; .tex, .pdf for a paper")
     return finish_report(
         report, ending.paths, format_name=ending.format_name, strict=ending.strict, verbose=ending.verbose,
         next_step=next_step,

@@ -16,6 +16,8 @@ from kaoprof.reporting.sentences.limits import Named, is_left_out
 from kaoprof.units import counted, format_percent, format_seconds
 
 FACT_COLUMNS = (Column("", words=True), Column("", words=True, rest=True))
+FEWEST_ROUNDS = 10  # of what is quick, however small the budget: `measuring.session.MIN_ROUNDS`
+OVERRUN = 1.5  # times the budget: from here on it is said why
 MOSTLY = 0.5  # of all samples undisturbed: fewer are no quiet machine
 MOST_WARNINGS = 5
 MOST_TEXT = 160  # signs of one fact: the rest is detail
@@ -52,23 +54,27 @@ def exactness(measured: Named) -> Fact | None:
     return Fact("exactness", f"{every} {max(errors):.1e} of fp64, of the largest value{missing}")
 
 
-def machine(record: Record | ProfileRecord | SweptModels) -> list[Fact]:
-    """Where it ran, or what disturbed it there."""
+def machine(record: Record | ProfileRecord | SweptModels, spread: str = "") -> list[Fact]:
+    """Where it ran, or what disturbed it there; with how far times `spread`, if that is too far."""
     environment, protocol = record.environment, record.protocol
     if environment is None:
         return []
+    beside = f", {spread}" if spread else ""
     taken = protocol.after.cores_taken if protocol and protocol.after else None
     cores = counted(environment.cores, "core")
     if taken is not None and are_ours_taken(environment, taken):
-        noisy = f"noisy: other programs used {taken:.1f} of {cores}; rerun when idle"
+        who = f"noisy ({spread}): others" if spread else "noisy: other programs"
+        noisy = f"{who} used {taken:.1f} of {cores}; rerun when idle"
         return [Fact("machine", noisy, wrong=True)]
     if wrong := environment_warnings(record):
-        return [Fact("machine", text.removesuffix(": expect noise"), wrong=True) for text in wrong]
+        first, *others = [text.removesuffix(": expect noise") for text in wrong]
+        return [Fact("machine", text, wrong=True) for text in (f"{first}{beside}", *others)]
     share = protocol.quiet_share if protocol else None  # neighbours of a virtual machine take no core that is counted
-    disturbed = taken is None or taken > CORES_TAKEN or (share is not None and share < MOSTLY)
-    quiet = "" if disturbed else "; quiet"
     place = environment.device_name if environment.cuda else f"{environment.device_name}, {cores}"
-    return [Fact("machine", f"{place}, torch {environment.torch}{quiet}")]
+    state = "; quiet" if taken is not None and taken <= CORES_TAKEN and not spread else ""
+    if share is not None and share < MOSTLY:
+        state = f"; {format_percent(share)} of the samples undisturbed"
+    return [Fact("machine", f"{place}, torch {environment.torch}{state}{beside}", wrong=bool(spread))]
 
 
 def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fact | None:
@@ -77,27 +83,31 @@ def measured_how(measured: Sequence[Observed], protocol: Protocol | None) -> Fac
     if protocol is None or not timed:
         return None
     fewest, most = (choose(len(latency.samples_s) for latency in timed) for choose in (min, max))
-    rounds = counted(most, "round") if fewest == most else f"{fewest}-{most} rounds"
     launches = max(len(set(latency.launches)) or 1 for latency in timed)
-    place = " in the caller's own process" if protocol.in_process else ""
-    processes = place or (f" in {launches} processes" if launches > 1 else "")
-    quiet = "" if protocol.quiet_share is None else f", {format_percent(protocol.quiet_share)} undisturbed"
-    return Fact(
-        "measured", f"quiet time of {rounds}{processes}{quiet}, {format_seconds(protocol.spent_s)}{_ended(protocol)}"
-    )
-
-
-def _ended(protocol: Protocol) -> str:
-    """What was asked for, which of it came first, and what passed before measuring could begin."""
-    if protocol.samples:
-        return ""
-    start = f" after {format_seconds(protocol.setup_s)} to start" if protocol.setup_s is not None else ""
+    rounds = counted(most, "round") if fewest == most else f"{fewest}-{most} rounds"
+    rounds += " in the caller's own process" if protocol.in_process else f" in {launches} processes" * (launches > 1)
+    start_s = protocol.setup_s or 0.0
+    took_s = protocol.spent_s - start_s
+    took = f"{rounds}, {format_seconds(took_s)}"
+    asked = f" (budget {protocol.budget_s:g} s)"
     wanted = f"{100 * (protocol.precision or 0.0):.3g} %"
-    if protocol.precision is None:
-        return f" (budget {protocol.budget_s:g} s{start})"
-    if protocol.ended_by == "precision":
-        return f" (until {wanted} was reached{start})"
-    return f" (budget {protocol.budget_s:g} s{start}, before {wanted} was reached)"
+    if protocol.samples:
+        asked = ""
+    elif protocol.precision is not None and protocol.ended_by == "precision":
+        asked = f" (until {wanted} was reached)"
+    elif took_s > OVERRUN * protocol.budget_s:
+        took = f"{_why(fewest, most)} took {format_seconds(took_s)}"
+    elif protocol.precision is not None:
+        asked = f" (budget {protocol.budget_s:g} s, before {wanted} was reached)"
+    start = f" + {format_seconds(start_s)} to start" if protocol.setup_s is not None else ""
+    return Fact("measured", f"{took}{asked}{start}")
+
+
+def _why(fewest: int, most: int) -> str:
+    """What took longer than the budget: it holds neither the fewest rounds, nor calls that are slow."""
+    if fewest < FEWEST_ROUNDS:
+        return f"slow calls ({fewest}-{most} rounds)" if fewest < most else f"slow calls ({counted(most, 'round')})"
+    return f"{fewest} rounds, the fewest," if fewest == most else f"{fewest}-{most} rounds"
 
 
 def counts_fact(models: Sequence[ModelProfile], exact: Fact | None) -> Fact | None:

@@ -1,7 +1,7 @@
 """The sentences of a profile: where time and memory go, what binds, how it was timed, what the marks mean."""
 
 from kaoprof.findings.models import fullest_layer, layer_limits, peak_of, slowest_layer
-from kaoprof.records.profile import TIMED_RUNS, ModelProfile, ProfileRecord
+from kaoprof.records.profile import TIMED_RUNS, LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.sentences.limits import bound_of, limits_of
 from kaoprof.reporting.sentences.protocol import AGREE
 from kaoprof.units import format_bytes, format_count, format_percent, format_ratio
@@ -48,20 +48,25 @@ def mode_note(record: ProfileRecord, model: ModelProfile) -> str | None:
     return None
 
 
-def where_it_goes(record: ProfileRecord, model: ModelProfile) -> str | None:
-    """Which layers hold the time and the memory, in a sentence."""
+def where_it_goes(record: ProfileRecord, model: ModelProfile, prefix: str = "") -> str | None:
+    """Which layers hold the time and the memory, in a sentence; names without a `prefix` that says nothing."""
     slowest, fullest = slowest_layer(model), fullest_layer(model)
     parts = []
     if slowest is not None and slowest.latency_share is not None:
-        parts.append(f"{format_percent(slowest.latency_share)} of the time goes to {slowest.layer} ({slowest.type})")
+        place = _named(slowest, prefix)
+        parts.append(f"{format_percent(slowest.latency_share)} of the time goes to {place}")
     peak, fullest_peak = peak_of(model.total), peak_of(fullest) if fullest else None
     if fullest is not None and peak is not None and fullest_peak is not None:
-        place = f"{fullest.layer} ({fullest.type})"
+        place = _named(fullest, prefix)
         beyond = "in the backward pass, before it" if record.mode == "train" else "between its layers,"
         elsewhere = f"{beyond} at {format_bytes(fullest_peak)} in {place}"
         parts.append(f"memory peaks at {format_bytes(peak)} {elsewhere if peak > fullest_peak else f'in {place}'}")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}." if said else None
+
+
+def _named(layer: LayerRow, prefix: str) -> str:
+    return f"{layer.layer.removeprefix(prefix)} ({layer.type})"
 
 
 def holders_note(model: ModelProfile) -> str | None:

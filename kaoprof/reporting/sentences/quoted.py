@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kaoprof.reporting.document import UNKNOWN
 from kaoprof.stats.medians import Estimate
-from kaoprof.units import format_interval, format_ratio, format_seconds, sure_digits
+from kaoprof.units import counted, format_interval, format_ratio, format_seconds, sure_digits
 
 TOO_NOISY = 10.0  # times the lower end: an interval whose upper end is farther away holds no figure
 NOISY = "too noisy"
@@ -63,7 +63,7 @@ def times_text(factor: Estimate | None) -> str:
 def surely_text(factor: Estimate) -> str:
     """How sure a factor is: `at least 107x (95 %)`."""
     if factor.low is None or factor.high is None:
-        return f"no interval from {factor.samples} rounds"
+        return f"no interval from {counted(factor.samples, 'round')}"
     if factor.low > 1:
         return f"at least {format_ratio(_rounded(factor.low, math.floor))} (95 %)"
     low, high = _rounded(factor.low, math.floor), _rounded(factor.high, math.ceil)

@@ -31,7 +31,10 @@ REASON_ENDS = (
     "; ",
     " (",
 )  # where the cause of a skipped row is said, and details begin
-NEEDS = ": needs "  # before what a row would take, which differs where the reason does not
+NEEDS = (
+    ": needs ",
+    ": one call needs at least ",
+)  # before what a row would take, which differs where the reason does not
 LONGEST_REASON = 60  # signs
 NAMED = 2  # rows of each reason
 Naming = Callable[[Row], str]
@@ -136,15 +139,14 @@ def _place(row: Row) -> dict[str, object]:
 
 def without_figures(named: Iterable[tuple[str, Row | ModelRow]]) -> list[Fact]:
     """What did not run, by status, each reason once with whom it concerns, and what each needs."""
-    reasons: dict[str, dict[str, list[str]]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for name, row in named:
         if row.status != "ok":
-            why, needs, figure = short_reason(row.detail).partition(NEEDS)
-            member = f"{name} ({figure})" if needs else name
-            reasons.setdefault(row.status, {}).setdefault(why, []).append(member)
+            reason = short_reason(row.detail)
+            why, _, figure = next((parts for mark in NEEDS if (parts := reason.partition(mark))[1]), (reason, "", ""))
+            reasons.setdefault((row.status, why), []).append(f"{name} ({figure})" if figure else name)
     return [
-        Fact(status, "; ".join(_concerning(names, why) for why, names in by_reason.items()), wrong=status != "skipped")
-        for status, by_reason in reasons.items()
+        Fact(status, _concerning(names, why), wrong=status != "skipped") for (status, why), names in reasons.items()
     ]
 
 

@@ -42,6 +42,7 @@ from kaoprof.reporting.tables.looks import (
     Look,
     bar_in,
     best_in,
+    factor_interval_of,
     factor_of,
     filled,
     name_columns,
@@ -157,7 +158,7 @@ def _measured_columns(record: Record, cell: Sequence[Standing]) -> list[tuple[Co
         (Column("MACs\nratio", optional=RATIO), text_of("macs ratio")),
         (Column("memory\nratio", optional=RATIO), text_of("memory ratio")),
         (Column(versus(record.baseline)), best_in(cell, slowness_of, factor_of)),
-        (Column("(95 %)", optional=INTERVAL), text_of("speedup interval")),
+        (Column("(95 %)", optional=INTERVAL), factor_interval_of),
         (Column("", bar=True, optional=BAR), bar_in(cell)),
     ]
 

@@ -10,6 +10,7 @@ from kaoprof import units
 from kaoprof.records.diff import FASTER, SAME, SLOWER, UNSURE, DiffRecord, DiffRow, Side, growth, peaks_of
 from kaoprof.reporting.document import (
     UNKNOWN,
+    Column,
     Heading,
     Medium,
     Notes,
@@ -25,6 +26,7 @@ from kaoprof.reporting.document import (
 
 HEADERS = ("operator", "verdict", "time", "95 %", "old", "new", "memory", "MACs")
 LEFT_OUT = {"new": 4, "old": 4, "MACs": 3, "memory": 2, "95 %": 1}  # where a paper's column has no room
+WIDE = (("old\nmemory", 1), ("new\nmemory", 1), ("old\nMACs", 2), ("new\nMACs", 2))  # where a terminal has room
 MOST_AT_A_GLANCE = 12  # rows on a terminal; of more only those are shown where something changed, or may have
 MOST_SHOWN = 60  # rows; of longer comparisons only those are shown where something changed
 EQUAL = "="
@@ -65,7 +67,7 @@ def _screen(record: DiffRecord) -> Page:
     short = len(record.rows) > MOST_AT_A_GLANCE
     left = len(record.rows) - len(news)
     hidden = f"{left} more rows, in which nothing changed: -v." if short and left else None
-    glance = _tables(news) if short else _tables(record.rows)
+    glance = tuple(_widened(table, rows) for table, rows in _with_rows(news if short else record.rows))
     every = tuple(replace(table, detail=True) for table in _tables(record.rows[:MOST_SHOWN])) if short else ()
     around = (*_changed(record), *_drift(record))
     return Page(
@@ -81,7 +83,7 @@ def _screen(record: DiffRecord) -> Page:
 
 
 def _tables(rows: Sequence[DiffRow]) -> tuple[Table, ...]:
-    return tuple(_table(cell, members) for cell, members in by_cell(rows).items())
+    return tuple(table for table, _ in _with_rows(rows))
 
 
 def by_cell(rows: Sequence[DiffRow]) -> dict[str, list[DiffRow]]:
@@ -90,6 +92,27 @@ def by_cell(rows: Sequence[DiffRow]) -> dict[str, list[DiffRow]]:
     for row in rows:
         cells.setdefault(row.cell, []).append(row)
     return cells
+
+
+def _with_rows(rows: Sequence[DiffRow]) -> list[tuple[Table, list[DiffRow]]]:
+    """A table for each cell, with its rows."""
+    return [(_table(cell, members), members) for cell, members in by_cell(rows).items()]
+
+
+def _widened(table: Table, rows: Sequence[DiffRow]) -> Table:
+    """The table with what memory and MACs were and are, for a terminal that has the room."""
+    more = [Column(header, optional=level) for header, level in WIDE]
+    cells = tuple((*line.cells, *_exactly(row)) for line, row in zip(table.lines, rows, strict=True))
+    return replace(table, columns=(*table.columns, *more), rows=cells)
+
+
+def _exactly(row: DiffRow) -> tuple[str, ...]:
+    """Memory and MACs, old and new."""
+    peaks = [UNKNOWN if peak is None else units.format_bytes(peak) for peak in peaks_of(row)]
+    macs = [
+        UNKNOWN if side is None or side.macs is None else units.format_count(side.macs) for side in (row.old, row.new)
+    ]
+    return (*peaks, *macs)
 
 
 def _disturbed(record: DiffRecord) -> Iterator[Text]:

@@ -17,6 +17,7 @@ BASES = {
 HEADERS = {"sdpa": "fused (sdpa)", "matmul": "explicit (matmul)", OWN: "own code", None: "largest"}
 UNLIKE = "Not every smaller size fits, since other kernels serve some of them: -v names the sizes."
 QUANTITIES = {"macs": "MACs", "memory": "memory", "time": "time"}
+NEEDS = {"memory": "needs", "macs": "MACs", "time": "takes"}
 UNANSWERED = ("error", "refused")
 WORDS = {"nothing": "none", "refused": "refused", "error": "error", "endless": "every size"}
 TONES = {"none": Tone.BAD, "refused": Tone.BAD, "error": Tone.BAD}
@@ -24,21 +25,30 @@ TONES = {"none": Tone.BAD, "refused": Tone.BAD, "error": Tone.BAD}
 
 def page_of(record: FitRecord, medium: Medium = Medium.TEXT) -> Page:
     """The largest sizes, which operators hold the frame that was asked about, and what each size and the next need."""
-    return Page(blocks=(answers(record), *([] if medium == Medium.PAPER else [needs(record)])))
+    table = answers(record, wide=medium == Medium.SCREEN)
+    return Page(blocks=(table, *([] if medium == Medium.PAPER else [needs(record)])))
 
 
-def answers(record: FitRecord) -> Table:
-    """A row for each operator, the furthest first, with a column for each implementation."""
+def answers(record: FitRecord, *, wide: bool = False) -> Table:
+    """A row for each operator, the furthest first, with a column for each implementation.
+
+    Where a terminal is `wide` what each needs stands beside it.
+    """
     implementations = [word for word in HEADERS if any(row.implementation == word for row in record.rows)]
     operators: dict[str, dict[str | None, FitRow]] = {}
     for row in record.rows:
         operators.setdefault(row.operator, {})[row.implementation] = row
     furthest = sorted(operators.items(), key=lambda pair: -max(_reached(row) for row in pair[1].values()))
+    beside = wide and any(row.needed is not None for row in record.rows)
     rows = tuple(
-        (operator, *(_largest(known[word], record) if word in known else "" for word in implementations))
+        (operator, *(text for word in implementations for text in _reach(known.get(word), record, beside=beside)))
         for operator, known in furthest
     )
-    columns = (Column("operator", words=True, name=True), *(Column(HEADERS[word]) for word in implementations))
+    needed = [Column(NEEDS[record.budget], optional=1)] if beside else []
+    columns = (
+        Column("operator", words=True, name=True),
+        *(column for word in implementations for column in (Column(HEADERS[word]), *needed)),
+    )
     held = sentences.held(record)
     reasons = [f"{row.name}: {row.detail}." for row in record.rows if row.status != "ok" and row.detail]
     if held and record.budget != "time" and record.frame is None:  # they say what is needed
@@ -51,6 +61,14 @@ def answers(record: FitRecord) -> Table:
         *([BASES["macs"]] if record.budget == "macs" else []), *where(record.environment),
     )  # fmt: skip
     return Table(title=sentences.title_of(record), columns=columns, rows=rows, notes=notes, tones=TONES)
+
+
+def _reach(row: FitRow | None, record: FitRecord, *, beside: bool) -> tuple[str, ...]:
+    """How far an implementation reaches, if there is one, and what it needs there."""
+    size = "" if row is None else _largest(row, record)
+    if not beside:
+        return (size,)
+    return size, "" if row is None or row.needed is None else sentences.closely(row.needed, record)
 
 
 def _reached(row: FitRow) -> float:
@@ -68,7 +86,7 @@ def needs(record: FitRecord) -> Table:
     """The largest size of each implementation, what it needs, and what the next size would need."""
     axis = record.conditions.axis
     timed = record.budget == "time"
-    word = {"memory": "needs", "macs": "MACs", "time": "takes"}[record.budget]
+    word = NEEDS[record.budget]
     headers = ("operator", f"largest {axis}", *(("95 %",) if timed else ()), word, f"next {axis}", word)
     reasons = [f"{row.name}: {row.detail}." for row in record.rows if row.status == "ok" and row.detail]
     basis = () if record.budget == "macs" else (BASES[record.budget],)

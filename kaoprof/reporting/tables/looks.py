@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaoprof.findings.operators import Standing, peak_bytes
 from kaoprof.reporting.document import UNKNOWN, Cell, Column, Span, Text, Tone, words_of
-from kaoprof.reporting.sentences.quoted import is_too_noisy, seconds_of, seconds_text, times_text
+from kaoprof.reporting.sentences.quoted import NOISY, is_too_noisy, seconds_of, seconds_text, times_text
 from kaoprof.reporting.tables.cells import cells_of
 
 LONGEST_BASELINE = 14  # signs of its name in a heading
@@ -93,6 +93,11 @@ def quiet_seconds(standing: Standing) -> float | None:
 def factor_of(standing: Standing, _: dict[str, Span]) -> Span:
     """Its speedup against the baseline, with the digits that hold."""
     return Span(times_text(standing.speedup))
+
+
+def factor_interval_of(standing: Standing, texts: dict[str, Span]) -> Span:
+    """The interval of its speedup, where that holds a figure."""
+    return Span(NOISY, Tone.QUIET) if is_too_noisy(standing.speedup) else texts["speedup interval"]
 
 
 def slowness_of(standing: Standing) -> float | None:

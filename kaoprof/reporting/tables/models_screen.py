@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from kaoprof.findings import model_grid as findings
-from kaoprof.findings.surroundings import competition_warnings
+from kaoprof.findings.surroundings import environment_warnings
 from kaoprof.records.swept_models import ModelRow, SweptModels, shown_size
 from kaoprof.reporting.document import (
     UNKNOWN,
@@ -165,7 +165,7 @@ def _facts(record: SweptModels) -> Iterator[Fact | None]:
     yield Fact("peak", f"{PREDICTED}: predicted, not measured") if starred else None
     yield from machine(record)
     yield measured_how(profiles, record.protocol)
-    known = competition_warnings(record.environment, record.protocol)
+    known = environment_warnings(record)
     others = [text for text in findings.grid_warnings(record) if not any(text.endswith(said) for said in known)]
     yield from warned(others)
     yield from without_figures([(row.case.setting, row) for row in record.rows])

@@ -6,7 +6,7 @@ from kaoprof import units
 from kaoprof.findings import models as findings
 from kaoprof.findings.models import ModelStanding
 from kaoprof.findings.operators import NOISY
-from kaoprof.findings.surroundings import competition_warnings
+from kaoprof.findings.surroundings import environment_warnings
 from kaoprof.records.profile import LayerRow, ModelProfile, ProfileRecord
 from kaoprof.reporting.document import (
     UNKNOWN,
@@ -36,6 +36,7 @@ from kaoprof.reporting.sentences.models import (
     where_it_goes,
 )
 from kaoprof.reporting.sentences.protocol import protocol_of
+from kaoprof.reporting.sentences.quoted import NOISY as NOISE
 from kaoprof.reporting.sentences.quoted import interval_text, seconds_of, seconds_text, times_text
 from kaoprof.reporting.sentences.verdicts import faster_by, times_of
 from kaoprof.reporting.tables.profile import (
@@ -140,8 +141,9 @@ def _answer(record: ProfileRecord, model: ModelProfile) -> str | None:
     standing = next(other for other in findings.model_standings(record) if other.model is model)
     seconds = standing.latency
     interval = interval_text(seconds)
-    took = f"{seconds_text(seconds)} a call{f' (95 %: {interval})' if interval else ''}." if seconds else ""
-    return " ".join(filter(None, (took, where_it_goes(record, model)))) or None
+    sure = {"": "", NOISE: ", too noisy to quote"}.get(interval, f" (95 %: {interval})")
+    took = f"{seconds_text(seconds)} a call{sure}." if seconds else ""
+    return " ".join(filter(None, (took, where_it_goes(record, model, PREFIX)))) or None
 
 
 def _summary(record: ProfileRecord) -> Iterator[Block]:
@@ -181,12 +183,11 @@ def _facts(record: ProfileRecord) -> Iterator[Fact | None]:
     """Counts and exactness in a line, the machine, the protocol, and every warning."""
     named = [(model.model, model) for model in record.models]
     yield counts_fact(record.models, exactness(named))
-    yield from machine(record)
-    warnings = [text for text in findings.profile_warnings(record)
-                if text not in competition_warnings(record.environment, record.protocol)]  # fmt: skip
-    noise = [text for text in warnings if NOISY in text]
-    how = measured_how(record.models, record.protocol)
-    spread = "; ".join(text.replace(f"{NOISY}:", "spread").partition(" (")[0] for text in noise)
-    yield Fact("measured", f"{how.text}; {spread}", wrong=bool(noise)) if how and noise else how
-    others = [text for text in warnings if text not in noise]
-    yield from warned(others)
+    alone = f"{record.models[0].model}: " if len(record.models) == 1 else ""
+    spread = {text: text.removeprefix(alone).replace(f"{NOISY}:", "spread").partition(" (")[0]
+              for text in findings.profile_warnings(record) if NOISY in text}  # fmt: skip
+    place = machine(record, "; ".join(spread.values()))
+    yield from place
+    yield measured_how(record.models, record.protocol)
+    said = [*spread, *(environment_warnings(record) if any(fact.wrong for fact in place) else [])]
+    yield from warned([text for text in findings.profile_warnings(record) if text not in said])

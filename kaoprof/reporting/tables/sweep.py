@@ -46,11 +46,11 @@ def page_of(record: Record, medium: Medium = Medium.TEXT) -> Page:
     answers = [block for lines in shown for block in answers_of(record, lines)]
     hidden = len(record.rows) - sum(len(line.rows) for lines in shown for line in lines)
     beside = notes_of(f"{hidden} rows are in none of these tables; --format csv shows all." if hidden > 0 else None)
-    ranked = [standing.row for cell in standings(record).values() for standing in sorted(cell, key=rank_of)]
+    rows = [standing.row for cell in standings(record).values() for standing in sorted(cell, key=rank_of)]
     details = [replace(_table(record, lines), detail=True) for lines in shown]
     convention = CONVENTION if record.protocol else f"{PAPER_CONVENTION} {MAP_MEANING}"
     legend = notes_of(*_notes(record, details), convention, *protocol_of(record), tone=Tone.QUIET, detail=True)
-    return Page(blocks=(*answers, *beside, *facts_of(record, ranked, weighed=False), *details, *legend))
+    return Page(blocks=(*answers, *beside, *facts_of(record, rows, weighed=False), *details, *legend))
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Line]]:

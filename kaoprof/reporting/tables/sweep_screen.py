@@ -18,6 +18,7 @@ from kaoprof.reporting.tables.looks import (
     Look,
     bar_in,
     best_in,
+    factor_interval_of,
     factor_of,
     filled,
     name_columns,
@@ -99,7 +100,7 @@ def _measured_columns(
         (Column(f"{at}memory", optional=MEMORY), best_in(cell, weight_of, text_of("weight"))),
         (Column(f"{at}time"), best_in(cell, quiet_seconds, time_of)),
         (Column(f"{at}{versus(record.baseline)}"), best_in(cell, slowness_of, factor_of)),
-        (Column("(95 %)", optional=INTERVAL), text_of("speedup interval")),
+        (Column("(95 %)", optional=INTERVAL), factor_interval_of),
         (Column("", bar=True, optional=BAR), bar_in(cell)),
     ]
 
