@@ -185,8 +185,8 @@ def records_of(contents: Contents, plan: Plan | None = None) -> tuple[Record | S
     group_of = {launch: number for number, group in enumerate(groups) for launch in group}
     for key in order:
         cell = contents.cells[key]
-        own = key[1:] if node_of(contents.launches[cell.launch]) else key
-        cells[group_of[cell.launch]].append((own, cell.rows))
+        on_node = node_of(contents.launches[cell.launch])
+        cells[group_of[cell.launch]].append((key[1:] if on_node else key, cell.rows))
     used = [(group, _rows(members)) for group, members in zip(groups, cells, strict=True) if members]
     records = [_sweep_record(contents, group, rows, interrupted=interrupted) for group, rows in used]
     return tuple(records) or (_sweep_record(contents, [], (), interrupted=True),)

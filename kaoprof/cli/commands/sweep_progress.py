@@ -38,7 +38,7 @@ def shown_sweep(plan: Plan, journal: Path) -> Iterator[Watch]:
 
     def watch(progress: SweepProgress) -> None:
         nonlocal begun
-        if not begun:
+        if not begun and progress.step is None and not progress.finished:
             begun = True
             say(_beginning(progress, journal))
         elif progress.step is not None and progress.step.warning:

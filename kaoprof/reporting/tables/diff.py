@@ -25,8 +25,8 @@ from kaoprof.reporting.document import (
 )
 
 HEADERS = ("operator", "verdict", "time", "95 %", "old", "new", "memory", "MACs")
-LEFT_OUT = {"new": 4, "old": 4, "MACs": 3, "memory": 2, "95 %": 1}  # where a paper's column has no room
 WIDE = (("old\nmemory", 1), ("new\nmemory", 1), ("old\nMACs", 2), ("new\nMACs", 2))  # where a terminal has room
+LEFT_OUT = {"new": 4, "old": 4, "MACs": 3, "memory": 2, "95 %": 1}  # where a paper's column has no room
 MOST_AT_A_GLANCE = 12  # rows on a terminal; of more only those are shown where something changed, or may have
 MOST_SHOWN = 60  # rows; of longer comparisons only those are shown where something changed
 EQUAL = "="
