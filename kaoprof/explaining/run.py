@@ -245,11 +245,11 @@ def _spec_target(request: ExplainRequest) -> Target:
 
     names = [*OPERATORS, *(shipped.name for shipped in shipped_specs())]
     if request.target not in names and not Path(request.target).is_file():
-        raise UsageError(
-            f"{request.target!r} is no operator, no spec and no code",
-            where="target",
-            hint=f"{did_you_mean(request.target, names)}; code is written package.module:Class",
-        )
+        module, _, name = request.target.rpartition(".")
+        is_code = all(map(str.isidentifier, (*module.split("."), name))) and name not in {"yaml", "yml"}
+        known = f"{did_you_mean(request.target, names)}; code is written package.module:Class"
+        hint = f"code is written {module}:{name}" if is_code else known
+        raise UsageError(f"{request.target!r} is no operator, no spec and no code", where="target", hint=hint)
     document = load_spec(request.target)
     if document.kind == "code":
         return _code_spec_target(request, document)

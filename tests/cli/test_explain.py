@@ -152,6 +152,8 @@ def test_what_depends_on_data_is_refused(tmp_path, monkeypatch, capsys):
         (["torch.nn:ReLU", "--allow-import", "--input", "b", "--at", "b=two"], 2, "'b=two' is not a named size"),
         (["torch.nn:ReLU", "--allow-import", "--input", "b", "--at", "b=2", "--kwarg", "x"], 2, "no keyword argument"),
         (["kao_qv"], 2, "did you mean 'kao_qkv'"),
+        (["torch.nn.MultiheadAttention"], 2, "(code is written torch.nn:MultiheadAttention)"),
+        (["missing.yaml"], 2, "; code is written package.module:Class)"),
         (["kao_qkv", "--at", "q=3"], 2, "kao_qkv has no size 'q'"),
         (["kao_qkv", "--at", "h=0"], 2, "h: must be at least 1"),
         (["kao_qkv", "--ndim", "4"], 2, "ndim: must be 1, 2 or 3"),

@@ -53,7 +53,7 @@ def page_of(record: DiffRecord, medium: Medium = Medium.TEXT) -> Page:
                 summary,
                 *notes_of(*_sides(record), detail=True),
                 *notes_of(*around),
-                *tables,
+                *(replace(table, columns=optional_in_print(table.columns, LEFT_OUT)) for table in tables),
                 *notes_of(kept, *_limits(record)),
                 *notes_of(*_meaning(record), detail=True),
             )
@@ -159,7 +159,7 @@ def _table(cell: str, rows: Sequence[DiffRow]) -> Table:
     details = [f"{row.name}: {_status(row)}{f', {row.detail}' if row.detail else ''}." for row in rows if _status(row)]
     return Table(
         title=cell,
-        columns=optional_in_print(columns_of(HEADERS), LEFT_OUT),
+        columns=columns_of(HEADERS),
         rows=tuple(map(_cells, rows)),
         notes=tuple(details),
         tones=TONES,
