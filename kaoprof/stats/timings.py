@@ -225,12 +225,12 @@ def _between_runs(rows: Sequence[_Samples], between: _BetweenRuns) -> float:
 
 def _student(levels: Sequence[float], gap: float | None = None) -> float:
     """Half of the interval of a mean, by Student's t; with a `gap`, by the moderated one."""
-    known, variance = len(levels) - 1, deviation_of(levels) ** 2
+    known, deviation = len(levels) - 1, deviation_of(levels)
     if gap is not None:
-        expected = max(EXPECTED["spread"], EXPECTED["gap"] * gap) ** 2
-        variance = (known * variance + EXPECTED_WEIGHT * expected) / (known + EXPECTED_WEIGHT)
+        expected = max(EXPECTED["spread"], EXPECTED["gap"] * gap)
+        deviation = math.sqrt((known * deviation**2 + EXPECTED_WEIGHT * expected**2) / (known + EXPECTED_WEIGHT))
         known += EXPECTED_WEIGHT
-    return quantile(known) * math.sqrt(variance / len(levels))
+    return quantile(known) * deviation / math.sqrt(len(levels))
 
 
 def _sure(

@@ -54,13 +54,13 @@ def mean(values):
 
 
 def student(levels):
-    return quantile(len(levels) - 1) * math.sqrt(deviation_of(levels) ** 2 / len(levels))
+    return quantile(len(levels) - 1) * deviation_of(levels) / math.sqrt(len(levels))
 
 
 def moderated(levels, gap):
-    known, expected = len(levels) - 1, max(0.02, 1 / 10 * gap) ** 2
-    variance = (known * deviation_of(levels) ** 2 + 2 * expected) / (known + 2)
-    return quantile(known + 2) * math.sqrt(variance / len(levels))
+    known, expected = len(levels) - 1, max(0.02, 1 / 10 * gap)
+    deviation = math.sqrt((known * deviation_of(levels) ** 2 + 2 * expected**2) / (known + 2))
+    return quantile(known + 2) * deviation / math.sqrt(len(levels))
 
 
 def processes_of(one):
