@@ -56,8 +56,9 @@ def quickened(command):
     arguments = arguments_of(command)
     if arguments[0] in AT_ONCE and not {"--analytic", "--from"} & {*arguments}:
         arguments = [argument for argument in arguments if argument not in ONLY_MEASURED] + ["--analytic"]
-    if arguments[0] == "sweep" and "-o" in arguments:  # never overwritten
-        Path(arguments[arguments.index("-o") + 1]).unlink(missing_ok=True)
+    if arguments[0] == "sweep":  # whose journal is never overwritten
+        named = arguments[arguments.index("-o") + 1] if "-o" in arguments else "models.jsonl"
+        Path(named).unlink(missing_ok=True)
     return [*arguments, *(["--force"] if "-o" in arguments or "--to" in arguments else [])]
 
 
