@@ -1,7 +1,7 @@
 """How costs grow: for rows that differ in one axis only, the fitted exponent of each quantity beside theory's. Pure."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -12,6 +12,7 @@ from kaoprof.costs.cost import STAYING, Cost, degree
 from kaoprof.dims import AttentionOptions, Dims
 from kaoprof.findings.own_cost import cost_of
 from kaoprof.findings.race import race_row
+from kaoprof.records.aspect import follows_height
 from kaoprof.records.compare import Case, Row
 from kaoprof.records.fit import CrossRow, TimedRatio
 from kaoprof.records.measured import Latency
@@ -142,14 +143,6 @@ def _lines_of_an_aspect(rows: Iterable[Row]) -> Iterator[Line]:
         by_height = {height: row for (height, _), row in sorted(shapes.items())}
         if len(by_height) == len(shapes) >= MIN_POINTS and follows_height(shapes):
             yield Line(axis="h", tied=("w",), rows=by_height)
-
-
-def follows_height(shapes: Collection[tuple[int, ...]]) -> bool:
-    """Whether some ratio rounds every height to its width, and is not 1, nor the widths all the same."""
-    least = max((width - 0.5) / height for height, width in shapes)
-    most = min((width + 0.5) / height for height, width in shapes)
-    bent = any(height != width for height, width in shapes)
-    return bent and least <= most and len({width for _, width in shapes}) > 1
 
 
 def _manner(case: Case) -> tuple[object, ...]:

@@ -103,3 +103,11 @@ def told_aspect(aspect: str | None, width: str | None) -> Aspect | None:
     if aspect is not None:
         return parse_aspect(aspect, where="aspect")
     return parse_aspect(width, where="w") if width is not None and width.strip().endswith("h") else None
+
+
+def follows_height(shapes: Collection[tuple[int, ...]]) -> bool:
+    """Whether some ratio rounds every height to its width, and is not 1, nor the widths all the same."""
+    least = max((width - 0.5) / height for height, width in shapes)
+    most = min((width + 0.5) / height for height, width in shapes)
+    bent = any(height != width for height, width in shapes)
+    return bent and least <= most and len({width for _, width in shapes}) > 1

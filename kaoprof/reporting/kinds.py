@@ -239,9 +239,14 @@ def load(place: str) -> Any:
 
 def pages_of(report: Report, medium: Medium) -> list[Page]:
     """A page for each run, or one for the grid; before them how nodes differ, if they are runs on these."""
-    if load(ARE_NODES)(report.runs) and medium != Medium.PAPER:
+    if medium != Medium.PAPER and _are_nodes(report):
         return [load(NODES_PAGE)(report.runs, medium), *_pages_of_runs(report, medium)]
     return _pages_of_runs(report, medium)
+
+
+def _are_nodes(report: Report) -> bool:
+    """Whether its runs are the same cells on several nodes; of one run nothing has to be imported to tell."""
+    return len(report.runs) > 1 and bool(load(ARE_NODES)(report.runs))
 
 
 def _pages_of_runs(report: Report, medium: Medium) -> list[Page]:
@@ -360,7 +365,7 @@ def _document(report: Report) -> object:
 
 def warnings_of(report: Report) -> list[str]:
     """What a careful reader must know."""
-    unequal = load(NODE_WARNINGS)(report.runs) if load(ARE_NODES)(report.runs) else []
+    unequal = load(NODE_WARNINGS)(report.runs) if _are_nodes(report) else []
     return [*unequal, *_warnings_of_runs(report)]
 
 
@@ -391,7 +396,7 @@ def is_sound(record: Any) -> bool:
 
 def is_sound_report(report: Report) -> bool:
     """Whether all its records are, and nodes that are compared count alike."""
-    alike = not load(ARE_NODES)(report.runs) or not load(NODE_WARNINGS)(report.runs)
+    alike = not _are_nodes(report) or not load(NODE_WARNINGS)(report.runs)
     return alike and all(is_sound(run.record) for run in report.runs)
 
 

@@ -7,8 +7,8 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.errors import RecordError, UsageError, did_you_mean
-from kaoprof.findings.growth import follows_height
 from kaoprof.findings.operators import Standing, standings
+from kaoprof.records.aspect import follows_height
 from kaoprof.records.compare import Case
 
 AXES = ("h", "n", "t", "w", "b", "c", "heads")  # sizes, in the order in which one of them is chosen to run along
