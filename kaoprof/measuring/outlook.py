@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kaoprof.measuring.plan import Subject
+from kaoprof.measuring.plan import MIN_ROUNDS, SLOW_ROUNDS, Subject
 from kaoprof.records.options import Options
 from kaoprof.units import format_seconds
 
 CLEARLY = 1.5  # times the budget: less is no surprise
 WORTH_SAYING_S = 5.0  # beyond the budget, at least
 CALLS_BEFORE = 2  # of every row: the first one, and one whose memory is watched
-FEWEST_ROUNDS = 10  # of a row whose call fits into its share of the budget
-SLOW_ROUNDS = 3  # at most, of another one
 ROW_S = 0.05  # what a row takes however quick its calls are: it is loaded, looked at, and timed in ten blocks
 
 
@@ -63,7 +61,7 @@ def longer_than_asked(outlook: Outlook, plan: Options, *, throughput_flops: floa
     slowest = max((row for cell in running for row in cell), key=lambda row: row.flops)
     call_s = slowest.flops / throughput_flops
     why = f"one call of {slowest.label} takes {format_seconds(call_s)} or more"
-    if (CALLS_BEFORE + FEWEST_ROUNDS) * call_s < ROW_S:
+    if (CALLS_BEFORE + MIN_ROUNDS) * call_s < ROW_S:
         why = f"{len(running)} cells with {sum(map(len, running))} rows have {format_seconds(outlook.share_s)} each"
     return (
         f"this takes at least {format_seconds(least_s)}, whatever the budget of {format_seconds(plan.budget_s)}: {why}"
@@ -82,6 +80,6 @@ def _least_s(cell: Sequence[Ahead], plan: Options, share_s: float, throughput_fl
     seconds = 0.0
     for row in cell:
         call_s = row.flops / throughput_flops
-        few = min(SLOW_ROUNDS, plan.budget_s // call_s) if call_s > row_share_s else FEWEST_ROUNDS
+        few = min(SLOW_ROUNDS, plan.budget_s // call_s) if call_s > row_share_s else MIN_ROUNDS
         seconds += max((CALLS_BEFORE + few) * call_s, ROW_S)
     return seconds

@@ -12,6 +12,8 @@ from kaoprof.records.options import Options
 from kaoprof.units import format_bytes, format_percent, format_rate, format_seconds
 from kaoprof.workload.workload import Workload
 
+MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
+SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
 PACE_DIGITS = 3
 
 

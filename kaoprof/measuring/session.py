@@ -23,18 +23,16 @@ from kaoprof.measuring.messages import Clear, Peak, ReadConditions, ReadFree, Ti
 from kaoprof.measuring.observations import observe
 from kaoprof.measuring.other_load import Neighbours
 from kaoprof.measuring.outlook import Outlook, longer_than_asked, outlook_of
-from kaoprof.measuring.plan import Measurement, Progress, Subject, refusal_of, unreached
+from kaoprof.measuring.plan import MIN_ROUNDS, SLOW_ROUNDS, Measurement, Progress, Subject, refusal_of, unreached
 from kaoprof.records.measured import Ceilings, Conditions, Observed
 from kaoprof.records.options import Options
 from kaoprof.stats.timings import quiet_time
 
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
-MIN_ROUNDS = 10  # enough for a 95 % interval that leaves the extremes out
 MAX_ROUNDS = 1000
 LOOKS = 8  # at how precise it is, while the number of rounds doubles
 PACES = 100  # of so many looks at the pace the fastest counts as the best
 QUIET_PACE = 1.15  # times the best, up to which a moment counts as quiet
-SLOW_ROUNDS = 3  # at most, for a subject whose single call exceeds its share of the budget
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 

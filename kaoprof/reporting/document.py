@@ -227,6 +227,12 @@ def without_empty(table: Table) -> Table:
     )
 
 
+def answer_of(first: str, *others: str) -> Cell:
+    """A verdict: its first sentence aloud, then what else it says."""
+    said = " ".join(filter(None, others))
+    return Cell(lines=((Span(first, style=Style.EMPHASIS), f" {said}" if said else ""),))
+
+
 def notes_of(
     *texts: Text | None, tone: Tone | None = None, listed: bool = True, detail: bool = False
 ) -> tuple[Notes, ...]:

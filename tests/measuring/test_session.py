@@ -33,8 +33,8 @@ from kaoprof.measuring.messages import (
     Weigh,
 )  # fmt: skip
 from kaoprof.measuring.other_load import Neighbours
-from kaoprof.measuring.plan import Subject
-from kaoprof.measuring.session import MIN_ROUNDS, SLOW_ROUNDS, Session, measure
+from kaoprof.measuring.plan import MIN_ROUNDS, SLOW_ROUNDS, Subject
+from kaoprof.measuring.session import Session, measure
 from kaoprof.records.measured import Conditions, Copy, Deviation, Observed, Traffic
 from kaoprof.records.options import Options
 from kaoprof.stats.timings import quiet_time

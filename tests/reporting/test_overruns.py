@@ -8,9 +8,9 @@ from profile_samples import record as profile_record
 from rendered import on_screen
 from samples import measured_record
 
-from kaoprof.measuring.outlook import FEWEST_ROUNDS as FORESEEN
+from kaoprof.measuring.outlook import MIN_ROUNDS as FORESEEN
 from kaoprof.measuring.outlook import SLOW_ROUNDS as SLOW_FORESEEN
-from kaoprof.measuring.session import MIN_ROUNDS, SLOW_ROUNDS
+from kaoprof.measuring.plan import MIN_ROUNDS, SLOW_ROUNDS
 from kaoprof.records.measured import Latency
 from kaoprof.reporting.sentences.facts import FEWEST_ROUNDS, measured_how
 

@@ -16,7 +16,7 @@ from kaoprof.reporting.sentences.limits import Named, is_left_out
 from kaoprof.units import counted, format_percent, format_seconds
 
 FACT_COLUMNS = (Column("", words=True), Column("", words=True, rest=True))
-FEWEST_ROUNDS = 10  # of what is quick, however small the budget: `measuring.session.MIN_ROUNDS`
+FEWEST_ROUNDS = 10  # of what is quick, however small the budget: `measuring.plan.MIN_ROUNDS`
 OVERRUN = 1.5  # times the budget: from here on it is said why
 MOSTLY = 0.5  # of all samples undisturbed: fewer are no quiet machine
 MOST_WARNINGS = 5

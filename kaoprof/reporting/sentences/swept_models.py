@@ -14,6 +14,11 @@ UNPAIRED = (
 )
 
 
+def unpaired_in(record: SweptModels) -> str:
+    """That times of models are not paired; nothing where none were taken."""
+    return UNPAIRED if any(row.profile.latency for row in record.rows) else ""
+
+
 def answers_of(record: SweptModels) -> list[str]:
     """A sentence for each of the first inputs on which there are several models, then one for throughput."""
     name = findings.names_of(record.rows)

@@ -10,15 +10,14 @@ from kaoprof.records.compare import Case, Record, Row
 from kaoprof.reporting.document import (
     UNKNOWN,
     Block,
-    Cell,
     Column,
     Notes,
     Page,
     Span,
-    Style,
     Table,
     Text,
     Tone,
+    answer_of,
     notes_of,
     stacked,
 )
@@ -46,6 +45,7 @@ from kaoprof.reporting.tables.looks import (
     factor_of,
     filled,
     name_columns,
+    products_of,
     quiet_seconds,
     rank_of,
     slowness_of,
@@ -92,10 +92,8 @@ def _below(record: Record, shown: Sequence[Sequence[Standing]]) -> list[Block]:
 
 
 def _verdict(record: Record, cell: Sequence[Standing]) -> list[Text]:
-    """Its first sentence aloud."""
-    first, *others = verdict_of(record, cell) or [""]
-    said = " ".join(others)
-    return [Cell(lines=((Span(first, style=Style.EMPHASIS), f" {said}" if said else ""),))] if first else []
+    said = verdict_of(record, cell)
+    return [answer_of(*said)] if said else []
 
 
 def heading_of(record: Record, row: Row) -> str:
@@ -193,7 +191,7 @@ def _closed_columns(cell: Sequence[Standing]) -> list[tuple[Column, Look]]:
 def _macs(cell: Sequence[Standing]) -> list[tuple[Column, Look]]:
     """Beside the figure a mark, where counts disagree or are not all there is."""
     return [
-        (Column("MACs"), best_in(cell, _products, lambda standing, _: _short_macs(standing.row))),
+        (Column("MACs"), best_in(cell, products_of, lambda standing, _: _short_macs(standing.row))),
         (Column(""), lambda _, texts: _mark(texts["agreement"])),
     ]
 
@@ -205,10 +203,6 @@ def _mark(agreement: Span) -> Span:
 
 def _short_macs(row: Row) -> Span:
     return Span(format_short_count(row.analytic.macs) if row.analytic else UNKNOWN)
-
-
-def _products(standing: Standing) -> float | None:
-    return standing.row.analytic.macs if standing.row.analytic else None
 
 
 STACKED = (

@@ -1,6 +1,6 @@
 """How the rows of some runs lie in a grid: what varies, along which axis a plot runs, and what stays the same."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -138,9 +138,21 @@ def chosen_runs(runs: Sequence[NamedRun], only: Mapping[str, Collection[str]]) -
         RecordError: they hold no rows.
         UsageError: no cell is like that.
     """
-    chosen = tuple(run for run in (narrowed(run, only) for run in runs) if run.record.rows)
+    return with_rows(runs, [narrowed(run, only) for run in runs], only, what="cell")
+
+
+def with_rows(
+    runs: Sequence[NamedRun], left: Iterable[NamedRun], only: Mapping[str, Collection[str]], *, what: str
+) -> tuple[NamedRun, ...]:
+    """Of what is `left` of the runs by `only`, those that hold any rows.
+
+    Raises:
+        RecordError: they hold no rows.
+        UsageError: no cell, or whatever rows are called, is like that.
+    """
+    chosen = tuple(run for run in left if run.record.rows)
     if not chosen and only:
-        raise UsageError("no cell is like that", where="--only")
+        raise UsageError(f"no {what} is like that", where="--only")
     if not chosen:
         names = ", ".join(run.name for run in runs)
         raise RecordError("these runs hold no rows", where=names, hint="was it interrupted at once?")

@@ -119,16 +119,27 @@ def _brackets(rows: Sequence[Sequence[str]], shown: int) -> list[str]:
 
 def _exponent(law: Law | None, order: int) -> str:
     """The exponent, and its own order where that is another than the row's."""
-    if law is None or law.exponent is None:
-        return UNKNOWN
-    return f"{law.exponent:.2f}" + (f" ({law.theory})" if law.theory != order else "")
+    known = law is not None and law.exponent is not None
+    return power_of(law) + (f" ({law.theory})" if law and known and law.theory != order else "")
+
+
+def power_of(law: Law | None) -> str:
+    """An exponent: `2.46`."""
+    return UNKNOWN if law is None or law.exponent is None else f"{law.exponent:.2f}"
+
+
+def interval_of(law: Law | None) -> str:
+    """Its interval; nothing where the points scatter: then there is one, but an objection tells that it is no law."""
+    if law is None or law.exponent is None or law.low is None or law.high is None:
+        return ""
+    return f"{law.low:.2f}{'-' if law.low >= 0 else ' to '}{law.high:.2f}"
 
 
 def _latency_cells(law: Law | None) -> tuple[str, str]:
-    if law is None or law.exponent is None or law.low is None or law.high is None:
-        return UNKNOWN, UNKNOWN  # where the points scatter there is an interval, which an objection tells is no law
-    interval = f"{law.low:.2f}{'-' if law.low >= 0 else ' to '}{law.high:.2f}"
-    return f"{law.exponent:.2f} ({interval})", f"{law.sizes[0]}-{law.sizes[-1]} ({len(law.sizes)})"
+    interval = interval_of(law)
+    if law is None or not interval:
+        return UNKNOWN, UNKNOWN
+    return f"{power_of(law)} ({interval})", f"{law.sizes[0]}-{law.sizes[-1]} ({len(law.sizes)})"
 
 
 def _overheads(members: Sequence[Growth]) -> list[str]:

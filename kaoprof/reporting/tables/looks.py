@@ -84,6 +84,11 @@ def weight_of(standing: Standing) -> float | None:
     return peak_bytes(standing.row)
 
 
+def products_of(standing: Standing) -> float | None:
+    """Its MACs by closed form, where it has one."""
+    return standing.row.analytic.macs if standing.row.analytic else None
+
+
 def quiet_seconds(standing: Standing) -> float | None:
     """Its quiet time; None where it has none."""
     seconds = standing.latency

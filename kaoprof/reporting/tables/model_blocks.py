@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kaoprof.errors import RecordError, UsageError, did_you_mean, nearest
+from kaoprof.errors import UsageError, did_you_mean, nearest
 from kaoprof.records.swept_models import ModelRow, shown_size
-from kaoprof.reporting.tables.grid import NamedRun
+from kaoprof.reporting.tables.grid import NamedRun, with_rows
 
 AXES = ("macs", "batch", "size")  # what a plot runs along
 QUANTITIES = ("latency", "memory", "macs")  # what it shows
@@ -46,13 +46,7 @@ def chosen_models(
         hint = f"one or more of {', '.join(QUANTITIES)}"
         raise UsageError(f"a sweep of models has no plot of {unheld[0]}", where="--plot", hint=hint)
     _check_only([row for run in runs for row in run.record.rows], only)
-    chosen = tuple(run for run in (_narrowed(run, only) for run in runs) if run.record.rows)
-    if not chosen and only:
-        raise UsageError("no row is like that", where="--only")
-    if not chosen:
-        names = ", ".join(run.name for run in runs)
-        raise RecordError("these runs hold no rows", where=names, hint="was it interrupted at once?")
-    return chosen
+    return with_rows(runs, [_narrowed(run, only) for run in runs], only, what="row")
 
 
 def _check_only(rows: Sequence[ModelRow], only: Mapping[str, Collection[str]]) -> None:

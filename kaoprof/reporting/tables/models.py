@@ -5,7 +5,7 @@ from kaoprof.records.swept_models import SweptModels
 from kaoprof.reporting.document import Medium, Page, Table, without_empty
 from kaoprof.reporting.sentences.failures import failures
 from kaoprof.reporting.sentences.protocol import protocol_of
-from kaoprof.reporting.sentences.swept_models import UNPAIRED, answers_of
+from kaoprof.reporting.sentences.swept_models import answers_of, unpaired_in
 from kaoprof.reporting.tables.model_rows import (
     CONVENTION,
     HEADERS,
@@ -29,13 +29,12 @@ def page_of(record: SweptModels, medium: Medium = Medium.TEXT) -> Page:
     name, unbeaten = findings.names_of(record.rows), findings.unbeaten_of(record.rows)
     cells = [texts_of(row, name(row), unbeaten=findings.key_of(row) in unbeaten) for row in record.rows]
     notes = (*meanings_of(findings.fronts(record.rows)), *failures([(row.case.setting, row) for row in record.rows]))
-    timed = any(row.profile.latency for row in record.rows)
     table = Table(
         title=title_of(record, fixed),
         columns=tuple(column_of(HEADERS[place]) for place in shown),
         rows=tuple(tuple(toned(row[place]) for place in shown) for row in cells),
         notes=notes if medium == Medium.PAPER else (*answers_of(record), *notes),
-        details=(CONVENTION, *protocol_of(record), *([UNPAIRED] if timed else [])),
+        details=(CONVENTION, *filter(None, (*protocol_of(record), unpaired_in(record)))),
         figures="plain",
     )
     return Page(blocks=(without_empty(table), *law_tables(record, fixed)))

@@ -14,10 +14,10 @@ from kaoprof.reporting.document import (
     Column,
     Page,
     Span,
-    Style,
     Table,
     Text,
     Tone,
+    answer_of,
     notes_of,
     without_empty,
 )
@@ -25,7 +25,7 @@ from kaoprof.reporting.sentences.facts import Fact, counts_fact, exactness, fact
 from kaoprof.reporting.sentences.protocol import protocol_of
 from kaoprof.reporting.sentences.quoted import NOISY, is_too_noisy
 from kaoprof.reporting.sentences.row_facts import without_figures
-from kaoprof.reporting.sentences.swept_models import UNPAIRED
+from kaoprof.reporting.sentences.swept_models import unpaired_in
 from kaoprof.reporting.tables.model_rows import (
     CONVENTION,
     HEADERS,
@@ -56,8 +56,7 @@ def screen_of(record: SweptModels) -> Page:
     verdict = _verdict(groups, findings.names_of(record.rows))
     quiet = [Span(text, Tone.QUIET) for text in meanings_of(fronts)]
     laws = [replace(law, detail=len(record.rows) > MANY) for law in law_tables(record, fixed)]
-    unpaired = [UNPAIRED] if any(row.profile.latency for row in record.rows) else []
-    legend = notes_of(CONVENTION, *protocol_of(record), *unpaired, tone=Tone.QUIET, detail=True)
+    legend = notes_of(CONVENTION, *protocol_of(record), unpaired_in(record), tone=Tone.QUIET, detail=True)
     return Page(
         blocks=(table, *notes_of(verdict, *quiet), *laws, *facts_table(_facts(record)), *legend)
     )  # fmt: skip
@@ -122,7 +121,7 @@ def _verdict(groups: Sequence[Sequence[ModelRow]], name: Callable[[ModelRow], st
         f"{best} {win}{_on(most, len(against))}",
         *(f"{model}{_on(times, len(against))}" for model, times in others),
     ]
-    return Cell(lines=((Span(f"{', '.join(said)}.", style=Style.EMPHASIS), f" {_lead(against[-1], win, name)}"),))
+    return answer_of(f"{', '.join(said)}.", _lead(against[-1], win, name))
 
 
 def _on(times: int, inputs: int) -> str:

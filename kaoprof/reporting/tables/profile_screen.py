@@ -16,10 +16,10 @@ from kaoprof.reporting.document import (
     Page,
     Row,
     Span,
-    Style,
     Table,
     Text,
     Tone,
+    answer_of,
     cell_of,
     notes_of,
     without_empty,
@@ -174,9 +174,8 @@ def _verdict(standings: Sequence[ModelStanding]) -> Text | None:
     if not timed or first.latency is None:
         return None
     best = min(timed, key=seconds_of)
-    macs = f" It takes {times_of(best.macs_ratio, 'fewer', 'more')} MACs." if best.macs_ratio else ""
-    said = f"{best.model.model} {faster_by(best.speedup, first.model.model)}"
-    return Cell(lines=((Span(said, style=Style.EMPHASIS), macs),))
+    macs = f"It takes {times_of(best.macs_ratio, 'fewer', 'more')} MACs." if best.macs_ratio else ""
+    return answer_of(f"{best.model.model} {faster_by(best.speedup, first.model.model)}", macs)
 
 
 def _facts(record: ProfileRecord) -> Iterator[Fact | None]:

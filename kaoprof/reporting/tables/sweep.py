@@ -14,9 +14,9 @@ from kaoprof.reporting.sentences.row_facts import facts_of
 from kaoprof.reporting.tables.cells import cells_of, without_twins
 from kaoprof.reporting.tables.compare import page_of as page_of_cells
 from kaoprof.reporting.tables.grid_rows import UNSURE
-from kaoprof.reporting.tables.growth import crossings_of
+from kaoprof.reporting.tables.growth import crossings_of, interval_of, power_of
 from kaoprof.reporting.tables.looks import rank_of
-from kaoprof.reporting.tables.sweep_screen import answers_of, interval_of, power_of
+from kaoprof.reporting.tables.sweep_screen import answers_of
 
 MOST_TABLES = 8  # beyond it nobody reads them on a terminal
 MEASURED = ("operator", "~\nMACs", "~\npeak", "~\ntime", "95 %", "at {axis}", "latency", "peak", "speedup")

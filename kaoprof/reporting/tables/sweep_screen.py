@@ -8,12 +8,12 @@ from kaoprof.findings.growth import TIME_TOLERANCE, Law, Line, crossovers, growt
 from kaoprof.findings.operators import Standing, standings
 from kaoprof.records.compare import Case, Record, Row
 from kaoprof.records.fit import CrossRow
-from kaoprof.reporting.document import UNKNOWN, Block, Cell, Column, Span, Style, Table, Text, Tone, notes_of
+from kaoprof.reporting.document import UNKNOWN, Block, Column, Span, Table, Text, Tone, answer_of, notes_of
 from kaoprof.reporting.sentences.quoted import surely_text
 from kaoprof.reporting.sentences.verdicts import verdict_of
 from kaoprof.reporting.tables.cells import without_twins
 from kaoprof.reporting.tables.compare_screen import manner_of
-from kaoprof.reporting.tables.growth import AXES, sentence_of
+from kaoprof.reporting.tables.growth import AXES, interval_of, power_of, sentence_of
 from kaoprof.reporting.tables.looks import (
     Look,
     bar_in,
@@ -22,6 +22,7 @@ from kaoprof.reporting.tables.looks import (
     factor_of,
     filled,
     name_columns,
+    products_of,
     quiet_seconds,
     rank_of,
     slowness_of,
@@ -115,14 +116,10 @@ def _closed_columns(
         (Column("theory"), _of(laws, _theory(axis))),
         (Column("MACs"), _of(laws, _power("products"))),
         (Column("map"), _of(laws, _power("map"))),
-        (Column(f"{at}MACs"), best_in(cell, _macs, text_of("macs"))),
+        (Column(f"{at}MACs"), best_in(cell, products_of, text_of("macs"))),
         (Column(f"{at}map"), best_in(cell, _map_bytes, text_of("map"))),
         (Column(f"{at}MACs {against}"), text_of("macs ratio")),
     ]
-
-
-def _macs(standing: Standing) -> float | None:
-    return standing.row.analytic.macs if standing.row.analytic else None
 
 
 def _map_bytes(standing: Standing) -> float | None:
@@ -148,18 +145,6 @@ def _power(quantity: str) -> LawLook:
     return lambda laws: power_of(laws.get(quantity))
 
 
-def power_of(law: Law | None) -> str:
-    """An exponent: `2.46`."""
-    return UNKNOWN if law is None or law.exponent is None else f"{law.exponent:.2f}"
-
-
-def interval_of(law: Law | None) -> str:
-    """Its interval, as far as it is one."""
-    if law is None or law.exponent is None or law.low is None or law.high is None:
-        return ""
-    return f"{law.low:.2f}{'-' if law.low >= 0 else ' to '}{law.high:.2f}"
-
-
 def _mark(laws: Mapping[str, Law]) -> Text:
     law = laws.get("latency")
     return Span(OUTGROWN, Tone.WARN) if law and law.outgrows_theory else ""
@@ -177,9 +162,7 @@ def _verdict(record: Record, axis: str, size: int, cell: Sequence[Standing], sur
     first, *others = verdict_of(record, cell) or [""]
     if not first:
         return None
-    said = " ".join(filter(None, (surely, *others)))
-    aloud = Span(f"At {axis}={size}: {first}", style=Style.EMPHASIS)
-    return Cell(lines=((aloud, f" {said}" if said else ""),))
+    return answer_of(f"At {axis}={size}: {first}", surely, *others)
 
 
 def _surely(axis: str, cell: Sequence[Standing], placed: Sequence[Standing]) -> str:
