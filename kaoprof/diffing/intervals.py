@@ -2,7 +2,8 @@
 
 All is done on logarithms, so that a difference is a ratio. Rounds of two runs are not paired. Within a run quiet times
 stand for the rows, so that spells of noise do not count; between runs a machine that is slower as a whole is told from
-a row that is slower than its neighbours; and how much runs differ otherwise is learnt from all rows together.
+a row that is slower than its neighbours, run by run and process by process; and how much runs differ otherwise is
+learnt from all rows together.
 """
 
 import math
@@ -34,12 +35,14 @@ Cell = Mapping[str, Latency]  # by the row's name; measured in common rounds
 class Level(msgspec.Struct, frozen=True, kw_only=True):
     """The logarithm of a row's quiet time in one run; `variance` is None where too few samples tell.
 
-    `freedom` are the degrees of freedom of a variance between launches; 0 where there was one launch. `unseen` is the
-    variance that no sample of the run can show.
+    `beside` is the variance of what is left without what the rows have in common, launch by launch. `freedom` are the
+    degrees of freedom of a variance between launches; 0 where there was one launch. `unseen` is the variance that no
+    sample of the run can show: of the machine's state, which rows have in common.
     """
 
     log_s: float
     variance: float | None
+    beside: float | None
     freedom: int
     unseen: float = 0.0
 
@@ -110,14 +113,7 @@ def shifts_between(
         for run, other in ((old, new), (new, old))
     ]
     before, after = (_pooled(run) for run in levels)
-    raw = {
-        cell: [
-            Shift(name=name, log_ratio=after[cell][name].log_s - level.log_s, error=_error(level, after[cell][name]))
-            for name, level in rows.items()
-        ]
-        for cell, rows in before.items()
-        if rows
-    }
+    raw = _shifts(before, after, alone=False)
     drifts = _drifts(raw)
     beside = {
         cell: [replace(shift, log_ratio=shift.log_ratio - (drifts[cell] or 0.0)) for shift in rows]
@@ -129,49 +125,97 @@ def shifts_between(
         spread, learned = CONTENDED_SPREAD, False
     removed = {cell: remove_drift and drift is not None for cell, drift in drifts.items()}
     shown = {
-        cell: _with_errors(beside[cell] if removed[cell] else rows, spread, centred=removed[cell])
-        for cell, rows in raw.items()
+        cell: _with_errors(beside[cell] if removed[cell] else alone, spread, centred=removed[cell])
+        for cell, alone in _shifts(before, after, alone=True).items()
     }
     return Shifts(cells=shown, drifts=drifts, removed=removed, run_spread=spread, learned=learned)
 
 
 def levels_of(rows: Cell) -> dict[str, Level]:
-    """The level of each row: the logarithm of its quiet time, which what only disturbs hardly moves."""
-    return {name: _level(latency) for name, latency in rows.items()}
+    """The level of each row: the logarithm of its quiet time, which what only disturbs hardly moves.
+
+    With several launches these are the sample: processes differ more than what one of them shows of itself.
+    """
+    seen = {name: quiet_levels(latency) for name, latency in rows.items()}
+    left = _left({name: by_launch for name, (by_launch, _) in seen.items()})
+
+    def level(name: str) -> Level:
+        by_launch, parts = seen[name]
+        alone, beside = (list(levels.values()) if len(levels) > 1 else parts for levels in (by_launch, left[name]))
+        return Level(
+            log_s=statistics.fmean(by_launch.values()),
+            variance=_of_mean(alone),
+            beside=_of_mean(beside),
+            freedom=len(by_launch) - 1,
+            unseen=unseen_spread(rows[name]) ** 2,
+        )
+
+    return {name: level(name) for name in rows}
 
 
-def _level(latency: Latency) -> Level:
-    """With several launches these are the sample: processes differ more than what one of them shows of itself."""
-    levels, parts = quiet_levels(latency)
-    sample = levels if len(levels) > 1 else parts
-    return Level(
-        log_s=statistics.fmean(levels),
-        variance=statistics.variance(sample) / len(sample) if sample else None,
-        freedom=len(levels) - 1,
-        unseen=unseen_spread(latency) ** 2,
-    )
+def _left(rows: Mapping[str, Mapping[int, float]]) -> Mapping[str, Mapping[int, float]]:
+    """Each row's level by launch, without what the rows of a launch have in common; as it is where too few tell."""
+    launches = set.intersection(*map(set, rows.values())) if len(rows) >= FEWEST_NEIGHBOURS else set()
+    if len(launches) <= 1:
+        return rows
+    means = {name: statistics.fmean(levels[launch] for launch in launches) for name, levels in rows.items()}
+    common = {
+        launch: statistics.median(levels[launch] - means[name] for name, levels in rows.items()) for launch in launches
+    }
+    return {name: {launch: levels[launch] - common[launch] for launch in launches} for name, levels in rows.items()}
+
+
+def _of_mean(sample: Sequence[float]) -> float | None:
+    """The variance of the mean; None where too few tell."""
+    return statistics.variance(sample) / len(sample) if len(sample) > 1 else None
 
 
 def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level]]:
     """Variances between two or three launches are guesses: each is drawn towards what is typical of all rows."""
-    guesses = [level.variance for rows in run.values() for level in rows.values() if level.freedom and level.variance]
-    if not guesses:
-        return {cell: dict(rows) for cell, rows in run.items()}
-    typical = statistics.median(guesses) / MEDIAN_SHARE
+    levels = [level for rows in run.values() for level in rows.values() if level.freedom]
+    alone, beside = _typical([level.variance for level in levels]), _typical([level.beside for level in levels])
 
-    def drawn(level: Level) -> Level:
-        if not level.freedom or level.variance is None:
-            return level
-        variance = (level.freedom * level.variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
-        return replace(level, variance=variance)
+    def drawn(level: Level, variance: float | None, typical: float) -> float | None:
+        if not level.freedom or variance is None or not typical:
+            return variance
+        return (level.freedom * variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
 
-    return {cell: {name: drawn(level) for name, level in rows.items()} for cell, rows in run.items()}
+    return {
+        cell: {
+            name: replace(
+                level, variance=drawn(level, level.variance, alone), beside=drawn(level, level.beside, beside)
+            )
+            for name, level in rows.items()
+        }
+        for cell, rows in run.items()
+    }
 
 
-def _error(old: Level, new: Level) -> float | None:
-    if old.variance is None or new.variance is None:
-        return None
-    return math.sqrt(old.variance + new.variance + old.unseen + new.unseen)
+def _typical(variances: Sequence[float | None]) -> float:
+    """Of variances between launches; 0 where nobody knows any."""
+    known = [variance for variance in variances if variance]
+    return statistics.median(known) / MEDIAN_SHARE if known else 0.0
+
+
+def _shifts(
+    before: Mapping[str, Mapping[str, Level]], after: Mapping[str, Mapping[str, Level]], *, alone: bool
+) -> dict[str, list[Shift]]:
+    """How each row changed, as measured; how surely beside its cell's rows, or `alone`, the machine in any state."""
+
+    def error(*levels: Level) -> float | None:
+        variances = [level.variance if alone else level.beside for level in levels]
+        known = [variance for variance in variances if variance is not None]
+        unseen = sum(level.unseen for level in levels) if alone else 0.0
+        return math.sqrt(sum(known) + unseen) if len(known) == len(levels) else None
+
+    return {
+        cell: [
+            Shift(name=name, log_ratio=after[cell][name].log_s - level.log_s, error=error(level, after[cell][name]))
+            for name, level in rows.items()
+        ]
+        for cell, rows in before.items()
+        if rows
+    }
 
 
 def _drifts(cells: Mapping[str, Sequence[Shift]]) -> dict[str, float | None]:

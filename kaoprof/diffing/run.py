@@ -164,12 +164,12 @@ def _time_change(before: Figures, after: Figures, shift: Shift, shifts: Shifts) 
 
 
 def _verdict(time: records.TimeChange, margin: float) -> str:
-    """Changed if the joint interval lies beyond the margin, the same if the row's own lies within; else not known."""
+    """Changed if it surely did, by the joint interval, and by more than the margin; the same if its own lies within."""
     if time.low is None or time.high is None or time.low_joint is None or time.high_joint is None:
         return records.UNSURE
-    if time.low_joint > 1 + margin:
+    if time.low_joint > 1 and time.ratio > 1 + margin:
         return records.SLOWER
-    if time.high_joint < 1 / (1 + margin):
+    if time.high_joint < 1 and time.ratio < 1 / (1 + margin):
         return records.FASTER
     return records.SAME if 1 / (1 + margin) <= time.low and time.high <= 1 + margin else records.UNSURE
 

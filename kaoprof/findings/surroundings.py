@@ -7,7 +7,7 @@ from kaoprof.records.compare import Record
 from kaoprof.records.measured import Environment, Observed, Protocol
 from kaoprof.records.profile import ProfileRecord
 from kaoprof.records.swept_models import SweptModels
-from kaoprof.stats.timings import quiet_s
+from kaoprof.stats.timings import quiet_s, undisturbed
 from kaoprof.units import counted, format_seconds
 
 BUSY_LOAD = 0.5  # load average per core before the run above which other programs compete for the cores
@@ -17,6 +17,18 @@ def environment_warnings(record: Record | ProfileRecord | SweptModels) -> list[s
     """That other programs were running, or that the device slowed itself."""
     busy = busy_ceilings(record.environment, record.protocol)
     return _throttling(record.protocol) + busy + competition_warnings(record.environment, record.protocol)
+
+
+def quiet_share(record: Record | ProfileRecord | SweptModels) -> float | None:
+    """The part of all samples at which nothing disturbed; None where nobody looked. A sweep's rows tell."""
+    if record.protocol is None or record.protocol.quiet_share is not None:
+        return record.protocol.quiet_share if record.protocol else None
+    rows: Iterable[Observed] = (
+        record.rows if isinstance(record, Record)
+        else record.models if isinstance(record, ProfileRecord)
+        else (row.profile for row in record.rows)
+    )  # fmt: skip
+    return undisturbed([pace for row in rows if row.latency for pace in row.latency.paces])
 
 
 def busy_ceilings(environment: Environment | None, protocol: Protocol | None) -> list[str]:

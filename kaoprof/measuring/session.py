@@ -26,13 +26,12 @@ from kaoprof.measuring.outlook import Outlook, longer_than_asked, outlook_of
 from kaoprof.measuring.plan import MIN_ROUNDS, SLOW_ROUNDS, Measurement, Progress, Subject, refusal_of, unreached
 from kaoprof.records.measured import Ceilings, Conditions, Observed
 from kaoprof.records.options import Options
-from kaoprof.stats.timings import quiet_time
+from kaoprof.stats.timings import quiet_time, undisturbed
 
 WARM_CALL_LIMIT_S = 0.02  # a faster call is repeated once, untimed, before its block: the others emptied its caches
 MAX_ROUNDS = 1000
 LOOKS = 8  # at how precise it is, while the number of rounds doubles
 PACES = 100  # of so many looks at the pace the fastest counts as the best
-QUIET_PACE = 1.15  # times the best, up to which a moment counts as quiet
 SLOW_CALL_S = 1.0  # from here on what a first call sets up no longer shows, so it serves as the estimate
 FIRST_CALL_GRACE_S = 15.0  # for what a library sets up in its first call, and for the profiler's own start
 
@@ -124,7 +123,7 @@ class Session:
     @property
     def quiet_share(self) -> float | None:
         """The part of all samples at which the machine was nearly at its best; None where nobody looked."""
-        return sum(pace <= QUIET_PACE for pace in self.paces) / len(self.paces) if self.paces else None
+        return undisturbed(self.paces)
 
     def begin(self, subjects: Sequence[Subject]) -> None:
         """Begins the processes, on a GPU only one until it has shown how long that takes, and learns its ceilings."""

@@ -1,13 +1,12 @@
 """Least squares for `log t = log(a + b s^k)`: Levenberg's and Marquardt's method. Opened late: needs numpy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from kaoprof.stats.power_law import law_through
-from kaoprof.stats.student_t import quantile
+from kaoprof.stats.power_law import expected_variance, half_interval, law_through, relative_weights
 
 FIRST_GUESS = 0.5  # the overhead as a share of the shortest time, to begin with
 MOST_STEPS = 60  # of improving the fit
@@ -19,16 +18,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def best_fit(
-    sizes: Sequence[int], seconds: Sequence[float], weights: Sequence[float]
+    seconds: Mapping[int, float], weights: Mapping[int, float], trust: int
 ) -> tuple[float, float, float, float] | None:
-    """The overhead a, the coefficient b, the exponent k and half its 95 % interval.
+    """The overhead a, the coefficient b, the exponent k and half its 95 % interval; arguments as of `law_through`.
 
     None where the overhead vanishes in the best fit, or the points do not determine it.
     """
-    center = float(np.log(sizes).mean())
-    x, y, w = np.log(sizes) - center, np.log(seconds), np.asarray(weights)  # so b is the time at the middle size
-    overhead = FIRST_GUESS * min(seconds)
-    above = law_through({size: taken - overhead for size, taken in zip(sizes, seconds, strict=True)})
+    sizes = sorted(seconds)
+    center = float(np.log(sizes).mean())  # so b is the time at the middle size
+    x, y = np.log(sizes) - center, np.log([seconds[size] for size in sizes])
+    w = np.asarray(relative_weights(sizes, weights))
+    overhead = FIRST_GUESS * min(seconds.values())
+    above = law_through({size: taken - overhead for size, taken in seconds.items()})
     start = np.array([math.log(overhead), above.intercept + above.exponent * center, above.exponent])
     best = _descended(start, x, y, w)
     whole, slopes = _model(best, x)
@@ -36,7 +37,8 @@ def best_fit(
     if unit is None or unit[2] <= 0:
         return None
     freedom = len(x) - len(best)
-    margin = quantile(freedom) * math.sqrt(float(w @ (y - whole) ** 2) / freedom * unit[2])
+    residual = float(w @ (y - whole) ** 2)
+    margin = half_interval(residual, freedom, trust, expected_variance(weights)) * math.sqrt(unit[2])
     log_a, log_b, exponent = map(float, best)
     return math.exp(log_a), math.exp(log_b) * math.exp(-exponent * center), exponent, margin
 

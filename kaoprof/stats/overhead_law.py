@@ -10,17 +10,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-from kaoprof.stats.power_law import MIN_POINTS, law_through, relative_weights
+from kaoprof.stats.power_law import MIN_POINTS, law_through
 from kaoprof.stats.student_t import quantile
 
 PARAMETERS = 3  # a, b and k: with fewer than 4 points nothing is left to tell how sure they are
 DOMINATES = 0.5  # share of a call's time from which on the overhead hides the growth
 LAW_SPREAD = 0.02  # no power law holds more closely than this: caches, blocking, threads
-UNKNOWN_SPREAD = 0.10  # of a median that has no interval
+UNKNOWN_SPREAD = 0.10  # of a time that has no interval
+TRUST = 4  # degrees of freedom with which the times' own intervals count beside the residuals
 
 
 class Timed(msgspec.Struct, frozen=True, kw_only=True):
-    """A median in seconds, and the half width of its 95 % interval relative to it; None where it has none."""
+    """A time in seconds, and the half width of its 95 % interval relative to it; None where it has none."""
 
     seconds: float
     half_width: float | None
@@ -47,8 +48,9 @@ class OverheadLaw(msgspec.Struct, frozen=True, kw_only=True):
 def overhead_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
     """The law through all points, by weighted least squares on the logarithm of time; None if they are too few.
 
-    Weights come from each median's own interval, and are limited by `LAW_SPREAD`; the size of the errors from the
-    residuals, hence Student's t. Where an overhead does not make the fit better, there is none in it.
+    Weights come from each time's own interval, and are limited by `LAW_SPREAD`; how sure the exponent is from these and
+    from the residuals: four points, through which three parameters are laid, leave one residual, which tells nothing.
+    Where an overhead does not make the fit better, there is none in it.
     """
     pure = pure_law(timed)
     if pure is None or len(timed) <= PARAMETERS:
@@ -58,7 +60,7 @@ def overhead_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
         return pure
     from kaoprof.stats.overhead_fit import best_fit
 
-    fit = best_fit(sizes, [seconds[size] for size in sizes], relative_weights(sizes, weights))
+    fit = best_fit(seconds, weights, TRUST)
     if fit is None:
         return pure
     overhead_s, coefficient, exponent, margin = fit
@@ -73,7 +75,7 @@ def pure_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
     """The same without an overhead: a power law through all points; None if they are too few."""
     if len(timed) < MIN_POINTS:
         return None
-    law = law_through(*_points(timed))
+    law = law_through(*_points(timed), trust=TRUST)
     return OverheadLaw(
         overhead_s=0.0, coefficient=math.exp(law.intercept), exponent=law.exponent, margin=law.margin,
         dominated=(), beyond=tuple(sorted(timed)),
@@ -82,12 +84,12 @@ def pure_law(timed: Mapping[int, Timed]) -> OverheadLaw | None:
 
 def _points(timed: Mapping[int, Timed]) -> tuple[dict[int, float], dict[int, float]]:
     """Seconds and weights by size."""
-    seconds = {size: median.seconds for size, median in timed.items()}
-    return seconds, {size: _weight(median) for size, median in timed.items()}
+    seconds = {size: taken.seconds for size, taken in timed.items()}
+    return seconds, {size: _weight(taken) for size, taken in timed.items()}
 
 
-def _weight(median: Timed) -> float:
-    deviation = UNKNOWN_SPREAD if median.half_width is None else median.half_width / quantile(10**6)
+def _weight(taken: Timed) -> float:
+    deviation = UNKNOWN_SPREAD if taken.half_width is None else taken.half_width / quantile(10**6)
     return 1 / (deviation**2 + LAW_SPREAD**2)
 
 

@@ -14,6 +14,7 @@ MIN_POINTS = 3  # a line through two has no residual, so no interval
 SPAN = 40.0  # points from limit / SPAN to limit * SPAN in time count as near
 MOST_POINTS = 5  # of these, the nearest to the limit
 REACH = 2.0  # the largest factor in size beyond the measured sizes that an answer may lie
+CONTRADICTED = 4.0  # times the expected variance: residuals that chance hardly makes, one of one in 22
 LEAST_EXPONENT = 0.3  # below it, time hardly depends on the size: a call's overhead
 
 
@@ -67,12 +68,14 @@ def fitted(seconds: Mapping[int, float], limit_s: float) -> PowerLaw | None:
     return law_through({size: seconds[size] for size in near})
 
 
-def law_through(values: Mapping[int, float], weights: Mapping[int, float] | None = None) -> PowerLaw:
+def law_through(values: Mapping[int, float], weights: Mapping[int, float] | None = None, trust: int = 0) -> PowerLaw:
     """The power law through points at two or more sizes: weighted least squares on logarithms.
 
     Args:
         values: size -> what was measured there, above 0.
-        weights: size -> the inverse of the relative variance, up to a common factor; None: all alike.
+        weights: size -> the inverse of the relative variance; None: all alike.
+        trust: as if the weights had been seen to hold with so many degrees of freedom; 0: the residuals alone tell how
+            sure the fit is, and weights count up to a common factor.
     """
     sizes = sorted(values)
     x = [math.log(size) for size in sizes]
@@ -88,13 +91,30 @@ def law_through(values: Mapping[int, float], weights: Mapping[int, float] | None
     return PowerLaw(
         intercept=intercept,
         exponent=exponent,
-        spread=quantile(freedom) * math.sqrt(residual / freedom) if freedom else math.inf,
+        spread=half_interval(residual, freedom, trust, expected_variance(weights)),
         center=center,
         width=width,
         points=len(x),
         smallest=sizes[0],
         largest=sizes[-1],
     )
+
+
+def half_interval(residual: float, freedom: int, trust: int, expected: float) -> float:
+    """Half of a 95 % interval in deviations of one point, from the squared residuals and what was expected of them.
+
+    The variance is moderated (Smyth, 2004), as few points hardly show it; unless the residuals say that points do not
+    lie as was expected: then these alone count.
+    """
+    if residual > CONTRADICTED * freedom * expected:
+        trust = 0
+    known = freedom + trust
+    return quantile(known) * math.sqrt((residual + trust * expected) / known) if known else math.inf
+
+
+def expected_variance(weights: Mapping[int, float] | None) -> float:
+    """The variance of a point whose relative weight is 1."""
+    return len(weights) / math.fsum(weights.values()) if weights else 0.0
 
 
 def _mean(weights: Sequence[float], values: Sequence[float]) -> float:

@@ -31,6 +31,7 @@ EXPECTED_WEIGHT = 2  # quiet to typical time; as if it had been seen with so man
 NORMAL = 10**6  # degrees of freedom of what is taken as known
 OUTER = 0.1  # from this quantile to its counterpart other runs' typical times lie: spells outlast runs
 CALM_SHARE = 0.1  # of the moments of a run, its calmest
+QUIET_PACE = 1.15  # times the reference's best, up to which a moment counts as quiet
 PACE_TOLERANCE = 1.2  # times the reference's best, up to which a process's best moment counts as quiet
 
 
@@ -104,16 +105,16 @@ def quiet_s(latency: Latency) -> float:
     return quiet_time(latency).value
 
 
-def quiet_levels(latency: Latency) -> tuple[list[float], list[float]]:
-    """The logarithms of the quiet times of each process; and those of the parts of the run, none of few samples."""
+def quiet_levels(latency: Latency) -> tuple[dict[int, float], list[float]]:
+    """The logarithms of the quiet times by process; and those of the parts of the run, none of few samples."""
     taken = _samples_of(latency)
-    return list(taken.levels), _parts(taken)
+    return dict(zip(dict.fromkeys(taken.processes), taken.levels, strict=True)), _parts(taken)
 
 
 def unseen_spread(latency: Latency) -> float:
-    """The standard deviation, on logarithms, by which a row may be off beside the others of its run, unseen by that."""
+    """The standard deviation, on logarithms, by which a quiet time may be off, unseen by its own run."""
     taken = _samples_of(latency)
-    return math.hypot(_between_runs((taken,), RATIO), RATIO.slower * math.log(taken.excess) / quantile(NORMAL))
+    return math.hypot(_between_runs((taken,), LEVEL), LEVEL.slower * math.log(taken.excess) / quantile(NORMAL))
 
 
 def typical_time(latency: Latency) -> Estimate:
@@ -152,6 +153,11 @@ def typical_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
 def noise_gap(latency: Latency) -> float:
     """How far the typical time lies above the quiet one, as a logarithm: 0 on a machine that nobody else uses."""
     return _samples_of(latency).noise_gap
+
+
+def undisturbed(paces: Sequence[float]) -> float | None:
+    """The part of the moments with these paces at which the machine was nearly at its best; None of none."""
+    return sum(pace <= QUIET_PACE for pace in paces) / len(paces) if paces else None
 
 
 def _processes_of(latency: Latency) -> Sequence[int]:

@@ -101,8 +101,7 @@ def test_latency_finds_overhead_and_the_exponent_beyond_it():
     rows = timed(rows_of(h=(8, 16, 32, 64, 128)), lambda case: 5e-5 + 1e-7 * case.spatial[0] ** 2)
     law = along("h", rows)["kao_qkv:matmul"].laws["latency"]
     assert law.exponent == pytest.approx(2)
-    assert law.low == pytest.approx(2)
-    assert law.high == pytest.approx(2)
+    assert 1.8 < law.low < 2 < law.high < 2.2  # points may lie on it by chance: no law is known better than 2 %
     assert (law.dominated, law.sizes) == ((8, 16), (32, 64, 128))
     assert law.overhead_s == pytest.approx(5e-5)
 

@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaoprof.stats.overhead_law import Timed, overhead_law
+from kaoprof.stats.overhead_law import LAW_SPREAD, TRUST, Timed, overhead_law
 
 SIZES = (8, 16, 32, 64, 128)
 
 
-def measured(overhead_s, coefficient, exponent, noise=0.0, seed=0, sizes=SIZES):
+def measured(overhead_s, coefficient, exponent, noise=0.0, seed=0, sizes=SIZES, law_spread=0.0):
+    """With a `law_spread` no law holds exactly, and the intervals of the times are off, as far as `TRUST` allows."""
     draw = random.Random(seed)  # noqa: S311
     half_width = 1.96 * noise if noise else 0.01
+    spread = math.hypot(noise, law_spread) * (math.sqrt(TRUST / draw.gammavariate(TRUST / 2, 2)) if law_spread else 1)
     return {
         size: Timed(
-            seconds=(overhead_s + coefficient * size**exponent) * math.exp(draw.gauss(0, noise)), half_width=half_width
+            seconds=(overhead_s + coefficient * size**exponent) * math.exp(draw.gauss(0, spread)), half_width=half_width
         )
         for size in sizes
     }
@@ -44,9 +46,30 @@ def test_without_noise_the_law_is_found_exactly(overhead_s, exponent, knee):
     ],
 )
 def test_the_interval_covers_the_truth_about_as_often_as_it_says(overhead_s, coefficient, exponent, noise):
-    laws = [overhead_law(measured(overhead_s, coefficient, exponent, noise, seed)) for seed in range(600)]
+    laws = [
+        overhead_law(measured(overhead_s, coefficient, exponent, noise, seed, law_spread=LAW_SPREAD))
+        for seed in range(600)
+    ]
     covered = sum(abs(law.exponent - exponent) <= law.margin for law in laws)
     assert 0.92 <= covered / len(laws) <= 0.98
+
+
+def test_four_points_with_three_parameters_still_tell_the_exponent():
+    laws = [
+        overhead_law(measured(5e-5, 1e-8, 3.0, 0.02, seed, sizes=(16, 32, 48, 64), law_spread=LAW_SPREAD))
+        for seed in range(600)
+    ]
+    covered = [abs(law.exponent - 3.0) <= law.margin for law in laws]
+    margins = sorted(law.margin for law in laws)
+    assert sum(covered) / len(laws) >= 0.92
+    assert margins[len(margins) // 2] < 0.5  # by the one residual alone, Student's t is 12.7
+
+
+def test_points_that_lie_on_no_such_law_are_not_trusted():
+    bent = {
+        size: Timed(seconds=1e-6 * size**2 * (3.0 if size == 32 else 1.0), half_width=0.01) for size in (16, 32, 48, 64)
+    }
+    assert overhead_law(bent).margin > 1
 
 
 def test_a_line_through_all_points_would_miss_what_the_overhead_hides():

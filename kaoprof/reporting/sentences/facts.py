@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from kaoprof.findings.models import layer_disagreements
-from kaoprof.findings.surroundings import environment_warnings, overrun_warnings
+from kaoprof.findings.surroundings import environment_warnings, overrun_warnings, quiet_share
 from kaoprof.measuring.competition import CORES_TAKEN, are_ours_taken
 from kaoprof.records.compare import Record
 from kaoprof.records.measured import Observed, Protocol
@@ -69,7 +69,7 @@ def machine(record: Record | ProfileRecord | SweptModels, spread: str = "") -> l
     if wrong := environment_warnings(record):
         first, *others = [text.removesuffix(": expect noise") for text in wrong]
         return [Fact("machine", text, wrong=True) for text in (f"{first}{beside}", *others)]
-    share = protocol.quiet_share if protocol else None  # neighbours of a virtual machine take no core that is counted
+    share = quiet_share(record)  # neighbours of a virtual machine take no core that is counted
     place = environment.device_name if environment.cuda else f"{environment.device_name}, {cores}"
     state = "; quiet" if taken is not None and taken <= CORES_TAKEN and not spread else ""
     if share is not None and share < MOSTLY:

@@ -259,15 +259,15 @@ def _meaning(record: DiffRecord) -> Iterator[str]:
         return
     margin = units.format_change(1 + record.margin)
     yield (
-        f"SLOWER, FASTER: the interval that holds for all {len(widths)} rows together, 95 %, lies beyond {margin} or "
-        "its inverse; SAME: the row's own 95 % interval, which is shown, lies within; UNSURE: neither."
+        f"SLOWER, FASTER: surely, by the 95 % interval that holds for all {len(widths)} rows together, and by more "
+        f"than {margin}; SAME: the row's own 95 % interval, which is shown, lies within that; UNSURE: neither."
     )
     learnt = (
         "learnt from how far all rows differ"
         if record.spread_learned
         else "assumed: other programs ran, or too few rows tell"
     )
-    seen = units.format_change((1 + record.margin) * (1 + statistics.median(widths)))
+    seen = units.format_change(1 + max(record.margin, statistics.median(widths)))
     spread = units.format_percent(record.run_spread, ".1%")
     yield (
         f"Intervals hold the spread between processes of a run, and {spread} between runs ({learnt}). "
