@@ -18,8 +18,8 @@ from kaoprof.stats.student_t import CONFIDENCE, quantile
 from kaoprof.stats.timings import quiet_levels, unseen_spread
 
 FEWEST_NEIGHBOURS = 5  # operators from which on a common factor is told from a change: two may change unnoticed
-RUN_SPREAD = 0.01  # least standard deviation of a level between runs: where memory happens to lie, clocks, heat
-UNKNOWN_SPREAD = 0.05  # the same where too few rows teach it: what runs on a shared machine differed by
+RUN_SPREAD = 0.0125  # least standard deviation of a level between runs: where memory happens to lie, clocks, heat
+UNKNOWN_SPREAD = 0.08  # the same where too few rows teach it: what runs on a shared machine differed by
 CONTENDED_SPREAD = 0.4  # where other programs had our cores: all of a run, or one row, may take half or twice the time
 PRIOR_FREEDOM = 4  # how many launches' worth of trust the other rows' spread between launches gets
 MEDIAN_OF_NORMAL = 0.6745  # of |x|, for a standard normal x
@@ -232,7 +232,7 @@ def _drifts(cells: Mapping[str, Sequence[Shift]]) -> dict[str, float | None]:
 def _with_errors(rows: Sequence[Shift], spread: float, *, centred: bool) -> list[Shift]:
     """With the spread between runs in each error; and with that of the drift, a median of few rows, if it was taken."""
     own = [shift.error**2 + spread**2 for shift in rows if shift.error is not None]
-    drift = MEDIAN_VARIANCE * statistics.mean(own) / len(own) if centred and own else 0.0
+    drift = MEDIAN_VARIANCE * statistics.median(own) / len(own) if centred and own else 0.0
     return [
         shift if shift.error is None else replace(shift, error=math.sqrt(shift.error**2 + spread**2 + drift))
         for shift in rows

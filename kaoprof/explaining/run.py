@@ -299,7 +299,9 @@ def _with_own_inputs(workload: Workload, request: ExplainRequest) -> tuple[Workl
     except KaoprofError as error:
         raise UsageError(error.message, where=request.target, hint=PATTERN) from error
     except Exception as error:
-        raise UsageError(f"cannot be made: {in_a_line(error)}", where=request.target) from error
+        named = next((value for value in (*request.args, *request.kwargs.values()) if isinstance(value, str)), None)
+        hint = None if request.inputs or named is None else f"{named} is the name of a size only with inputs: {PATTERN}"
+        raise UsageError(f"cannot be made: {in_a_line(error)}", where=request.target, hint=hint) from error
     shapes = [tensor.shape for tensor in few.inputs]
     if request.inputs:
         return few, request

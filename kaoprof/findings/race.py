@@ -6,6 +6,8 @@ from functools import partial
 
 from kaoprof.records.fit import CrossRow, TimedRatio
 
+ROUNDING = 1e-6  # of sizes: what logarithms leave
+
 
 def race_row(first: str, second: str, axis: str, ratios: Sequence[TimedRatio]) -> CrossRow:
     """Who is faster at the largest sizes measured, since where, and how sure that is."""
@@ -42,4 +44,4 @@ def _crossing(ratios: Sequence[TimedRatio], winner: int) -> int:
     before, after = ratios[behind[-1]], ratios[behind[-1] + 1]
     share = math.log(before.ratio) / (math.log(before.ratio) - math.log(after.ratio))
     crossing: float = before.size * (after.size / before.size) ** share
-    return math.ceil(crossing)
+    return math.ceil(crossing - ROUNDING)

@@ -2,8 +2,8 @@
 
 Interference only adds time (Chen and Revels, arXiv:1608.04295), and comes in spells that are longer than many samples,
 some longer than a run. So the *quiet time*, what a call takes when nothing disturbs it, is the headline: of each
-process its fastest blocks of calls, and of the processes the mean, on logarithms. It is what repeats. The *typical
-time*, the median, stands beside it.
+process its fastest blocks of calls, less what the reference beside them says that even these were slowed, and of the
+processes the mean, on logarithms. It is what repeats. The *typical time*, the median, stands beside it.
 
 Samples of a process are no independent evidence; processes are (Kalibera and Jones, ISMM 2013). So an interval is
 Student's t over the processes, their variance moderated by what is expected of it (Smyth, 2004, as three alone hardly
@@ -32,55 +32,75 @@ NORMAL = 10**6  # degrees of freedom of what is taken as known
 OUTER = 0.1  # from this quantile to its counterpart other runs' typical times lie: spells outlast runs
 CALM_SHARE = 0.1  # of the moments of a run, its calmest
 QUIET_PACE = 1.15  # times the reference's best, up to which a moment counts as quiet
-PACE_TOLERANCE = 1.2  # times the reference's best, up to which a process's best moment counts as quiet
+SLOWED = 0.55  # the power of the reference's slowness by which calls are slowed: by 1.35 to 1.6 times where it is twice
+SLOWEST = 2.0  # beyond it a core was taken away meanwhile: that tells nothing of calls
+NEAR = 3  # of a process's fastest samples: the least slowness beside them counts, as chance only adds to it
+KNOWN_WITH = 100  # samples: of fewer, quiet moments are missed more often
 
 
 class _BetweenRuns(msgspec.Struct, frozen=True, kw_only=True):
     """The standard deviation between runs, on logarithms: the largest of these.
 
-    `spread` at least; `gap` of the way from quiet to typical time; `pace` of how much slower than ever the reference
-    was in the calmest tenth of the run; where no reference was timed, `blind` of the way from quiet to typical time.
-    `slower` is the power of the reference's slowness by which calls may be too slow that were never undisturbed: what
-    slows it twice, slows them 1.35 to 1.6 times.
+    `spread` at least; `gap` of the way from quiet to typical time, and `pace` of how much slower than ever the
+    reference was in the calmest tenth of the run, both for `KNOWN_WITH` samples, and the square root more for fewer;
+    where no reference was timed, `blind` of the way from quiet to typical time. Upwards `higher`, or all of the way
+    to typical time if that is less: a run that was quiet does not tell that the next one is.
     """
 
-    spread: float
-    gap: float
-    pace: float
+    spread: float = 0.015
+    higher: float
+    gap: float = 0.08
+    pace: float = 0.3
     blind: float
-    slower: float
 
 
-LEVEL = _BetweenRuns(spread=0.01, gap=1 / 10, pace=0.45, blind=1 / 5, slower=1 / 2)  # of a time
-RATIO = _BetweenRuns(spread=0.005, gap=1 / 10, pace=0.0, blind=1 / 16, slower=1 / 4)  # of a ratio, either way
+LEVEL = _BetweenRuns(higher=0.035, blind=1 / 5)  # of a time
+RATIO = _BetweenRuns(higher=0.0, blind=1 / 16)  # of a ratio
 
 
 class _Samples(msgspec.Struct, frozen=True, gc=False):
     """Samples in the order of time, and what estimates are made of; `groups`, by process, and `ordered` are sorted.
 
-    `quiet` are the quiet times of the processes, `levels` their logarithms; `noise_gap` and `excess` as the functions
-    of these names say; `calm` is the logarithm of the pace that the calmest tenth of the run had, None where nobody
-    looked. A report of many rows asks for each of them several times a row.
+    `fastest` are the logarithms of the fastest samples of the processes, `levels` of their quiet times, `typical` of
+    the median; `calm` is that of the pace that the calmest tenth of the run had, None where nobody looked. A report of
+    many rows asks for each of them several times a row.
     """
 
     samples: Sequence[float]
     processes: Sequence[int]
+    paces: Sequence[float]
     groups: list[list[float]]
     ordered: list[float]
-    quiet: list[float]
+    fastest: list[float]
     levels: list[float]
-    noise_gap: float
-    excess: float
+    typical: float
     calm: float | None
 
 
 def _samples(samples: Sequence[float], processes: Sequence[int], paces: Sequence[float]) -> _Samples:
     groups, ordered = _grouped(samples, processes), sorted(samples)
-    quiet = [_quiet(group) for group in groups]
-    levels = [math.log(seconds) for seconds in quiet]
-    gap = math.log(median_of(ordered)) - _mean(levels)
-    calm = math.log(max(1.0, sorted(paces)[math.floor(CALM_SHARE * len(paces))])) if paces else None
-    return _Samples(samples, processes, groups, ordered, quiet, levels, gap, _excess(samples, paces, len(groups)), calm)
+    fastest = [math.log(_quiet(group)) for group in groups]
+    return _Samples(
+        samples=samples, processes=processes, paces=paces, groups=groups, ordered=ordered, fastest=fastest,
+        levels=[level - slow for level, slow in zip(fastest, _slowed(samples, processes, paces, groups), strict=True)],
+        typical=math.log(median_of(ordered)),
+        calm=math.log(max(1.0, sorted(paces)[math.floor(CALM_SHARE * len(paces))])) if paces else None,
+    )  # fmt: skip
+
+
+def _slowed(
+    samples: Sequence[float], processes: Sequence[int], paces: Sequence[float], groups: Sequence[Sequence[float]]
+) -> list[float]:
+    """By how much the fastest samples of each process were slowed all the same, as a logarithm: the reference tells."""
+    if not paces:
+        return [0.0] * len(groups)
+    nearly = [group[min(NEAR, len(group)) - 1] for group in groups]
+    limits = dict(zip(dict.fromkeys(processes), nearly, strict=True))
+    least = dict.fromkeys(limits, SLOWEST)
+    for process, sample, pace in zip(processes, samples, paces, strict=True):
+        if sample <= limits[process] and pace < least[process]:
+            least[process] = pace
+    return [SLOWED * math.log(max(1.0, pace)) for pace in least.values()]
 
 
 @lru_cache(maxsize=512)  # several columns and sentences ask for the same ones
@@ -96,8 +116,8 @@ def quiet_time(latency: Latency) -> Estimate:
     there are too few samples for one.
     """
     taken = _samples_of(latency)
-    slower = taken.excess**LEVEL.slower
-    return _sure(taken.levels, _error(taken.levels, (taken,), LEVEL), len(taken.samples), slower=slower)
+    gap = taken.typical - _mean(taken.levels)
+    return _sure(taken.levels, _errors(taken.levels, _parts(taken), gap, (taken,), LEVEL), len(taken.samples))
 
 
 def quiet_s(latency: Latency) -> float:
@@ -113,8 +133,7 @@ def quiet_levels(latency: Latency) -> tuple[dict[int, float], list[float]]:
 
 def unseen_spread(latency: Latency) -> float:
     """The standard deviation, on logarithms, by which a quiet time may be off, unseen by its own run."""
-    taken = _samples_of(latency)
-    return math.hypot(_between_runs((taken,), LEVEL), LEVEL.slower * math.log(taken.excess) / quantile(NORMAL))
+    return _between_runs(noise_gap(latency), (_samples_of(latency),), LEVEL)
 
 
 def typical_time(latency: Latency) -> Estimate:
@@ -126,7 +145,8 @@ def typical_time(latency: Latency) -> Estimate:
 def quiet_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
     """The ratio of two quiet times; None if they have no round in common, so that they cannot be compared.
 
-    Process by process, as where memory lies may concern both; with as many samples as the rounds that hold both.
+    Process by process, as where memory lies may concern both; with as many samples as the rounds that hold both. What
+    slows the one slows the other, so that their fastest samples are compared as they are.
     """
     common = _in_common(numerator, denominator)
     if common is None:
@@ -135,9 +155,10 @@ def quiet_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
     number = len(first.samples)
     if first.samples == other.samples:  # of a row to itself nothing is unsure
         return Estimate(value=1.0, low=1.0, high=1.0, samples=number, processes=len(first.groups))
-    ratios = [math.log(above / below) for above, below in zip(first.quiet, other.quiet, strict=True)]
-    unlike = max(first.excess, other.excess) ** RATIO.slower
-    return _sure(ratios, _error(ratios, common, RATIO), number, slower=unlike, faster=unlike)
+    ratios = [above - below for above, below in zip(first.fastest, other.fastest, strict=True)]
+    parts = [above - below for above, below in zip(_parts(first), _parts(other), strict=True)]
+    gap = max(row.typical - _mean(row.fastest) for row in common)
+    return _sure(ratios, _errors(ratios, parts, gap, common, RATIO), number)
 
 
 def typical_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
@@ -152,7 +173,8 @@ def typical_ratio(numerator: Latency, denominator: Latency) -> Estimate | None:
 
 def noise_gap(latency: Latency) -> float:
     """How far the typical time lies above the quiet one, as a logarithm: 0 on a machine that nobody else uses."""
-    return _samples_of(latency).noise_gap
+    taken = _samples_of(latency)
+    return taken.typical - _mean(taken.levels)
 
 
 def undisturbed(paces: Sequence[float]) -> float | None:
@@ -192,41 +214,31 @@ def _parts(taken: _Samples) -> list[float]:
     return [math.log(_quiet(sorted(samples[begin:end]))) for begin, end in itertools.pairwise(edges)]
 
 
-def _excess(samples: Sequence[float], paces: Sequence[float], processes: int) -> float:
-    """How many times slower than at its best the machine was even in the best moments; 1 where that is not known.
+def _errors(
+    levels: Sequence[float], parts: Sequence[float], gap: float, rows: Sequence[_Samples], between: _BetweenRuns
+) -> tuple[float, float] | None:
+    """How far the interval of the mean of `levels` reaches down and up, on logarithms: of one row, or a ratio of two.
 
-    `paces` tell it: a reference that was timed beside each sample. Of each process's fastest samples the middle one.
+    Where the processes are too few to show how they differ, it is assumed, and what the `parts` show is added.
     """
-    if not paces:
-        return 1.0
-    fastest = sorted(zip(samples, paces, strict=True))[:processes]
-    middle = median_of(sorted([pace for _, pace in fastest]))
-    return middle if middle > PACE_TOLERANCE else 1.0
-
-
-def _error(levels: Sequence[float], rows: Sequence[_Samples], between: _BetweenRuns) -> float | None:
-    """Half of the interval of the mean of `levels`, on logarithms: of one row's samples, or of the ratios of two.
-
-    Where the processes are too few to show how they differ, it is assumed, and what one of them shows is added.
-    """
-    unseen = quantile(NORMAL) * _between_runs(rows, between)
     if len(levels) >= FEWEST_PROCESSES:
-        return math.hypot(_student(levels, max(row.noise_gap for row in rows)), unseen)
-    parts = _parts(rows[0])
-    if len(rows) > 1:
-        parts = [above - below for above, below in zip(parts, _parts(rows[1]), strict=True)]
-    if not parts:
+        within = _student(levels, gap)
+    elif parts:
+        within = math.hypot(_student(parts), quantile(NORMAL) * UNSEEN_SPREAD / math.sqrt(len(levels)))
+    else:
         return None
-    assumed = quantile(NORMAL) * UNSEEN_SPREAD / math.sqrt(len(levels))
-    return math.hypot(_student(parts), assumed, unseen)
+    down = _between_runs(gap, rows, between)
+    up = max(down, min(between.higher, gap))
+    return math.hypot(within, quantile(NORMAL) * down), math.hypot(within, quantile(NORMAL) * up)
 
 
-def _between_runs(rows: Sequence[_Samples], between: _BetweenRuns) -> float:
+def _between_runs(gap: float, rows: Sequence[_Samples], between: _BetweenRuns) -> float:
     """The standard deviation between runs, on logarithms; of the row that is disturbed the most."""
-    gap, calm = max(row.noise_gap for row in rows), [row.calm for row in rows if row.calm is not None]
+    calm = [row.calm for row in rows if row.calm is not None]
     if len(calm) < len(rows):
         return max(between.spread, between.blind * gap)
-    return max(between.spread, between.gap * gap, between.pace * max(calm))
+    rarely = math.sqrt(KNOWN_WITH / min(len(row.samples) for row in rows))
+    return max(between.spread, rarely * between.gap * gap, rarely * between.pace * max(calm))
 
 
 def _student(levels: Sequence[float], gap: float | None = None) -> float:
@@ -239,12 +251,10 @@ def _student(levels: Sequence[float], gap: float | None = None) -> float:
     return quantile(known) * deviation / math.sqrt(len(levels))
 
 
-def _sure(
-    levels: Sequence[float], error: float | None, samples: int, *, slower: float, faster: float = 1.0
-) -> Estimate:
-    """The mean of `levels` with its interval; that reaches further where the figure may be `slower` times too large."""
+def _sure(levels: Sequence[float], errors: tuple[float, float] | None, samples: int) -> Estimate:
+    """The mean of `levels` with its interval."""
     mean = _mean(levels)
-    low, high = (None, None) if error is None else (math.exp(mean - error) / slower, math.exp(mean + error) * faster)
+    low, high = (math.exp(mean - errors[0]), math.exp(mean + errors[1])) if errors else (None, None)
     return Estimate(value=math.exp(mean), low=low, high=high, samples=samples, processes=len(levels))
 
 

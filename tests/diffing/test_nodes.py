@@ -23,7 +23,7 @@ def on_node(name, factor=1.0, *, record=None, **environment):
 def test_a_slower_node_is_told_by_how_much():
     (other,) = nodes_beside([on_node("a"), on_node("b", 1.5)])
     assert other.ratio == pytest.approx(1.5)
-    assert 1.3 < other.low < 1.5 < other.high < 1.7  # three operators teach little of how runs differ
+    assert 1.2 < other.low < 1.5 < other.high < 1.9  # three operators teach little of how runs differ
     assert {row.verdict for row in other.rows if row.time} == {"SLOWER"}
     assert other.unequal == other.elsewhere == []
 

@@ -67,33 +67,46 @@ def processes_of(one):
     return one.launches or (0,) * len(one.samples_s)
 
 
-def gap(one):
-    levels = [math.log(quiet(group)) for group in grouped(one.samples_s, processes_of(one))]
+def fastest(one):
+    return [math.log(quiet(group)) for group in grouped(one.samples_s, processes_of(one))]
+
+
+def levels_of(one):
+    """Of each process, without what the least slow moment beside its three fastest samples says."""
+    if not one.paces:
+        return fastest(one)
+    groups = zip(grouped(one.samples_s, processes_of(one)), grouped(one.paces, processes_of(one)), strict=True)
+    found = []
+    for samples, paces in groups:
+        third = sorted(samples)[min(3, len(samples)) - 1]
+        least = min(pace for sample, pace in zip(samples, paces, strict=True) if sample <= third)
+        found.append(math.log(quiet(samples)) - 0.55 * math.log(max(1.0, min(2.0, least))))
+    return found
+
+
+def gap(one, levels):
     return math.log(estimate(one.samples_s).value) - mean(levels)
-
-
-def excess(one):
-    fastest = sorted(zip(one.samples_s, one.paces, strict=True))[: len(set(processes_of(one)))] if one.paces else []
-    middle = estimate([pace for _, pace in fastest]).value if fastest else 1.0
-    return middle if middle > 1.2 else 1.0
 
 
 def calm(one):
     return math.log(max(1.0, sorted(one.paces)[len(one.paces) // 10])) if one.paces else None
 
 
-def ends(levels, parts, runs, gap, calm, slower, faster):
+def ends(levels, parts, runs, number, gap, calm):
+    rarely = math.sqrt(100 / number)
     if calm is None:
-        between = NORMAL * max(runs.spread, runs.blind * gap)
+        down = max(runs.spread, runs.blind * gap)
     else:
-        between = NORMAL * max(runs.spread, runs.gap * gap, runs.pace * calm)
+        down = max(runs.spread, rarely * runs.gap * gap, rarely * runs.pace * calm)
     if len(levels) >= 3:
-        error = math.hypot(moderated(levels, gap), between)
+        within = moderated(levels, gap)
     elif parts:
-        error = math.hypot(student(parts), NORMAL * 0.05 / math.sqrt(len(levels)), between)
+        within = math.hypot(student(parts), NORMAL * 0.05 / math.sqrt(len(levels)))
     else:
         return math.exp(mean(levels)), None, None
-    return math.exp(mean(levels)), math.exp(mean(levels) - error) / slower, math.exp(mean(levels) + error) * faster
+    up = max(down, min(runs.higher, gap))
+    below, above = (math.hypot(within, NORMAL * unseen) for unseen in (down, up))
+    return math.exp(mean(levels)), math.exp(mean(levels) - below), math.exp(mean(levels) + above)
 
 
 def typical(values, processes):
@@ -132,9 +145,9 @@ def figures(found):
 def test_estimates_are_what_their_definitions_say(pair):
     first, other = pair
     for one in pair:
-        levels = [math.log(quiet(group)) for group in grouped(one.samples_s, processes_of(one))]
+        levels, number = levels_of(one), len(one.samples_s)
         assert figures(quiet_time(one)) == ends(
-            levels, parts(one.samples_s), LEVEL, gap(one), calm(one), excess(one) ** 0.5, 1.0
+            levels, parts(one.samples_s), LEVEL, number, gap(one, levels), calm(one)
         )
         assert figures(typical_time(one)) == typical(one.samples_s, processes_of(one))
         assert quiet_time(one).processes == typical_time(one).processes == len(levels)
@@ -147,10 +160,8 @@ def test_estimates_are_what_their_definitions_say(pair):
     ratios = [up / down for up, down in zip(*samples, strict=True)]
     assert figures(typical_ratio(first, other)) == typical(ratios, processes)
     if samples[0] != samples[1]:
-        levels = [math.log(quiet(up) / quiet(down)) for up, down in zip(
-            *(grouped(each, processes) for each in samples), strict=True)]  # fmt: skip
+        levels = [up - down for up, down in zip(fastest(above), fastest(below), strict=True)]
         differences = [up - down for up, down in zip(*map(parts, samples), strict=True)]
-        unlike, paced = max(excess(above), excess(below)) ** 0.25, above.paces and below.paces
-        calmest = max(calm(above), calm(below)) if paced else None
-        expected = ends(levels, differences, RATIO, max(gap(above), gap(below)), calmest, unlike, unlike)
-        assert figures(quiet_ratio(first, other)) == expected
+        calmest = max(calm(above), calm(below)) if above.paces and below.paces else None
+        most = max(gap(one, fastest(one)) for one in common)
+        assert figures(quiet_ratio(first, other)) == ends(levels, differences, RATIO, len(ratios), most, calmest)

@@ -32,13 +32,13 @@ def by_hand():
     """Student's t over the logarithms of the three fastest, 95 %, as if two more had differed as is expected: 2.776445.
 
     Expected is 2 %, or a tenth of the way from quiet to typical time. Wider by how much runs differ where no
-    reference was timed: 1 %, or a fifth of that way.
+    reference was timed: 1.5 %, or a fifth of that way.
     """
     logs = [math.log(level) for level in PROCESSES]
     mean = sum(logs) / 3
     gap = math.log(median(SAMPLES)) - mean
     variance = (sum((value - mean) ** 2 for value in logs) + 2 * max(0.02, gap / 10) ** 2) / 4
-    half = math.hypot(2.776445 * math.sqrt(variance / 3), 1.959964 * max(0.01, gap / 5))
+    half = math.hypot(2.776445 * math.sqrt(variance / 3), 1.959964 * max(0.015, gap / 5))
     return math.exp(mean - half), math.exp(mean + half)
 
 
