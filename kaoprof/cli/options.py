@@ -54,7 +54,7 @@ WithLayout = Annotated[
 
 Budget = Annotated[str, typer.Option(metavar="TIME", help="For measuring, after the start; 10 rounds at least.")]
 Precision = Annotated[
-    str | None, typer.Option(metavar="PERCENT", help="Stop once all intervals are so narrow: 2% is plus or minus 2 %.")
+    str | None, typer.Option(metavar="PERCENT", help="Stop once all intervals are so narrow: 5% is plus or minus 5 %.")
 ]
 Samples = Annotated[int | None, typer.Option(help="Rounds of measuring, whatever the budget.")]
 Timeout = Annotated[str, typer.Option(metavar="TIME", help="The longest that one call may take.")]

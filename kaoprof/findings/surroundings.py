@@ -1,6 +1,6 @@
 """What disturbed a measurement: other programs, a device that slowed itself, calls longer than allowed. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kaoprof.measuring.competition import are_ours_taken, busy, noise
 from kaoprof.records.compare import Record
@@ -23,12 +23,14 @@ def quiet_share(record: Record | ProfileRecord | SweptModels) -> float | None:
     """The part of all samples at which nothing disturbed; None where nobody looked. A sweep's rows tell."""
     if record.protocol is None or record.protocol.quiet_share is not None:
         return record.protocol.quiet_share if record.protocol else None
-    rows: Iterable[Observed] = (
-        record.rows if isinstance(record, Record)
-        else record.models if isinstance(record, ProfileRecord)
-        else (row.profile for row in record.rows)
-    )  # fmt: skip
-    return undisturbed([pace for row in rows if row.latency for pace in row.latency.paces])
+    return undisturbed([pace for row in measured_in(record) if row.latency for pace in row.latency.paces])
+
+
+def measured_in(record: Record | ProfileRecord | SweptModels) -> Sequence[Observed]:
+    """What a record tells of that may have run."""
+    if isinstance(record, SweptModels):
+        return [row.profile for row in record.rows]
+    return record.rows if isinstance(record, Record) else record.models
 
 
 def busy_ceilings(environment: Environment | None, protocol: Protocol | None) -> list[str]:

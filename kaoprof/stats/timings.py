@@ -68,7 +68,6 @@ class _Samples(msgspec.Struct, frozen=True, gc=False):
 
     samples: Sequence[float]
     processes: Sequence[int]
-    paces: Sequence[float]
     groups: list[list[float]]
     ordered: list[float]
     fastest: list[float]
@@ -81,7 +80,7 @@ def _samples(samples: Sequence[float], processes: Sequence[int], paces: Sequence
     groups, ordered = _grouped(samples, processes), sorted(samples)
     fastest = [math.log(_quiet(group)) for group in groups]
     return _Samples(
-        samples=samples, processes=processes, paces=paces, groups=groups, ordered=ordered, fastest=fastest,
+        samples=samples, processes=processes, groups=groups, ordered=ordered, fastest=fastest,
         levels=[level - slow for level, slow in zip(fastest, _slowed(samples, processes, paces, groups), strict=True)],
         typical=math.log(median_of(ordered)),
         calm=math.log(max(1.0, sorted(paces)[math.floor(CALM_SHARE * len(paces))])) if paces else None,
@@ -112,12 +111,12 @@ def _samples_of(latency: Latency) -> _Samples:
 def quiet_time(latency: Latency) -> Estimate:
     """The seconds of a call that nothing disturbs, and its interval from run to run.
 
-    Every time that stands for a row, in whatever screen, verdict, fit or ratio, is this one. The interval is None where
-    there are too few samples for one.
+    Every time that stands for a row, in whatever screen, verdict or fit, is this one. The interval is None where there
+    are too few samples for one.
     """
     taken = _samples_of(latency)
-    gap = taken.typical - _mean(taken.levels)
-    return _sure(taken.levels, _errors(taken.levels, _parts(taken), gap, (taken,), LEVEL), len(taken.samples))
+    errors = _errors(taken.levels, _parts(taken), noise_gap(latency), (taken,), LEVEL)
+    return _sure(taken.levels, errors, len(taken.samples))
 
 
 def quiet_s(latency: Latency) -> float:
@@ -126,7 +125,7 @@ def quiet_s(latency: Latency) -> float:
 
 
 def quiet_levels(latency: Latency) -> tuple[dict[int, float], list[float]]:
-    """The logarithms of the quiet times by process; and those of the parts of the run, none of few samples."""
+    """The logarithms of the quiet times by process; and those of the parts of the run, where processes are few."""
     taken = _samples_of(latency)
     return dict(zip(dict.fromkeys(taken.processes), taken.levels, strict=True)), _parts(taken)
 
@@ -206,9 +205,9 @@ def _quiet(ordered: Sequence[float]) -> float:
 
 
 def _parts(taken: _Samples) -> list[float]:
-    """The logarithms of the quiet times of the beginning, the middle and the end; none of few samples."""
+    """The logarithms of the fastest of the beginning, the middle and the end; none of few samples or three processes."""
     samples = taken.samples
-    if len(samples) < FEWEST_SAMPLES:
+    if len(samples) < FEWEST_SAMPLES or len(taken.groups) >= FEWEST_PROCESSES:
         return []
     edges = [round(len(samples) * part / PARTS) for part in range(PARTS + 1)]
     return [math.log(_quiet(sorted(samples[begin:end]))) for begin, end in itertools.pairwise(edges)]

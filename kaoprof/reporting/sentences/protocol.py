@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from kaoprof.costs.arithmetic import FLOPS_PER_MAC
 from kaoprof.dims import axes_in
 from kaoprof.findings.operators import Standing, find_baseline
+from kaoprof.findings.surroundings import measured_in
 from kaoprof.records.compare import Record, Row
 from kaoprof.records.measured import Observed, Protocol
 from kaoprof.records.own import OwnForm, OwnModule
@@ -42,26 +43,24 @@ def protocol_of(record: Record | ProfileRecord | SweptModels) -> list[str]:
     if protocol is None or environment is None:
         return []
     measured = measured_in(record)
-    samples = [len(row.latency.samples_s) for row in measured if row.latency]
     flushed = ", denormals flushed" if environment.denormals_flushed else ""
     flushed += {"cold": ", caches emptied before every call", "warm": ", caches warm"}.get(protocol.cache or "", "")
     flushed += "".join(f", {forced}" for forced in forced_of(protocol))
-    fewest, most = min(samples, default=0), max(samples, default=0)
-    taken = f"{fewest}-{most}" if fewest < most else f"{most}"
+    taken, most = _taken(measured)
     interval = "95 % interval from run to run" if most >= FEWEST_FOR_INTERVAL else "too few for an interval"
     how = (
-        f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples, rounds interleaved in "
+        f"Latency: quiet time, what a call takes undisturbed: {taken}, rounds interleaved in "
         f"random order after warm-up, in {_processes_of(measured)}, {interval}; "
         f"speedups of quiet times{flushed}; {_ended(protocol)}."
     )
     if isinstance(record, SweptModels):  # nothing was measured beside a model
         how = (
-            f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples after warm-up, each "
+            f"Latency: quiet time, what a call takes undisturbed: {taken}, after warm-up, each "
             f"model by itself, in {_processes_of(measured)}, {interval}{flushed}; {_ended(protocol)}."
         )
     if protocol.in_process:
         how = (
-            f"Latency: quiet time, what a call takes undisturbed: the fastest of {taken} samples after warm-up, "
+            f"Latency: quiet time, what a call takes undisturbed: {taken}, after warm-up, "
             f"{interval}, in the caller's own process as it was{flushed}; {_ended(protocol)}."
         )
     where = (
@@ -89,24 +88,24 @@ def _ended(protocol: Protocol) -> str:
     )  # fmt: skip
 
 
-def measured_in(record: Record | ProfileRecord | SweptModels) -> Sequence[Observed]:
-    """What a record tells of that may have run."""
-    if isinstance(record, SweptModels):
-        return [row.profile for row in record.rows]
-    return record.rows if isinstance(record, Record) else record.models
+def _taken(measured: Sequence[Observed]) -> tuple[str, int]:
+    """Of what quiet times were made, and of how many samples at most."""
+    timed = [row.latency for row in measured if row.latency]
+    fewest, most = (choose((len(latency.samples_s) for latency in timed), default=0) for choose in (min, max))
+    samples = f"the fastest of {fewest}-{most} samples" if fewest < most else f"the fastest of {most} samples"
+    beside = ", less what slowed a reference beside them" if any(latency.paces for latency in timed) else ""
+    return f"{samples}{beside}", most
 
 
 def protocol_in_short(record: Record | ProfileRecord) -> str | None:
     """How and where it was measured, as a caption says it; None if nothing was."""
     environment = record.environment
-    measured = record.rows if isinstance(record, Record) else record.models
-    samples = [len(row.latency.samples_s) for row in measured if row.latency]
-    if environment is None or not samples:
+    taken, most = _taken(measured_in(record))
+    if environment is None or not most:
         return None
-    taken = f"{min(samples)}-{max(samples)}" if min(samples) < max(samples) else f"{max(samples)}"
-    interval = ", 95 % interval" if max(samples) >= FEWEST_FOR_INTERVAL else ""
+    interval = ", 95 % interval" if most >= FEWEST_FOR_INTERVAL else ""
     where = f"{environment.device_name}, {counted(environment.threads, 'thread')}, torch {environment.torch}"
-    return f"Latency: quiet time, the fastest of {taken} samples{interval}; {where}."
+    return f"Latency: quiet time, {taken}{interval}; {where}."
 
 
 def own_forms_of(rows: Iterable[Row]) -> list[str]:
