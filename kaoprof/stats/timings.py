@@ -205,7 +205,7 @@ def _quiet(ordered: Sequence[float]) -> float:
 
 
 def _parts(taken: _Samples) -> list[float]:
-    """The logarithms of the fastest of the beginning, the middle and the end; none of few samples or three processes."""
+    """The logarithms of the fastest of begin, middle and end; none of few samples, nor where processes suffice."""
     samples = taken.samples
     if len(samples) < FEWEST_SAMPLES or len(taken.groups) >= FEWEST_PROCESSES:
         return []
