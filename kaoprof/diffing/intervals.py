@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kaoprof.records.measured import Latency
-from kaoprof.stats.student_t import CONFIDENCE, quantile
+from kaoprof.stats.student_t import CONFIDENCE, moderated, quantile
 from kaoprof.stats.timings import quiet_levels, unseen_spread
 
 FEWEST_NEIGHBOURS = 5  # operators from which on a common factor is told from a change: two may change unnoticed
@@ -178,7 +178,7 @@ def _pooled(run: Mapping[str, Mapping[str, Level]]) -> dict[str, dict[str, Level
     def drawn(level: Level, variance: float | None, typical: float) -> float | None:
         if not level.freedom or variance is None or not typical:
             return variance
-        return (level.freedom * variance + PRIOR_FREEDOM * typical) / (level.freedom + PRIOR_FREEDOM)
+        return moderated(level.freedom * variance, level.freedom, typical, PRIOR_FREEDOM)
 
     return {
         cell: {

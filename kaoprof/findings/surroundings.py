@@ -21,8 +21,8 @@ def environment_warnings(record: Record | ProfileRecord | SweptModels) -> list[s
 
 def quiet_share(record: Record | ProfileRecord | SweptModels) -> float | None:
     """The part of all samples at which nothing disturbed; None where nobody looked. A sweep's rows tell."""
-    if record.protocol is None or record.protocol.quiet_share is not None:
-        return record.protocol.quiet_share if record.protocol else None
+    if record.protocol and record.protocol.quiet_share is not None:
+        return record.protocol.quiet_share
     return undisturbed([pace for row in measured_in(record) if row.latency for pace in row.latency.paces])
 
 

@@ -53,10 +53,10 @@ class TimeChange(msgspec.Struct, frozen=True, kw_only=True):
     """New over old time, above 1 is slower.
 
     Args:
-        ratio: of typical times, without the drift if that was removed: not quite `new_s / old_s`.
+        ratio: of quiet times, without the drift if that was removed: not quite `new_s / old_s`.
         low: of its 95 % interval, with `high`; None where too few samples allow none.
         low_joint: of the interval that holds with 95 % for all rows together, with `high_joint`: verdicts rest on it.
-        old_s: median seconds per call, as measured; with `new_s`.
+        old_s: quiet seconds per call, as measured; with `new_s`.
     """
 
     ratio: Ratio

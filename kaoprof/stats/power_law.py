@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from kaoprof.stats.student_t import quantile
+from kaoprof.stats.student_t import moderated, quantile
 
 MIN_POINTS = 3  # a line through two has no residual, so no interval
 SPAN = 40.0  # points from limit / SPAN to limit * SPAN in time count as near
@@ -103,13 +103,12 @@ def law_through(values: Mapping[int, float], weights: Mapping[int, float] | None
 def half_interval(residual: float, freedom: int, trust: int, expected: float) -> float:
     """Half of a 95 % interval in deviations of one point, from the squared residuals and what was expected of them.
 
-    The variance is moderated (Smyth, 2004), as few points hardly show it; unless the residuals say that points do not
-    lie as was expected: then these alone count.
+    The variance is moderated, unless the residuals say that points do not lie as was expected: then these alone count.
     """
     if residual > CONTRADICTED * freedom * expected:
         trust = 0
     known = freedom + trust
-    return quantile(known) * math.sqrt((residual + trust * expected) / known) if known else math.inf
+    return quantile(known) * math.sqrt(moderated(residual, freedom, expected, trust)) if known else math.inf
 
 
 def expected_variance(weights: Mapping[int, float] | None) -> float:

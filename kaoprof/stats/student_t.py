@@ -41,3 +41,15 @@ def quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if probability_within(middle, freedom) < confidence else (low, middle)
     return high
+
+
+def moderated(squares: float, freedom: int, expected: float, trust: int) -> float:
+    """A variance that few deviations hardly show, drawn towards what is expected of it (Smyth, 2004).
+
+    Args:
+        squares: the sum of the squared deviations.
+        freedom: its degrees of freedom.
+        expected: the variance that was expected.
+        trust: degrees of freedom with which that counts, as if it had been seen.
+    """
+    return (squares + trust * expected) / (freedom + trust)

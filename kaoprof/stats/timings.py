@@ -19,7 +19,7 @@ import msgspec
 
 from kaoprof.records.measured import Latency
 from kaoprof.stats.medians import Estimate, deviation_of, interval_rank, median_of
-from kaoprof.stats.student_t import quantile
+from kaoprof.stats.student_t import moderated, quantile
 
 QUIET_SHARE = 0.01  # of a process's samples may be faster than its quiet time, beside the fastest
 FEWEST_PROCESSES = 3  # with two, Student's t is 12.7: such an interval says nothing
@@ -245,7 +245,7 @@ def _student(levels: Sequence[float], gap: float | None = None) -> float:
     known, deviation = len(levels) - 1, deviation_of(levels)
     if gap is not None:
         expected = max(EXPECTED["spread"], EXPECTED["gap"] * gap)
-        deviation = math.sqrt((known * deviation**2 + EXPECTED_WEIGHT * expected**2) / (known + EXPECTED_WEIGHT))
+        deviation = math.sqrt(moderated(known * deviation**2, known, expected**2, EXPECTED_WEIGHT))
         known += EXPECTED_WEIGHT
     return quantile(known) * deviation / math.sqrt(len(levels))
 
